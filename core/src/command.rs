@@ -1,0 +1,476 @@
+//! What can be asked of the broker, and what it answers. Knows no HTTP.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use smallvec::SmallVec;
+
+use crate::message::Receipt;
+use crate::name::Name;
+use crate::time::Time;
+
+/// Names one request, so that its answer finds the way back. Chosen by the host, never used twice.
+pub type Ticket = u64;
+
+/// A request to one topic.
+#[derive(Debug)]
+pub struct Command<'a> {
+    /// The topic it is about.
+    pub topic: Name<'a>,
+    /// What is to be done.
+    pub verb: Verb<'a>,
+}
+
+/// What is to be done with a topic.
+#[derive(Debug)]
+pub enum Verb<'a> {
+    /// Adds messages, all or none. Creates the topic.
+    Publish(Publish<'a>),
+    /// Leases messages, and waits for one. Creates the topic and the channel.
+    Subscribe(Subscribe<'a>),
+    /// Finishes, requeues and touches leased messages of a channel.
+    Settle(Settle<'a>),
+    /// Looks at messages without leasing them.
+    Peek(Peek<'a>),
+    /// Creates the topic, or changes the options of the one there is.
+    CreateTopic(TopicChanges),
+    /// Changes the options of a topic.
+    ConfigureTopic(TopicChanges),
+    /// Deletes the topic with its channels and messages.
+    DeleteTopic,
+    /// Drops what the topic has not handed to its channels.
+    EmptyTopic,
+    /// Stops (or starts) handing messages to the channels.
+    PauseTopic(bool),
+    /// Something that concerns one channel.
+    Channel(Name<'a>, ChannelVerb<'a>),
+}
+
+/// What is to be done with a channel.
+#[derive(Debug)]
+pub enum ChannelVerb<'a> {
+    /// Creates the channel, or changes the options of the one there is. The topic must exist.
+    Create(ChannelChanges<'a>),
+    /// Changes the options of a channel.
+    Configure(ChannelChanges<'a>),
+    /// Deletes the channel with all it has.
+    Delete,
+    /// Drops what is ready, in flight and deferred. Dead letters stay.
+    Empty,
+    /// Stops (or starts) leasing.
+    Pause(bool),
+    /// Moves the channel to another place in the topic; its leases and deferrals are dropped.
+    Seek(Start),
+    /// Makes dead letters ready again: those named, or all.
+    Redrive(Option<Vec<u64>>),
+    /// Drops the dead letters.
+    EmptyDead,
+}
+
+/// Messages to add to a topic.
+#[derive(Debug)]
+pub struct Publish<'a> {
+    /// The messages.
+    pub messages: Messages<'a>,
+    /// The whole batch is accepted once within the window under this key.
+    pub dedup: Option<Cow<'a, str>>,
+}
+
+/// The messages of a publish.
+#[derive(Debug)]
+pub enum Messages<'a> {
+    /// All with the same options.
+    Same(SmallVec<[&'a [u8]; 1]>, MessageOptions<'a>),
+    /// Each with its own.
+    Each(Vec<NewMessage<'a>>),
+}
+
+/// One message with its own options.
+#[derive(Debug)]
+pub struct NewMessage<'a> {
+    /// Its bytes.
+    pub body: Cow<'a, [u8]>,
+    /// Its options.
+    pub options: MessageOptions<'a>,
+    /// It is accepted once within the window under this key.
+    pub dedup: Option<Cow<'a, str>>,
+}
+
+/// What may be said of a message beside its bytes.
+#[derive(Clone, Debug, Default)]
+pub struct MessageOptions<'a> {
+    /// Not delivered before this long from now.
+    pub defer: Option<Duration>,
+    /// Not delivered after this long from now.
+    pub ttl: Option<Duration>,
+    /// The ordering key.
+    pub key: Option<Cow<'a, str>>,
+    /// Kept with the message and given back on delivery; lower-case names, in the order they came.
+    pub headers: SmallVec<[(Cow<'a, str>, Cow<'a, [u8]>); 2]>,
+}
+
+/// A consumer asking a channel for messages.
+#[derive(Debug)]
+pub struct Subscribe<'a> {
+    /// The channel.
+    pub channel: Name<'a>,
+    /// At most so many at once: in the answer, or, for a stream, in flight.
+    pub max: u32,
+    /// How long to wait for the first. Streams wait for ever.
+    pub wait: Duration,
+    /// How long the leases last; the channel's timeout where it is not said.
+    pub timeout: Option<Duration>,
+    /// Finish the messages as they are handed out.
+    pub auto_finish: bool,
+    /// Finish these first.
+    pub finish: Vec<ReceiptText<'a>>,
+    /// The consumer's name for itself.
+    pub client: Option<Cow<'a, str>>,
+    /// The address it calls from, `ip:port`, or empty.
+    pub peer: &'a str,
+    /// Messages keep coming until the consumer hangs up.
+    pub stream: bool,
+}
+
+/// A receipt as the consumer wrote it: its text, and what it says where it says anything.
+#[derive(Clone, Debug)]
+pub struct ReceiptText<'a> {
+    /// As it came.
+    pub text: Cow<'a, str>,
+    /// What it says; `None` where it is no receipt.
+    pub receipt: Option<Receipt>,
+}
+
+/// Leased messages to finish, requeue and touch.
+#[derive(Debug)]
+pub struct Settle<'a> {
+    /// The channel that leased them.
+    pub channel: Name<'a>,
+    /// To finish.
+    pub finish: Vec<ReceiptText<'a>>,
+    /// To put back, each after a delay.
+    pub requeue: Vec<(ReceiptText<'a>, Duration)>,
+    /// To lease for longer: so long from now, or the channel's timeout.
+    pub touch: Vec<(ReceiptText<'a>, Option<Duration>)>,
+}
+
+/// What to look at.
+#[derive(Debug)]
+pub struct Peek<'a> {
+    /// The channel; without one, the messages that the topic keeps.
+    pub channel: Option<Name<'a>>,
+    /// From this id on.
+    pub from: u64,
+    /// At most so many.
+    pub max: u32,
+    /// The messages of a channel in this state.
+    pub state: State,
+}
+
+/// Where a message of a channel is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Waiting for a consumer.
+    Ready,
+    /// Leased.
+    InFlight,
+    /// Waiting for its time.
+    Deferred,
+    /// A dead letter.
+    Dead,
+}
+
+/// A place in a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The oldest message that the topic keeps.
+    Earliest,
+    /// The next message to be published.
+    Latest,
+    /// The message with this id, or the next after it.
+    Id(u64),
+    /// The first message published at this time or later.
+    Time(Time),
+}
+
+/// What a full topic does with a publish.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// Refuses it.
+    #[default]
+    Reject,
+    /// Drops the oldest messages to make room.
+    DropOldest,
+}
+
+/// The options of a topic. Zero means none or no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopicOptions {
+    /// How long a message is kept for replay after all channels finished it.
+    pub retain: Duration,
+    /// How many bytes of messages are kept for replay. With `retain` too, the stricter one holds.
+    pub retain_bytes: u64,
+    /// The longest backlog of a channel, in bytes of bodies.
+    pub max_bytes: u64,
+    /// The longest backlog of a channel, in messages.
+    pub max_messages: u64,
+    /// What happens at the limit.
+    pub overflow: Overflow,
+}
+
+/// Options of a topic to change; `None` leaves one as it is.
+#[derive(Clone, Debug, Default)]
+pub struct TopicChanges {
+    /// See [`TopicOptions::retain`].
+    pub retain: Option<Duration>,
+    /// See [`TopicOptions::retain_bytes`].
+    pub retain_bytes: Option<u64>,
+    /// See [`TopicOptions::max_bytes`].
+    pub max_bytes: Option<u64>,
+    /// See [`TopicOptions::max_messages`].
+    pub max_messages: Option<u64>,
+    /// See [`TopicOptions::overflow`].
+    pub overflow: Option<Overflow>,
+}
+
+/// The options of a channel. Zero means the broker's default or no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChannelOptions {
+    /// How long a lease lasts.
+    pub timeout: Duration,
+    /// After so many failed deliveries a message is a dead letter.
+    pub max_attempts: u16,
+    /// At most so many messages are leased at once.
+    pub max_in_flight: u32,
+    /// Messages with the same key are delivered one after another.
+    pub ordered: bool,
+    /// Dead letters are moved to this topic.
+    pub dead_letter: Option<Name<'static>>,
+}
+
+/// Options of a channel to change; `None` leaves one as it is.
+#[derive(Clone, Debug, Default)]
+pub struct ChannelChanges<'a> {
+    /// Where a new channel starts. By default the first channel takes the topic's backlog and later
+    /// ones start with what comes next.
+    pub start: Option<Start>,
+    /// See [`ChannelOptions::timeout`].
+    pub timeout: Option<Duration>,
+    /// See [`ChannelOptions::max_attempts`].
+    pub max_attempts: Option<u16>,
+    /// See [`ChannelOptions::max_in_flight`].
+    pub max_in_flight: Option<u32>,
+    /// See [`ChannelOptions::ordered`].
+    pub ordered: Option<bool>,
+    /// See [`ChannelOptions::dead_letter`]; `Some(None)` takes it away.
+    pub dead_letter: Option<Option<Name<'a>>>,
+}
+
+/// What the API wants back with the answer to a request. The broker keeps it and does not look inside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    /// How the answer is to be written.
+    pub view: u8,
+    /// Names of parameters that nobody knew.
+    pub ignored: Option<Box<str>>,
+}
+
+/// The broker's answer to a [`Command`].
+#[derive(Debug)]
+pub enum Reply {
+    /// Done, and there is nothing to tell.
+    Done,
+    /// The messages are kept.
+    Published(Published),
+    /// Messages were leased: [`Broker::delivery`](crate::broker::Broker::delivery) shows each.
+    Leased(Vec<Lease>),
+    /// No message came in time.
+    Nothing,
+    /// The answer comes later, as an event under the request's ticket.
+    Waiting,
+    /// What became of each receipt.
+    Settled(Settled),
+    /// The channel's next message has this id.
+    Position(u64),
+    /// So many messages were moved or dropped.
+    Count(u64),
+    /// The messages that were asked for.
+    Peeked(Vec<Peeked>),
+}
+
+/// What a publish did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The id of the first message; zero where there was none.
+    pub first: u64,
+    /// How many messages were added.
+    pub count: u32,
+    /// How many were not, for their dedup key was known.
+    pub duplicates: u32,
+}
+
+/// A message that was just leased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// What settles it, its message's id included.
+    pub receipt: Receipt,
+    /// How often it has been delivered, this time included.
+    pub attempts: u16,
+    /// Where the topic's log has it.
+    pub(crate) chunk: u32,
+}
+
+/// What a settle did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// So many were finished.
+    pub finished: u32,
+    /// So many were put back.
+    pub requeued: u32,
+    /// So many were leased for longer.
+    pub touched: u32,
+    /// The receipts that were refused, in the order given.
+    pub refused: Vec<(String, Refused)>,
+}
+
+/// Why a receipt was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It is not a receipt.
+    Malformed,
+    /// The message is finished, dropped or dead, or never was.
+    NotInFlight,
+    /// The lease ran out (to requeue and touch, that is too late).
+    LeaseExpired,
+    /// The message has been handed to somebody else since.
+    LeasedAgain,
+}
+
+/// A message that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peeked {
+    /// Its id.
+    pub id: u64,
+    /// Where it is; `None` when a topic was looked at, not a channel.
+    pub state: Option<State>,
+    /// How often it has been delivered.
+    pub attempts: u16,
+    /// When its state ends by itself: the lease's end or the deferral's.
+    pub until: Option<Time>,
+    /// When it was published.
+    pub timestamp: Time,
+    /// Its ordering key.
+    pub key: Option<String>,
+    /// The headers kept with it.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Its bytes.
+    pub body: Vec<u8>,
+}
+
+/// Why the broker did not do what a command asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such topic.
+    TopicNotFound,
+    /// There is no such channel.
+    ChannelNotFound,
+    /// The backlog is at its limit.
+    TopicFull,
+    /// The broker is going down.
+    Exiting,
+}
+
+/// A topic in numbers.
+#[derive(Clone, Debug, Default)]
+pub struct TopicStats {
+    /// Its name.
+    pub name: String,
+    /// Messages not yet handed to the channels.
+    pub depth: u64,
+    /// Messages ever published.
+    pub message_count: u64,
+    /// Bytes of bodies ever published.
+    pub message_bytes: u64,
+    /// Whether it hands nothing to its channels.
+    pub paused: bool,
+    /// Bytes it holds in memory.
+    pub memory_bytes: u64,
+    /// Its options.
+    pub options: TopicOptions,
+    /// Its channels, by name.
+    pub channels: Vec<ChannelStats>,
+}
+
+/// A channel in numbers.
+#[derive(Clone, Debug, Default)]
+pub struct ChannelStats {
+    /// Its name.
+    pub name: String,
+    /// Messages waiting for a consumer: neither in flight, deferred nor dead.
+    pub depth: u64,
+    /// Messages leased.
+    pub in_flight: u64,
+    /// Messages waiting for their time.
+    pub deferred: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// Messages it ever got.
+    pub message_count: u64,
+    /// Deliveries finished.
+    pub finish_count: u64,
+    /// Deliveries put back by a consumer.
+    pub requeue_count: u64,
+    /// Leases that ran out.
+    pub timeout_count: u64,
+    /// Messages whose time to live ran out.
+    pub expired_count: u64,
+    /// Messages dropped at a limit.
+    pub dropped_count: u64,
+    /// Polls and streams waiting now.
+    pub waiting: u64,
+    /// Consumers: those that wait, that hold a lease, or that polled in the last minute.
+    pub client_count: u64,
+    /// The consumers, where they were asked for.
+    pub clients: Option<Vec<ClientStats>>,
+    /// Whether it leases nothing.
+    pub paused: bool,
+    /// The id of the next message it reads.
+    pub position: u64,
+    /// Its options.
+    pub options: ChannelOptions,
+}
+
+/// A consumer in numbers.
+#[derive(Clone, Debug, Default)]
+pub struct ClientStats {
+    /// Its name for itself, or the address it calls from.
+    pub name: String,
+    /// The address it called from last, `ip:port`.
+    pub remote_address: String,
+    /// Polls and streams it has waiting now.
+    pub waiting: u64,
+    /// Messages it holds.
+    pub in_flight: u64,
+    /// Messages it was handed.
+    pub message_count: u64,
+    /// Messages it finished.
+    pub finish_count: u64,
+    /// Messages it put back.
+    pub requeue_count: u64,
+    /// When it first polled.
+    pub connected: Time,
+}
+
+/// Which topics, and what of them, [`Broker::survey`](crate::broker::Broker::survey) tells.
+#[derive(Clone, Debug, Default)]
+pub struct Filter<'a> {
+    /// Only this topic.
+    pub topic: Option<Cow<'a, str>>,
+    /// Only this channel, and only topics that have it.
+    pub channel: Option<Cow<'a, str>>,
+    /// List the consumers, too.
+    pub clients: bool,
+}

@@ -1,0 +1,94 @@
+//! What a host may set, and the limits that follow from it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// The limits of the API. NSQ's flags of the same names have the same meaning and defaults.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How long a lease lasts where neither the request nor the channel says.
+    pub msg_timeout: Duration,
+    /// The longest lease, touches included, counted from the delivery.
+    pub max_msg_timeout: Duration,
+    /// The longest deferral, of a publish or of a requeue.
+    pub max_req_timeout: Duration,
+    /// The largest message body, in bytes.
+    pub max_msg_size: usize,
+    /// The largest body of any request, in bytes.
+    pub max_body_size: usize,
+    /// The longest a poll may wait.
+    pub max_wait: Duration,
+    /// The longest list of messages in one answer.
+    pub max_messages: u32,
+    /// How long a `dedup` key is remembered.
+    pub dedup_window: Duration,
+    /// The deepest an ephemeral topic or channel gets before it drops what comes next, in messages.
+    pub mem_queue_size: u64,
+    /// How often a stream that has nothing to say says so.
+    pub heartbeat: Duration,
+    /// How long a consumer that polls no more counts as a client; then its ephemeral channel goes.
+    pub client_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            msg_timeout: Duration::from_secs(60),
+            max_msg_timeout: Duration::from_secs(15 * 60),
+            max_req_timeout: Duration::from_secs(60 * 60),
+            max_msg_size: 1024 * 1024,
+            max_body_size: 5 * 1024 * 1024,
+            max_wait: Duration::from_secs(60 * 60),
+            max_messages: 10_000,
+            dedup_window: Duration::from_secs(5 * 60),
+            mem_queue_size: 10_000,
+            heartbeat: Duration::from_secs(15),
+            client_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Who this broker is, as `/info`, `/stats` and the directory endpoints tell it.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The version of the broker, as semver without a `v`.
+    pub version: String,
+    /// The name under which others reach it.
+    pub broadcast_address: String,
+    /// The name of the machine.
+    pub hostname: String,
+    /// The port of its HTTP listener.
+    pub http_port: u16,
+    /// NSQ's topology labels; empty where unused.
+    pub topology_zone: String,
+    /// NSQ's topology labels; empty where unused.
+    pub topology_region: String,
+    /// What the broker was built with, for the first line of `/stats`.
+    pub built_with: String,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Identity {
+            version: env!("CARGO_PKG_VERSION").into(),
+            broadcast_address: "localhost".into(),
+            hostname: "localhost".into(),
+            http_port: 4151,
+            topology_zone: String::new(),
+            topology_region: String::new(),
+            built_with: "rust".into(),
+        }
+    }
+}
+
+/// All that an [`Engine`](crate::Engine) is told when it is made.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The limits.
+    pub limits: Limits,
+    /// Who this is.
+    pub identity: Identity,
+    /// What `GET /config/<name>` answers, by name (`max_msg_size`), in the order of the names.
+    pub options: Vec<(String, serde_json::Value)>,
+}

@@ -1,0 +1,239 @@
+//! A message as the log keeps it, and the receipt of one delivery.
+//!
+//! A record is the bytes of one message with all that is said of it, little endian:
+//!
+//! ```text
+//! +--------+-------+-----------+- - - - -+- - - - - - -+- - - - - - - - - +- - - - - - - - - - - - -+------+
+//! | length | flags | timestamp |   due   |   expires   | key length, key  | headers length, headers | body |
+//! |  u32   |  u8   |  u64 ns   | u64 ns  |   u64 ns    |  u16             |  u16                    |      |
+//! +--------+-------+-----------+- - - - -+- - - - - - -+- - - - - - - - - +- - - - - - - - - - - - -+------+
+//! ```
+//!
+//! `length` counts the bytes after itself. The dashed fields are there where their flag is set. Headers are
+//! a list of (u16 length, name, u16 length, value).
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::time::Time;
+
+/// What settles one delivery of one message. Opaque to consumers, and written `<id>-<delivery>` in hex.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Receipt {
+    /// The message.
+    pub id: u64,
+    /// The delivery: a number that its channel uses once.
+    pub delivery: u64,
+}
+
+impl Receipt {
+    /// Reads what [`Display`](fmt::Display) wrote.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let dash = memchr::memchr(b'-', text)?;
+        Some(Receipt { id: parse_hex(&text[..dash])?, delivery: parse_hex(&text[dash + 1..])? })
+    }
+
+    /// Appends the receipt's text, 35 bytes at most.
+    pub fn write(self, out: &mut Vec<u8>) {
+        write_hex(out, self.id);
+        out.push(b'-');
+        write_hex(out, self.delivery);
+    }
+}
+
+impl fmt::Display for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{:x}", self.id, self.delivery)
+    }
+}
+
+/// The number that 1 to 16 hex digits of either case write.
+pub fn parse_hex(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 16 {
+        return None;
+    }
+    text.iter().try_fold(0u64, |value, &byte| {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            b'A'..=b'F' => byte - b'A' + 10,
+            _ => return None,
+        };
+        Some(value << 4 | u64::from(digit))
+    })
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// A message id as all the world sees it: 16 hex digits.
+pub fn id_text(id: u64) -> [u8; 16] {
+    core::array::from_fn(|i| DIGITS[(id >> (60 - 4 * i)) as usize & 15])
+}
+
+fn write_hex(out: &mut Vec<u8>, value: u64) {
+    let text = id_text(value);
+    let zeros = (value.leading_zeros() / 4).min(15) as usize;
+    out.extend_from_slice(&text[zeros..]);
+}
+
+const DUE: u8 = 1;
+const EXPIRES: u8 = 2;
+const KEY: u8 = 4;
+const HEADERS: u8 = 8;
+
+/// A message read from the log. See the module for how its bytes lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// When it was published.
+    pub timestamp: Time,
+    /// Not delivered before.
+    pub due: Option<Time>,
+    /// Not delivered from then on.
+    pub expires: Option<Time>,
+    /// The ordering key.
+    pub key: Option<&'a str>,
+    /// The kept headers as they lie; [`Record::headers`] lists them.
+    pub header_block: &'a [u8],
+    /// The message's bytes.
+    pub body: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// Appends the record's bytes.
+    ///
+    /// # Panics
+    /// Where the body is 4 GiB or more, or the key or the headers are 64 KiB or more: the API's limits are far below.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        let mut flags = 0;
+        out.extend_from_slice(&[0; 5]);
+        out.extend_from_slice(&self.timestamp.as_nanos().to_le_bytes());
+        if let Some(due) = self.due {
+            flags |= DUE;
+            out.extend_from_slice(&due.as_nanos().to_le_bytes());
+        }
+        if let Some(expires) = self.expires {
+            flags |= EXPIRES;
+            out.extend_from_slice(&expires.as_nanos().to_le_bytes());
+        }
+        if let Some(key) = self.key {
+            flags |= KEY;
+            write_short(out, key.as_bytes());
+        }
+        if !self.header_block.is_empty() {
+            flags |= HEADERS;
+            write_short(out, self.header_block);
+        }
+        out.extend_from_slice(self.body);
+        let length = u32::try_from(out.len() - start - 4).expect("a record is under 4 GiB");
+        out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+        out[start + 4] = flags;
+    }
+
+    /// The record at the start of `bytes`, or `None` where they hold no whole one.
+    pub fn read(bytes: &'a [u8]) -> Option<Self> {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let mut rest = rest.get(..u32::from_le_bytes(*length) as usize)?;
+        let (&flags, after) = rest.split_first()?;
+        rest = after;
+        let timestamp = read_time(&mut rest)?;
+        let due = if flags & DUE == 0 { None } else { Some(read_time(&mut rest)?) };
+        let expires = if flags & EXPIRES == 0 { None } else { Some(read_time(&mut rest)?) };
+        let key = if flags & KEY == 0 { None } else { Some(core::str::from_utf8(read_short(&mut rest)?).ok()?) };
+        let header_block = if flags & HEADERS == 0 { &[] } else { read_short(&mut rest)? };
+        Some(Record { timestamp, due, expires, key, header_block, body: rest })
+    }
+
+    /// The kept headers, in the order they came.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        let mut rest = self.header_block;
+        core::iter::from_fn(move || {
+            let name = core::str::from_utf8(read_short(&mut rest)?).ok()?;
+            Some((name, read_short(&mut rest)?))
+        })
+    }
+}
+
+/// Appends one kept header to a record's header block.
+pub fn write_header(block: &mut Vec<u8>, name: &str, value: &[u8]) {
+    write_short(block, name.as_bytes());
+    write_short(block, value);
+}
+
+fn write_short(out: &mut Vec<u8>, bytes: &[u8]) {
+    let length = u16::try_from(bytes.len()).expect("keys and headers are under 64 KiB");
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(bytes);
+}
+
+fn read_short<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, after) = rest.split_first_chunk::<2>()?;
+    let (bytes, after) = after.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+    *rest = after;
+    Some(bytes)
+}
+
+fn read_time(rest: &mut &[u8]) -> Option<Time> {
+    let (nanos, after) = rest.split_first_chunk::<8>()?;
+    *rest = after;
+    Some(Time::from_nanos(u64::from_le_bytes(*nanos)))
+}
+
+/// A leased message, to be shown to its consumer.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// What settles it, its id included.
+    pub receipt: Receipt,
+    /// How often it has been delivered, this time included.
+    pub attempts: u16,
+    /// The message.
+    pub record: Record<'a>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_record_reads_back_and_no_part_of_it_does() {
+        let mut header_block = Vec::new();
+        write_header(&mut header_block, "ce-type", b"x");
+        write_header(&mut header_block, "shelf-meta-a", b"");
+        let record = Record {
+            timestamp: Time::from_nanos(7),
+            due: Some(Time::from_nanos(8)),
+            expires: Some(Time::from_nanos(9)),
+            key: Some("k"),
+            header_block: &header_block,
+            body: b"body",
+        };
+        let mut bytes = Vec::new();
+        record.write(&mut bytes);
+        assert_eq!(Record::read(&bytes), Some(record));
+        assert_eq!(record.headers().collect::<Vec<_>>(), [("ce-type", &b"x"[..]), ("shelf-meta-a", b"")]);
+        for cut in 0..bytes.len() {
+            assert_eq!(Record::read(&bytes[..cut]), None);
+        }
+        let plain = Record { due: None, expires: None, key: None, header_block: &[], ..record };
+        bytes.clear();
+        plain.write(&mut bytes);
+        assert_eq!(Record::read(&bytes), Some(plain));
+        assert_eq!(bytes.len(), 13 + 4);
+    }
+
+    #[test]
+    fn a_receipt_reads_back() {
+        for (id, delivery) in [(0, 0), (1, 0xabc), (u64::MAX, u64::MAX)] {
+            let receipt = Receipt { id, delivery };
+            let mut text = Vec::new();
+            receipt.write(&mut text);
+            assert_eq!(text, receipt.to_string().as_bytes());
+            assert_eq!(Receipt::parse(&text), Some(receipt));
+        }
+        for bad in ["", "-", "1", "1-", "-1", "g-1", "1-1-1", "00000000000000001-1"] {
+            assert_eq!(Receipt::parse(bad.as_bytes()), None, "{bad}");
+        }
+        assert_eq!(&id_text(0x1f), b"000000000000001f");
+    }
+}
