@@ -285,8 +285,6 @@ pub enum Reply {
     Done,
     /// The messages are kept.
     Published(Published),
-    /// Messages were leased: [`Broker::delivery`](crate::broker::Broker::delivery) shows each.
-    Leased(Vec<Lease>),
     /// No message came in time.
     Nothing,
     /// The answer comes later, as an event under the request's ticket.
@@ -306,10 +304,10 @@ pub enum Reply {
 pub struct Published {
     /// The id of the first message; zero where there was none.
     pub first: u64,
-    /// How many messages were added.
+    /// How many messages were added; of a batch that was accepted before, how many were then.
     pub count: u32,
-    /// How many were not, for their dedup key was known.
-    pub duplicates: u32,
+    /// Nothing was added, for the dedup keys were known.
+    pub duplicate: bool,
 }
 
 /// A message that was just leased.
@@ -320,7 +318,7 @@ pub struct Lease {
     /// How often it has been delivered, this time included.
     pub attempts: u16,
     /// Where the topic's log has it.
-    pub(crate) chunk: u32,
+    pub(crate) chunk: u64,
 }
 
 /// What a settle did.

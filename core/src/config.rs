@@ -4,6 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::time::Time;
+
 /// The limits of the API. NSQ's flags of the same names have the same meaning and defaults.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -89,6 +91,16 @@ pub struct Config {
     pub limits: Limits,
     /// Who this is.
     pub identity: Identity,
+    /// When the broker started.
+    pub started: Time,
     /// What `GET /config/<name>` answers, by name (`max_msg_size`), in the order of the names.
     pub options: Vec<(String, serde_json::Value)>,
+}
+
+/// The log levels by name; nsqd's number for each is its place, from 1 on.
+pub const LOG_LEVELS: [&str; 5] = ["debug", "info", "warn", "error", "fatal"];
+
+/// The number of a log level.
+pub fn log_level(name: &str) -> Option<usize> {
+    LOG_LEVELS.iter().position(|level| level.eq_ignore_ascii_case(name)).map(|index| index + 1)
 }

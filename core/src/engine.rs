@@ -1,20 +1,29 @@
 //! The front door: HTTP requests, the passing of time and hang-ups go in; responses come out.
 
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::api::{Decoded, Request, Response, Scope};
-use crate::broker::Survey;
-use crate::command::{Filter, Ticket};
-use crate::config::Config;
-use crate::name::Name;
+use crate::api::{self, ApiError, Call, Code, Decoded, NodeCall, NodeReply, Request, Response, Scope, Stats};
+use crate::broker::{Broker, Event, Parcel, Survey};
+use crate::command::{Context, Filter, Reply, Ticket};
+use crate::config::{Config, log_level};
+use crate::directory::Directory;
 use crate::time::Time;
 
 /// The whole broker behind its HTTP API, as a state machine without I/O.
+///
+/// - `handle*`, `cancel` and `shutdown` tell it what happened, and when.
+/// - `poll_output` says what is to be done, `poll_timeout` when to come back. Both change only by the former.
+///
+/// The same seed and the same calls give the same outputs. Calling early is harmless; calling late is late.
 #[derive(Debug)]
 pub struct Engine {
     config: Config,
+    broker: Broker,
+    directory: Directory,
     outputs: VecDeque<Output>,
+    now: Time,
 }
 
 /// What an [`Engine`] wants done.
@@ -28,90 +37,225 @@ pub enum Output {
     Chunk(Ticket, Vec<u8>),
     /// End an open answer.
     Close(Ticket),
-    /// Give the parcel to the engine that has the topic `to`, by [`Engine::handle_parcel`].
+    /// Give the parcel to the engine that has the topic [`Parcel::to`], by [`Engine::handle_parcel`].
     Forward(Parcel),
     /// An option was set at run time, by `PUT /config/<name>`.
-    Configured(alloc::string::String, serde_json::Value),
-}
-
-/// A dead letter on its way to another topic, or the word that it arrived.
-#[derive(Debug)]
-pub struct Parcel {
-    /// The topic whose engine is to have it.
-    pub to: Name<'static>,
+    Configured(String, serde_json::Value),
 }
 
 impl Engine {
-    /// A broker with nothing in it. The seed makes receipts hard to guess and hash tables hard to flood;
-    /// the same seed and the same calls give the same outputs.
-    pub fn new(config: Config, _seed: u64) -> Self {
-        Engine { config, outputs: VecDeque::new() }
+    /// A broker with nothing in it. The seed makes receipts hard to guess and hash tables hard to flood.
+    pub fn new(config: Config, seed: u64) -> Self {
+        Engine {
+            broker: Broker::new(config.limits.clone(), seed),
+            directory: Directory::default(),
+            outputs: VecDeque::new(),
+            now: config.started,
+            config,
+        }
     }
 
-    /// What it was made with.
+    /// What it was made with, but for options set at run time.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
+    /// What this engine tells of its topics; see [`Scope::Survey`].
+    pub fn survey(&self, now: Time, filter: &Filter<'_>) -> Survey {
+        self.broker.survey(now.max(self.now), filter)
+    }
+
     /// Takes one HTTP request. Its answer comes out of [`Engine::poll_output`], at once or later.
-    ///
-    /// Can change what `poll_output` and `poll_timeout` answer.
     pub fn handle(&mut self, now: Time, ticket: Ticket, request: &Request<'_>) {
-        let _ = (now, ticket, request);
+        let decoded = api::decode(&self.config.limits, request);
+        let survey = match decoded.scope() {
+            Scope::Survey(filter) => {
+                self.pass_time(now);
+                Some(self.survey(now, &filter))
+            }
+            Scope::Topic(_) | Scope::Node => None,
+        };
+        self.handle_decoded(now, ticket, decoded, survey);
     }
 
     /// The same for a request that was decoded before, outside of whatever guards this engine.
+    ///
     /// `survey` is that of all engines that share the broker's topics, where the decoded request's
     /// [scope](Decoded::scope) asks for one.
     pub fn handle_decoded(&mut self, now: Time, ticket: Ticket, decoded: Decoded<'_>, survey: Option<Survey>) {
-        let _ = (now, ticket, decoded, survey);
+        let now = self.pass_time(now);
+        let Decoded { context, call } = decoded;
+        let reply = match call {
+            Ok(Call::Topic(command)) => match self.broker.execute(now, ticket, &context, command) {
+                Ok(Reply::Waiting) => None,
+                Ok(reply) => Some(api::encode(&context, &reply)),
+                Err(refusal) => Some(api::refuse(&context, &refusal.into())),
+            },
+            Ok(Call::Node(call)) => Some(
+                self.node(now, &context, call, &survey.unwrap_or_default())
+                    .unwrap_or_else(|error| api::refuse(&context, &error)),
+            ),
+            Err(error) => Some(api::refuse(&context, &error)),
+        };
+        self.outputs.extend(reply.map(|response| Output::Respond(ticket, response)));
+        self.finish(now);
     }
 
-    /// Time has passed. To be called when [`Engine::poll_timeout`] says; early is harmless.
+    /// Time has passed. To be called when [`Engine::poll_timeout`] says.
     pub fn handle_timeout(&mut self, now: Time) {
-        let _ = now;
+        let now = self.now.max(now);
+        self.now = now;
+        self.broker.handle_timeout(now);
+        self.drain_events(now);
     }
 
     /// The last chunk of this open answer was taken: there is room for another.
     pub fn handle_writable(&mut self, now: Time, ticket: Ticket) {
-        let _ = (now, ticket);
+        let now = self.pass_time(now);
+        self.broker.handle_writable(now, ticket);
+        self.finish(now);
     }
 
     /// A parcel that this or another engine [forwarded](Output::Forward).
     pub fn handle_parcel(&mut self, now: Time, parcel: Parcel) {
-        let _ = (now, parcel);
+        let now = self.pass_time(now);
+        self.broker.receive(now, parcel);
+        self.finish(now);
     }
 
     /// The client hung up. Harmless for a ticket that was answered.
     pub fn cancel(&mut self, now: Time, ticket: Ticket) {
-        let _ = (now, ticket);
+        let now = self.pass_time(now);
+        self.broker.cancel(now, ticket);
+        self.finish(now);
     }
 
     /// The broker is going down: waiting polls are answered, streams end, and from now on nothing is taken in.
     pub fn shutdown(&mut self, now: Time) {
-        let _ = now;
+        let now = self.pass_time(now);
+        self.broker.shutdown(now);
+        self.finish(now);
     }
 
-    /// What this engine tells of its topics; see [`Scope::Survey`].
-    pub fn survey(&self, now: Time, filter: &Filter<'_>) -> Survey {
-        let _ = (now, filter);
-        Survey::default()
-    }
-
-    /// The next thing to do, until there is none. Only `handle*`, `cancel` and `shutdown` add to it.
+    /// The next thing to do, until there is none.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When [`Engine::handle_timeout`] is to be called next. Changed by all that adds outputs, `poll_output` not.
+    /// When [`Engine::handle_timeout`] is to be called next. Never later than something is due; sometimes earlier.
     pub fn poll_timeout(&self) -> Option<Time> {
-        None
+        self.broker.poll_timeout()
     }
-}
 
-impl Decoded<'_> {
-    /// Which engine this is for.
-    pub fn scope(&self) -> Scope<'_> {
-        Scope::Node
+    /// Does what is due before what comes now.
+    fn pass_time(&mut self, now: Time) -> Time {
+        self.now = self.now.max(now);
+        if self.broker.poll_timeout().is_some_and(|at| at <= self.now) {
+            self.broker.handle_timeout(self.now);
+        }
+        self.now
+    }
+
+    /// Does what became due by what was just done, such as a poll that does not wait.
+    fn finish(&mut self, now: Time) {
+        if self.broker.poll_timeout().is_some_and(|at| at <= now) {
+            self.broker.handle_timeout(now);
+        }
+        self.drain_events(now);
+    }
+
+    fn drain_events(&mut self, now: Time) {
+        while let Some(event) = self.broker.poll_event() {
+            let output = match event {
+                Event::Leased(ticket, context, handed, refused) => {
+                    let response = if handed.is_empty() {
+                        api::encode(&context, &Reply::Nothing)
+                    } else {
+                        api::encode_leased(&context, self.broker.deliveries(&handed))
+                    };
+                    self.broker.complete(&handed, now);
+                    Output::Respond(ticket, response.with_refused(&refused))
+                }
+                Event::Opened(ticket, context) => Output::Open(ticket, api::stream_head(&context)),
+                Event::Streamed(ticket, context, handed) => {
+                    let chunk = api::stream_chunk(&context, self.broker.deliveries(&handed));
+                    self.broker.complete(&handed, now);
+                    Output::Chunk(ticket, chunk)
+                }
+                Event::Heartbeat(ticket, context) => Output::Chunk(ticket, api::heartbeat(&context).into()),
+                Event::Closed(ticket) => Output::Close(ticket),
+                Event::Refused(ticket, context, refusal) => {
+                    Output::Respond(ticket, api::refuse(&context, &refusal.into()))
+                }
+                Event::Forward(parcel) => Output::Forward(parcel),
+            };
+            self.outputs.push_back(output);
+        }
+    }
+
+    fn node(
+        &mut self,
+        now: Time,
+        context: &Context,
+        call: NodeCall<'_>,
+        survey: &Survey,
+    ) -> Result<Response, ApiError> {
+        let identity = &self.config.identity;
+        let started = self.config.started;
+        let encode = |reply| Ok(api::encode_node(context, identity, reply));
+        match call {
+            NodeCall::Ping => encode(NodeReply::Well),
+            NodeCall::Info => encode(NodeReply::Info(started)),
+            NodeCall::Stats { json, memory, filter } => {
+                let (filter, topics) = (&filter, &survey.topics[..]);
+                encode(NodeReply::Stats(Stats { json, memory, filter, topics, unwell: None, started, now }))
+            }
+            NodeCall::Metrics => encode(NodeReply::Metrics(&survey.topics)),
+            NodeCall::OpenApi => encode(NodeReply::OpenApi),
+            NodeCall::Home => encode(NodeReply::Home),
+            NodeCall::GetConfig(name) => {
+                let option = self.config.options.iter().find(|option| option.0 == name);
+                encode(NodeReply::Config(&option.ok_or(Code::InvalidOption)?.1))
+            }
+            NodeCall::PutConfig(name, value) => {
+                let value = self.set_option(&name, value)?;
+                Ok(api::encode_node(context, &self.config.identity, NodeReply::Config(&value)))
+            }
+            NodeCall::Topics => encode(NodeReply::Topics(self.directory.topics(now, survey))),
+            NodeCall::Channels(topic) => encode(NodeReply::Channels(self.directory.channels(now, survey, &topic))),
+            NodeCall::Lookup(topic) => {
+                let (channels, producers) =
+                    self.directory.lookup(now, identity, survey, &topic).ok_or(Code::TopicNotFound)?;
+                encode(NodeReply::Lookup(channels, &producers))
+            }
+            NodeCall::Nodes => encode(NodeReply::Nodes(&self.directory.nodes(now, identity, survey))),
+            NodeCall::Tombstone(topic, node) => {
+                self.directory.tombstone(now, &topic, &node);
+                encode(NodeReply::Done)
+            }
+            NodeCall::Register(body) => {
+                self.directory.register(now, body).map_err(|detail| ApiError::new(Code::InvalidBody, detail))?;
+                encode(NodeReply::Done)
+            }
+        }
+    }
+
+    /// Sets one of the options that nsqd lets be set at run time.
+    fn set_option(&mut self, name: &str, value: &[u8]) -> Result<serde_json::Value, ApiError> {
+        if value.is_empty() || value.len() > self.config.limits.max_msg_size {
+            return Err(Code::ValueTooBig.into());
+        }
+        let value = match name {
+            "log_level" => core::str::from_utf8(value).ok().and_then(log_level).map(Into::into),
+            "nsqlookupd_tcp_addresses" => serde_json::from_slice::<Vec<String>>(value).ok().map(Into::into),
+            _ => return Err(Code::InvalidOption.into()),
+        };
+        let value: serde_json::Value = value.ok_or(Code::InvalidValue)?;
+        match self.config.options.iter_mut().find(|option| option.0 == name) {
+            Some(option) => option.1 = value.clone(),
+            None => self.config.options.push((name.into(), value.clone())),
+        }
+        self.outputs.push_back(Output::Configured(name.into(), value.clone()));
+        Ok(value)
     }
 }

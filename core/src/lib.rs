@@ -1,19 +1,89 @@
 //! The shelfmq broker as a state machine without I/O.
+//!
+//! An [`Engine`] is a whole broker with its HTTP API. It has no clock, no chance, no threads and no sockets: the
+//! host tells it of each request and of the time, does what it asks for, and comes back when it says. So the same
+//! broker runs in a server, in a browser, on the edge, and in a test at the speed of thought.
+//!
+//! # The driver loop
+//!
+//! One step of a host: something happens (1), what it brings about is done (2), and then there is nothing to do
+//! until something else happens or the time has come (3).
+//!
+//! ```
+//! use shelfmq_core::api::{Body, Request};
+//! use shelfmq_core::config::Config;
+//! use shelfmq_core::time::Time;
+//! use shelfmq_core::{Engine, Output};
+//! # use std::collections::BTreeMap;
+//!
+//! let mut engine = Engine::new(Config::default(), 42);
+//! let mut answers = BTreeMap::new();
+//! let mut step = |now: Time, ticket: u64, request: Option<Request<'_>>| {
+//!     // 1. A request came, or the time that `poll_timeout` named. (Or a client hung up: `cancel`.)
+//!     match request {
+//!         Some(request) => engine.handle(now, ticket, &request),
+//!         None => engine.handle_timeout(now),
+//!     }
+//!     // 2. Do what is to be done, until nothing is.
+//!     while let Some(output) = engine.poll_output() {
+//!         match output {
+//!             Output::Respond(ticket, response) => drop(answers.insert(ticket, response)),
+//!             Output::Forward(parcel) => engine.handle_parcel(now, parcel),
+//!             // Streams, and options set at run time: nobody asks for them here.
+//!             _ => {}
+//!         }
+//!     }
+//!     // 3. Wait for the next request, but no longer than this.
+//!     (engine.poll_timeout(), answers.remove(&ticket))
+//! };
+//!
+//! let (noon, get, post) = (Time::from_secs(1_800_000_000), "GET", "POST");
+//! let poll = Request { method: get, path: "/sub", query: "topic=t&channel=c&wait=30s", ..Request::default() };
+//! let (deadline, answer) = step(noon, 1, Some(poll));
+//! assert!(answer.is_none(), "nothing there yet: the poll waits");
+//! assert_eq!(deadline, Some(Time::from_secs(1_800_000_030)));
+//!
+//! let publish = Request { method: post, path: "/pub", query: "topic=t", body: b"hello", ..Request::default() };
+//! let (_, answer) = step(noon, 2, Some(publish));
+//! assert_eq!(answer.expect("a publish is answered at once").body, Body::Static(b"OK"));
+//! assert_eq!(answers.remove(&1).expect("the poll is answered").body, Body::Bytes(b"hello".into()));
+//! ```
+//!
+//! # What this crate does not do
+//!
+//! Sockets, TLS, HTTP framing, compression, CORS, static files, secrets, disks, logging, metrics of the host: all
+//! that is the host's. Several engines may share the topics of one broker, each with some ([`shard_of`]); the host
+//! brings requests to the right one.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+pub mod engine;
+
 pub mod api;
-pub mod broker;
 pub mod command;
 pub mod config;
-pub mod engine;
+
+pub mod broker;
+mod directory;
+mod pollers;
+mod topic;
+
+mod channel;
+mod dedup;
+mod gaps;
+
+mod log;
 pub mod message;
+
+mod list;
 pub mod name;
+mod schedule;
 pub mod time;
 
-pub use engine::{Engine, Output, Parcel};
+pub use broker::Parcel;
+pub use engine::{Engine, Output};
 
 /// Which of `shards` engines has the topic of this name. Stable, so that every part of a host agrees.
 pub fn shard_of(topic: &str, shards: usize) -> usize {

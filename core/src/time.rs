@@ -1,6 +1,6 @@
 //! Points in time. The core has no clock: every `handle_*` is told what time it is.
 
-use core::ops::Add;
+use core::ops::{Add, Sub};
 use core::time::Duration;
 
 /// A point in time, in nanoseconds since the Unix epoch.
@@ -46,5 +46,15 @@ impl Add<Duration> for Time {
     fn add(self, duration: Duration) -> Time {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         Time(self.0.saturating_add(nanos))
+    }
+}
+
+impl Sub<Duration> for Time {
+    type Output = Time;
+
+    /// Saturates at the epoch.
+    fn sub(self, duration: Duration) -> Time {
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Time(self.0.saturating_sub(nanos))
     }
 }

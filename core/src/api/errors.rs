@@ -1,12 +1,111 @@
-//! Every error code, its status and its sentence.
+//! Every error code, its status and its sentence, in one table.
 
 use alloc::string::String;
 
-/// An error code of the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Code {
-    /// The path is not the API's.
-    NotFound,
+use crate::command::Refusal;
+
+/// Writes the table out as the enum and what can be asked of it.
+macro_rules! codes {
+    ($($variant:ident $text:literal $status:literal $sentence:literal;)*) => {
+        /// An error code of the API.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Code {
+            $(#[doc = concat!("`", $text, "`, with status ", $status, ".")] $variant,)*
+        }
+
+        impl Code {
+            /// All codes, in the order of the table.
+            pub const ALL: &[Code] = &[$(Code::$variant,)*];
+
+            /// The code as it stands in the body: `TOPIC_NOT_FOUND`.
+            pub const fn text(self) -> &'static str {
+                match self { $(Code::$variant => $text,)* }
+            }
+
+            /// The HTTP status it comes with.
+            pub const fn status(self) -> u16 {
+                match self { $(Code::$variant => $status,)* }
+            }
+
+            /// What a person can do about it, where no more is known than the code.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Code::$variant => $sentence,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // Any request.
+    InvalidRequest "INVALID_REQUEST" 400 "The query string is malformed: check its percent-escapes, and write `;` as %3B.";
+    NotFound "NOT_FOUND" 404 "There is nothing at this path: GET /openapi.json lists all there is.";
+    MethodNotAllowed "METHOD_NOT_ALLOWED" 405 "The path exists, but not for this method: the Allow header names those it takes.";
+    InternalError "INTERNAL_ERROR" 500 "The broker made a mistake: its log says more.";
+    Exiting "EXITING" 503 "The broker is going down: try again on the next one, or in a moment.";
+    TlsRequired "TLS_REQUIRED" 403 "This broker is spoken to over HTTPS only.";
+    Unauthorized "UNAUTHORIZED" 401 "A valid token is needed: send it as `Authorization: Bearer <token>`.";
+    Forbidden "FORBIDDEN" 403 "The token does not allow this.";
+
+    // Names.
+    MissingArgTopic "MISSING_ARG_TOPIC" 400 "Say which topic: add ?topic=<name>.";
+    MissingArgChannel "MISSING_ARG_CHANNEL" 400 "Say which channel: add channel=<name>.";
+    MissingArgReceipt "MISSING_ARG_RECEIPT" 400 "Say which messages: add receipt=<receipt>, or give receipts one a line in the body.";
+    MissingArgNode "MISSING_ARG_NODE" 400 "Say which node: add node=<broadcast_address>:<http_port>.";
+    MissingArgTo "MISSING_ARG_TO" 400 "Say where to: add to=earliest, latest, a message id or an RFC 3339 time.";
+    InvalidTopic "INVALID_TOPIC" 400 "A topic's name has 1 to 64 of the characters a-z A-Z 0-9 . _ - and may end in #ephemeral, sent as %23ephemeral.";
+    InvalidArgTopic "INVALID_ARG_TOPIC" 400 "A topic's name has 1 to 64 of the characters a-z A-Z 0-9 . _ - and may end in #ephemeral, sent as %23ephemeral.";
+    InvalidArgChannel "INVALID_ARG_CHANNEL" 400 "A channel's name has 1 to 64 of the characters a-z A-Z 0-9 . _ - and may end in #ephemeral, sent as %23ephemeral.";
+    TopicNotFound "TOPIC_NOT_FOUND" 404 "There is no such topic: publish to it, or POST /topic/create.";
+    ChannelNotFound "CHANNEL_NOT_FOUND" 404 "There is no such channel: subscribe to it, or POST /channel/create.";
+
+    // Publishing.
+    MsgEmpty "MSG_EMPTY" 400 "The message is the request's body, and it is empty.";
+    MsgTooBig "MSG_TOO_BIG" 413 "A message is longer than max-msg-size allows.";
+    BodyTooBig "BODY_TOO_BIG" 413 "The request's body is longer than max-body-size allows: send fewer messages at once.";
+    BadBody "BAD_BODY" 413 "The body is not a batch in the binary form: a big-endian u32 count, then for each message a u32 size and its bytes.";
+    BadMessage "BAD_MESSAGE" 413 "A message of the binary batch is empty, too long or cut short.";
+    BadLine "BAD_MESSAGE" 400 "A line of the batch is not a JSON object with a `body` or a `body_base64`.";
+    HeadersTooBig "HEADERS_TOO_BIG" 400 "The headers to keep with the message are too long: 8192 bytes together, with 4 for each.";
+    TopicFull "TOPIC_FULL" 429 "The topic's backlog is at its limit: try again once consumers have caught up.";
+    StorageFull "STORAGE_FULL" 507 "The broker's disk is full: nothing was kept.";
+
+    // Parameters out of range or not readable.
+    InvalidDefer "INVALID_DEFER" 400 "defer is a duration from 0 to max-req-timeout: 1500 (milliseconds), 30s, 5m.";
+    InvalidKey "INVALID_KEY" 400 "key has 1 to 256 bytes.";
+    InvalidDedup "INVALID_DEDUP" 400 "dedup (or Idempotency-Key) has 1 to 256 bytes.";
+    InvalidTtl "INVALID_TTL" 400 "ttl is a duration of 1 ms or more: 1500 (milliseconds), 30s, 5m.";
+    InvalidMax "INVALID_MAX" 400 "max is a number from 1 to 10000.";
+    InvalidWait "INVALID_WAIT" 400 "wait is a duration from 0 to 1h: 1500 (milliseconds), 30s, 5m.";
+    InvalidTimeout "INVALID_TIMEOUT" 400 "timeout is a duration from 1 ms to max-msg-timeout: 1500 (milliseconds), 30s, 5m.";
+    InvalidAck "INVALID_ACK" 400 "ack is explicit or auto.";
+    InvalidFormat "INVALID_FORMAT" 400 "format is raw (for max=1), json, ndjson, sse or frames.";
+    InvalidStream "INVALID_STREAM" 400 "stream is true or false, and only ndjson and sse can stream.";
+    InvalidClient "INVALID_CLIENT" 400 "client has at most 256 bytes.";
+    InvalidStart "INVALID_START" 400 "start is earliest, latest, a message id of 16 hex digits or an RFC 3339 time.";
+    InvalidTo "INVALID_TO" 400 "to is earliest, latest, a message id of 16 hex digits or an RFC 3339 time.";
+    InvalidFrom "INVALID_FROM" 400 "from is a message id of up to 16 hex digits.";
+    InvalidId "INVALID_ID" 400 "id is a list of message ids of up to 16 hex digits.";
+    InvalidState "INVALID_STATE" 400 "state is ready, in_flight, deferred or dead.";
+    InvalidMaxAttempts "INVALID_MAX_ATTEMPTS" 400 "max_attempts is a number from 0 (no limit) to 65535.";
+    InvalidMaxInFlight "INVALID_MAX_IN_FLIGHT" 400 "max_in_flight is a number from 0 (no limit) to 4294967295.";
+    InvalidOrdered "INVALID_ORDERED" 400 "ordered is true or false.";
+    InvalidDeadLetter "INVALID_DEAD_LETTER" 400 "dead_letter is the name of a topic, or empty for none.";
+    InvalidRetain "INVALID_RETAIN" 400 "retain is a duration: 30s, 5m, 7d; 0 for none.";
+    InvalidRetainBytes "INVALID_RETAIN_BYTES" 400 "retain_bytes is a number of bytes; 0 for none.";
+    InvalidMaxBytes "INVALID_MAX_BYTES" 400 "max_bytes is a number of bytes; 0 for no limit.";
+    InvalidMaxMessages "INVALID_MAX_MESSAGES" 400 "max_messages is a number of messages; 0 for no limit.";
+    InvalidOverflow "INVALID_OVERFLOW" 400 "overflow is reject or drop_oldest.";
+    InvalidBody "INVALID_BODY" 400 "The body is not the JSON that this path takes: GET /openapi.json shows it.";
+
+    // Settling.
+    FinFailed "FIN_FAILED" 404 "No message was finished: `refused` says why for each receipt.";
+    ReqFailed "REQ_FAILED" 404 "No message was requeued: `refused` says why for each receipt.";
+    TouchFailed "TOUCH_FAILED" 404 "No message was touched: `refused` says why for each receipt.";
+
+    // Configuration.
+    InvalidOption "INVALID_OPTION" 400 "There is no such option, or it cannot be set at run time.";
+    InvalidValue "INVALID_VALUE" 400 "The option does not take this value.";
+    ValueTooBig "INVALID_VALUE" 413 "The option's value is the request's body: it is empty, or too long.";
 }
 
 /// A refusal with what to do about it.
@@ -16,4 +115,69 @@ pub struct ApiError {
     pub code: Code,
     /// One sentence a person can act on, where the table's own is not enough.
     pub detail: Option<String>,
+    /// The methods that the path takes, where that was the mistake.
+    pub(super) allow: Option<String>,
+}
+
+impl ApiError {
+    /// A refusal that says more than its code does.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        ApiError { code, detail: Some(detail.into()), allow: None }
+    }
+
+    /// The sentence for the person who has to act.
+    pub fn sentence(&self) -> &str {
+        self.detail.as_deref().unwrap_or(self.code.sentence())
+    }
+}
+
+impl From<Code> for ApiError {
+    fn from(code: Code) -> Self {
+        ApiError { code, detail: None, allow: None }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let code = match refusal {
+            Refusal::TopicNotFound => Code::TopicNotFound,
+            Refusal::ChannelNotFound => Code::ChannelNotFound,
+            Refusal::TopicFull => Code::TopicFull,
+            Refusal::Exiting => Code::Exiting,
+        };
+        code.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_an_error_and_says_something_that_can_be_acted_on() {
+        for code in Code::ALL {
+            let text = code.text();
+            assert!((400..=599).contains(&code.status()), "{text}");
+            assert!(text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{text}");
+            assert!(code.sentence().len() > 20 && code.sentence().ends_with('.'), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_code_comes_twice_only_where_nsqd_has_two_statuses_for_it() {
+        for (i, a) in Code::ALL.iter().enumerate() {
+            for b in &Code::ALL[..i] {
+                let same = a.text() == b.text();
+                assert!(!same || a.status() != b.status(), "{}", a.text());
+                assert!(!same || matches!(a.text(), "BAD_MESSAGE" | "INVALID_VALUE"), "{}", a.text());
+            }
+        }
+    }
+
+    #[test]
+    fn a_detail_stands_in_for_the_sentence() {
+        assert_eq!(ApiError::from(Code::Exiting).sentence(), Code::Exiting.sentence());
+        assert_eq!(ApiError::new(Code::BadLine, "Line 3 is empty.").sentence(), "Line 3 is empty.");
+        assert_eq!(ApiError::from(Refusal::TopicFull).code.status(), 429);
+    }
 }

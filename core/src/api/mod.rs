@@ -1,9 +1,26 @@
 //! The meaning of the HTTP API: requests to commands, replies to responses, as pure functions.
 //!
-//! Read in this order: [`routes`] (the table of all that can be asked), [`decode`] (a request to a
-//! [`Call`]), [`encode`] (a reply to a [`Response`]), [`errors`] (every code, its status and its sentence).
+//! Read in this order: [`routes`] and [`parameters`] (the table of all that can be asked), [`decode`] (a request
+//! to a [`Call`]), [`encode`] and [`encode_leased`] (a reply to a [`Response`]), [`encode_node`] (what concerns
+//! the node as a whole), [`errors`] (every code, its status and its sentence).
 
+mod decode;
+mod encode;
 pub mod errors;
+mod formats;
+pub mod frames;
+mod headers;
+mod home;
+mod metrics;
+mod node;
+mod openapi;
+pub mod parameters;
+mod params;
+pub mod routes;
+mod stats;
+mod stats_text;
+mod values;
+mod view;
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -11,9 +28,15 @@ use alloc::vec::Vec;
 
 use smallvec::SmallVec;
 
-use crate::command::{Command, Context, Filter};
+use crate::command::{Command, Context, Filter, TopicStats};
 use crate::config::Limits;
+use crate::time::Time;
+pub use decode::decode;
+pub use encode::{encode, refuse};
 pub use errors::{ApiError, Code};
+pub use formats::{encode_leased, heartbeat, stream_chunk, stream_head};
+pub use node::encode_node;
+pub use view::View;
 
 /// An HTTP request as a plain record. A host makes it of whatever its sockets speak.
 #[derive(Clone, Copy, Debug, Default)]
@@ -203,20 +226,89 @@ pub enum Scope<'a> {
     Node,
 }
 
-/// Reads a request. Pure: no state, no clock.
-pub fn decode<'a>(limits: &Limits, request: &Request<'a>) -> Decoded<'a> {
-    let _ = (limits, request);
-    Decoded { context: Context::default(), call: Err(ApiError { code: Code::NotFound, detail: None }) }
+/// What is told of the node as a whole: the answer to a [`NodeCall`].
+#[derive(Debug)]
+pub enum NodeReply<'a> {
+    /// The broker is well, to `/ping`.
+    Well,
+    /// The broker is not well, and why.
+    Unwell(&'a str),
+    /// Done, and there is nothing to tell.
+    Done,
+    /// Who this is, and since when.
+    Info(Time),
+    /// The topics in numbers.
+    Stats(Stats<'a>),
+    /// The topics in numbers, for Prometheus.
+    Metrics(&'a [TopicStats]),
+    /// The value of an option.
+    Config(&'a serde_json::Value),
+    /// The names of topics.
+    Topics(Vec<&'a str>),
+    /// The names of a topic's channels.
+    Channels(Vec<&'a str>),
+    /// A topic's channels, and who has it.
+    Lookup(Vec<&'a str>, &'a [Producer]),
+    /// All nodes.
+    Nodes(&'a [Producer]),
+    /// The API's own description.
+    OpenApi,
+    /// The page of commands to paste.
+    Home,
+}
+
+/// What `/stats` tells.
+#[derive(Debug)]
+pub struct Stats<'a> {
+    /// As JSON, not as text.
+    pub json: bool,
+    /// Tell of memory, too.
+    pub memory: bool,
+    /// What was asked for.
+    pub filter: &'a Filter<'a>,
+    /// The topics, by name.
+    pub topics: &'a [TopicStats],
+    /// What is wrong with the broker, where anything is.
+    pub unwell: Option<&'a str>,
+    /// When the broker started.
+    pub started: Time,
+    /// What time it is.
+    pub now: Time,
+}
+
+/// A node as a directory knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Producer {
+    /// The address it registered from, `ip:port`.
+    pub remote_address: String,
+    /// The name of its machine.
+    pub hostname: String,
+    /// The name under which others reach it.
+    pub broadcast_address: String,
+    /// What tells it from its neighbours for nsqadmin: there is no TCP protocol, so this is the `http_port`.
+    pub tcp_port: u16,
+    /// The port of its HTTP listener.
+    pub http_port: u16,
+    /// Its version.
+    pub version: String,
+    /// NSQ's topology labels; empty where unused.
+    pub topology_zone: String,
+    /// NSQ's topology labels; empty where unused.
+    pub topology_region: String,
+    /// Its topics, and whether each is tombstoned: not to be found there for a while.
+    pub topics: Vec<(String, bool)>,
 }
 
 /// How long the body of a request to this path may be, in bytes. A host reads no further.
 pub fn body_limit(limits: &Limits, path: &str) -> usize {
-    let _ = path;
-    limits.max_body_size
+    if path == PUB { limits.max_msg_size } else { limits.max_body_size }
 }
 
 /// The answer to a request whose body is longer than [`body_limit`].
 pub fn body_too_big(path: &str) -> Response {
-    let _ = path;
-    Response { status: 413, headers: SmallVec::new(), body: Body::Static(b"") }
+    let code = if path == PUB { Code::MsgTooBig } else { Code::BodyTooBig };
+    refuse(&Context::default(), &code.into())
 }
+
+/// The path whose body is one message, and no longer than a message may be.
+const PUB: &str = "/pub";

@@ -1,0 +1,248 @@
+//! `/sub`, `/fin`, `/req`, `/touch`, `/settle`, and looking without leasing.
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::Deserialize;
+
+use super::json::{JsonDuration, Text};
+use super::{Input, Understood, topic_call};
+use crate::api::errors::{ApiError, Code};
+use crate::api::frames;
+use crate::api::headers;
+use crate::api::parameters::{
+    ACK, ARG_TOPIC, CLIENT, FIN, FORMAT, FROM, MAX, PEEK_CHANNEL, PEEK_MAX, RECEIPT, REQ_DEFER, STATE, STREAM, TIMEOUT,
+    TOUCH_TIMEOUT, WAIT,
+};
+use crate::api::values;
+use crate::api::view::View;
+use crate::command::{Peek, ReceiptText, Settle, State, Subscribe, Verb};
+use crate::config::Limits;
+use crate::name::Name;
+
+/// How long a poll waits where it does not say.
+const DEFAULT_WAIT: Duration = Duration::from_secs(30);
+
+/// How many messages a look shows where it does not say.
+const DEFAULT_PEEK: u32 = 100;
+
+/// `GET /sub` and `POST /sub`.
+pub(in crate::api) fn subscribe<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+    let (topic, channel) = input.topic_and_channel()?;
+    let Input { limits, request, params, .. } = input;
+    let max = params.number(&MAX, 1..=u64::from(limits.max_messages))?.unwrap_or(1);
+    let wait = params.duration(&WAIT, Duration::ZERO..=limits.max_wait)?.unwrap_or(DEFAULT_WAIT);
+    let timeout = params.duration(&TIMEOUT, lease_range(limits))?;
+    let auto_finish = params.read(&ACK, acknowledges_itself)?.unwrap_or(false);
+    let mut finish = params.receipts(&FIN);
+    if request.method == "POST" {
+        finish.extend(values::receipt_lines(request.body));
+    }
+    let view = view(input, max)?;
+    let client = params.text(&CLIENT, 0..=256)?.filter(|name| !name.is_empty());
+    let view = if params.boolean(&STREAM)?.unwrap_or(false) { streamed(view)? } else { view };
+    let (peer, stream) = (request.peer, view.is_stream());
+    let subscribe = Subscribe { channel, max, wait, timeout, auto_finish, finish, client, peer, stream };
+    Ok((view, topic_call(topic, Verb::Subscribe(subscribe))))
+}
+
+fn lease_range(limits: &Limits) -> core::ops::RangeInclusive<Duration> {
+    Duration::from_millis(1)..=limits.max_msg_timeout
+}
+
+fn acknowledges_itself(ack: &str) -> Option<bool> {
+    match ack {
+        "explicit" => Some(false),
+        "auto" => Some(true),
+        _ => None,
+    }
+}
+
+/// The format: what the parameter says, else the first that is known of what the request accepts.
+fn view(input: &Input<'_, '_>, max: u32) -> Result<View, ApiError> {
+    let preferred = if max == 1 { View::Raw } else { View::Json };
+    if let Some(format) = input.params.read(&FORMAT, named_view)? {
+        return if format == View::Raw && max > 1 { Err(Code::InvalidFormat.into()) } else { Ok(format) };
+    }
+    let mut accepted = headers::media_types(input.request, "accept");
+    Ok(accepted.find_map(|media_type| view_of(media_type, max, preferred)).unwrap_or(preferred))
+}
+
+fn named_view(format: &str) -> Option<View> {
+    match format {
+        "raw" => Some(View::Raw),
+        "json" => Some(View::Json),
+        "ndjson" => Some(View::Ndjson),
+        "sse" => Some(View::Sse),
+        "frames" => Some(View::Frames),
+        _ => None,
+    }
+}
+
+/// The view that a media type asks for, where it is known and will do.
+fn view_of(media_type: &[u8], max: u32, preferred: View) -> Option<View> {
+    let known = [
+        ("*/*", preferred),
+        ("application/json", View::Json),
+        ("application/x-ndjson", View::Ndjson),
+        ("text/event-stream", View::Sse),
+        (frames::MEDIA_TYPE, View::Frames),
+        ("application/octet-stream", View::Raw),
+        ("text/plain", View::Raw),
+    ];
+    let (_, view) = known.into_iter().find(|(name, _)| media_type.eq_ignore_ascii_case(name.as_bytes()))?;
+    (view != View::Raw || max == 1).then_some(view)
+}
+
+fn streamed(view: View) -> Result<View, Code> {
+    match view {
+        View::Ndjson | View::NdjsonStream => Ok(View::NdjsonStream),
+        View::Sse => Ok(View::Sse),
+        _ => Err(Code::InvalidStream),
+    }
+}
+
+/// `POST /fin`.
+pub(in crate::api) fn fin<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+    let (topic, channel) = input.topic_and_channel()?;
+    let finish = receipts(input)?;
+    Ok((View::Finished, settle_call(topic, Settle { finish, ..no_receipts(channel) })))
+}
+
+/// `POST /req`.
+pub(in crate::api) fn req<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+    let (topic, channel) = input.topic_and_channel()?;
+    let given = receipts(input)?;
+    let delay = input.params.read(&REQ_DEFER, values::duration)?.unwrap_or_default();
+    let delay = delay.min(input.limits.max_req_timeout);
+    let requeue = given.into_iter().map(|receipt| (receipt, delay)).collect();
+    Ok((View::Requeued, settle_call(topic, Settle { requeue, ..no_receipts(channel) })))
+}
+
+/// `POST /touch`.
+pub(in crate::api) fn touch<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+    let (topic, channel) = input.topic_and_channel()?;
+    let given = receipts(input)?;
+    let timeout = input.params.duration(&TOUCH_TIMEOUT, lease_range(input.limits))?;
+    let touch = given.into_iter().map(|receipt| (receipt, timeout)).collect();
+    Ok((View::Touched, settle_call(topic, Settle { touch, ..no_receipts(channel) })))
+}
+
+/// The receipts of the query and then those of the body.
+fn receipts<'a>(input: &Input<'_, 'a>) -> Result<Vec<ReceiptText<'a>>, Code> {
+    let mut receipts = input.params.receipts(&RECEIPT);
+    receipts.extend(values::receipt_lines(input.request.body));
+    if receipts.is_empty() { Err(Code::MissingArgReceipt) } else { Ok(receipts) }
+}
+
+fn no_receipts(channel: Name<'_>) -> Settle<'_> {
+    Settle { channel, finish: Vec::new(), requeue: Vec::new(), touch: Vec::new() }
+}
+
+fn settle_call<'a>(topic: Name<'a>, settle: Settle<'a>) -> crate::api::Call<'a> {
+    topic_call(topic, Verb::Settle(settle))
+}
+
+/// The body of `POST /settle`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Batch<'a> {
+    #[serde(borrow, default)]
+    fin: Vec<Text<'a>>,
+    #[serde(borrow, default)]
+    req: Vec<Item<'a, Requeue<'a>>>,
+    #[serde(borrow, default)]
+    touch: Vec<Item<'a, Touch<'a>>>,
+}
+
+/// A receipt, alone or with what goes with it.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a receipt, or an object with a `receipt` and, to req, a `defer`, to touch, a `timeout`")]
+enum Item<'a, O> {
+    #[serde(borrow)]
+    Receipt(Text<'a>),
+    Options(O),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Requeue<'a> {
+    #[serde(borrow)]
+    receipt: Text<'a>,
+    defer: Option<JsonDuration>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Touch<'a> {
+    #[serde(borrow)]
+    receipt: Text<'a>,
+    timeout: Option<JsonDuration>,
+}
+
+impl<'a, O> Item<'a, O> {
+    fn parts(self, options: impl FnOnce(O) -> (Text<'a>, Option<JsonDuration>)) -> (ReceiptText<'a>, Option<Duration>) {
+        let (receipt, duration) = match self {
+            Item::Receipt(receipt) => (receipt, None),
+            Item::Options(given) => options(given),
+        };
+        (values::receipt(receipt.0), duration.map(|duration| duration.0))
+    }
+}
+
+/// `POST /settle`.
+pub(in crate::api) fn settle<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+    let (topic, channel) = input.topic_and_channel()?;
+    let batch: Batch<'a> = serde_json::from_slice(input.request.body)
+        .map_err(|error| ApiError::new(Code::InvalidBody, format!("The body is not what /settle takes: {error}.")))?;
+    let view = match (batch.fin.is_empty(), batch.req.is_empty()) {
+        (false, _) => View::SettledFin,
+        (true, false) => View::SettledReq,
+        (true, true) => View::SettledTouch,
+    };
+    let limits = input.limits;
+    let finish = batch.fin.into_iter().map(|receipt| values::receipt(receipt.0)).collect();
+    let requeue = batch.req.into_iter().map(|item| item.parts(|given| (given.receipt, given.defer)));
+    let requeue =
+        requeue.map(|(receipt, delay)| (receipt, delay.unwrap_or_default().min(limits.max_req_timeout))).collect();
+    let touch = batch.touch.into_iter().map(|item| item.parts(|given| (given.receipt, given.timeout)));
+    let touch: Vec<_> = touch.collect();
+    if touch.iter().any(|(_, timeout)| timeout.is_some_and(|timeout| !lease_range(limits).contains(&timeout))) {
+        return Err(Code::InvalidTimeout.into());
+    }
+    Ok((view, settle_call(topic, Settle { channel, finish, requeue, touch })))
+}
+
+/// `GET /peek`.
+pub(in crate::api) fn peek<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+    let topic = input.params.name(&ARG_TOPIC)?;
+    let channel = input.params.optional_name(&PEEK_CHANNEL)?;
+    let state = input.params.read(&STATE, state)?;
+    if channel.is_none() && state.is_some() {
+        return Err(Code::MissingArgChannel.into());
+    }
+    look(input, topic, channel, state.unwrap_or(State::Ready))
+}
+
+/// `GET /dead`.
+pub(in crate::api) fn dead<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+    let (topic, channel) = input.topic_and_channel()?;
+    look(input, topic, Some(channel), State::Dead)
+}
+
+fn look<'a>(input: &Input<'_, 'a>, topic: Name<'a>, channel: Option<Name<'a>>, state: State) -> Understood<'a> {
+    let from = input.params.read(&FROM, values::id)?.unwrap_or(0);
+    let max = input.params.number(&PEEK_MAX, 1..=u64::from(input.limits.max_messages))?.unwrap_or(DEFAULT_PEEK);
+    Ok((View::Plain, topic_call(topic, Verb::Peek(Peek { channel, from, max, state }))))
+}
+
+fn state(text: &str) -> Option<State> {
+    match text {
+        "ready" => Some(State::Ready),
+        "in_flight" => Some(State::InFlight),
+        "deferred" => Some(State::Deferred),
+        "dead" => Some(State::Dead),
+        _ => None,
+    }
+}

@@ -1,0 +1,40 @@
+//! What JSON bodies are made of: texts that borrow where they can, and durations.
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::String;
+use core::time::Duration;
+
+use serde::Deserialize;
+
+use crate::api::values;
+
+/// Text that borrows from the body where it has no escapes, also within an option or a list.
+#[derive(Deserialize)]
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
+/// A duration: a number of milliseconds, or text as in a query.
+#[derive(Deserialize)]
+#[serde(try_from = "Written")]
+pub(super) struct JsonDuration(pub(super) Duration);
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a duration: a number of milliseconds, or text like \"30s\"")]
+enum Written {
+    Milliseconds(u64),
+    Text(String),
+}
+
+impl TryFrom<Written> for JsonDuration {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        match written {
+            Written::Milliseconds(ms) => Ok(JsonDuration(Duration::from_millis(ms))),
+            Written::Text(text) => match values::duration(&text) {
+                Some(duration) => Ok(JsonDuration(duration)),
+                None => Err(format!("{text:?} is no duration")),
+            },
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What concerns the node as a whole: numbers, options, the directory.
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "the route table has functions of one type, and some of these cannot fail"
+)]
+
+use alloc::borrow::Cow;
+
+use super::{Input, Understood};
+use crate::api::errors::{ApiError, Code};
+use crate::api::parameters::{
+    ANY_TOPIC, INCLUDE_CLIENTS, INCLUDE_MEM, NODE, Param, STATS_CHANNEL, STATS_FORMAT, STATS_TOPIC,
+};
+use crate::api::params::unescape;
+use crate::api::values;
+use crate::api::view::View;
+use crate::api::{Call, NodeCall};
+use crate::command::Filter;
+
+/// `GET /ping`.
+pub(in crate::api) fn ping<'a>(_: &Input<'_, 'a>) -> Understood<'a> {
+    Ok(node(NodeCall::Ping))
+}
+
+/// `GET /info`.
+pub(in crate::api) fn info<'a>(_: &Input<'_, 'a>) -> Understood<'a> {
+    Ok(node(NodeCall::Info))
+}
+
+/// `GET /stats`. As with nsqd, a boolean that is none counts as not given.
+pub(in crate::api) fn stats<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+    let params = &input.params;
+    let flag = |param: &Param| params.get(param).and_then(|text| values::boolean(text)).unwrap_or(true);
+    let given = |param: &Param| params.get(param).filter(|text| !text.is_empty()).cloned();
+    let json = params.get(&STATS_FORMAT).is_some_and(|format| format == "json");
+    let filter = Filter { topic: given(&STATS_TOPIC), channel: given(&STATS_CHANNEL), clients: flag(&INCLUDE_CLIENTS) };
+    Ok(node(NodeCall::Stats { json, memory: flag(&INCLUDE_MEM), filter }))
+}
+
+/// `GET /metrics`.
+pub(in crate::api) fn metrics<'a>(_: &Input<'_, 'a>) -> Understood<'a> {
+    Ok(node(NodeCall::Metrics))
+}
+
+/// `GET /config/:opt`.
+pub(in crate::api) fn get_config<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+    Ok(node(NodeCall::GetConfig(option(input)?)))
+}
+
+/// `PUT /config/:opt`.
+pub(in crate::api) fn put_config<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+    Ok(node(NodeCall::PutConfig(option(input)?, input.request.body)))
+}
+
+/// The option's name. A `+` in a path is a plus.
+fn option<'a>(input: &Input<'_, 'a>) -> Result<Cow<'a, str>, ApiError> {
+    if input.segment.contains(['+', ';']) { Err(Code::InvalidOption.into()) } else { unescape(input.segment) }
+}
+
+/// `GET /topics`.
+pub(in crate::api) fn topics<'a>(_: &Input<'_, 'a>) -> Understood<'a> {
+    Ok(node(NodeCall::Topics))
+}
+
+/// `GET /channels`.
+pub(in crate::api) fn channels<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+    Ok(node(NodeCall::Channels(input.params.required(&ANY_TOPIC)?)))
+}
+
+/// `GET /lookup`.
+pub(in crate::api) fn lookup<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+    Ok(node(NodeCall::Lookup(input.params.required(&ANY_TOPIC)?)))
+}
+
+/// `GET /nodes`.
+pub(in crate::api) fn nodes<'a>(_: &Input<'_, 'a>) -> Understood<'a> {
+    Ok(node(NodeCall::Nodes))
+}
+
+/// `POST /topic/tombstone`.
+pub(in crate::api) fn tombstone<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+    Ok(node(NodeCall::Tombstone(input.params.required(&ANY_TOPIC)?, input.params.required(&NODE)?)))
+}
+
+/// `POST /nodes/register`.
+pub(in crate::api) fn register<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+    Ok(node(NodeCall::Register(input.request.body)))
+}
+
+/// `GET /openapi.json`.
+pub(in crate::api) fn openapi<'a>(_: &Input<'_, 'a>) -> Understood<'a> {
+    Ok(node(NodeCall::OpenApi))
+}
+
+/// `GET /`.
+pub(in crate::api) fn home<'a>(_: &Input<'_, 'a>) -> Understood<'a> {
+    Ok(node(NodeCall::Home))
+}
+
+fn node(call: NodeCall<'_>) -> (View, Call<'_>) {
+    (View::Plain, Call::Node(call))
+}

@@ -1,0 +1,229 @@
+//! `/pub` and `/mpub`: messages out of bodies.
+
+use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use smallvec::{SmallVec, smallvec};
+
+use super::json::{JsonDuration, Text};
+use super::{Input, Understood, topic_call};
+use crate::api::errors::{ApiError, Code};
+use crate::api::headers::{self, Kept};
+use crate::api::parameters::{BINARY, DEDUP, DEFER, KEY, TOPIC, TTL};
+use crate::api::values;
+use crate::api::view::View;
+use crate::command::{MessageOptions, Messages, NewMessage, Publish, Verb};
+
+/// The lengths that a key may have, for order or for dedup.
+const KEY_BYTES: core::ops::RangeInclusive<usize> = 1..=256;
+
+/// The shortest time to live.
+const MIN_TTL: Duration = Duration::from_millis(1);
+
+/// `POST /pub`: the body is one message.
+pub(in crate::api) fn publish<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+    let topic = input.params.name(&TOPIC)?;
+    let (options, dedup) = options(input)?;
+    let messages = Messages::Same(smallvec![input.request.body], options);
+    let view = if headers::accepts_json(input.request) { View::PublishedJson } else { View::Published };
+    Ok((view, topic_call(topic, Verb::Publish(Publish { messages, dedup }))))
+}
+
+/// `POST /mpub`: the body is a batch in one of three forms.
+pub(in crate::api) fn mpub<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+    let topic = input.params.name(&TOPIC)?;
+    let (options, dedup) = options(input)?;
+    let body = input.request.body;
+    let messages = if input.params.get(&BINARY).is_some_and(|value| values::boolean(value) != Some(false)) {
+        Messages::Same(binary(body, input.limits.max_msg_size, input.limits.max_body_size)?, options)
+    } else if headers::has_content_type(input.request, "application/x-ndjson") {
+        Messages::Each(json_lines(body, &options, input)?)
+    } else {
+        Messages::Same(text_lines(body, input.limits.max_msg_size)?, options)
+    };
+    let view = if headers::accepts_json(input.request) { View::BatchJson } else { View::Batch };
+    Ok((view, topic_call(topic, Verb::Publish(Publish { messages, dedup }))))
+}
+
+type Dedup<'a> = Option<Cow<'a, str>>;
+
+/// The options of the query, in the order in which their errors count.
+fn options<'a>(input: &Input<'_, 'a>) -> Result<(MessageOptions<'a>, Dedup<'a>), ApiError> {
+    let params = &input.params;
+    let defer = params.duration(&DEFER, Duration::ZERO..=input.limits.max_req_timeout)?;
+    let key = params.text(&KEY, KEY_BYTES)?;
+    let dedup = match params.text(&DEDUP, KEY_BYTES)? {
+        None => idempotency_key(input)?,
+        dedup => dedup,
+    };
+    let ttl = params.duration(&TTL, MIN_TTL..=Duration::MAX)?;
+    Ok((MessageOptions { defer, ttl, key, headers: headers::kept(input.request)? }, dedup))
+}
+
+fn idempotency_key<'a>(input: &Input<'_, 'a>) -> Result<Dedup<'a>, Code> {
+    match headers::header(input.request, "idempotency-key") {
+        Some(value) if KEY_BYTES.contains(&value.len()) => Ok(Some(String::from_utf8_lossy(value))),
+        Some(_) => Err(Code::InvalidDedup),
+        None => Ok(None),
+    }
+}
+
+/// One message a line. Empty lines are none, as with nsqd.
+fn text_lines(body: &[u8], max: usize) -> Result<SmallVec<[&[u8]; 1]>, Code> {
+    // As many as there are if all are as long as the first; but what a guess costs has a limit.
+    let first = memchr::memchr(b'\n', body).map_or(body.len(), |end| end + 1);
+    let mut messages = SmallVec::with_capacity(body.len().div_ceil(first.max(1)).min(1024));
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', body).chain(core::iter::once(body.len())) {
+        let line = &body[start..end];
+        start = end + 1;
+        match line.len() {
+            0 => {}
+            length if length > max => return Err(Code::MsgTooBig),
+            _ => messages.push(line),
+        }
+    }
+    Ok(messages)
+}
+
+/// The binary form: u32 count, then for each message u32 size and its bytes, big endian. What follows the
+/// last message is not looked at. The errors are nsqd's.
+fn binary(body: &[u8], max: usize, max_body: usize) -> Result<SmallVec<[&[u8]; 1]>, Code> {
+    let (count, mut rest) = body.split_first_chunk::<4>().ok_or(Code::BadBody)?;
+    let count = u32::from_be_bytes(*count) as usize;
+    if count == 0 || count > max_body.saturating_sub(4) / 5 {
+        return Err(Code::BadBody);
+    }
+    let mut messages = SmallVec::with_capacity(count.min(body.len() / 5));
+    for _ in 0..count {
+        let (size, after) = rest.split_first_chunk::<4>().ok_or(Code::BadMessage)?;
+        let size = u32::from_be_bytes(*size) as usize;
+        let (message, after) = after.split_at_checked(size).ok_or(Code::BadMessage)?;
+        if size == 0 || size > max {
+            return Err(Code::BadMessage);
+        }
+        messages.push(message);
+        rest = after;
+    }
+    Ok(messages)
+}
+
+/// A line of an `application/x-ndjson` batch. What `/sub` tells of a message beside this is passed over, so
+/// that what one broker gave out can be published to another as it is.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line<'a> {
+    #[serde(borrow)]
+    body: Option<Text<'a>>,
+    #[serde(borrow)]
+    body_base64: Option<Text<'a>>,
+    defer: Option<JsonDuration>,
+    ttl: Option<JsonDuration>,
+    #[serde(borrow)]
+    key: Option<Text<'a>>,
+    #[serde(borrow)]
+    dedup: Option<Text<'a>>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default, rename = "id")]
+    _id: IgnoredAny,
+    #[serde(default, rename = "receipt")]
+    _receipt: IgnoredAny,
+    #[serde(default, rename = "attempts")]
+    _attempts: IgnoredAny,
+    #[serde(default, rename = "timestamp")]
+    _timestamp: IgnoredAny,
+}
+
+/// One JSON object a line, each with its own options over those of the query. Blank lines are none.
+fn json_lines<'a>(
+    body: &'a [u8],
+    options: &MessageOptions<'a>,
+    input: &Input<'_, 'a>,
+) -> Result<Vec<NewMessage<'a>>, ApiError> {
+    let lines = body.split(|&b| b == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
+    lines.map(|(i, line)| json_line(line, options, input).map_err(|fault| fault.at_line(i + 1))).collect()
+}
+
+/// What is wrong with a line.
+enum Fault {
+    TooBig,
+    Bad(String),
+}
+
+impl Fault {
+    fn at_line(self, number: usize) -> ApiError {
+        match self {
+            Fault::TooBig => {
+                ApiError::new(Code::MsgTooBig, format!("Line {number} is longer than max-msg-size allows."))
+            }
+            Fault::Bad(what) => ApiError::new(Code::BadLine, format!("Line {number}: {what}.")),
+        }
+    }
+}
+
+fn json_line<'a>(line: &'a [u8], common: &MessageOptions<'a>, input: &Input<'_, 'a>) -> Result<NewMessage<'a>, Fault> {
+    let line: Line<'a> = serde_json::from_slice(line).map_err(|error| Fault::Bad(format!("{error}")))?;
+    let body = line_body(line.body, line.body_base64)?;
+    if body.len() > input.limits.max_msg_size {
+        return Err(Fault::TooBig);
+    }
+    let defer = line.defer.map(|defer| defer.0);
+    let ttl = line.ttl.map(|ttl| ttl.0);
+    let key = line.key.map(|key| key.0);
+    let dedup = line.dedup.map(|dedup| dedup.0);
+    check(!body.is_empty(), "the body is empty")?;
+    check(defer <= Some(input.limits.max_req_timeout), Code::InvalidDefer.sentence())?;
+    check(ttl.is_none_or(|ttl| ttl >= MIN_TTL), Code::InvalidTtl.sentence())?;
+    check(key.as_ref().is_none_or(|key| KEY_BYTES.contains(&key.len())), Code::InvalidKey.sentence())?;
+    check(dedup.as_ref().is_none_or(|key| KEY_BYTES.contains(&key.len())), Code::InvalidDedup.sentence())?;
+    let options = MessageOptions {
+        defer: defer.or(common.defer),
+        ttl: ttl.or(common.ttl),
+        key: key.or_else(|| common.key.clone()),
+        headers: line_headers(line.headers, &common.headers)?,
+    };
+    Ok(NewMessage { body, options, dedup })
+}
+
+fn check(holds: bool, what: &str) -> Result<(), Fault> {
+    if holds { Ok(()) } else { Err(Fault::Bad(what.trim_end_matches('.').into())) }
+}
+
+fn line_body<'a>(text: Option<Text<'a>>, base64: Option<Text<'a>>) -> Result<Cow<'a, [u8]>, Fault> {
+    match (text, base64) {
+        (Some(Text(Cow::Borrowed(text))), None) => Ok(Cow::Borrowed(text.as_bytes())),
+        (Some(Text(Cow::Owned(text))), None) => Ok(Cow::Owned(text.into_bytes())),
+        (None, Some(base64)) => match STANDARD.decode(base64.0.as_bytes()) {
+            Ok(bytes) => Ok(Cow::Owned(bytes)),
+            Err(error) => Err(Fault::Bad(format!("body_base64 is not base64: {error}"))),
+        },
+        _ => Err(Fault::Bad("it needs either `body` or `body_base64`".into())),
+    }
+}
+
+/// A line's headers, and those of the request that the line does not have itself.
+fn line_headers<'a>(own: BTreeMap<String, String>, common: &Kept<'a>) -> Result<Kept<'a>, Fault> {
+    let mut kept = Kept::new();
+    for (name, value) in own {
+        let name = name.to_ascii_lowercase();
+        check(headers::is_kept(&name) && headers::is_legal_name(&name), "a header is none of those that are kept")?;
+        check(headers::is_legal_value(&value), "a header's value has control characters")?;
+        kept.push((Cow::Owned(name), Cow::Owned(value.into_bytes())));
+    }
+    for header in common {
+        if !kept.iter().any(|(name, _)| *name == header.0) {
+            kept.push(header.clone());
+        }
+    }
+    check(headers::kept_bytes(&kept) <= headers::MAX_KEPT_BYTES, Code::HeadersTooBig.sentence())?;
+    Ok(kept)
+}

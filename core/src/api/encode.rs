@@ -1,0 +1,340 @@
+//! A reply to a [`Response`].
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use smallvec::smallvec;
+
+use super::errors::{ApiError, Code};
+use super::view::View;
+use super::{Body, Field, Known, Response, Value};
+use crate::command::{Context, Peeked, Published, Refused, Reply, Settled, State};
+use crate::message::id_text;
+
+/// The answer to a command, leased messages apart: those are for [`encode_leased`](super::encode_leased).
+pub fn encode(context: &Context, reply: &Reply) -> Response {
+    let response = match (reply, View::of(context)) {
+        (Reply::Done, _) => Response::empty(200),
+        (Reply::Nothing, _) => Response::empty(204),
+        (Reply::Published(published), view) => published_response(*published, view),
+        (Reply::Settled(settled), view) => settled_response(settled, view),
+        (Reply::Position(id), _) => Response::json(200, &Position { position: Hex(*id) }),
+        (Reply::Count(dropped), View::Dropped) => Response::json(200, &Dropped { dropped: *dropped }),
+        (Reply::Count(redriven), _) => Response::json(200, &Redriven { redriven: *redriven }),
+        (Reply::Peeked(messages), _) => Response::json(200, &Messages { messages }),
+        // Nobody is answered while waiting: the engine does not ask.
+        (Reply::Waiting, _) => error_response(&Code::InternalError.into()),
+    };
+    response.in_context(context)
+}
+
+/// The answer that says no.
+pub fn refuse(context: &Context, error: &ApiError) -> Response {
+    error_response(error).in_context(context)
+}
+
+fn error_response(error: &ApiError) -> Response {
+    let body = ErrorBody { message: error.code.text(), detail: error.sentence(), refused: &[] };
+    let mut response = Response::json(error.code.status(), &body);
+    if error.code == Code::TopicFull {
+        response = response.with(Known::RetryAfter, Value::Static("1"));
+    }
+    if let Some(allow) = &error.allow {
+        response = response.with(Known::Allow, Value::Bytes(allow.clone().into_bytes()));
+    }
+    response
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    message: &'static str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    refused: &'a [RefusedBody<'a>],
+}
+
+fn published_response(published: Published, view: View) -> Response {
+    let Published { first, count, duplicate } = published;
+    let id = (first != 0).then_some(first);
+    let batch = !matches!(view, View::Published | View::PublishedJson);
+    let mut response = if matches!(view, View::PublishedJson | View::BatchJson) {
+        Response::json(200, &PublishedBody { id: id.map(Hex), count: batch.then_some(count), duplicate })
+    } else {
+        Response::text(200, Body::Static(b"OK"))
+    };
+    if let Some(id) = id {
+        response = response.with(Known::Id, Value::Id(id));
+    }
+    if batch {
+        response = response.with(Known::Count, Value::Number(count.into()));
+    }
+    if duplicate {
+        response = response.with(Known::Duplicate, Value::Static("true"));
+    }
+    response
+}
+
+#[derive(Serialize)]
+struct PublishedBody {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Hex>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u32>,
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    duplicate: bool,
+}
+
+fn settled_response(settled: &Settled, view: View) -> Response {
+    let Settled { finished, requeued, touched, refused } = settled;
+    if refused.is_empty() && *finished + *requeued + *touched == 1 {
+        // One message settled, and nothing else to say: by far the most frequent answer.
+        match view {
+            View::Finished => return Response::json_bytes(200, Body::Static(b"{\"finished\":1}")),
+            View::Requeued => return Response::json_bytes(200, Body::Static(b"{\"requeued\":1}")),
+            View::Touched => return Response::json_bytes(200, Body::Static(b"{\"touched\":1}")),
+            _ => {}
+        }
+    }
+    let refused: Vec<RefusedBody<'_>> = refused.iter().map(RefusedBody::of).collect();
+    if finished + requeued + touched == 0 && !refused.is_empty() {
+        let code = failure(view);
+        let body = ErrorBody { message: code.text(), detail: code.sentence(), refused: &refused };
+        return Response::json(code.status(), &body);
+    }
+    let shown = |own: View, n: u32| (view == own || is_mixed(view)).then_some(n);
+    let body = SettledBody {
+        finished: shown(View::Finished, *finished),
+        requeued: shown(View::Requeued, *requeued),
+        touched: shown(View::Touched, *touched),
+        refused,
+    };
+    Response::json(200, &body)
+}
+
+fn is_mixed(view: View) -> bool {
+    !matches!(view, View::Finished | View::Requeued | View::Touched)
+}
+
+fn failure(view: View) -> Code {
+    match view {
+        View::Requeued | View::SettledReq => Code::ReqFailed,
+        View::Touched | View::SettledTouch => Code::TouchFailed,
+        _ => Code::FinFailed,
+    }
+}
+
+#[derive(Serialize)]
+struct SettledBody<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requeued: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    touched: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    refused: Vec<RefusedBody<'a>>,
+}
+
+#[derive(Serialize)]
+struct RefusedBody<'a> {
+    receipt: &'a str,
+    reason: &'static str,
+}
+
+impl<'a> RefusedBody<'a> {
+    fn of((receipt, reason): &'a (String, Refused)) -> Self {
+        let reason = match reason {
+            Refused::Malformed => "malformed",
+            Refused::NotInFlight => "not_in_flight",
+            Refused::LeaseExpired => "lease_expired",
+            Refused::LeasedAgain => "leased_again",
+        };
+        RefusedBody { receipt, reason }
+    }
+}
+
+#[derive(Serialize)]
+struct Position {
+    position: Hex,
+}
+
+#[derive(Serialize)]
+struct Redriven {
+    redriven: u64,
+}
+
+#[derive(Serialize)]
+struct Dropped {
+    dropped: u64,
+}
+
+#[derive(Serialize)]
+struct Messages<'a> {
+    messages: &'a [Peeked],
+}
+
+impl Serialize for Peeked {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &Hex(self.id))?;
+        if let Some(state) = self.state {
+            map.serialize_entry("state", state_text(state))?;
+        }
+        map.serialize_entry("attempts", &self.attempts)?;
+        if let Some(until) = self.until {
+            map.serialize_entry("until", &until.as_nanos())?;
+        }
+        map.serialize_entry("timestamp", &self.timestamp.as_nanos())?;
+        let headers = || self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+        content(&mut map, self.key.as_deref(), headers, &self.body)?;
+        map.end()
+    }
+}
+
+fn state_text(state: State) -> &'static str {
+    match state {
+        State::Ready => "ready",
+        State::InFlight => "in_flight",
+        State::Deferred => "deferred",
+        State::Dead => "dead",
+    }
+}
+
+/// What the publisher said, as all JSON forms of a message end: key, headers, and the body as text where it
+/// is UTF-8 and in base64 where it is not.
+pub(super) fn content<'a, M: SerializeMap, I: Iterator<Item = (&'a str, &'a [u8])>>(
+    map: &mut M,
+    key: Option<&str>,
+    headers: impl Fn() -> I,
+    body: &[u8],
+) -> Result<(), M::Error> {
+    if let Some(key) = key {
+        map.serialize_entry("key", key)?;
+    }
+    if headers().next().is_some() {
+        map.serialize_entry("headers", &Headers(headers))?;
+    }
+    match core::str::from_utf8(body) {
+        Ok(text) => map.serialize_entry("body", text),
+        Err(_) => map.serialize_entry("body_base64", &STANDARD.encode(body)),
+    }
+}
+
+/// Kept headers as a JSON object. What is not UTF-8 in a value is replaced.
+struct Headers<F>(F);
+
+impl<'a, I: Iterator<Item = (&'a str, &'a [u8])>, F: Fn() -> I> Serialize for Headers<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map((self.0)().map(|(name, value)| (name, String::from_utf8_lossy(value))))
+    }
+}
+
+/// A message id in JSON.
+#[derive(Clone, Copy)]
+pub(super) struct Hex(pub(super) u64);
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(core::str::from_utf8(&id_text(self.0)).expect("hex digits are ASCII"))
+    }
+}
+
+/// How many receipts `shelf-refused` names before it only counts.
+const MAX_REFUSED_NAMED: usize = 100;
+
+/// What stands for itself in a header that carries a consumer's or a publisher's own text.
+const NOT_PLAIN: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b',');
+
+/// Text from outside as the value of a header field, percent-encoded where a header could not carry it.
+pub(super) fn header_text(text: &str) -> Value {
+    Value::Bytes(utf8_percent_encode(text, NOT_PLAIN).collect::<String>().into_bytes())
+}
+
+impl Response {
+    /// A response without a body.
+    pub(super) fn empty(status: u16) -> Response {
+        Response { status, headers: smallvec![NSQ, NO_STORE], body: Body::Static(b"") }
+    }
+
+    /// A response with text. As with Go, where the text is empty it has no content type.
+    pub(super) fn text(status: u16, body: Body) -> Response {
+        if body.as_bytes().is_empty() {
+            Response::empty(status)
+        } else {
+            Response::of(status, "text/plain; charset=utf-8", body)
+        }
+    }
+
+    /// A response with JSON.
+    pub(super) fn json(status: u16, value: &impl Serialize) -> Response {
+        let body = serde_json::to_vec(value).expect("the API's own types have string keys and cannot fail");
+        Response::json_bytes(status, Body::Bytes(body))
+    }
+
+    /// A response with JSON that is written already.
+    pub(super) fn json_bytes(status: u16, body: Body) -> Response {
+        Response::of(status, "application/json; charset=utf-8", body)
+    }
+
+    /// A response with a body of this type.
+    pub(super) fn of(status: u16, content_type: &'static str, body: Body) -> Response {
+        let content_type = (Field::Known(Known::ContentType), Value::Static(content_type));
+        Response { status, headers: smallvec![content_type, NSQ, NO_STORE], body }
+    }
+
+    /// One more header field.
+    #[must_use]
+    pub(super) fn with(mut self, field: Known, value: Value) -> Response {
+        self.headers.push((Field::Known(field), value));
+        self
+    }
+
+    /// The same, with what the context of the request adds.
+    #[must_use]
+    pub(super) fn in_context(self, context: &Context) -> Response {
+        match &context.ignored {
+            Some(names) => self.with(Known::Ignored, Value::Bytes(names.as_bytes().into())),
+            None => self,
+        }
+    }
+
+    /// Names the receipts that an ack-and-fetch could not finish, in `shelf-refused`. Nothing for none.
+    /// Past a hundred, the last part of the list says how many more there are: `+17`.
+    #[must_use]
+    pub fn with_refused(self, refused: &[(String, Refused)]) -> Response {
+        if refused.is_empty() {
+            return self;
+        }
+        let mut list = String::new();
+        for (receipt, _) in refused.iter().take(MAX_REFUSED_NAMED) {
+            let separator = if list.is_empty() { "" } else { "," };
+            list.extend(core::iter::once(separator).chain(utf8_percent_encode(receipt, NOT_PLAIN)));
+        }
+        if let Some(more @ 1..) = refused.len().checked_sub(MAX_REFUSED_NAMED) {
+            write!(list, ",+{more}").expect("writing to a string does not fail");
+        }
+        self.with(Known::Refused, Value::Bytes(list.into_bytes()))
+    }
+}
+
+const NSQ: (Field, Value) = (Field::Known(Known::NsqContentType), Value::Static("nsq; version=1.0"));
+const NO_STORE: (Field, Value) = (Field::Known(Known::CacheControl), Value::Static("no-store"));
+
+impl Body {
+    /// The body's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Body::Static(bytes) => bytes,
+            Body::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

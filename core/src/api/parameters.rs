@@ -1,0 +1,309 @@
+//! The words of the query string: every parameter, its shape, what it means, and the codes that go with it.
+//! The [route table](super::routes) says which path takes which.
+
+use super::errors::Code;
+
+/// A parameter of the query string.
+#[derive(Debug)]
+pub struct Param {
+    /// Its name.
+    pub name: &'static str,
+    /// What its value looks like.
+    pub shape: Shape,
+    /// What holds where it is not given, if anything definite does.
+    pub default: Option<&'static str>,
+    /// What it means, in one line.
+    pub meaning: &'static str,
+    /// Whether nsqd does not have it.
+    pub beyond_nsq: bool,
+    /// The error where it is not given; `None` where it need not be.
+    pub missing: Option<Code>,
+    /// The error where its value is not of the shape, or out of range.
+    pub invalid: Code,
+}
+
+/// What the value of a parameter looks like.
+#[derive(Clone, Copy, Debug)]
+pub enum Shape {
+    /// The name of a topic or a channel.
+    Name,
+    /// Any text of at most so many bytes.
+    Text(u16),
+    /// `1500` (milliseconds), `500ms`, `30s`, `5m`, `2h`, `7d`.
+    Duration,
+    /// A number from one bound to the other.
+    Number(u64, u64),
+    /// `true`, `false`, `1` or `0`.
+    Boolean,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A message id in hex.
+    Id,
+    /// Message ids in hex: a comma list, or repeated.
+    Ids,
+    /// Receipts: a comma list, or repeated.
+    Receipts,
+    /// `earliest`, `latest`, a message id or an RFC 3339 time.
+    Place,
+}
+
+impl Param {
+    const fn new(name: &'static str, shape: Shape, meaning: &'static str) -> Param {
+        Param { name, shape, default: None, meaning, beyond_nsq: false, missing: None, invalid: Code::InvalidRequest }
+    }
+
+    /// A parameter that nsqd does not have.
+    const fn plus(name: &'static str, shape: Shape, invalid: Code, meaning: &'static str) -> Param {
+        Param { beyond_nsq: true, ..Param::new(name, shape, meaning).or(invalid) }
+    }
+
+    const fn or(self, invalid: Code) -> Param {
+        Param { invalid, ..self }
+    }
+
+    const fn required(self, missing: Code) -> Param {
+        Param { missing: Some(missing), ..self }
+    }
+
+    const fn default(self, default: &'static str) -> Param {
+        Param { default: Some(default), ..self }
+    }
+}
+
+const U64: Shape = Shape::Number(0, u64::MAX);
+
+/// The topic, where nsqd says `INVALID_TOPIC`.
+pub static TOPIC: Param =
+    Param::new("topic", Shape::Name, "The topic.").required(Code::MissingArgTopic).or(Code::InvalidTopic);
+/// The topic, where nsqd says `INVALID_ARG_TOPIC`.
+pub static ARG_TOPIC: Param =
+    Param::new("topic", Shape::Name, "The topic.").required(Code::MissingArgTopic).or(Code::InvalidArgTopic);
+/// The topic, where nsqd does not check its name: one that cannot be is one that is not there.
+pub static KNOWN_TOPIC: Param =
+    Param::new("topic", Shape::Name, "The topic.").required(Code::MissingArgTopic).or(Code::TopicNotFound);
+/// The topic, where any text will do.
+pub static ANY_TOPIC: Param = Param::new("topic", Shape::Text(u16::MAX), "The topic.").required(Code::MissingArgTopic);
+/// The channel.
+pub static CHANNEL: Param =
+    Param::new("channel", Shape::Name, "The channel.").required(Code::MissingArgChannel).or(Code::InvalidArgChannel);
+/// The channel, where it may be left out.
+pub static PEEK_CHANNEL: Param = Param::plus(
+    "channel",
+    Shape::Name,
+    Code::InvalidArgChannel,
+    "The channel; without one, the messages that the topic keeps.",
+);
+
+/// Publish later.
+pub static DEFER: Param = Param::new("defer", Shape::Duration, "Not delivered before this long from now.")
+    .or(Code::InvalidDefer)
+    .default("0");
+/// The ordering key.
+pub static KEY: Param =
+    Param::plus("key", Shape::Text(256), Code::InvalidKey, "The ordering key, for channels that are ordered.");
+/// Accept once.
+pub static DEDUP: Param = Param::plus(
+    "dedup",
+    Shape::Text(256),
+    Code::InvalidDedup,
+    "Accepted once within the window under this key; the Idempotency-Key header says the same.",
+);
+/// Time to live.
+pub static TTL: Param =
+    Param::plus("ttl", Shape::Duration, Code::InvalidTtl, "Not delivered after this long from now.");
+/// The binary form of a batch. nsqd takes any value but `false` and `0` for true.
+pub static BINARY: Param =
+    Param::new("binary", Shape::Boolean, "The body is a batch in the binary form.").default("false");
+
+/// How many messages to lease.
+pub static MAX: Param = Param::plus(
+    "max",
+    Shape::Number(1, 10_000),
+    Code::InvalidMax,
+    "Messages at most in one answer; of a stream, in flight.",
+)
+.default("1");
+/// How many messages to look at.
+pub static PEEK_MAX: Param =
+    Param::plus("max", Shape::Number(1, 10_000), Code::InvalidMax, "Messages at most.").default("100");
+/// The long poll.
+pub static WAIT: Param = Param::plus(
+    "wait",
+    Shape::Duration,
+    Code::InvalidWait,
+    "Answer as soon as one message is there; 204 when none came for so long. 0 answers at once.",
+)
+.default("30s");
+/// The lease of a subscribe.
+pub static TIMEOUT: Param = Param::plus(
+    "timeout",
+    Shape::Duration,
+    Code::InvalidTimeout,
+    "How long the lease lasts before the message is delivered again; by default the channel's.",
+);
+/// Automatic finishing.
+pub static ACK: Param = Param::plus(
+    "ack",
+    Shape::Word(&["explicit", "auto"]),
+    Code::InvalidAck,
+    "auto: finished as it is handed out (at most once).",
+)
+.default("explicit");
+/// Ack and fetch.
+pub static FIN: Param = Param {
+    beyond_nsq: true,
+    ..Param::new(
+        "fin",
+        Shape::Receipts,
+        "Receipts of earlier messages, finished first: ack and fetch in one round trip.",
+    )
+};
+/// The format of the messages.
+pub static FORMAT: Param = Param::plus(
+    "format",
+    Shape::Word(&["raw", "json", "ndjson", "sse", "frames"]),
+    Code::InvalidFormat,
+    "How the messages are written; the Accept header says the same. By default raw for max=1, else json.",
+);
+/// The consumer's name.
+pub static CLIENT: Param =
+    Param::plus("client", Shape::Text(256), Code::InvalidClient, "A name for this consumer, shown in /stats.");
+/// Streaming.
+pub static STREAM: Param = Param::plus(
+    "stream",
+    Shape::Boolean,
+    Code::InvalidStream,
+    "With ndjson: the answer stays open and messages keep coming. sse always does.",
+)
+.default("false");
+
+/// What to settle.
+pub static RECEIPT: Param = Param {
+    beyond_nsq: true,
+    ..Param::new("receipt", Shape::Receipts, "The receipts, here or one a line in the body.")
+        .required(Code::MissingArgReceipt)
+};
+/// Requeue later.
+pub static REQ_DEFER: Param = Param::plus(
+    "defer",
+    Shape::Duration,
+    Code::InvalidDefer,
+    "Delivered again after this long; cut to max-req-timeout, as nsqd does.",
+)
+.default("0");
+/// The lease of a touch.
+pub static TOUCH_TIMEOUT: Param = Param::plus(
+    "timeout",
+    Shape::Duration,
+    Code::InvalidTimeout,
+    "How long the lease lasts from now; by default the channel's.",
+);
+
+/// Where a new channel starts.
+pub static START: Param = Param::plus(
+    "start",
+    Shape::Place,
+    Code::InvalidStart,
+    "Where a new channel starts; by default the first takes the topic's backlog, later ones what comes next.",
+);
+/// Where a seek goes.
+pub static TO: Param =
+    Param::plus("to", Shape::Place, Code::InvalidTo, "The place to replay from.").required(Code::MissingArgTo);
+/// A channel's lease.
+pub static CHANNEL_TIMEOUT: Param =
+    Param::plus("timeout", Shape::Duration, Code::InvalidTimeout, "How long the channel's leases last.");
+/// A channel's patience.
+pub static MAX_ATTEMPTS: Param = Param::plus(
+    "max_attempts",
+    Shape::Number(0, u16::MAX as u64),
+    Code::InvalidMaxAttempts,
+    "After so many failed deliveries a message is a dead letter; 0: never.",
+);
+/// A channel's width.
+pub static MAX_IN_FLIGHT: Param = Param::plus(
+    "max_in_flight",
+    Shape::Number(0, u32::MAX as u64),
+    Code::InvalidMaxInFlight,
+    "At most so many messages are leased at once; 0: no limit.",
+);
+/// A channel's order.
+pub static ORDERED: Param = Param::plus(
+    "ordered",
+    Shape::Boolean,
+    Code::InvalidOrdered,
+    "Messages with the same key are delivered one after another.",
+);
+/// Where dead letters go.
+pub static DEAD_LETTER: Param = Param::plus(
+    "dead_letter",
+    Shape::Name,
+    Code::InvalidDeadLetter,
+    "The topic that dead letters are published to; empty: they stay with the channel.",
+);
+
+/// Retention by age.
+pub static RETAIN: Param = Param::plus(
+    "retain",
+    Shape::Duration,
+    Code::InvalidRetain,
+    "How long messages are kept after all channels finished them, so that a channel can start in the past.",
+);
+/// Retention by size.
+pub static RETAIN_BYTES: Param = Param::plus(
+    "retain_bytes",
+    U64,
+    Code::InvalidRetainBytes,
+    "How many bytes of messages are kept likewise; with retain too, the stricter one holds.",
+);
+/// The limit in bytes.
+pub static MAX_BYTES: Param = Param::plus(
+    "max_bytes",
+    U64,
+    Code::InvalidMaxBytes,
+    "The longest backlog of a channel, in bytes of bodies; 0: no limit.",
+);
+/// The limit in messages.
+pub static MAX_MESSAGES: Param = Param::plus(
+    "max_messages",
+    U64,
+    Code::InvalidMaxMessages,
+    "The longest backlog of a channel, in messages; 0: no limit.",
+);
+/// What happens at the limit.
+pub static OVERFLOW: Param = Param::plus(
+    "overflow",
+    Shape::Word(&["reject", "drop_oldest"]),
+    Code::InvalidOverflow,
+    "What a full topic does with a publish.",
+);
+
+/// Which dead letters.
+pub static DEAD_IDS: Param =
+    Param::plus("id", Shape::Ids, Code::InvalidId, "Only the dead letters with these ids; by default all.");
+/// Where to look from.
+pub static FROM: Param = Param::plus("from", Shape::Id, Code::InvalidFrom, "From this message id on.").default("0");
+/// What to look at.
+pub static STATE: Param = Param::plus(
+    "state",
+    Shape::Word(&["ready", "in_flight", "deferred", "dead"]),
+    Code::InvalidState,
+    "The channel's messages in this state.",
+)
+.default("ready");
+
+/// The form of the statistics.
+pub static STATS_FORMAT: Param =
+    Param::new("format", Shape::Word(&["text", "json"]), "json, or else text.").default("text");
+/// One topic's statistics.
+pub static STATS_TOPIC: Param = Param::new("topic", Shape::Text(u16::MAX), "Only this topic.");
+/// One channel's statistics.
+pub static STATS_CHANNEL: Param =
+    Param::new("channel", Shape::Text(u16::MAX), "Only this channel, and only topics that have it.");
+/// Statistics with consumers.
+pub static INCLUDE_CLIENTS: Param =
+    Param::new("include_clients", Shape::Boolean, "List the consumers.").default("true");
+/// Statistics with memory.
+pub static INCLUDE_MEM: Param = Param::new("include_mem", Shape::Boolean, "Tell of memory.").default("true");
+/// A node of the directory.
+pub static NODE: Param = Param::new("node", Shape::Text(u16::MAX), "The node, as broadcast_address:http_port.")
+    .required(Code::MissingArgNode);

@@ -1,0 +1,346 @@
+//! All that can be asked of the broker, as a table. The router, the unknown-parameter check, `/openapi.json`
+//! and the tests of the documentation read it.
+
+use alloc::string::String;
+
+use super::decode::{self, Input, Understood};
+use super::errors::Code;
+use super::parameters::{
+    ACK, ANY_TOPIC, ARG_TOPIC, BINARY, CHANNEL, CHANNEL_TIMEOUT, CLIENT, DEAD_IDS, DEAD_LETTER, DEDUP, DEFER, FIN,
+    FORMAT, FROM, INCLUDE_CLIENTS, INCLUDE_MEM, KEY, KNOWN_TOPIC, MAX, MAX_ATTEMPTS, MAX_BYTES, MAX_IN_FLIGHT,
+    MAX_MESSAGES, NODE, ORDERED, OVERFLOW, PEEK_CHANNEL, PEEK_MAX, Param, RECEIPT, REQ_DEFER, RETAIN, RETAIN_BYTES,
+    START, STATE, STATS_CHANNEL, STATS_FORMAT, STATS_TOPIC, STREAM, TIMEOUT, TO, TOPIC, TOUCH_TIMEOUT, TTL, WAIT,
+};
+
+/// The table. The busiest paths come first, for it is searched from the top.
+pub static ROUTES: &[Route] = &[
+    post("/pub", decode::publish, "Publish the body as one message.")
+        .takes(&[&TOPIC, &DEFER, &KEY, &DEDUP, &TTL])
+        .body(Payload::Message)
+        .answers("OK, once the message is kept; Shelf-Id has its id. As JSON where that is accepted.")
+        .fails(&[Code::MsgTooBig, Code::MsgEmpty, Code::HeadersTooBig, Code::TopicFull, Code::StorageFull, Code::Exiting]),
+    post("/mpub", decode::mpub, "Publish the body's messages, all or none.")
+        .takes(&[&TOPIC, &BINARY, &DEFER, &KEY, &DEDUP, &TTL])
+        .body(Payload::Batch)
+        .answers("OK, once the messages are kept; Shelf-Id has the first id, Shelf-Count how many. As JSON where that is accepted.")
+        .fails(&[
+            Code::BodyTooBig,
+            Code::MsgTooBig,
+            Code::BadBody,
+            Code::BadMessage,
+            Code::BadLine,
+            Code::HeadersTooBig,
+            Code::TopicFull,
+            Code::StorageFull,
+            Code::Exiting,
+        ]),
+    get("/sub", decode::subscribe, "Lease messages of a channel, waiting for the first.")
+        .also("POST")
+        .beyond_nsq()
+        .takes(&[&ARG_TOPIC, &CHANNEL, &MAX, &WAIT, &TIMEOUT, &ACK, &FIN, &FORMAT, &CLIENT, &STREAM])
+        .body(Payload::Receipts)
+        .answers("The messages in the chosen format; 204 when none came in time.")
+        .fails(&[Code::Exiting]),
+    post("/fin", decode::fin, "Finish leased messages.")
+        .beyond_nsq()
+        .takes(&[&ARG_TOPIC, &CHANNEL, &RECEIPT])
+        .body(Payload::Receipts)
+        .answers(SETTLED)
+        .fails(&[Code::FinFailed, Code::TopicNotFound, Code::ChannelNotFound, Code::Exiting]),
+    post("/req", decode::req, "Requeue leased messages.")
+        .beyond_nsq()
+        .takes(&[&ARG_TOPIC, &CHANNEL, &RECEIPT, &REQ_DEFER])
+        .body(Payload::Receipts)
+        .answers(SETTLED)
+        .fails(&[Code::ReqFailed, Code::TopicNotFound, Code::ChannelNotFound, Code::Exiting]),
+    post("/touch", decode::touch, "Extend the leases of messages, up to max-msg-timeout from their delivery.")
+        .beyond_nsq()
+        .takes(&[&ARG_TOPIC, &CHANNEL, &RECEIPT, &TOUCH_TIMEOUT])
+        .body(Payload::Receipts)
+        .answers(SETTLED)
+        .fails(&[Code::TouchFailed, Code::TopicNotFound, Code::ChannelNotFound, Code::Exiting]),
+    post("/settle", decode::settle, "Finish, requeue and touch in one call.")
+        .beyond_nsq()
+        .takes(&[&ARG_TOPIC, &CHANNEL])
+        .body(Payload::Settle)
+        .answers(SETTLED)
+        .fails(&[
+            Code::InvalidBody,
+            Code::InvalidTimeout,
+            Code::FinFailed,
+            Code::ReqFailed,
+            Code::TouchFailed,
+            Code::TopicNotFound,
+            Code::ChannelNotFound,
+            Code::Exiting,
+        ]),
+    post("/topic/create", decode::create_topic, "Create a topic, or set options of the one there is.")
+        .takes(&[&TOPIC, &RETAIN, &RETAIN_BYTES, &MAX_BYTES, &MAX_MESSAGES, &OVERFLOW]),
+    post("/topic/config", decode::configure_topic, "Set options of a topic.")
+        .beyond_nsq()
+        .takes(&[&TOPIC, &RETAIN, &RETAIN_BYTES, &MAX_BYTES, &MAX_MESSAGES, &OVERFLOW])
+        .fails(&[Code::TopicNotFound]),
+    post("/topic/delete", decode::delete_topic, "Delete a topic with its channels and messages.").takes(&[&KNOWN_TOPIC]),
+    post("/topic/empty", decode::empty_topic, "Drop what a topic has not handed to its channels.")
+        .takes(&[&TOPIC])
+        .fails(&[Code::TopicNotFound]),
+    post("/topic/pause", decode::pause_topic, "Stop handing a topic's messages to its channels.").takes(&[&KNOWN_TOPIC]),
+    post("/topic/unpause", decode::unpause_topic, "Hand a topic's messages to its channels again.").takes(&[&KNOWN_TOPIC]),
+    post("/topic/tombstone", decode::tombstone, "Keep a node from being looked up for a topic, for a while.")
+        .takes(&[&ANY_TOPIC, &NODE]),
+    post("/channel/create", decode::create_channel, "Create a channel, or set options of the one there is.")
+        .takes(&[&ARG_TOPIC, &CHANNEL, &START, &CHANNEL_TIMEOUT, &MAX_ATTEMPTS, &MAX_IN_FLIGHT, &ORDERED, &DEAD_LETTER])
+        .fails(&[Code::TopicNotFound]),
+    post("/channel/config", decode::configure_channel, "Set options of a channel.")
+        .beyond_nsq()
+        .takes(&[&ARG_TOPIC, &CHANNEL, &CHANNEL_TIMEOUT, &MAX_ATTEMPTS, &MAX_IN_FLIGHT, &ORDERED, &DEAD_LETTER])
+        .fails(NO_CHANNEL),
+    post("/channel/delete", decode::delete_channel, "Delete a channel with all it has.").of_channel(),
+    post("/channel/empty", decode::empty_channel, "Drop what is ready, in flight and deferred.").of_channel(),
+    post("/channel/pause", decode::pause_channel, "Stop leasing a channel's messages.").of_channel(),
+    post("/channel/unpause", decode::unpause_channel, "Lease a channel's messages again.").of_channel(),
+    post("/channel/seek", decode::seek, "Move a channel to another place in its topic: replay, or skip.")
+        .beyond_nsq()
+        .takes(&[&ARG_TOPIC, &CHANNEL, &TO])
+        .answers("The id of the channel's next message, as JSON.")
+        .fails(NO_CHANNEL),
+    post("/channel/redrive", decode::redrive, "Make dead letters ready again.")
+        .beyond_nsq()
+        .takes(&[&ARG_TOPIC, &CHANNEL, &DEAD_IDS])
+        .answers("How many, as JSON.")
+        .fails(NO_CHANNEL),
+    get("/dead", decode::dead, "List a channel's dead letters.")
+        .beyond_nsq()
+        .takes(&[&ARG_TOPIC, &CHANNEL, &FROM, &PEEK_MAX])
+        .answers("The dead letters, as JSON.")
+        .fails(NO_CHANNEL),
+    post("/dead/empty", decode::empty_dead, "Drop a channel's dead letters.")
+        .beyond_nsq()
+        .takes(&[&ARG_TOPIC, &CHANNEL])
+        .answers("How many, as JSON.")
+        .fails(NO_CHANNEL),
+    get("/peek", decode::peek, "Look at messages without leasing them.")
+        .beyond_nsq()
+        .takes(&[&ARG_TOPIC, &PEEK_CHANNEL, &FROM, &PEEK_MAX, &STATE])
+        .answers("The messages, as JSON.")
+        .fails(&[Code::MissingArgChannel, Code::TopicNotFound, Code::ChannelNotFound]),
+    get("/ping", decode::ping, "Whether the broker is well.").answers("OK."),
+    get("/info", decode::info, "Who this broker is.").answers("Version, addresses and start, as JSON."),
+    get("/stats", decode::stats, "Topics, channels and consumers in numbers.")
+        .takes(&[&STATS_FORMAT, &STATS_TOPIC, &STATS_CHANNEL, &INCLUDE_CLIENTS, &INCLUDE_MEM])
+        .answers("The numbers, as text or as JSON."),
+    get("/metrics", decode::metrics, "Topics and channels in numbers, for Prometheus.").beyond_nsq().answers("Prometheus text."),
+    get("/config/:opt", decode::get_config, "The value of an option.").answers(OPTION).fails(&[Code::InvalidOption]),
+    put("/config/:opt", decode::put_config, "Set an option until the broker restarts.")
+        .body(Payload::Value)
+        .answers(OPTION)
+        .fails(&[Code::InvalidOption, Code::InvalidValue, Code::ValueTooBig]),
+    get("/topics", decode::topics, "The names of all topics.").answers("The names, as JSON."),
+    get("/channels", decode::channels, "The names of a topic's channels.").takes(&[&ANY_TOPIC]).answers("The names, as JSON."),
+    get("/lookup", decode::lookup, "The nodes that have a topic, and its channels.")
+        .takes(&[&ANY_TOPIC])
+        .answers("Channels and nodes, as JSON.")
+        .fails(&[Code::TopicNotFound]),
+    get("/nodes", decode::nodes, "All nodes and their topics.").answers("The nodes, as JSON."),
+    post("/nodes/register", decode::register, "Tell this directory what another node has.")
+        .beyond_nsq()
+        .body(Payload::Registration)
+        .fails(&[Code::InvalidBody]),
+    get("/openapi.json", decode::openapi, "This API, described.").beyond_nsq().answers("An OpenAPI 3.1 document."),
+    get("/", decode::home, "A page of commands to paste.").beyond_nsq().answers("Text."),
+];
+
+const SETTLED: &str = "How many messages were settled and which receipts were refused and why, as JSON.";
+const OPTION: &str = "The value: text as it is, anything else as JSON.";
+const NO_CHANNEL: &[Code] = &[Code::TopicNotFound, Code::ChannelNotFound];
+
+static OF_CHANNEL: [&Param; 2] = [&ARG_TOPIC, &CHANNEL];
+
+/// One thing that can be asked.
+#[derive(Debug)]
+pub struct Route {
+    /// The methods.
+    pub methods: [Option<&'static str>; 2],
+    /// The path; a last segment that begins with `:` stands for any.
+    pub path: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+    /// Whether neither nsqd nor nsqlookupd has it.
+    pub beyond_nsq: bool,
+    /// The parameters that it knows.
+    pub params: &'static [&'static Param],
+    /// What its body is.
+    pub payload: Payload,
+    /// What a success says.
+    pub answer: &'static str,
+    /// What can go wrong beside what its parameters say.
+    pub errors: &'static [Code],
+    /// What makes the call of it.
+    pub(super) decode: for<'a> fn(&Input<'_, 'a>) -> Understood<'a>,
+}
+
+/// What the body of a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// Nothing: it is not looked at.
+    None,
+    /// One message.
+    Message,
+    /// Messages, in one of three forms.
+    Batch,
+    /// Receipts, one a line. May be empty.
+    Receipts,
+    /// The JSON of `/settle`.
+    Settle,
+    /// The JSON of `/nodes/register`.
+    Registration,
+    /// The value of an option.
+    Value,
+}
+
+/// What a method and a path lead to.
+pub(super) enum Found<'a> {
+    /// To this route, with what stands for the path's own parameter.
+    Route(&'static Route, &'a str),
+    /// To routes for these methods only.
+    OtherMethods(String),
+    /// To nothing.
+    Nothing,
+}
+
+/// The route of a request.
+pub(super) fn find<'a>(method: &str, path: &'a str) -> Found<'a> {
+    let mut allow = String::new();
+    for route in ROUTES {
+        let Some(segment) = route.matches(path) else { continue };
+        if route.methods().any(|m| m == method) {
+            return Found::Route(route, segment);
+        }
+        for method in route.methods() {
+            allow.push_str(if allow.is_empty() { "" } else { ", " });
+            allow.push_str(method);
+        }
+    }
+    if allow.is_empty() { Found::Nothing } else { Found::OtherMethods(allow) }
+}
+
+impl Route {
+    /// The methods.
+    pub fn methods(&self) -> impl Iterator<Item = &'static str> {
+        self.methods.into_iter().flatten()
+    }
+
+    /// What stands for the path's own parameter, or nothing for none; `None` where the path is another.
+    fn matches<'a>(&self, path: &'a str) -> Option<&'a str> {
+        match self.path.split_once(':') {
+            Some((folder, _)) => path.strip_prefix(folder).filter(|last| !last.is_empty() && !last.contains('/')),
+            None => (self.path == path).then_some(""),
+        }
+    }
+
+    const fn takes(self, params: &'static [&'static Param]) -> Route {
+        Route { params, ..self }
+    }
+
+    const fn also(self, method: &'static str) -> Route {
+        Route { methods: [self.methods[0], Some(method)], ..self }
+    }
+
+    const fn beyond_nsq(self) -> Route {
+        Route { beyond_nsq: true, ..self }
+    }
+
+    const fn body(self, payload: Payload) -> Route {
+        Route { payload, ..self }
+    }
+
+    const fn answers(self, answer: &'static str) -> Route {
+        Route { answer, ..self }
+    }
+
+    const fn fails(self, errors: &'static [Code]) -> Route {
+        Route { errors, ..self }
+    }
+
+    const fn of_channel(self) -> Route {
+        self.takes(&OF_CHANNEL).fails(NO_CHANNEL)
+    }
+}
+
+type Decode = for<'a> fn(&Input<'_, 'a>) -> Understood<'a>;
+
+const fn get(path: &'static str, decode: Decode, summary: &'static str) -> Route {
+    route("GET", path, decode, summary)
+}
+
+const fn post(path: &'static str, decode: Decode, summary: &'static str) -> Route {
+    route("POST", path, decode, summary)
+}
+
+const fn put(path: &'static str, decode: Decode, summary: &'static str) -> Route {
+    route("PUT", path, decode, summary)
+}
+
+const fn route(method: &'static str, path: &'static str, decode: Decode, summary: &'static str) -> Route {
+    Route {
+        methods: [Some(method), None],
+        path,
+        summary,
+        beyond_nsq: false,
+        params: &[],
+        payload: Payload::None,
+        answer: "Nothing.",
+        errors: &[],
+        decode,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_and_a_method_lead_to_one_route() {
+        for (i, route) in ROUTES.iter().enumerate() {
+            for method in route.methods() {
+                assert!(
+                    matches!(find(method, route.path), Found::Route(found, _) if core::ptr::eq(found, route)),
+                    "{i}"
+                );
+            }
+        }
+        assert!(matches!(find("GET", "/config/max_msg_size"), Found::Route(_, "max_msg_size")));
+    }
+
+    #[test]
+    fn other_paths_and_methods_do_not() {
+        for path in ["", "/nothing", "/pub/", "/config", "/config/", "/config/a/b", "pub", "//"] {
+            assert!(matches!(find("GET", path), Found::Nothing), "{path}");
+        }
+        let allow = |method, path| match find(method, path) {
+            Found::OtherMethods(allow) => allow,
+            _ => String::new(),
+        };
+        assert_eq!(allow("GET", "/pub"), "POST");
+        assert_eq!(allow("DELETE", "/sub"), "GET, POST");
+        assert_eq!(allow("POST", "/config/x"), "GET, PUT");
+        assert_eq!(allow("get", "/ping"), "GET");
+    }
+
+    #[test]
+    fn the_table_is_written_with_care() {
+        for route in ROUTES {
+            for text in [route.summary, route.answer] {
+                assert!(
+                    text.ends_with('.') && text.starts_with(|c: char| c.is_ascii_uppercase()),
+                    "{}: {text}",
+                    route.path
+                );
+            }
+            for (i, param) in route.params.iter().enumerate() {
+                assert!(!route.params[..i].iter().any(|p| p.name == param.name), "{} {}", route.path, param.name);
+                assert!(param.meaning.ends_with('.'), "{} {}", route.path, param.name);
+            }
+        }
+    }
+}

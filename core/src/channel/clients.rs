@@ -1,0 +1,160 @@
+//! Who consumes a channel. An HTTP consumer has no connection to count, so it counts while it waits, while it
+//! holds a message, and for a while after it polled.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use hashbrown::HashMap;
+use slab::Slab;
+
+use crate::command::ClientStats;
+use crate::time::Time;
+
+/// Names a consumer of one channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ClientId(u32);
+
+impl ClientId {
+    /// Nobody.
+    pub(crate) const NONE: ClientId = ClientId(u32::MAX);
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Clients {
+    slab: Slab<Client>,
+    names: HashMap<Box<str>, u32, foldhash::fast::FixedState>,
+    /// With so many consumers, those long gone are looked for.
+    purge_at: usize,
+}
+
+#[derive(Debug)]
+struct Client {
+    name: Box<str>,
+    address: Box<str>,
+    connected: Time,
+    last_seen: Time,
+    waiting: u32,
+    in_flight: u32,
+    messages: u64,
+    finished: u64,
+    requeued: u64,
+}
+
+impl Client {
+    fn is_present(&self, now: Time, timeout: Duration) -> bool {
+        self.waiting > 0 || self.in_flight > 0 || self.last_seen + timeout > now
+    }
+}
+
+impl Clients {
+    /// A consumer polls: by the name it gives itself, or else by the host of its address.
+    pub(super) fn seen(&mut self, name: Option<&str>, address: &str, now: Time, timeout: Duration) -> ClientId {
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+        let name = name.unwrap_or(host);
+        if let Some(&id) = self.names.get(name) {
+            let client = &mut self.slab[id as usize];
+            client.last_seen = now;
+            if *client.address != *address {
+                client.address = address.into();
+            }
+            return ClientId(id);
+        }
+        self.purge(now, timeout);
+        let id = self.slab.insert(Client {
+            name: name.into(),
+            address: address.into(),
+            connected: now,
+            last_seen: now,
+            waiting: 0,
+            in_flight: 0,
+            messages: 0,
+            finished: 0,
+            requeued: 0,
+        }) as u32;
+        self.names.insert(name.into(), id);
+        ClientId(id)
+    }
+
+    fn purge(&mut self, now: Time, timeout: Duration) {
+        if self.slab.len() < self.purge_at {
+            return;
+        }
+        self.slab.retain(|_, client| client.is_present(now, timeout));
+        self.names.retain(|_, id| self.slab.contains(*id as usize));
+        self.purge_at = 2 * self.slab.len() + 16;
+    }
+
+    fn with(&mut self, id: ClientId, change: impl FnOnce(&mut Client)) {
+        if let Some(client) = self.slab.get_mut(id.0 as usize) {
+            change(client);
+        }
+    }
+
+    /// It waits now.
+    pub(super) fn starts_waiting(&mut self, id: ClientId) {
+        self.with(id, |client| client.waiting += 1);
+    }
+
+    /// It was answered, or hung up.
+    pub(super) fn stops_waiting(&mut self, id: ClientId, now: Time) {
+        self.with(id, |client| {
+            client.waiting -= 1;
+            client.last_seen = now;
+        });
+    }
+
+    /// It was handed a message.
+    pub(super) fn hand(&mut self, id: ClientId) {
+        self.with(id, |client| {
+            client.in_flight += 1;
+            client.messages += 1;
+        });
+    }
+
+    /// It holds one message less.
+    pub(super) fn give_back(&mut self, id: ClientId) {
+        self.with(id, |client| client.in_flight -= 1);
+    }
+
+    /// It finished a message.
+    pub(super) fn finished(&mut self, id: ClientId) {
+        self.with(id, |client| client.finished += 1);
+    }
+
+    /// It put a message back.
+    pub(super) fn requeued(&mut self, id: ClientId) {
+        self.with(id, |client| client.requeued += 1);
+    }
+
+    /// When the last of them that neither waits nor holds anything is taken to have left; `None` while one does.
+    pub(super) fn all_gone_at(&self, timeout: Duration) -> Option<Time> {
+        if self.slab.iter().any(|(_, client)| client.waiting > 0 || client.in_flight > 0) {
+            return None;
+        }
+        self.slab.iter().map(|(_, client)| client.last_seen + timeout).max()
+    }
+
+    pub(super) fn count(&self, now: Time, timeout: Duration) -> u64 {
+        self.slab.iter().filter(|(_, client)| client.is_present(now, timeout)).count() as u64
+    }
+
+    pub(super) fn stats(&self, now: Time, timeout: Duration) -> Vec<ClientStats> {
+        let present = self.slab.iter().filter(|(_, client)| client.is_present(now, timeout));
+        let mut list: Vec<_> = present
+            .map(|(_, client)| ClientStats {
+                name: String::from(&*client.name),
+                remote_address: String::from(&*client.address),
+                waiting: client.waiting.into(),
+                in_flight: client.in_flight.into(),
+                message_count: client.messages,
+                finish_count: client.finished,
+                requeue_count: client.requeued,
+                connected: client.connected,
+            })
+            .collect();
+        list.sort_by(|a, b| a.name.cmp(&b.name));
+        list
+    }
+}

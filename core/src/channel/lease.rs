@@ -1,0 +1,144 @@
+//! Handing messages out.
+
+use core::time::Duration;
+
+use super::{Channel, ClientId, Env, Facts, MAX_HELD, SCAN, Spot};
+use crate::command::Lease;
+use crate::message::Receipt;
+use crate::time::Time;
+
+/// To whom messages are leased, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// The channel's timeout where it is not said.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) client: ClientId,
+    pub(crate) stream: Option<u32>,
+}
+
+impl Channel {
+    /// Leases the next message, if there is one. Due-again and new messages take turns.
+    ///
+    /// O(log of what is in flight). Messages that cannot be handed out are passed over, a bounded number in
+    /// one call: then there is no answer yet, and [`Channel::scanning`] says so.
+    pub(crate) fn lease(&mut self, terms: &Terms, env: &mut Env<'_>) -> Option<Lease> {
+        self.scanning = false;
+        if self.paused || (self.options.max_in_flight > 0 && self.in_flight >= self.options.max_in_flight) {
+            return None;
+        }
+        let slot = if self.redelivery_turn {
+            self.take_ready().or_else(|| self.take_fresh(env))
+        } else {
+            self.take_fresh(env).or_else(|| self.take_ready())
+        };
+        slot.map(|slot| self.hand_out(slot, terms, env))
+    }
+
+    fn take_ready(&mut self) -> Option<u32> {
+        while let Some(slot) = self.ready.front() {
+            self.ready.remove(&mut self.entries, slot);
+            let (key, id) = (self.entries[slot as usize].key, self.entries[slot as usize].id);
+            if self.may_deliver(key, id) {
+                self.waiting.remove(&id);
+                self.redelivery_turn = false;
+                return Some(slot);
+            }
+            // An earlier message of its key has come out of the backlog since.
+            self.entries[slot as usize].spot = Spot::Held;
+        }
+        None
+    }
+
+    fn take_fresh(&mut self, env: &mut Env<'_>) -> Option<u32> {
+        for _ in 0..SCAN {
+            if self.pass_gap(env) {
+                continue;
+            }
+            if self.cursor.id() >= env.flow || self.waiting.len() as u64 >= MAX_HELD {
+                return None;
+            }
+            env.log.catch_up(&mut self.cursor);
+            let (id, chunk) = (self.cursor.id(), self.cursor.chunk());
+            let facts = self.facts(id, chunk, &env.log.record(id, chunk));
+            if let Some(slot) = self.take_out_of_backlog(&facts, env) {
+                self.redelivery_turn = true;
+                return Some(slot);
+            }
+        }
+        self.scanning = true;
+        None
+    }
+
+    /// Takes the message at the cursor: as an entry to be handed out, or deferred or held and `None`.
+    fn take_out_of_backlog(&mut self, facts: &Facts, env: &mut Env<'_>) -> Option<u32> {
+        env.log.pin(facts.id, facts.chunk);
+        env.log.step(&mut self.cursor);
+        if let Some(key) = facts.key {
+            self.join_key(key, facts.id);
+        }
+        if let Some(due) = facts.due.filter(|due| *due > env.now) {
+            let slot = self.depart_pinned(facts);
+            self.defer(slot, due);
+            return None;
+        }
+        if self.may_deliver(facts.key, facts.id) {
+            return Some(self.depart_pinned(facts));
+        }
+        self.waiting.insert(facts.id);
+        self.departed_bytes += u64::from(facts.size);
+        None
+    }
+
+    fn hand_out(&mut self, slot: u32, terms: &Terms, env: &mut Env<'_>) -> Lease {
+        let timeout = terms.timeout.unwrap_or_else(|| self.timeout(env.limits));
+        let deadline = self.deadlines.insert(env.now + timeout, slot);
+        let entry = &mut self.entries[slot as usize];
+        entry.spot = Spot::InFlight(deadline);
+        entry.attempts = entry.attempts.saturating_add(1);
+        entry.delivery = self.next_delivery;
+        entry.leased_at = env.now;
+        entry.client = terms.client;
+        entry.stream = terms.stream;
+        self.next_delivery += 1;
+        self.in_flight += 1;
+        self.busy_bytes += u64::from(entry.size);
+        self.clients.hand(terms.client);
+        if let Some(queue) = entry.key.and_then(|key| self.keys.get_mut(&key)) {
+            queue.in_flight += 1;
+        }
+        Lease {
+            receipt: Receipt { id: entry.id, delivery: entry.delivery },
+            attempts: entry.attempts,
+            chunk: entry.chunk,
+        }
+    }
+
+    /// A consumer polls.
+    pub(crate) fn client(&mut self, name: Option<&str>, peer: &str, env: &Env<'_>) -> ClientId {
+        self.idle_at = None;
+        self.clients.seen(name, peer, env.now, env.limits.client_timeout)
+    }
+
+    /// A poll begins to wait.
+    pub(crate) fn poll_waits(&mut self, client: ClientId) {
+        self.clients.starts_waiting(client);
+    }
+
+    /// A poll is answered, or its consumer hung up.
+    pub(crate) fn poll_ends(&mut self, client: ClientId, now: Time) {
+        self.clients.stops_waiting(client, now);
+    }
+
+    /// Finds out when an ephemeral channel will have been left by all its consumers.
+    pub(crate) fn watch_clients(&mut self, env: &Env<'_>) {
+        if self.name.is_ephemeral() {
+            self.idle_at = self.clients.all_gone_at(env.limits.client_timeout);
+        }
+    }
+
+    /// Whether this is an ephemeral channel that all consumers have left.
+    pub(crate) fn is_deserted(&mut self, env: &Env<'_>) -> bool {
+        self.watch_clients(env);
+        self.idle_at.is_some_and(|at| at <= env.now)
+    }
+}

@@ -1,0 +1,105 @@
+//! Looking at a channel without changing it.
+
+use alloc::vec::Vec;
+
+use super::{Channel, Spot};
+use crate::command::{ChannelStats, Filter, Peeked, State};
+use crate::config::Limits;
+use crate::log::Log;
+use crate::message::Record;
+use crate::time::Time;
+
+impl Channel {
+    pub(crate) fn stats(&self, filter: &Filter<'_>, flow: u64, now: Time, limits: &Limits) -> ChannelStats {
+        let timeout = limits.client_timeout;
+        ChannelStats {
+            name: self.name.as_str().into(),
+            depth: self.depth(flow),
+            in_flight: self.in_flight.into(),
+            deferred: self.deferred.into(),
+            dead: self.dead.len() as u64,
+            message_count: flow.saturating_sub(self.since),
+            finish_count: self.counts.finished,
+            requeue_count: self.counts.requeued,
+            timeout_count: self.counts.timed_out,
+            expired_count: self.counts.expired,
+            dropped_count: self.counts.dropped,
+            waiting: self.pollers.len().into(),
+            client_count: self.clients.count(now, timeout),
+            clients: filter.clients.then(|| self.clients.stats(now, timeout)),
+            paused: self.paused,
+            position: self.cursor.id(),
+            options: self.options.clone(),
+        }
+    }
+
+    /// Messages in this state, from this id on, in the order of their ids.
+    pub(crate) fn peek(&self, state: State, from: u64, max: usize, log: &Log, flow: u64) -> Vec<Peeked> {
+        match state {
+            State::Ready => self.ready_ids(from, flow).take(max).map(|id| self.peek_ready(id, log)).collect(),
+            State::Dead => self.dead.range(from..).take(max).map(|(&id, dead)| {
+                Peeked { state: Some(state), attempts: dead.attempts, ..shown(id, &log.record(id, dead.chunk)) }
+            }).collect(),
+            State::InFlight | State::Deferred => {
+                let here = |slot: &u32| match self.entries[*slot as usize].spot {
+                    Spot::InFlight(_) => state == State::InFlight,
+                    Spot::Deferred(_) => state == State::Deferred,
+                    Spot::Ready | Spot::Held => false,
+                };
+                let slots = self.by_id.range(from..).map(|(_, &slot)| slot).filter(here);
+                slots.take(max).map(|slot| self.peek_entry(slot, state, log)).collect()
+            }
+        }
+    }
+
+    /// The ids of what waits for a consumer, from this one on, in order.
+    fn ready_ids(&self, from: u64, flow: u64) -> impl Iterator<Item = u64> + '_ {
+        let mut waiting = self.waiting.range(from..).copied().peekable();
+        let mut fresh = from.max(self.cursor.id());
+        core::iter::from_fn(move || {
+            while fresh < flow {
+                match self.gaps.end_of(fresh) {
+                    Some(end) => fresh = end,
+                    None if self.ahead > 0 && self.by_id.contains_key(&fresh) => fresh += 1,
+                    None => break,
+                }
+            }
+            if waiting.peek().is_some_and(|id| *id < fresh || fresh >= flow) {
+                return waiting.next();
+            }
+            fresh += 1;
+            (fresh <= flow).then_some(fresh - 1)
+        })
+    }
+
+    fn peek_ready(&self, id: u64, log: &Log) -> Peeked {
+        match self.by_id.get(&id) {
+            Some(&slot) => self.peek_entry(slot, State::Ready, log),
+            None => Peeked { state: Some(State::Ready), ..shown(id, &log.record(id, log.chunk_of(id))) },
+        }
+    }
+
+    fn peek_entry(&self, slot: u32, state: State, log: &Log) -> Peeked {
+        let entry = &self.entries[slot as usize];
+        Peeked {
+            state: Some(state),
+            attempts: entry.attempts,
+            until: self.until(slot),
+            ..shown(entry.id, &log.record(entry.id, entry.chunk))
+        }
+    }
+}
+
+/// A message as it lies in the log.
+pub(crate) fn shown(id: u64, record: &Record<'_>) -> Peeked {
+    Peeked {
+        id,
+        state: None,
+        attempts: 0,
+        until: None,
+        timestamp: record.timestamp,
+        key: record.key.map(Into::into),
+        headers: record.headers().map(|(name, value)| (name.into(), value.into())).collect(),
+        body: record.body.into(),
+    }
+}

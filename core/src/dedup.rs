@@ -1,0 +1,54 @@
+//! Publishes that must not be accepted twice.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+use hashbrown::HashMap;
+
+use crate::time::Time;
+
+/// The dedup keys that a topic accepted within the window.
+#[derive(Debug)]
+pub(crate) struct Dedup {
+    accepted: HashMap<Box<str>, Accepted, foldhash::fast::FixedState>,
+    /// The keys in the order in which they are forgotten.
+    forget: VecDeque<(Time, Box<str>)>,
+}
+
+/// What was published under a key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Accepted {
+    pub(crate) first: u64,
+    pub(crate) count: u32,
+}
+
+impl Dedup {
+    pub(crate) fn new(seed: u64) -> Self {
+        let accepted = HashMap::with_hasher(foldhash::fast::FixedState::with_seed(seed));
+        Dedup { accepted, forget: VecDeque::new() }
+    }
+
+    /// What was published under this key.
+    pub(crate) fn get(&self, key: &str) -> Option<Accepted> {
+        self.accepted.get(key).copied()
+    }
+
+    /// Remembers a key for the window from now on.
+    pub(crate) fn insert(&mut self, key: &str, accepted: Accepted, now: Time, window: Duration) {
+        self.accepted.insert(key.into(), accepted);
+        self.forget.push_back((now + window, key.into()));
+    }
+
+    /// When [`Dedup::forget`] has something to do.
+    pub(crate) fn next(&self) -> Option<Time> {
+        self.forget.front().map(|(at, _)| *at)
+    }
+
+    /// Forgets the keys whose window is over.
+    pub(crate) fn forget(&mut self, now: Time) {
+        while let Some((_, key)) = self.forget.pop_front_if(|(at, _)| *at <= now) {
+            self.accepted.remove(&key);
+        }
+    }
+}

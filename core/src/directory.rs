@@ -1,0 +1,146 @@
+//! Who has which topics: this node is its own directory, and that of others that register with it.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::Deserialize;
+
+use crate::api::Producer;
+use crate::broker::Survey;
+use crate::config::Identity;
+use crate::time::Time;
+
+/// A node that has not registered for so long is taken for gone, as by nsqlookupd.
+const INACTIVE_AFTER: Duration = Duration::from_secs(300);
+/// So long a tombstoned topic is not to be found at its node, as by nsqlookupd.
+const TOMBSTONE_LIFETIME: Duration = Duration::from_secs(45);
+/// At most so many nodes are kept: registering costs whoever does it nothing.
+const MAX_NODES: usize = 1000;
+
+/// The nodes that registered, by `address:port`.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    nodes: BTreeMap<String, Node>,
+    /// Until when a node's topic is not to be found, by topic and node.
+    tombstones: BTreeMap<(String, String), Time>,
+}
+
+/// What a node says of itself: the body of a registration.
+#[derive(Debug, Deserialize)]
+struct Registration {
+    broadcast_address: String,
+    hostname: String,
+    http_port: u16,
+    tcp_port: u16,
+    version: String,
+    #[serde(default)]
+    topology_zone: String,
+    #[serde(default)]
+    topology_region: String,
+    /// Its topics, each with its channels.
+    #[serde(default)]
+    topics: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Debug)]
+struct Node {
+    said: Registration,
+    last_seen: Time,
+}
+
+impl Directory {
+    /// A node tells what it has.
+    pub(crate) fn register(&mut self, now: Time, body: &[u8]) -> Result<(), String> {
+        let said: Registration = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        self.nodes.retain(|_, node| node.last_seen + INACTIVE_AFTER > now);
+        self.tombstones.retain(|_, until| *until > now);
+        let key = format!("{}:{}", said.broadcast_address, said.http_port);
+        if self.nodes.len() >= MAX_NODES && !self.nodes.contains_key(&key) {
+            return Err(format!("this directory has {MAX_NODES} nodes already"));
+        }
+        self.nodes.insert(key, Node { said, last_seen: now });
+        Ok(())
+    }
+
+    /// A node's topic is not to be found for a while.
+    pub(crate) fn tombstone(&mut self, now: Time, topic: &str, node: &str) {
+        self.tombstones.retain(|_, until| *until > now);
+        self.tombstones.insert((topic.into(), node.into()), now + TOMBSTONE_LIFETIME);
+    }
+
+    /// The names of all topics.
+    pub(crate) fn topics<'a>(&'a self, now: Time, survey: &'a Survey) -> Vec<&'a str> {
+        let own = survey.topics.iter().map(|topic| topic.name.as_str());
+        let others = self.active(now).flat_map(|node| node.topics.keys().map(String::as_str));
+        own.chain(others).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// The names of a topic's channels.
+    pub(crate) fn channels<'a>(&'a self, now: Time, survey: &'a Survey, topic: &str) -> Vec<&'a str> {
+        let own = survey.topics.iter().filter(|found| found.name == topic);
+        let own = own.flat_map(|topic| topic.channels.iter().map(|channel| channel.name.as_str()));
+        let others = self.active(now).filter_map(|node| node.topics.get(topic)).flatten().map(String::as_str);
+        own.chain(others).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// A topic's channels and the nodes that have it; `None` where nobody does.
+    pub(crate) fn lookup<'a>(
+        &'a self,
+        now: Time,
+        identity: &Identity,
+        survey: &'a Survey,
+        topic: &str,
+    ) -> Option<(Vec<&'a str>, Vec<Producer>)> {
+        let mut producers = self.nodes(now, identity, survey);
+        producers.retain(|node| node.topics.iter().any(|(name, _)| name == topic));
+        if producers.is_empty() {
+            return None;
+        }
+        producers.retain(|node| node.topics.iter().any(|(name, tombstoned)| name == topic && !tombstoned));
+        Some((self.channels(now, survey, topic), producers))
+    }
+
+    /// All nodes, this one first.
+    pub(crate) fn nodes(&self, now: Time, identity: &Identity, survey: &Survey) -> Vec<Producer> {
+        let own = Registration {
+            broadcast_address: identity.broadcast_address.clone(),
+            hostname: identity.hostname.clone(),
+            http_port: identity.http_port,
+            tcp_port: identity.http_port,
+            version: identity.version.clone(),
+            topology_zone: identity.topology_zone.clone(),
+            topology_region: identity.topology_region.clone(),
+            topics: survey.topics.iter().map(|topic| (topic.name.clone(), Vec::new())).collect(),
+        };
+        let is_other = |node: &&Registration| {
+            (&node.broadcast_address, node.http_port) != (&own.broadcast_address, own.http_port)
+        };
+        let others = self.active(now).filter(is_other);
+        core::iter::once(&own).chain(others).map(|node| self.producer(node, now)).collect()
+    }
+
+    fn active(&self, now: Time) -> impl Iterator<Item = &Registration> {
+        self.nodes.values().filter(move |node| node.last_seen + INACTIVE_AFTER > now).map(|node| &node.said)
+    }
+
+    fn producer(&self, node: &Registration, now: Time) -> Producer {
+        let address = format!("{}:{}", node.broadcast_address, node.http_port);
+        let is_tombstoned = |topic: &String| {
+            self.tombstones.get(&(topic.clone(), address.clone())).is_some_and(|until| *until > now)
+        };
+        Producer {
+            topics: node.topics.keys().map(|topic| (topic.clone(), is_tombstoned(topic))).collect(),
+            remote_address: address.clone(),
+            hostname: node.hostname.clone(),
+            broadcast_address: node.broadcast_address.clone(),
+            tcp_port: node.tcp_port,
+            http_port: node.http_port,
+            version: node.version.clone(),
+            topology_zone: node.topology_zone.clone(),
+            topology_region: node.topology_region.clone(),
+        }
+    }
+}

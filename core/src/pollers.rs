@@ -1,0 +1,210 @@
+//! Requests that wait for messages: long polls, answered once, and streams, which go on.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use hashbrown::HashMap;
+use slab::Slab;
+
+use crate::channel::{ClientId, Terms};
+use crate::command::{Context, Refused, Ticket};
+use crate::list::{Linked, Links};
+use crate::schedule::{Handle, Schedule};
+use crate::time::Time;
+
+/// All that wait, whatever for.
+#[derive(Debug, Default)]
+pub(crate) struct Pollers {
+    pub(crate) slab: Slab<Poller>,
+    tickets: HashMap<Ticket, u32, foldhash::fast::FixedState>,
+    timers: Schedule<u32>,
+    /// Those that are streams and not closed.
+    streams: BTreeSet<u32>,
+}
+
+/// One that waits. Kept small, for there may be many.
+#[derive(Debug)]
+pub(crate) struct Poller {
+    pub(crate) ticket: Ticket,
+    pub(crate) topic: u32,
+    pub(crate) channel: u32,
+    pub(crate) max: u32,
+    pub(crate) client: ClientId,
+    /// Nanoseconds; zero for the channel's own.
+    timeout: u64,
+    links: Links,
+    timer: Option<Handle>,
+    pub(crate) auto_finish: bool,
+    /// Whether it stands in its channel's line.
+    pub(crate) in_line: bool,
+    view: u8,
+    extra: Option<Box<Extra>>,
+}
+
+/// What few of them have.
+#[derive(Debug, Default)]
+struct Extra {
+    ignored: Option<Box<str>>,
+    refused: Vec<(String, Refused)>,
+    stream: Option<Stream>,
+}
+
+/// An answer that goes on.
+#[derive(Debug, Default)]
+pub(crate) struct Stream {
+    /// Messages it was sent that are not settled.
+    pub(crate) in_flight: u32,
+    /// Its last chunk was not taken yet.
+    pub(crate) busy: bool,
+    /// When it was sent something last.
+    pub(crate) sent_at: Time,
+    /// Its consumer is gone. It is kept until its messages are settled.
+    pub(crate) closed: bool,
+}
+
+impl Linked for Poller {
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
+}
+
+/// What a request that waits is made of.
+pub(crate) struct Waiting {
+    pub(crate) ticket: Ticket,
+    pub(crate) topic: u32,
+    pub(crate) channel: u32,
+    pub(crate) max: u32,
+    pub(crate) client: ClientId,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) auto_finish: bool,
+    pub(crate) context: Context,
+    pub(crate) refused: Vec<(String, Refused)>,
+    pub(crate) stream: bool,
+}
+
+impl Poller {
+    pub(crate) fn stream(&self) -> Option<&Stream> {
+        self.extra.as_ref()?.stream.as_ref()
+    }
+
+    pub(crate) fn stream_mut(&mut self) -> Option<&mut Stream> {
+        self.extra.as_mut()?.stream.as_mut()
+    }
+
+    /// How many messages it may be handed now.
+    pub(crate) fn room(&self) -> u32 {
+        match self.stream() {
+            Some(stream) if stream.busy || stream.closed => 0,
+            Some(stream) => self.max.saturating_sub(stream.in_flight),
+            None => self.max,
+        }
+    }
+
+    pub(crate) fn terms(&self, number: u32) -> Terms {
+        let timeout = (self.timeout > 0).then(|| Duration::from_nanos(self.timeout));
+        let stream = self.stream().filter(|_| !self.auto_finish).map(|_| number);
+        Terms { timeout, client: self.client, stream }
+    }
+
+    /// What goes back with the answer.
+    pub(crate) fn take_context(&mut self) -> (Context, Vec<(String, Refused)>) {
+        let extra = self.extra.as_mut();
+        let (ignored, refused) =
+            extra.map_or((None, Vec::new()), |extra| (extra.ignored.take(), core::mem::take(&mut extra.refused)));
+        (Context { view: self.view, ignored }, refused)
+    }
+}
+
+impl Pollers {
+    /// Adds one that waits until `until`, or gives a sign of life then, and every time it is told to.
+    pub(crate) fn add(&mut self, waiting: Waiting, until: Time) -> u32 {
+        let stream = waiting.stream.then(Stream::default);
+        let extra = Extra { ignored: waiting.context.ignored, refused: waiting.refused, stream };
+        let is_plain = extra.ignored.is_none() && extra.refused.is_empty() && extra.stream.is_none();
+        let number = self.slab.insert(Poller {
+            ticket: waiting.ticket,
+            topic: waiting.topic,
+            channel: waiting.channel,
+            max: waiting.max,
+            client: waiting.client,
+            timeout: waiting.timeout.map_or(0, |timeout| timeout.as_nanos() as u64),
+            links: Links::default(),
+            timer: None,
+            auto_finish: waiting.auto_finish,
+            in_line: false,
+            view: waiting.context.view,
+            extra: (!is_plain).then(|| Box::new(extra)),
+        }) as u32;
+        self.tickets.insert(waiting.ticket, number);
+        if waiting.stream {
+            self.streams.insert(number);
+        }
+        self.set_timer(number, until);
+        number
+    }
+
+    pub(crate) fn find(&self, ticket: Ticket) -> Option<u32> {
+        self.tickets.get(&ticket).copied()
+    }
+
+    /// The numbers of all that are not closed.
+    pub(crate) fn numbers(&self) -> Vec<u32> {
+        let mut numbers: Vec<u32> = self.tickets.values().copied().collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// The streams of a channel.
+    pub(crate) fn streams_of(&self, topic: u32, channel: u32) -> Vec<u32> {
+        let here = |number: &u32| {
+            let poller = &self.slab[*number as usize];
+            (poller.topic, poller.channel) == (topic, channel)
+        };
+        self.streams.iter().copied().filter(here).collect()
+    }
+
+    pub(crate) fn set_timer(&mut self, number: u32, at: Time) {
+        self.slab[number as usize].timer = Some(self.timers.insert(at, number));
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// One whose time has come.
+    pub(crate) fn pop_due(&mut self, now: Time) -> Option<u32> {
+        let number = self.timers.pop_due(now)?;
+        self.slab[number as usize].timer = None;
+        Some(number)
+    }
+
+    /// Takes one out. A stream some of whose messages are not settled stays, closed.
+    pub(crate) fn remove(&mut self, number: u32) {
+        let poller = &mut self.slab[number as usize];
+        if let Some(timer) = poller.timer.take() {
+            self.timers.remove(timer);
+        }
+        self.tickets.remove(&poller.ticket);
+        self.streams.remove(&number);
+        match poller.stream_mut() {
+            Some(stream) if stream.in_flight > 0 => stream.closed = true,
+            _ => {
+                self.slab.remove(number as usize);
+            }
+        }
+    }
+
+    /// A stream's message was settled. Whether the stream goes on.
+    pub(crate) fn release(&mut self, number: u32) -> bool {
+        let Some(stream) = self.slab.get_mut(number as usize).and_then(Poller::stream_mut) else { return false };
+        stream.in_flight -= 1;
+        if stream.closed && stream.in_flight == 0 {
+            self.slab.remove(number as usize);
+            return false;
+        }
+        !stream.closed
+    }
+}

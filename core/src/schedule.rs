@@ -1,0 +1,196 @@
+//! What is due when.
+//!
+//! A heap of groups: items that fall due at the same moment share one place in the heap. A thousand messages
+//! leased by one request cost the heap one step, and taking one of them out costs O(1) while others are left.
+
+use alloc::vec::Vec;
+
+use slab::Slab;
+
+use crate::list::{Linked, Links, List, NIL};
+use crate::time::Time;
+
+/// Names a scheduled item until it is removed or popped.
+pub(crate) type Handle = u32;
+
+/// Items in the order of their deadlines; equal ones in the order they came.
+#[derive(Debug)]
+pub(crate) struct Schedule<T> {
+    items: Slab<Item<T>>,
+    groups: Slab<Group>,
+    heap: Vec<Place>,
+    /// The group that the last item went to: the next is likely to belong there.
+    latest: u32,
+    /// Groups made so far, which tells groups of the same deadline apart.
+    made: u64,
+}
+
+#[derive(Debug)]
+struct Item<T> {
+    value: T,
+    group: u32,
+    links: Links,
+}
+
+impl<T> Linked for Item<T> {
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
+}
+
+#[derive(Debug)]
+struct Group {
+    at: Time,
+    items: List,
+    /// Its index in the heap.
+    place: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    at: Time,
+    order: u64,
+    group: u32,
+}
+
+impl<T> Default for Schedule<T> {
+    fn default() -> Self {
+        Schedule { items: Slab::new(), groups: Slab::new(), heap: Vec::new(), latest: NIL, made: 0 }
+    }
+}
+
+impl<T> Schedule<T> {
+    /// When the first item falls due. O(1).
+    pub(crate) fn next(&self) -> Option<Time> {
+        self.heap.first().map(|place| place.at)
+    }
+
+    /// When this item falls due.
+    pub(crate) fn deadline(&self, handle: Handle) -> Time {
+        self.groups[self.items[handle as usize].group as usize].at
+    }
+
+    /// Adds an item. O(log groups), O(1) where the one before has the same deadline or none is later.
+    pub(crate) fn insert(&mut self, at: Time, value: T) -> Handle {
+        let group = match self.groups.get(self.latest as usize) {
+            Some(group) if group.at == at => self.latest,
+            _ => self.add_group(at),
+        };
+        let handle = self.items.insert(Item { value, group, links: Links::default() }) as u32;
+        self.groups[group as usize].items.push_back(&mut self.items, handle);
+        handle
+    }
+
+    /// Takes out an item before its time.
+    pub(crate) fn remove(&mut self, handle: Handle) -> T {
+        let group = self.items[handle as usize].group;
+        let items = &mut self.groups[group as usize].items;
+        items.remove(&mut self.items, handle);
+        if items.is_empty() {
+            self.remove_group(group);
+        }
+        self.items.remove(handle as usize).value
+    }
+
+    /// Takes out the first item, where it is due by `now`.
+    pub(crate) fn pop_due(&mut self, now: Time) -> Option<T> {
+        let first = self.heap.first().filter(|place| place.at <= now)?;
+        let handle = self.groups[first.group as usize].items.front().expect("a group is never empty");
+        Some(self.remove(handle))
+    }
+
+    fn add_group(&mut self, at: Time) -> u32 {
+        let place = self.heap.len();
+        let group = self.groups.insert(Group { at, items: List::default(), place: place as u32 }) as u32;
+        self.heap.push(Place { at, order: self.made, group });
+        self.made += 1;
+        self.latest = group;
+        self.sift_up(place);
+        group
+    }
+
+    fn remove_group(&mut self, group: u32) {
+        let place = self.groups.remove(group as usize).place as usize;
+        if self.latest == group {
+            self.latest = NIL;
+        }
+        self.heap.swap_remove(place);
+        if place < self.heap.len() {
+            self.settle(place);
+            self.sift_down(place);
+            self.sift_up(place);
+        }
+    }
+
+    fn sift_up(&mut self, mut place: usize) {
+        while place > 0 {
+            let parent = (place - 1) / 4;
+            if self.heap[parent] <= self.heap[place] {
+                break;
+            }
+            self.heap.swap(parent, place);
+            self.settle(place);
+            place = parent;
+        }
+        self.settle(place);
+    }
+
+    fn sift_down(&mut self, mut place: usize) {
+        loop {
+            let children = 4 * place + 1..(4 * place + 5).min(self.heap.len());
+            let Some(least) = children.min_by_key(|&child| self.heap[child]) else { break };
+            if self.heap[place] <= self.heap[least] {
+                break;
+            }
+            self.heap.swap(place, least);
+            self.settle(place);
+            place = least;
+        }
+        self.settle(place);
+    }
+
+    /// Tells the group at this index of the heap where it is.
+    fn settle(&mut self, place: usize) {
+        let group = self.heap[place].group;
+        self.groups[group as usize].place = place as u32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeMap;
+
+    /// Against a sorted map, with a little generator for the choices.
+    #[test]
+    fn it_agrees_with_a_sorted_map() {
+        let mut seed = 1u64;
+        let mut random = move |below: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % below
+        };
+        let mut schedule = Schedule::default();
+        let mut model: BTreeMap<(Time, u64), (Handle, u64)> = BTreeMap::new();
+        for value in 0..20_000u64 {
+            let at = Time::from_nanos(random(300));
+            model.insert((at, value), (schedule.insert(at, value), value));
+            if random(2) == 0 {
+                let nth = random(model.len() as u64) as usize;
+                let key = *model.keys().nth(nth).expect("nth is below the length");
+                let (handle, value) = model.remove(&key).expect("the key is there");
+                assert_eq!(schedule.remove(handle), value);
+            }
+            if random(50) == 0 {
+                let now = Time::from_nanos(random(300));
+                while let Some(value) = schedule.pop_due(now) {
+                    let found = model.iter().find(|entry| entry.1.1 == value).map(|entry| *entry.0);
+                    let key = found.expect("what falls due was there");
+                    assert_eq!(model.first_key_value().map(|(k, _)| k.0), Some(key.0), "the earliest comes first");
+                    model.remove(&key);
+                }
+                assert!(model.first_key_value().is_none_or(|(key, _)| key.0 > now));
+            }
+            assert_eq!(schedule.next(), model.first_key_value().map(|(key, _)| key.0));
+        }
+    }
+}
