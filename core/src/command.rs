@@ -109,8 +109,11 @@ pub struct MessageOptions<'a> {
     /// The ordering key.
     pub key: Option<Cow<'a, str>>,
     /// Kept with the message and given back on delivery; lower-case names, in the order they came.
-    pub headers: SmallVec<[(Cow<'a, str>, Cow<'a, [u8]>); 2]>,
+    pub headers: SmallVec<[KeptHeader<'a>; 2]>,
 }
+
+/// The name and the value of a header that is kept with a message.
+pub type KeptHeader<'a> = (Cow<'a, str>, Cow<'a, [u8]>);
 
 /// A consumer asking a channel for messages.
 #[derive(Debug)]

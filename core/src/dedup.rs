@@ -47,8 +47,10 @@ impl Dedup {
 
     /// Forgets the keys whose window is over.
     pub(crate) fn forget(&mut self, now: Time) {
-        while let Some((_, key)) = self.forget.pop_front_if(|(at, _)| *at <= now) {
-            self.accepted.remove(&key);
+        while self.next().is_some_and(|at| at <= now) {
+            if let Some((_, key)) = self.forget.pop_front() {
+                self.accepted.remove(&key);
+            }
         }
     }
 }

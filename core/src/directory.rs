@@ -115,9 +115,8 @@ impl Directory {
             topology_region: identity.topology_region.clone(),
             topics: survey.topics.iter().map(|topic| (topic.name.clone(), Vec::new())).collect(),
         };
-        let is_other = |node: &&Registration| {
-            (&node.broadcast_address, node.http_port) != (&own.broadcast_address, own.http_port)
-        };
+        let is_other =
+            |node: &&Registration| (&node.broadcast_address, node.http_port) != (&own.broadcast_address, own.http_port);
         let others = self.active(now).filter(is_other);
         core::iter::once(&own).chain(others).map(|node| self.producer(node, now)).collect()
     }
@@ -128,9 +127,8 @@ impl Directory {
 
     fn producer(&self, node: &Registration, now: Time) -> Producer {
         let address = format!("{}:{}", node.broadcast_address, node.http_port);
-        let is_tombstoned = |topic: &String| {
-            self.tombstones.get(&(topic.clone(), address.clone())).is_some_and(|until| *until > now)
-        };
+        let is_tombstoned =
+            |topic: &String| self.tombstones.get(&(topic.clone(), address.clone())).is_some_and(|until| *until > now);
         Producer {
             topics: node.topics.keys().map(|topic| (topic.clone(), is_tombstoned(topic))).collect(),
             remote_address: address.clone(),

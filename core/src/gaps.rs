@@ -116,7 +116,10 @@ mod tests {
         }
         assert_eq!(gaps.within(0, 99).collect::<Vec<_>>(), [(1, 2), (5, 12)]);
         assert_eq!((gaps.ids(), gaps.bytes()), (8, 8));
-        assert_eq!((gaps.end_of(4), gaps.end_of(5), gaps.end_of(11), gaps.end_of(12)), (None, Some(12), Some(12), None));
+        assert_eq!(
+            (gaps.end_of(4), gaps.end_of(5), gaps.end_of(11), gaps.end_of(12)),
+            (None, Some(12), Some(12), None)
+        );
         assert_eq!((gaps.starting_at(1), gaps.starting_at(5)), (Some(2), None));
         gaps.remove(7, 1);
         gaps.remove(3, 1);

@@ -25,6 +25,7 @@ const SPARSE: usize = 16;
 
 /// A reader's place: the next message it reads. Made, moved and released by the [`Log`].
 #[derive(Debug)]
+#[must_use = "a cursor holds what comes after it until it is released"]
 pub(crate) struct Cursor {
     id: u64,
     chunk: u64,
@@ -185,7 +186,8 @@ impl Log {
     pub(crate) fn find_time(&self, at: Time) -> u64 {
         let index = self.chunks.partition_point(|chunk| chunk.last_at < at);
         let Some(chunk) = self.chunks.get(index) else { return self.next };
-        let timestamp = |&offset: &u32| Record::read(&chunk.records[offset as usize..]).map_or(Time::MAX, |r| r.timestamp);
+        let timestamp =
+            |&offset: &u32| Record::read(&chunk.records[offset as usize..]).map_or(Time::MAX, |r| r.timestamp);
         chunk.first + chunk.offsets.partition_point(|offset| timestamp(offset) < at) as u64
     }
 
@@ -208,7 +210,11 @@ impl Log {
 
     /// The oldest time at which a whole chunk was finished, for retention by age.
     pub(crate) fn oldest_chunk_at(&self) -> Option<Time> {
-        self.chunks.iter().find(|chunk| !chunk.freed).filter(|chunk| !chunk.offsets.is_empty()).map(|chunk| chunk.last_at)
+        self.chunks
+            .iter()
+            .find(|chunk| !chunk.freed)
+            .filter(|chunk| !chunk.offsets.is_empty())
+            .map(|chunk| chunk.last_at)
     }
 
     /// Messages from this id on are kept for replay; those before only as long as they are needed.
@@ -261,7 +267,8 @@ impl Log {
 
     /// A reader is gone.
     pub(crate) fn release(&mut self, cursor: Cursor) {
-        self.leave(cursor.chunk);
+        let Cursor { chunk, .. } = cursor;
+        self.leave(chunk);
     }
 
     fn leave(&mut self, chunk: u64) {
@@ -342,6 +349,9 @@ impl Log {
             self.chunks.pop_front();
             self.front += 1;
         }
+        if self.chunks.capacity() > 4 * self.chunks.len() + 64 {
+            self.chunks.shrink_to(2 * self.chunks.len());
+        }
         self.low = self.low.max(self.front);
     }
 
@@ -356,8 +366,7 @@ impl Log {
         }
         let limit = self.chunk_memory.clamp(SMALL_CHUNK_BYTES, CHUNK_BYTES).max(at_least);
         let records = if limit > SMALL_CHUNK_BYTES { Vec::with_capacity(limit) } else { Vec::new() };
-        let chunk =
-            Chunk { first: self.next, body_bytes_before: self.body_bytes, limit, records, ..Chunk::default() };
+        let chunk = Chunk { first: self.next, body_bytes_before: self.body_bytes, limit, records, ..Chunk::default() };
         self.chunk_memory += chunk.memory();
         self.chunks.push_back(chunk);
         if let Some(old) = self.tail_number().checked_sub(OLD_CHUNKS) {

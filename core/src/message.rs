@@ -63,11 +63,24 @@ pub fn parse_hex(text: &[u8]) -> Option<u64> {
     })
 }
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
-
 /// A message id as all the world sees it: 16 hex digits.
 pub fn id_text(id: u64) -> [u8; 16] {
-    core::array::from_fn(|i| DIGITS[(id >> (60 - 4 * i)) as usize & 15])
+    let mut text = [0; 16];
+    text[..8].copy_from_slice(&hex_digits((id >> 32) as u32));
+    text[8..].copy_from_slice(&hex_digits(id as u32));
+    text
+}
+
+/// The digits of a number, all eight at once: each half byte is spread to a byte of its own, and those above
+/// nine are moved on to the letters.
+fn hex_digits(value: u32) -> [u8; 8] {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let mut spread = u64::from(value);
+    spread = (spread | spread << 16) & 0x0000_ffff_0000_ffff;
+    spread = (spread | spread << 8) & 0x00ff_00ff_00ff_00ff;
+    spread = (spread | spread << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    let letters = (spread + 6 * ONES) >> 4 & ONES;
+    (spread + u64::from(b'0') * ONES + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
 }
 
 fn write_hex(out: &mut Vec<u8>, value: u64) {

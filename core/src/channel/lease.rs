@@ -1,5 +1,6 @@
 //! Handing messages out.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{Channel, ClientId, Env, Facts, MAX_HELD, SCAN, Spot};
@@ -32,6 +33,11 @@ impl Channel {
             self.take_fresh(env).or_else(|| self.take_ready())
         };
         slot.map(|slot| self.hand_out(slot, terms, env))
+    }
+
+    /// Leases so many messages, or as many as there are.
+    pub(crate) fn lease_up_to(&mut self, max: u32, terms: &Terms, env: &mut Env<'_>) -> Vec<Lease> {
+        core::iter::from_fn(|| self.lease(terms, env)).take(max as usize).collect()
     }
 
     fn take_ready(&mut self) -> Option<u32> {

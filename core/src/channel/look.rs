@@ -37,9 +37,16 @@ impl Channel {
     pub(crate) fn peek(&self, state: State, from: u64, max: usize, log: &Log, flow: u64) -> Vec<Peeked> {
         match state {
             State::Ready => self.ready_ids(from, flow).take(max).map(|id| self.peek_ready(id, log)).collect(),
-            State::Dead => self.dead.range(from..).take(max).map(|(&id, dead)| {
-                Peeked { state: Some(state), attempts: dead.attempts, ..shown(id, &log.record(id, dead.chunk)) }
-            }).collect(),
+            State::Dead => self
+                .dead
+                .range(from..)
+                .take(max)
+                .map(|(&id, dead)| Peeked {
+                    state: Some(state),
+                    attempts: dead.attempts,
+                    ..shown(id, &log.record(id, dead.chunk))
+                })
+                .collect(),
             State::InFlight | State::Deferred => {
                 let here = |slot: &u32| match self.entries[*slot as usize].spot {
                     Spot::InFlight(_) => state == State::InFlight,

@@ -360,7 +360,9 @@ impl Channel {
             Some((_, Spot::InFlight(_))) => return,
             Some((slot, _)) => self.remove(slot, env),
             None if self.waiting.contains(&id) => self.remove_waiting(id, env),
-            None if id >= self.cursor.id() && id < env.flow && self.gaps.end_of(id).is_none() => self.skip(id, id + 1, size),
+            None if id >= self.cursor.id() && id < env.flow && self.gaps.end_of(id).is_none() => {
+                self.skip(id, id + 1, size);
+            }
             None => return,
         }
         self.counts.expired += 1;

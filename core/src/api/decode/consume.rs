@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use serde::Deserialize;
 
-use super::json::{JsonDuration, Text};
+use super::json::{self, JsonDuration, Text};
 use super::{Input, Understood, topic_call};
 use crate::api::errors::{ApiError, Code};
 use crate::api::frames;
@@ -194,7 +194,7 @@ impl<'a, O> Item<'a, O> {
 /// `POST /settle`.
 pub(in crate::api) fn settle<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
     let (topic, channel) = input.topic_and_channel()?;
-    let batch: Batch<'a> = serde_json::from_slice(input.request.body)
+    let batch: Batch<'a> = json::object(input.request.body)
         .map_err(|error| ApiError::new(Code::InvalidBody, format!("The body is not what /settle takes: {error}.")))?;
     let view = match (batch.fin.is_empty(), batch.req.is_empty()) {
         (false, _) => View::SettledFin,

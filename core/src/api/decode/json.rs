@@ -9,6 +9,15 @@ use serde::Deserialize;
 
 use crate::api::values;
 
+/// Reads a JSON object. (Left to itself, serde takes a list of the fields' values for one, too.)
+pub(super) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, String> {
+    if json.trim_ascii_start().first() == Some(&b'{') {
+        serde_json::from_slice(json).map_err(|error| format!("{error}"))
+    } else {
+        Err("a JSON object is expected".into())
+    }
+}
+
 /// Text that borrows from the body where it has no escapes, also within an option or a list.
 #[derive(Deserialize)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use smallvec::{SmallVec, smallvec};
 
-use super::json::{JsonDuration, Text};
+use super::json::{self, JsonDuration, Text};
 use super::{Input, Understood, topic_call};
 use crate::api::errors::{ApiError, Code};
 use crate::api::headers::{self, Kept};
@@ -171,7 +171,7 @@ impl Fault {
 }
 
 fn json_line<'a>(line: &'a [u8], common: &MessageOptions<'a>, input: &Input<'_, 'a>) -> Result<NewMessage<'a>, Fault> {
-    let line: Line<'a> = serde_json::from_slice(line).map_err(|error| Fault::Bad(format!("{error}")))?;
+    let line: Line<'a> = json::object(line).map_err(Fault::Bad)?;
     let body = line_body(line.body, line.body_base64)?;
     if body.len() > input.limits.max_msg_size {
         return Err(Fault::TooBig);

@@ -1,0 +1,308 @@
+//! All topics of one engine: where a command finds its topic, a deadline its channel, and a message its poller.
+//!
+//! [`verbs`] are what commands do, [`polls`] brings messages to those who wait, [`parcel`] carries dead letters to
+//! other topics.
+
+mod parcel;
+mod polls;
+mod verbs;
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use hashbrown::HashMap;
+use slab::Slab;
+
+use crate::command::{Command, Context, Filter, Refusal, Refused, Reply, Ticket, TopicStats, Verb};
+use crate::config::Limits;
+use crate::name::Name;
+use crate::pollers::Pollers;
+use crate::schedule::Schedule;
+use crate::time::Time;
+use crate::topic::{Scene, Topic};
+
+pub use parcel::Parcel;
+pub use polls::Handed;
+
+/// The topics, and the pollers that wait for their messages.
+#[derive(Debug)]
+pub struct Broker {
+    limits: Limits,
+    seed: u64,
+    topics: Slab<Topic>,
+    names: HashMap<Box<str>, u32, foldhash::fast::FixedState>,
+    pollers: Pollers,
+    deadlines: Schedule<Owner>,
+    /// Channels whose search for a message goes on at the next call.
+    scans: VecDeque<(u32, u32)>,
+    events: VecDeque<Event>,
+    exiting: bool,
+}
+
+/// Whose deadline it is.
+#[derive(Clone, Copy, Debug)]
+enum Owner {
+    Topic(u32),
+    Channel(u32, u32),
+}
+
+/// What the broker has to tell, beside its direct replies.
+#[derive(Debug)]
+pub enum Event {
+    /// The answer to a poll: messages were leased, or none came. With the receipts that its `fin` got refused.
+    Leased(Ticket, Context, Handed, Vec<(String, Refused)>),
+    /// A stream begins.
+    Opened(Ticket, Context),
+    /// Messages for a stream.
+    Streamed(Ticket, Context, Handed),
+    /// A stream has nothing to say.
+    Heartbeat(Ticket, Context),
+    /// A stream ends.
+    Closed(Ticket),
+    /// A poll is in vain.
+    Refused(Ticket, Context, Refusal),
+    /// Something for another topic, perhaps another engine's.
+    Forward(Parcel),
+}
+
+/// What engines tell of their topics, for the answers that speak of the whole node.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    /// The topics, by name.
+    pub topics: Vec<TopicStats>,
+}
+
+impl Survey {
+    /// Adds what another engine of the same broker told.
+    pub fn merge(&mut self, other: Survey) {
+        self.topics.extend(other.topics);
+        self.topics.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    }
+}
+
+impl Broker {
+    /// A broker without topics.
+    pub fn new(limits: Limits, seed: u64) -> Self {
+        Broker {
+            limits,
+            seed,
+            topics: Slab::new(),
+            names: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(seed)),
+            pollers: Pollers::default(),
+            deadlines: Schedule::default(),
+            scans: VecDeque::new(),
+            events: VecDeque::new(),
+            exiting: false,
+        }
+    }
+
+    /// Does what a command asks. The answer to a poll comes as an [`Event`]; its reply is `Waiting`.
+    pub fn execute(
+        &mut self,
+        now: Time,
+        ticket: Ticket,
+        context: &Context,
+        command: Command<'_>,
+    ) -> Result<Reply, Refusal> {
+        let Command { topic: name, verb } = command;
+        match verb {
+            Verb::Publish(publish) => self.publish(now, name, &publish),
+            Verb::Subscribe(subscribe) => self.subscribe(now, ticket, context, name, subscribe),
+            Verb::Settle(settle) => self.settle(now, &name, &settle),
+            Verb::Peek(peek) => self.peek(now, &name, &peek),
+            Verb::Channel(channel, verb) => self.channel_verb(now, &name, &channel, verb),
+            verb => self.topic_verb(now, name, verb),
+        }
+    }
+
+    /// When [`Broker::handle_timeout`] is to be called next.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        if !self.scans.is_empty() {
+            return Some(Time::default());
+        }
+        self.deadlines.next().into_iter().chain(self.pollers.next_deadline()).min()
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Time) {
+        for _ in 0..self.scans.len() {
+            if let Some((topic, channel)) = self.scans.pop_front() {
+                self.after_channel(topic, channel, now);
+            }
+        }
+        while let Some(owner) = self.deadlines.pop_due(now) {
+            match owner {
+                Owner::Topic(number) => {
+                    let topic = &mut self.topics[number as usize];
+                    topic.armed = None;
+                    topic.handle_timeout(now, &self.limits);
+                    self.after_topic(number, true, now);
+                }
+                Owner::Channel(topic, number) => self.channel_timeout(topic, number, now),
+            }
+        }
+        while let Some(number) = self.pollers.pop_due(now) {
+            self.poller_timeout(number, now);
+        }
+    }
+
+    fn channel_timeout(&mut self, topic: u32, number: u32, now: Time) {
+        let Scene { channel, mut env } = self.topics[topic as usize].scene(number, now, &self.limits);
+        channel.armed = None;
+        channel.handle_timeout(&mut env);
+        if channel.is_deserted(&env) {
+            self.delete_channel(topic, number, now);
+        } else {
+            self.after_channel(topic, number, now);
+        }
+    }
+
+    /// Answers all that wait; from now on nothing is taken in.
+    pub fn shutdown(&mut self, now: Time) {
+        self.exiting = true;
+        for number in self.pollers.numbers() {
+            let poller = &mut self.pollers.slab[number as usize];
+            let (ticket, topic, channel) = (poller.ticket, poller.topic, poller.channel);
+            if poller.stream().is_some() {
+                self.events.push_back(Event::Closed(ticket));
+            } else {
+                let (context, refused) = poller.take_context();
+                self.events.push_back(Event::Leased(ticket, context, Handed::nothing(topic, channel), refused));
+            }
+            self.remove_poller(number, now);
+        }
+    }
+
+    /// What there is to tell.
+    pub fn survey(&self, now: Time, filter: &Filter<'_>) -> Survey {
+        let wanted = |name: &str| filter.topic.as_ref().is_none_or(|topic| topic == name);
+        let topics = self.topics.iter().map(|(_, topic)| topic).filter(|topic| wanted(topic.name().as_str()));
+        let stats = topics.map(|topic| topic.stats(filter, now, &self.limits));
+        let mut topics: Vec<_> = stats.filter(|stats| filter.channel.is_none() || !stats.channels.is_empty()).collect();
+        topics.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Survey { topics }
+    }
+
+    /// What happened since the last call.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    fn refuse_if_exiting(&self) -> Result<(), Refusal> {
+        if self.exiting { Err(Refusal::Exiting) } else { Ok(()) }
+    }
+
+    fn find_topic(&self, name: &Name<'_>) -> Result<u32, Refusal> {
+        self.names.get(name.as_str()).copied().ok_or(Refusal::TopicNotFound)
+    }
+
+    fn find_channel(&self, topic: &Name<'_>, channel: &Name<'_>) -> Result<(u32, u32), Refusal> {
+        let number = self.find_topic(topic)?;
+        let channel = self.topics[number as usize].find_channel(channel.as_str()).ok_or(Refusal::ChannelNotFound)?;
+        Ok((number, channel))
+    }
+
+    fn find_or_add_topic(&mut self, name: Name<'_>) -> u32 {
+        if let Some(&number) = self.names.get(name.as_str()) {
+            return number;
+        }
+        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let name = name.into_owned();
+        let key = name.as_str().into();
+        let number = self.topics.insert(Topic::new(name, self.seed)) as u32;
+        self.names.insert(key, number);
+        number
+    }
+
+    fn delete_topic(&mut self, number: u32, now: Time) {
+        for channel in self.topics[number as usize].channel_numbers() {
+            self.remove_channel(number, channel, Refusal::TopicNotFound, now);
+        }
+        let topic = self.topics.remove(number as usize);
+        self.names.remove(topic.name().as_str());
+        if let Some((_, handle)) = topic.armed {
+            self.deadlines.remove(handle);
+        }
+    }
+
+    fn delete_channel(&mut self, topic: u32, number: u32, now: Time) {
+        self.remove_channel(topic, number, Refusal::ChannelNotFound, now);
+        let found = &self.topics[topic as usize];
+        if found.name().is_ephemeral() && found.has_no_channels() {
+            self.delete_topic(topic, now);
+        }
+    }
+
+    fn remove_channel(&mut self, topic: u32, number: u32, refusal: Refusal, now: Time) {
+        for stream in self.pollers.streams_of(topic, number) {
+            self.events.push_back(Event::Closed(self.pollers.slab[stream as usize].ticket));
+            self.remove_poller(stream, now);
+        }
+        while let Some(first) = self.topics[topic as usize].channel(number).pollers.front() {
+            let poller = &mut self.pollers.slab[first as usize];
+            let (ticket, (context, _)) = (poller.ticket, poller.take_context());
+            self.events.push_back(Event::Refused(ticket, context, refusal));
+            self.remove_poller(first, now);
+        }
+        if let Some((_, handle)) = self.topics[topic as usize].channel(number).armed {
+            self.deadlines.remove(handle);
+        }
+        self.scans.retain(|scan| *scan != (topic, number));
+        for stream in self.topics[topic as usize].remove_channel(number, now, &self.limits) {
+            self.pollers.release(stream);
+        }
+    }
+
+    /// To be called when a topic was changed: serves its pollers and looks at its deadlines. `all` is for
+    /// changes that reach channels without pollers too.
+    fn after_topic(&mut self, number: u32, all: bool, now: Time) {
+        let topic = &mut self.topics[number as usize];
+        let next = topic.next_deadline();
+        rearm(&mut self.deadlines, &mut topic.armed, next, Owner::Topic(number));
+        let channels = if all { topic.channel_numbers() } else { topic.hungry.clone() };
+        for channel in channels {
+            self.after_channel(number, channel, now);
+        }
+    }
+
+    /// To be called when a channel was changed: does what the change left to do, serves the pollers, and looks
+    /// at the channel's deadlines.
+    fn after_channel(&mut self, topic: u32, number: u32, now: Time) {
+        loop {
+            self.serve(topic, number, now);
+            let channel = self.topics[topic as usize].channel_mut(number);
+            let released = core::mem::take(&mut channel.effects.released);
+            if released.is_empty() {
+                break;
+            }
+            for stream in released {
+                if self.pollers.release(stream) {
+                    self.line_up(stream);
+                }
+            }
+        }
+        self.forward_dead_letters(topic, number);
+        let Scene { channel, env } = self.topics[topic as usize].scene(number, now, &self.limits);
+        channel.watch_clients(&env);
+        if channel.scanning && !self.scans.contains(&(topic, number)) {
+            self.scans.push_back((topic, number));
+        }
+        let next = channel.next_deadline();
+        rearm(&mut self.deadlines, &mut channel.armed, next, Owner::Channel(topic, number));
+    }
+}
+
+/// Makes sure that a deadline is known. One that turns out to be later is left: calling early is harmless.
+fn rearm(deadlines: &mut Schedule<Owner>, armed: &mut Option<(Time, u32)>, next: Option<Time>, owner: Owner) {
+    let Some(next) = next else { return };
+    match *armed {
+        Some((at, _)) if at <= next => return,
+        Some((_, handle)) => {
+            deadlines.remove(handle);
+        }
+        None => {}
+    }
+    *armed = Some((next, deadlines.insert(next, owner)));
+}

@@ -1,0 +1,89 @@
+//! Dead letters that go to another topic, which may be another engine's.
+//!
+//! The letter stays a dead letter of its channel until the word comes back that it arrived. Where the other topic
+//! refuses it, it stays for good.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{Broker, Event};
+use crate::command::{MessageOptions, Messages, Publish, Reply};
+use crate::message::Record;
+use crate::name::Name;
+use crate::time::Time;
+use crate::topic::Scene;
+
+/// A dead letter on its way to another topic, or the word that it arrived.
+#[derive(Debug)]
+pub struct Parcel {
+    /// The topic whose engine is to have it.
+    pub to: Name<'static>,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    DeadLetter { topic: Name<'static>, channel: Name<'static>, id: u64, attempts: u16, record: Vec<u8> },
+    Arrived { channel: Name<'static>, id: u64 },
+}
+
+impl Broker {
+    /// Takes in what [`Event::Forward`] sent here.
+    pub fn receive(&mut self, now: Time, parcel: Parcel) {
+        match parcel.content {
+            Content::DeadLetter { topic, channel, id, attempts, record } => {
+                let headers = [
+                    ("shelf-dead-topic", topic.as_str().into()),
+                    ("shelf-dead-channel", channel.as_str().into()),
+                    ("shelf-dead-id", String::from_utf8_lossy(&crate::message::id_text(id)).into_owned()),
+                    ("shelf-dead-attempts", alloc::format!("{attempts}")),
+                ];
+                if self.publish_dead_letter(now, parcel.to, &record, &headers).is_some() {
+                    self.events
+                        .push_back(Event::Forward(Parcel { to: topic, content: Content::Arrived { channel, id } }));
+                }
+            }
+            Content::Arrived { channel, id } => {
+                if let Ok((topic, number)) = self.find_channel(&parcel.to, &channel) {
+                    let Scene { channel, mut env } = self.topics[topic as usize].scene(number, now, &self.limits);
+                    channel.remove_dead(id, &mut env);
+                }
+            }
+        }
+    }
+
+    fn publish_dead_letter(
+        &mut self,
+        now: Time,
+        to: Name<'static>,
+        record: &[u8],
+        more: &[(&str, String)],
+    ) -> Option<Reply> {
+        let record = Record::read(record)?;
+        let kept = record.headers().filter(|(name, _)| !name.starts_with("shelf-dead-"));
+        let kept = kept.map(|(name, value)| (name.into(), value.into()));
+        let more = more.iter().map(|(name, value)| ((*name).into(), value.as_bytes().into()));
+        let options = MessageOptions {
+            key: record.key.map(Into::into),
+            headers: kept.chain(more).collect(),
+            ..Default::default()
+        };
+        let messages = Messages::Same(core::iter::once(record.body).collect(), options);
+        self.publish(now, to, &Publish { messages, dedup: None }).ok()
+    }
+
+    pub(super) fn forward_dead_letters(&mut self, topic: u32, number: u32) {
+        let found = &mut self.topics[topic as usize];
+        let outbox = core::mem::take(&mut found.channel_mut(number).effects.outbox);
+        let channel = found.channel(number);
+        let Some(to) = channel.options().dead_letter.clone().filter(|_| !self.exiting) else { return };
+        for id in outbox {
+            let Some(letter) = channel.dead_letter(id) else { continue };
+            let mut record = Vec::new();
+            found.log().record(id, letter.chunk).write(&mut record);
+            let (topic, channel) = (found.name().clone(), channel.name().clone());
+            let content = Content::DeadLetter { topic, channel, id, attempts: letter.attempts, record };
+            self.events.push_back(Event::Forward(Parcel { to: to.clone(), content }));
+        }
+    }
+}
