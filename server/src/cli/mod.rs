@@ -1,0 +1,66 @@
+//! The command line.
+
+pub(crate) mod announce;
+pub(crate) mod banner;
+pub(crate) mod log;
+pub(crate) mod settings;
+pub(crate) mod span;
+
+use std::ffi::OsString;
+
+use clap::{Args, Command};
+
+use settings::Settings;
+
+/// The whole command line. Every flag may stand before or after the subcommand, and in the environment.
+pub(crate) fn command() -> Command {
+    let command = Command::new("shelfmq")
+        .version(env!("CARGO_PKG_VERSION"))
+        .after_help(
+            "Every flag can be set in the environment, as SHELFMQ_HTTP_ADDRESS, and in the file that --config names, \
+             as http_address = \"…\".\nA flag wins over the environment, the environment over the file.\n\
+             Durations are 30s, 5m, 1h30m … or a bare number of milliseconds. nsqd's -http-address is --http-address.",
+        )
+        .subcommand(Command::new("serve").about("Runs the broker. The same as no subcommand at all"))
+        .subcommand(Command::new("config").about("Prints the configuration that the broker would run with, as TOML"));
+    let command = Settings::augment_args(command).about(env!("CARGO_PKG_DESCRIPTION"));
+    command.mut_args(|arg| {
+        let variable = format!("SHELFMQ_{}", arg.get_id().as_str().to_uppercase());
+        arg.global(true).env(variable).hide_env(true)
+    })
+}
+
+/// Takes nsqd's `-http-address` for `--http-address`. What follows `--`, and single letters, stay as they are.
+pub(crate) fn normalise(args: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    let mut verbatim = false;
+    args.map(move |arg| {
+        verbatim |= arg == "--";
+        match arg.as_encoded_bytes() {
+            [b'-', first, _, ..] if !verbatim && first.is_ascii_alphabetic() => {
+                let mut long = OsString::from("-");
+                long.push(&arg);
+                long
+            }
+            _ => arg,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clap_finds_nothing_wrong() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn nsqds_single_dashes_are_taken() {
+        let given = ["shelfmq", "-http-address", "0.0.0.0:1", "-data-path=x", "--a", "-h", "-1", "-", "--", "-later"];
+        let normal: Vec<_> = normalise(given.iter().map(OsString::from)).collect();
+        let expected =
+            ["shelfmq", "--http-address", "0.0.0.0:1", "--data-path=x", "--a", "-h", "-1", "-", "--", "-later"];
+        assert_eq!(normal, expected);
+    }
+}

@@ -1,0 +1,218 @@
+//! What can be set, where it is taken from, and whether it makes sense.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, FromArgMatches, ValueEnum};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shelfmq::Address;
+use shelfmq_core::config::{Config, Identity, Limits};
+use toml::Table;
+
+use super::log::Level;
+use super::span::Span;
+
+/// All settings. A field's name is the flag's (`--http-address`), the variable's (`SHELFMQ_HTTP_ADDRESS`) and the
+/// file's (`http_address`); where nsqd has the flag, name and meaning are nsqd's.
+#[derive(Args, Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// Where to listen: host:port, :port for every address of this machine, or the path of a Unix socket
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4151")]
+    pub(crate) http_address: Address,
+    /// Where messages are kept: memory, or disk (not in this version)
+    #[arg(long, value_enum, default_value = "memory", hide_possible_values = true)]
+    pub(crate) store: Store,
+    /// The directory that messages are kept in
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) data_path: Option<PathBuf>,
+    /// How many threads serve connections [default: one for each core]
+    #[arg(long, value_name = "NUMBER", default_value_t = cores(), hide_default_value = true)]
+    pub(crate) threads: usize,
+    /// What is logged: debug, info, warn, error or fatal
+    #[arg(
+        long,
+        value_enum,
+        value_name = "LEVEL",
+        default_value = "info",
+        ignore_case = true,
+        hide_possible_values = true
+    )]
+    pub(crate) log_level: Level,
+
+    /// How long a lease lasts where neither request nor channel says
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub(crate) msg_timeout: Span,
+    /// The longest lease, touches included
+    #[arg(long, value_name = "DURATION", default_value = "15m")]
+    pub(crate) max_msg_timeout: Span,
+    /// The longest deferral, of a publish or of a requeue
+    #[arg(long, value_name = "DURATION", default_value = "1h")]
+    pub(crate) max_req_timeout: Span,
+    /// The largest message, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_msg_size)]
+    pub(crate) max_msg_size: usize,
+    /// The largest body of any request, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_body_size)]
+    pub(crate) max_body_size: usize,
+    /// How many messages an #ephemeral topic or channel keeps before it drops what comes next
+    #[arg(long, value_name = "NUMBER", default_value_t = Limits::default().mem_queue_size)]
+    pub(crate) mem_queue_size: u64,
+
+    /// The name under which others reach this broker [default: the host's name]
+    #[arg(long, value_name = "HOST")]
+    pub(crate) broadcast_address: Option<String>,
+    /// The port at which others reach this broker [default: the one it listens on]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) broadcast_http_port: Option<u16>,
+    /// A directory to register at, as host:port; may be given several times
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub(crate) lookupd_http_address: Vec<String>,
+    /// The zone this broker is in, as the directory shows it
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    pub(crate) topology_zone: String,
+    /// The region this broker is in, as the directory shows it
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    pub(crate) topology_region: String,
+
+    /// A TOML file with any of these settings
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Where messages are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Store {
+    /// In memory only.
+    Memory,
+    /// In files.
+    Disk,
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+impl Settings {
+    /// What flags, environment and file say together. The error is a sentence for whoever typed them.
+    pub(crate) fn load(matches: &ArgMatches) -> Result<Self, String> {
+        let mut settings = Settings::from_arg_matches(matches).map_err(|error| error.to_string())?;
+        if let Some(path) = settings.config.take() {
+            settings = read(&path)
+                .and_then(|file| settings.over(file, &given(matches)))
+                .map_err(|error| format!("{}: {error}", path.display()))?;
+        }
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// These settings where they were `given`, those of the file elsewhere.
+    fn over(&self, file: Table, given: &HashSet<&str>) -> Result<Self, String> {
+        let mut merged = Table::try_from(self).expect("settings are a table");
+        for (key, value) in file {
+            let key = key.replace('-', "_");
+            if !given.contains(key.as_str()) {
+                merged.insert(key, value);
+            }
+        }
+        merged.try_into().map_err(|error| in_words(&error))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let complaint = if self.store == Store::Disk {
+            "--store disk is not in this version: start with --store memory, which a restart empties".into()
+        } else if self.threads == 0 {
+            "--threads is 0: give at least one".into()
+        } else if self.max_msg_size == 0 || self.max_body_size == 0 {
+            "--max-msg-size and --max-body-size are at least 1 byte".into()
+        } else if self.msg_timeout.0.is_zero() || self.msg_timeout > self.max_msg_timeout {
+            let (lease, longest) = (self.msg_timeout, self.max_msg_timeout);
+            format!("--msg-timeout is {lease}: it has to be more than 0 and at most --max-msg-timeout, {longest}")
+        } else {
+            return Ok(());
+        };
+        Err(complaint)
+    }
+
+    /// As a file that `--config` reads.
+    pub(crate) fn to_toml(&self) -> String {
+        toml::to_string(self).expect("settings are a table")
+    }
+
+    /// What the core is to know. `port` is the one that is listened on; a Unix socket has none.
+    pub(crate) fn core_config(&self, port: Option<u16>) -> Config {
+        let limits = Limits {
+            msg_timeout: self.msg_timeout.0,
+            max_msg_timeout: self.max_msg_timeout.0,
+            max_req_timeout: self.max_req_timeout.0,
+            max_msg_size: self.max_msg_size,
+            max_body_size: self.max_body_size,
+            mem_queue_size: self.mem_queue_size,
+            ..Limits::default()
+        };
+        let hostname = gethostname::gethostname().to_string_lossy().into_owned();
+        let identity = Identity {
+            version: env!("CARGO_PKG_VERSION").into(),
+            broadcast_address: self.broadcast_address.clone().unwrap_or_else(|| hostname.clone()),
+            hostname,
+            http_port: self.broadcast_http_port.or(port).unwrap_or_default(),
+            topology_zone: self.topology_zone.clone(),
+            topology_region: self.topology_region.clone(),
+            ..Identity::default()
+        };
+        let options = self.options(&identity);
+        Config { limits, identity, options, ..Config::default() }
+    }
+
+    /// What `GET /config/<name>` shows, as nsqd would: durations in nanoseconds, levels as numbers.
+    fn options(&self, identity: &Identity) -> Vec<(String, Value)> {
+        let nanos = |span: Span| Value::from(span.0.as_nanos() as u64);
+        let path = self.data_path.as_deref().unwrap_or(Path::new(""));
+        let store = match self.store {
+            Store::Memory => "memory",
+            Store::Disk => "disk",
+        };
+        [
+            ("broadcast_address", identity.broadcast_address.as_str().into()),
+            ("broadcast_http_port", identity.http_port.into()),
+            ("data_path", path.to_string_lossy().into()),
+            ("http_address", self.http_address.to_string().into()),
+            ("log_level", self.log_level.number().into()),
+            ("lookupd_http_address", self.lookupd_http_address.clone().into()),
+            ("max_body_size", self.max_body_size.into()),
+            ("max_msg_size", self.max_msg_size.into()),
+            ("max_msg_timeout", nanos(self.max_msg_timeout)),
+            ("max_req_timeout", nanos(self.max_req_timeout)),
+            ("mem_queue_size", self.mem_queue_size.into()),
+            ("msg_timeout", nanos(self.msg_timeout)),
+            ("nsqlookupd_tcp_addresses", Value::Array(Vec::new())),
+            ("store", store.into()),
+            ("threads", self.threads.into()),
+            ("topology_region", self.topology_region.as_str().into()),
+            ("topology_zone", self.topology_zone.as_str().into()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+}
+
+/// The settings that a flag or the environment gives; the others stand at their defaults.
+fn given(matches: &ArgMatches) -> HashSet<&str> {
+    let is_given = |id: &&str| matches!(matches.value_source(id), Some(source) if source != ValueSource::DefaultValue);
+    matches.ids().map(clap::Id::as_str).filter(is_given).collect()
+}
+
+fn read(path: &Path) -> Result<Table, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
+    text.parse().map_err(|error| in_words(&error))
+}
+
+/// What TOML has to say, key and place included.
+fn in_words(error: &toml::de::Error) -> String {
+    error.to_string().trim_end().to_owned()
+}

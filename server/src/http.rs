@@ -1,0 +1,202 @@
+//! Between the HTTP of sockets and the core's plain records.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::LazyLock;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, VARY};
+use http::{Method, StatusCode, request};
+use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt;
+use shelfmq_core::Output;
+use shelfmq_core::api::{self, ApiError, Body as CoreBody, Code, Field, Known, Request, Response, Value, body_limit};
+use shelfmq_core::command::Context as View;
+use shelfmq_core::message::id_text;
+use smallvec::SmallVec;
+
+use crate::driver::{Answer, Shelf};
+
+/// The names of the API's own header fields, by `Known as usize`.
+static NAMES: LazyLock<[HeaderName; Known::ALL.len()]> =
+    LazyLock::new(|| Known::ALL.map(|known| HeaderName::from_static(known.name())));
+
+const BROKEN: &str = "The request's body broke off, or its framing is wrong.";
+
+impl Shelf {
+    /// Answers an HTTP request. `peer` is who calls, as `ip:port`, or empty.
+    ///
+    /// Dropping the future, or the body of the response, tells the broker that the client hung up.
+    pub async fn handle<B>(&self, request: http::Request<B>, peer: &str) -> http::Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        let (head, body) = request.into_parts();
+        if wants_page(&head) {
+            return page();
+        }
+        let first = match read(body, body_limit(self.limits(), head.uri.path())).await {
+            Ok(bytes) => self.ask(&head, &bytes, peer),
+            Err(Unread::TooBig) => Ok(last(api::body_too_big(head.uri.path()))),
+            Err(Unread::Broken) => {
+                Ok(last(api::refuse(&View::default(), &ApiError::new(Code::InvalidRequest, BROKEN))))
+            }
+        };
+        // Nothing of the request is kept while its answer waits.
+        drop(head);
+        match first {
+            Ok(response) => response,
+            Err(mut answer) => match poll_fn(|cx| answer.poll_next(cx)).await {
+                Output::Respond(_, response) => respond(response, None),
+                Output::Open(_, response) => respond(response, Some(answer)),
+                output => unreachable!("an answer begins with a head, not with {output:?}"),
+            },
+        }
+    }
+
+    fn ask(&self, head: &request::Parts, body: &[u8], peer: &str) -> Result<http::Response<Body>, Answer> {
+        let headers: SmallVec<[(&str, &[u8]); 16]> =
+            head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let request = Request {
+            method: head.method.as_str(),
+            path: head.uri.path(),
+            query: head.uri.query().unwrap_or_default(),
+            headers: &headers,
+            body,
+            peer,
+        };
+        self.request(&request).map(|response| respond(response, None))
+    }
+}
+
+/// Why there is no body.
+enum Unread {
+    /// It is longer than the limit, or says that it is.
+    TooBig,
+    /// It broke off, or its framing is wrong.
+    Broken,
+}
+
+/// The whole body, if it has `limit` bytes at most. One whose announced length is more is not begun.
+async fn read<B>(mut body: B, limit: usize) -> Result<Bytes, Unread>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    if body.size_hint().lower() > limit as u64 {
+        return Err(Unread::TooBig);
+    }
+    // Most bodies come in one piece, which is taken as it is; only the others are put together.
+    let mut whole = Bytes::new();
+    let mut pieces = BytesMut::new();
+    while !body.is_end_stream() {
+        let Some(frame) = body.frame().await else { break };
+        let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
+        if whole.len().max(pieces.len()) + data.len() > limit {
+            return Err(Unread::TooBig);
+        }
+        if whole.is_empty() {
+            whole = data;
+        } else {
+            if pieces.is_empty() {
+                pieces.extend_from_slice(&whole);
+            }
+            pieces.extend_from_slice(&data);
+        }
+    }
+    Ok(if pieces.is_empty() { whole } else { pieces.freeze() })
+}
+
+/// The response to a request whose body was not read to its end: nothing can follow it on this connection.
+fn last(response: Response) -> http::Response<Body> {
+    let mut response = respond(response, None);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+fn respond(response: Response, stream: Option<Answer>) -> http::Response<Body> {
+    let first = match response.body {
+        CoreBody::Static(bytes) => Bytes::from_static(bytes),
+        CoreBody::Bytes(bytes) => Bytes::from(bytes),
+    };
+    let mut out = http::Response::new(Body { first, stream });
+    *out.status_mut() = StatusCode::from_u16(response.status).expect("the core's statuses are HTTP's");
+    let headers = out.headers_mut();
+    headers.reserve(response.headers.len());
+    for (field, value) in response.headers {
+        append(headers, &field, value);
+    }
+    out
+}
+
+fn append(headers: &mut HeaderMap, field: &Field, value: Value) {
+    let name = match field {
+        Field::Known(known) => Ok(NAMES[*known as usize].clone()),
+        Field::Kept(name) => HeaderName::from_bytes(name.as_bytes()),
+    };
+    let value = match value {
+        Value::Static(text) => Ok(HeaderValue::from_static(text)),
+        Value::Number(number) => Ok(HeaderValue::from(number)),
+        Value::Id(id) => HeaderValue::from_bytes(&id_text(id)),
+        Value::Bytes(bytes) => HeaderValue::from_maybe_shared(Bytes::from(bytes)),
+    };
+    // What was published with a message need not be legal on this wire; such a field is left out.
+    if let (Ok(name), Ok(value)) = (name, value) {
+        headers.append(name, value);
+    }
+}
+
+/// The body of a response: what is there at once, and then, of a stream, what comes.
+///
+/// It holds no more than one chunk, and the broker makes the next one only when it is asked for.
+#[derive(Debug)]
+pub struct Body {
+    first: Bytes,
+    stream: Option<Answer>,
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if !self.first.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
+        }
+        let Some(stream) = &mut self.stream else { return Poll::Ready(None) };
+        Poll::Ready(match ready!(stream.poll_next(cx)) {
+            Output::Chunk(_, bytes) => Some(Ok(Frame::data(bytes.into()))),
+            Output::Close(_) => {
+                self.stream = None;
+                None
+            }
+            output => unreachable!("an open answer goes on with chunks, not with {output:?}"),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_empty() && self.stream.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.stream {
+            None => SizeHint::with_exact(self.first.len() as u64),
+            Some(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// Whether a browser asks for the front page. Everybody else gets the core's page of commands.
+fn wants_page(head: &request::Parts) -> bool {
+    let accepts_html = |value: &HeaderValue| value.as_bytes().windows(9).any(|part| part == b"text/html");
+    head.uri.path() == "/" && head.method == Method::GET && head.headers.get(ACCEPT).is_some_and(accepts_html)
+}
+
+fn page() -> http::Response<Body> {
+    let page = Bytes::from_static(include_bytes!("page.html"));
+    let mut response = http::Response::new(Body { first: page, stream: None });
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+    response
+}

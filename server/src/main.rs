@@ -1,0 +1,75 @@
+//! The `shelfmq` command.
+#![forbid(unsafe_code)]
+
+mod cli;
+
+use std::env;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use cli::announce::announce;
+use cli::log::Logging;
+use cli::settings::{Settings, Store};
+use shelfmq::{Clock, Listener, Options, Shelf};
+use shelfmq_core::config::Identity;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What a command line that makes no sense ends with, as clap has it.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let matches = cli::command().get_matches_from(cli::normalise(env::args_os()));
+    let settings = match Settings::load(&matches) {
+        Ok(settings) => settings,
+        Err(message) => return fail(USAGE, &message),
+    };
+    let done = match matches.subcommand_name() {
+        Some("config") => print(&settings.to_toml()),
+        _ => serve(settings),
+    };
+    done.map_or_else(|message| fail(1, &message), |()| ExitCode::SUCCESS)
+}
+
+fn fail(code: u8, message: &str) -> ExitCode {
+    // Where even this cannot be written, the exit code still says it.
+    let _ = writeln!(io::stderr(), "shelfmq: {message}");
+    ExitCode::from(code)
+}
+
+fn print(text: &str) -> Result<(), String> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|e| format!("cannot write to stdout: {e}"))
+}
+
+fn serve(settings: Settings) -> Result<(), String> {
+    let logging = Logging::start(settings.log_level);
+    let address = &settings.http_address;
+    let listener = Listener::bind(address).map_err(|e| format!("cannot listen on {address}: {e}"))?;
+    let config = settings.core_config(listener.tcp_address().map(|a| a.port()));
+    if settings.data_path.is_some() && settings.store == Store::Memory {
+        tracing::warn!("--data-path is not used: with --store memory nothing is written to disk");
+    }
+    let banner = cli::banner::banner(&listener, &config.identity, settings.store);
+    let identity = config.identity.clone();
+    let shelf = Shelf::new(Options {
+        config,
+        clock: Clock::system(),
+        configured: Box::new(move |name, value| logging.configured(name, value)),
+        ..Options::default()
+    });
+    // A broker without a reader of its banner is a broker all the same.
+    let _ = print(&banner);
+    let until = until_told(shelf.clone(), identity, settings.lookupd_http_address);
+    shelfmq::serve(listener, &shelf, settings.threads, until).map_err(|e| format!("cannot serve: {e}"))
+}
+
+/// Until Ctrl-C or SIGTERM; directories are told of this broker meanwhile.
+async fn until_told(shelf: Shelf, identity: Identity, directories: Vec<String>) {
+    let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be handled");
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+        () = announce(shelf, identity, directories) => {}
+    }
+    tracing::info!("going down");
+}

@@ -1,0 +1,117 @@
+//! One engine, and the requests that it has not answered yet. Always behind a lock, and never waits.
+
+use std::collections::{HashMap, VecDeque};
+use std::task::{Context, Poll, Waker};
+
+use serde_json::Value;
+use shelfmq_core::api::{Decoded, Response};
+use shelfmq_core::broker::Survey;
+use shelfmq_core::command::Ticket;
+use shelfmq_core::time::Time;
+use shelfmq_core::{Engine, Output, Parcel};
+
+pub(crate) struct Shard {
+    pub(crate) engine: Engine,
+    last_ticket: Ticket,
+    parked: HashMap<Ticket, Parked>,
+    /// The alarm goes off at this time or before.
+    pub(crate) armed: Time,
+}
+
+/// A request that was not answered at once.
+#[derive(Default)]
+struct Parked {
+    waker: Option<Waker>,
+    /// What has come for it. The engine keeps this short: a head, one chunk, an end.
+    outputs: VecDeque<Output>,
+}
+
+/// What is to be done once the lock is released.
+pub(crate) enum Errand {
+    Wake(Waker),
+    Forward(Parcel),
+    Configured(String, Value),
+    Alarm(Time),
+}
+
+pub(crate) type Errands = VecDeque<Errand>;
+
+impl Shard {
+    pub(crate) fn new(engine: Engine) -> Self {
+        Shard { engine, last_ticket: 0, parked: HashMap::new(), armed: Time::MAX }
+    }
+
+    /// Takes a request: answers it at once, or gives the ticket by which its answer is [taken](Shard::take).
+    pub(crate) fn request(
+        &mut self,
+        now: Time,
+        decoded: Decoded<'_>,
+        survey: Option<Survey>,
+        errands: &mut Errands,
+    ) -> Result<Response, Ticket> {
+        self.last_ticket += 1;
+        let ticket = self.last_ticket;
+        self.engine.handle_decoded(now, ticket, decoded, survey);
+        let answer = self.drain(Some(ticket), errands);
+        answer.ok_or_else(|| {
+            self.parked.entry(ticket).or_default();
+            ticket
+        })
+    }
+
+    /// The next part of a parked request's answer. `writable` says that the last chunk was taken.
+    pub(crate) fn take(
+        &mut self,
+        now: Time,
+        ticket: Ticket,
+        writable: bool,
+        cx: &Context<'_>,
+        errands: &mut Errands,
+    ) -> Poll<Output> {
+        if writable {
+            self.engine.handle_writable(now, ticket);
+            self.drain(None, errands);
+        }
+        let parked = self.parked.get_mut(&ticket).expect("it is there until its answer has ended");
+        let Some(output) = parked.outputs.pop_front() else {
+            parked.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        if matches!(output, Output::Respond(..) | Output::Close(_)) {
+            self.parked.remove(&ticket);
+        }
+        Poll::Ready(output)
+    }
+
+    /// The client of a parked request hung up.
+    pub(crate) fn cancel(&mut self, now: Time, ticket: Ticket) {
+        self.parked.remove(&ticket);
+        self.engine.cancel(now, ticket);
+    }
+
+    /// Hands what the engine wants done to those whom it concerns; gives back the whole answer to `mine`.
+    pub(crate) fn drain(&mut self, mine: Option<Ticket>, errands: &mut Errands) -> Option<Response> {
+        let mut answer = None;
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Respond(ticket, response) if mine == Some(ticket) => answer = Some(response),
+                Output::Forward(parcel) => errands.push_back(Errand::Forward(parcel)),
+                Output::Configured(name, value) => errands.push_back(Errand::Configured(name, value)),
+                Output::Respond(ticket, _)
+                | Output::Open(ticket, _)
+                | Output::Chunk(ticket, _)
+                | Output::Close(ticket) => {
+                    if mine == Some(ticket) {
+                        self.parked.entry(ticket).or_default();
+                    }
+                    // Whoever is not there hung up.
+                    if let Some(parked) = self.parked.get_mut(&ticket) {
+                        parked.outputs.push_back(output);
+                        errands.extend(parked.waker.take().map(Errand::Wake));
+                    }
+                }
+            }
+        }
+        answer
+    }
+}

@@ -1,0 +1,40 @@
+//! A broker in process, without sockets, on a clock that is moved by hand.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Empty;
+use shelfmq::{Clock, Options, Shelf};
+use shelfmq_core::time::Time;
+
+fn get(target: &str) -> http::Request<Empty<Bytes>> {
+    http::Request::get(target).body(Empty::new()).expect("a valid request")
+}
+
+#[test]
+fn a_poll_waits_for_as_long_as_it_says_and_no_longer() {
+    let clock = Clock::manual(Time::from_secs(1_800_000_000));
+    let shelf = Shelf::new(Options { clock, ..Options::default() });
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut answer = pin!(shelf.handle(get("/sub?topic=t&channel=c&wait=30s"), "10.0.0.1:1234"));
+    assert!(answer.as_mut().poll(&mut cx).is_pending());
+    shelf.advance(Duration::from_millis(29_999));
+    assert!(answer.as_mut().poll(&mut cx).is_pending());
+    shelf.advance(Duration::from_millis(1));
+    let Poll::Ready(response) = answer.poll(&mut cx) else { panic!("time is up") };
+    assert_eq!(response.status(), 204);
+    assert_eq!(shelf.now(), Time::from_secs(1_800_000_030));
+}
+
+#[test]
+fn the_last_clone_ends_the_broker() {
+    let token = Arc::new(());
+    let kept = token.clone();
+    let configured = Box::new(move |_: &str, _: &serde_json::Value| drop(kept.clone()));
+    let shelf = Shelf::new(Options { configured, ..Options::default() });
+    drop((shelf.clone(), shelf));
+    assert_eq!(Arc::strong_count(&token), 1);
+}
