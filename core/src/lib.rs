@@ -80,6 +80,7 @@ pub mod message;
 mod list;
 pub mod name;
 mod schedule;
+mod seeds;
 pub mod time;
 
 pub use broker::Parcel;

@@ -208,13 +208,12 @@ impl Log {
         chunk.first + low
     }
 
-    /// The oldest time at which a whole chunk was finished, for retention by age.
-    pub(crate) fn oldest_chunk_at(&self) -> Option<Time> {
-        self.chunks
-            .iter()
-            .find(|chunk| !chunk.freed)
-            .filter(|chunk| !chunk.offsets.is_empty())
-            .map(|chunk| chunk.last_at)
+    /// When the last message of the first chunk that is kept for replay was published. The newest chunk does not
+    /// count: it stays in any case.
+    pub(crate) fn first_kept_at(&self) -> Option<Time> {
+        let first = (self.chunk_of(self.keep) - self.front) as usize;
+        let full = self.chunks.len() - 1;
+        self.chunks.iter().take(full).skip(first).find(|chunk| !chunk.freed).map(|chunk| chunk.last_at)
     }
 
     /// Messages from this id on are kept for replay; those before only as long as they are needed.
@@ -266,9 +265,9 @@ impl Log {
     }
 
     /// A reader is gone.
+    #[expect(clippy::needless_pass_by_value, reason = "nobody is to use it after this")]
     pub(crate) fn release(&mut self, cursor: Cursor) {
-        let Cursor { chunk, .. } = cursor;
-        self.leave(chunk);
+        self.leave(cursor.chunk);
     }
 
     fn leave(&mut self, chunk: u64) {

@@ -1,1 +1,8 @@
-//! Placeholder.
+//! What the tests of shelfmq share: scenarios and the hosts they run on, and a plain HTTP client.
+
+pub mod http;
+pub mod model;
+pub mod scenario;
+pub mod server;
+pub mod shell;
+pub mod workload;

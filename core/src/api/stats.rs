@@ -17,7 +17,7 @@ pub(super) fn body<'a>(identity: &'a Identity, stats: &Stats<'a>) -> impl Serial
         version: &identity.version,
         health: health(stats.unwell),
         start_time: stats.started.as_secs(),
-        topics: (!unknown).then(|| stats.topics.iter().map(TopicBody::of).collect()),
+        topics: (!unknown).then(|| stats.shown().map(TopicBody::of).collect()),
         memory: stats.memory.then(|| Memory::of(stats.topics)),
         producers: None,
     }
@@ -28,6 +28,14 @@ pub(super) fn health(unwell: Option<&str>) -> Cow<'static, str> {
     match unwell {
         None => Cow::Borrowed("OK"),
         Some(why) => Cow::Owned(alloc::format!("NOK - {why}")),
+    }
+}
+
+impl<'a> Stats<'a> {
+    /// The topics to be listed: where a channel was asked for, those that have it.
+    pub(super) fn shown(&self) -> impl Iterator<Item = &'a TopicStats> + use<'a> {
+        let all = self.filter.channel.is_none();
+        self.topics.iter().filter(move |topic| all || !topic.channels.is_empty())
     }
 }
 

@@ -29,8 +29,8 @@ fn write_page(page: &mut String, identity: &Identity, stats: &Stats<'_>) -> fmt:
     if stats.memory {
         write_memory(page, &Memory::of(stats.topics))?;
     }
-    page.push_str(if stats.topics.is_empty() { "\nTopics: None\n" } else { "\nTopics:" });
-    for topic in stats.topics {
+    page.push_str(if stats.shown().next().is_none() { "\nTopics: None\n" } else { "\nTopics:" });
+    for topic in stats.shown() {
         write_topic(page, topic)?;
         for channel in &topic.channels {
             write_channel(page, channel)?;

@@ -20,6 +20,7 @@ use crate::config::Limits;
 use crate::name::Name;
 use crate::pollers::Pollers;
 use crate::schedule::Schedule;
+use crate::seeds::Seeds;
 use crate::time::Time;
 use crate::topic::{Scene, Topic};
 
@@ -30,7 +31,7 @@ pub use polls::Handed;
 #[derive(Debug)]
 pub struct Broker {
     limits: Limits,
-    seed: u64,
+    seeds: Seeds,
     topics: Slab<Topic>,
     names: HashMap<Box<str>, u32, foldhash::fast::FixedState>,
     pollers: Pollers,
@@ -87,7 +88,7 @@ impl Broker {
     pub fn new(limits: Limits, seed: u64) -> Self {
         Broker {
             limits,
-            seed,
+            seeds: Seeds::new(seed),
             topics: Slab::new(),
             names: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(seed)),
             pollers: Pollers::default(),
@@ -179,8 +180,7 @@ impl Broker {
     pub fn survey(&self, now: Time, filter: &Filter<'_>) -> Survey {
         let wanted = |name: &str| filter.topic.as_ref().is_none_or(|topic| topic == name);
         let topics = self.topics.iter().map(|(_, topic)| topic).filter(|topic| wanted(topic.name().as_str()));
-        let stats = topics.map(|topic| topic.stats(filter, now, &self.limits));
-        let mut topics: Vec<_> = stats.filter(|stats| filter.channel.is_none() || !stats.channels.is_empty()).collect();
+        let mut topics: Vec<_> = topics.map(|topic| topic.stats(filter, now, &self.limits)).collect();
         topics.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Survey { topics }
     }
@@ -208,10 +208,9 @@ impl Broker {
         if let Some(&number) = self.names.get(name.as_str()) {
             return number;
         }
-        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let name = name.into_owned();
         let key = name.as_str().into();
-        let number = self.topics.insert(Topic::new(name, self.seed)) as u32;
+        let number = self.topics.insert(Topic::new(name, self.seeds.next())) as u32;
         self.names.insert(key, number);
         number
     }
@@ -270,19 +269,13 @@ impl Broker {
     /// To be called when a channel was changed: does what the change left to do, serves the pollers, and looks
     /// at the channel's deadlines.
     fn after_channel(&mut self, topic: u32, number: u32, now: Time) {
-        loop {
-            self.serve(topic, number, now);
-            let channel = self.topics[topic as usize].channel_mut(number);
-            let released = core::mem::take(&mut channel.effects.released);
-            if released.is_empty() {
-                break;
-            }
-            for stream in released {
-                if self.pollers.release(stream) {
-                    self.line_up(stream);
-                }
+        let channel = self.topics[topic as usize].channel_mut(number);
+        for stream in core::mem::take(&mut channel.effects.released) {
+            if self.pollers.release(stream) {
+                self.line_up(stream);
             }
         }
+        self.serve(topic, number, now);
         self.forward_dead_letters(topic, number);
         let Scene { channel, env } = self.topics[topic as usize].scene(number, now, &self.limits);
         channel.watch_clients(&env);

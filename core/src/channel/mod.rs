@@ -515,7 +515,10 @@ impl Channel {
             env.log.advance(&mut self.cursor, end);
             return true;
         }
-        let Some(&slot) = self.by_id.get(&id).filter(|_| self.ahead > 0) else { return false };
+        if self.ahead == 0 {
+            return false;
+        }
+        let Some(&slot) = self.by_id.get(&id) else { return false };
         self.ahead -= 1;
         self.departed_bytes += u64::from(self.entries[slot as usize].size);
         env.log.step(&mut self.cursor);

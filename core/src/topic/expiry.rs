@@ -3,6 +3,7 @@
 
 use alloc::collections::BinaryHeap;
 use core::cmp::Reverse;
+use core::time::Duration;
 
 use super::Topic;
 use crate::channel::Env;
@@ -79,9 +80,10 @@ impl Topic {
         self.voids.forget_before(self.log.first_id());
     }
 
-    /// When the oldest retained messages are old enough to go.
+    /// When the oldest chunk of retained messages is too old to be kept: a moment after its last message is.
     fn next_release(&self) -> Option<Time> {
         let age = self.options.retain;
-        self.log.oldest_chunk_at().filter(|_| !age.is_zero()).map(|at| at + age)
+        let last_at = self.log.first_kept_at().filter(|_| !age.is_zero())?;
+        Some(last_at + age + Duration::from_nanos(1))
     }
 }

@@ -23,6 +23,7 @@ use crate::gaps::Gaps;
 use crate::log::{Cursor, Log};
 use crate::name::Name;
 use crate::schedule::Handle;
+use crate::seeds::Seeds;
 use crate::time::Time;
 
 #[derive(Debug)]
@@ -49,7 +50,7 @@ pub(crate) struct Topic {
     dedup: Dedup,
     message_count: u64,
     message_bytes: u64,
-    seed: u64,
+    seeds: Seeds,
     /// The deadline that the broker knows of.
     pub(crate) armed: Option<(Time, Handle)>,
 }
@@ -80,7 +81,7 @@ impl Topic {
             dedup: Dedup::new(seed),
             message_count: 0,
             message_bytes: 0,
-            seed,
+            seeds: Seeds::new(seed),
             armed: None,
         }
     }
@@ -132,10 +133,10 @@ impl Topic {
             None => self.flow.id(),
             Some(start) => self.resolve(start, now),
         };
-        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let mut channel = Channel::new(name.clone(), self.log.cursor(position), self.seed);
+        let mut channel = Channel::new(name.clone(), self.log.cursor(position), self.seeds.next());
         for (start, end) in self.voids.within(position, self.flow.id()) {
             channel.skip(start, end, self.log.bytes_before(end) - self.log.bytes_before(start));
+            channel.never_received(end - start);
         }
         self.ephemeral_channels += u32::from(name.is_ephemeral());
         let number = self.channels.insert(channel) as u32;
@@ -216,10 +217,15 @@ impl Topic {
         positions.chain([self.flow.id(), self.retained_from(now)]).min().unwrap_or_default()
     }
 
+    /// Whether it hands nothing over for now.
+    fn keeps_back(&self) -> bool {
+        self.paused || self.names.is_empty()
+    }
+
     /// Hands over to the channels what they may have.
     fn hand_over(&mut self, now: Time, limits: &Limits) {
         let (start, end) = (self.flow.id(), self.log.next_id());
-        if start == end || self.paused || self.names.is_empty() {
+        if start == end || self.keeps_back() {
             return;
         }
         self.log.advance(&mut self.flow, end);

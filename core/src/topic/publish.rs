@@ -75,7 +75,7 @@ impl Topic {
     }
 
     fn append(&mut self, record: &Record<'_>, limits: &Limits) -> u64 {
-        let full = self.name.is_ephemeral() && self.depth() >= limits.mem_queue_size;
+        let full = self.name.is_ephemeral() && self.keeps_back() && self.depth() >= limits.mem_queue_size;
         let id = self.log.append(record);
         self.message_count += 1;
         self.message_bytes += record.body.len() as u64;

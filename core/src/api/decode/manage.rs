@@ -7,7 +7,7 @@ use super::{Input, Understood, channel_call, topic_call};
 use crate::api::Call;
 use crate::api::errors::{ApiError, Code};
 use crate::api::parameters::{
-    CHANNEL_TIMEOUT, DEAD_IDS, DEAD_LETTER, KNOWN_TOPIC, MAX_ATTEMPTS, MAX_BYTES, MAX_IN_FLIGHT, MAX_MESSAGES, ORDERED,
+    ARG_TOPIC, CHANNEL_TIMEOUT, DEAD_IDS, DEAD_LETTER, KNOWN_TOPIC, MAX_ATTEMPTS, MAX_BYTES, MAX_IN_FLIGHT, MAX_MESSAGES, ORDERED,
     OVERFLOW, RETAIN, RETAIN_BYTES, START, TO, TOPIC,
 };
 use crate::api::values;
@@ -88,12 +88,18 @@ fn channel_changes<'a>(input: &Input<'_, 'a>) -> Result<ChannelChanges<'a>, ApiE
         max_attempts: params.number(&MAX_ATTEMPTS, 0..=u64::MAX)?,
         max_in_flight: params.number(&MAX_IN_FLIGHT, 0..=u64::MAX)?,
         ordered: params.boolean(&ORDERED)?,
-        dead_letter: match params.get(&DEAD_LETTER) {
-            None => None,
-            Some(text) if text.is_empty() => Some(None),
-            Some(text) => Some(Some(Name::parse(text.clone()).ok_or(DEAD_LETTER.invalid)?)),
-        },
+        dead_letter: dead_letter(input)?,
     })
+}
+
+/// Where dead letters are moved to: not to where they come from, for there they would die again and again.
+fn dead_letter<'a>(input: &Input<'_, 'a>) -> Result<Option<Option<Name<'a>>>, ApiError> {
+    match input.params.get(&DEAD_LETTER) {
+        None => Ok(None),
+        Some(text) if text.is_empty() => Ok(Some(None)),
+        text if text == input.params.get(&ARG_TOPIC) => Err(DEAD_LETTER.invalid.into()),
+        Some(text) => Ok(Some(Some(Name::parse(text.clone()).ok_or(DEAD_LETTER.invalid)?))),
+    }
 }
 
 /// `POST /channel/delete`.

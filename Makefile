@@ -1,0 +1,56 @@
+# What can be done here: `make help`. Extra arguments go in ARGS: make run ARGS='--http-address 0.0.0.0:4151'
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test fmt scripts licenses bare-metal clippy unit doc bench soak tools
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F '|' '{ printf "make %-11s %s\n", $$1, $$2 }'
+
+run: ## build the broker for speed and start it
+	@scripts/rust.sh
+	@scripts/need.sh cc:gcc
+	cargo run --release --locked --package shelfmq --bin shelfmq -- $(ARGS)
+
+# What fails soonest comes first.
+test: fmt scripts licenses bare-metal clippy unit doc ## every test there is, and every check
+	@echo "make test: all passed"
+
+tools:
+	@scripts/rust.sh fmt clippy
+	@scripts/need.sh cc:gcc curl
+
+fmt: tools ## formatting
+	cargo fmt --all --check
+
+scripts: ## shell scripts, where shellcheck is installed
+	@if command -v shellcheck >/dev/null 2>&1; then shellcheck scripts/*.sh .ci/run && echo "scripts: clean"; \
+	else echo "scripts: not checked: no shellcheck here"; fi
+
+licenses: tools ## licenses, sources and known vulnerabilities of what we depend on
+	scripts/licenses.sh
+
+bare-metal: tools ## the core builds where there is no operating system
+	scripts/bare-metal.sh
+
+clippy: tools ## lints; a warning is an error
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+unit: tools ## all tests of all crates, examples in the documentation included
+	cargo test --locked --workspace
+
+doc: tools ## the documentation builds without a warning
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
+
+# The nginx with nchan is only there to compare with: without it, its row of the table says so.
+bench: ## speed and memory, against limits and against others
+	@scripts/rust.sh
+	@scripts/need.sh cc:gcc
+	@scripts/need.sh nginx /usr/lib/nginx/modules/ngx_nchan_module.so:libnginx-mod-nchan || true
+	cargo build --locked --release --package shelfmq --package shelfmq-bench --bins
+	cargo bench --locked --package shelfmq-bench --no-run
+	@scripts/bench.sh $(ARGS)
+
+soak: tools ## long random workloads against the reference broker; SECONDS_EACH=60 says how long
+	SHELFMQ_SOAK_SECONDS=$(or $(SECONDS_EACH),60) cargo test --locked --release --package shelfmq-tests soak -- --ignored --nocapture

@@ -1,0 +1,80 @@
+//! What one `/pub` costs, beside a bare handler and nchan.
+
+use std::time::Duration;
+
+use shelfmq_bench::BODY;
+use shelfmq_bench::table::{Limit, median, missing, row};
+
+use crate::Failure;
+use crate::client::{Ring, request};
+use crate::server::{Cores, Server};
+
+const CONNECTIONS: usize = 64;
+const ROUNDS: usize = 9;
+const ROUND: Duration = Duration::from_millis(1500);
+
+/// A server under load, and what a request cost in each round, in nanoseconds of CPU time.
+struct Contender {
+    server: Server,
+    ring: Ring,
+    costs: Vec<f64>,
+}
+
+impl Contender {
+    fn new(server: Server) -> Result<Self, Failure> {
+        let mut ring = Ring::open(server.address, CONNECTIONS)?;
+        ring.run_for(ROUND / 3, &publish())?;
+        Ok(Contender { server, ring, costs: Vec::new() })
+    }
+
+    fn round(&mut self) -> Result<(), Failure> {
+        let before = self.server.cpu_nanos()?;
+        let requests = self.ring.run_for(ROUND, &publish())?;
+        self.costs.push((self.server.cpu_nanos()? - before) as f64 / requests as f64);
+        Ok(())
+    }
+
+    /// How many times another's cost this one's is: in the middle round, for the machine may change between rounds.
+    fn ratio(&self, other: &Contender) -> f64 {
+        median(self.costs.iter().zip(&other.costs).map(|(mine, others)| mine / others).collect())
+    }
+
+    fn print(&self, name: &str) {
+        row(format!("/pub of 100 B, 64 connections: CPU of {name}"), self.cost() / 1000.0, "us", Limit::None);
+    }
+
+    fn cost(&self) -> f64 {
+        median(self.costs.clone())
+    }
+}
+
+fn publish() -> Vec<u8> {
+    request("POST", "/pub?topic=bench", BODY)
+}
+
+/// Rounds in turns, so that what disturbs one disturbs all.
+pub(crate) fn measure(cores: &Cores) -> Result<(), Failure> {
+    let mut shelfmq = Contender::new(Server::shelfmq(cores)?)?;
+    let mut bare = Contender::new(Server::bare(cores)?)?;
+    let mut nchan = Server::nchan(cores).and_then(Contender::new);
+    for _ in 0..ROUNDS {
+        shelfmq.round()?;
+        bare.round()?;
+        if let Ok(nchan) = &mut nchan {
+            nchan.round()?;
+        }
+        // Every round begins with an empty topic.
+        shelfmq.ring.run_once(&request("POST", "/topic/delete?topic=bench", b""))?;
+    }
+    shelfmq.print("shelfmq");
+    bare.print("a bare axum handler");
+    row("/pub: shelfmq : bare axum handler", shelfmq.ratio(&bare), "x", Limit::AtMost(1.15));
+    match nchan {
+        Ok(nchan) => {
+            nchan.print("nginx with nchan");
+            row("/pub: shelfmq : nginx with nchan", shelfmq.ratio(&nchan), "x", Limit::AtMost(0.8));
+        }
+        Err(why) => missing("/pub: shelfmq : nginx with nchan", why),
+    }
+    Ok(())
+}
