@@ -84,7 +84,8 @@ async fn read<B>(mut body: B, limit: usize) -> Result<Bytes, Unread>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
-    if body.size_hint().lower() > limit as u64 {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > limit {
         return Err(Unread::TooBig);
     }
     // Most bodies come in one piece, which is taken as it is; only the others are put together.
@@ -100,6 +101,7 @@ where
             whole = data;
         } else {
             if pieces.is_empty() {
+                pieces.reserve(announced.max(whole.len() + data.len()));
                 pieces.extend_from_slice(&whole);
             }
             pieces.extend_from_slice(&data);

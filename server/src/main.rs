@@ -14,6 +14,10 @@ use shelfmq::{Clock, Listener, Options, Shelf};
 use shelfmq_core::config::Identity;
 use tokio::signal::unix::{SignalKind, signal};
 
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What a command line that makes no sense ends with, as clap has it.
 const USAGE: u8 = 2;
 

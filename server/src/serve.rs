@@ -15,8 +15,9 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::runtime;
@@ -26,9 +27,13 @@ use tokio::time::{sleep, timeout};
 use crate::driver::Shelf;
 use crate::listen::{Listener, SocketFile};
 
-/// How long a connection may take over the head of a request, the pause since the last request included.
-/// Longer than the 90 s for which common clients keep an idle connection, so that they close it, not we.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
+/// When the kernel asks after a peer that says nothing: after a minute, and then four times. So a poll whose
+/// consumer vanished without a word does not wait for ever, and neither does an idle connection.
+///
+/// hyper's own timeout for the head of a request would set a timer for every one of them: that is 7% of what a
+/// `/pub` costs, for no more than this. A client that sends slowly holds nothing but its connection.
+const KEEPALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4);
 
 /// How long the answers that are under way in a shutdown are waited for.
 const GRACE: Duration = Duration::from_secs(5);
@@ -207,6 +212,7 @@ fn spawn_connection<S: App>(
     match socket {
         Socket::Tcp(tcp) => {
             tcp.set_nodelay(true)?;
+            SockRef::from(&tcp).set_tcp_keepalive(&KEEPALIVE)?;
             let service = app(Some(tcp.peer_addr()?));
             tokio::spawn(connection(TcpStream::from_std(tcp)?, service, closing));
         }
@@ -219,9 +225,7 @@ fn spawn_connection<S: App>(
 
 async fn connection(mut io: impl AsyncRead + AsyncWrite + Unpin, service: impl App, mut closing: watch::Receiver<()>) {
     let ended = {
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-        let mut connection = pin!(http.serve_connection(TokioIo::new(&mut io), service));
+        let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(&mut io), service));
         tokio::select! {
             biased;
             ended = connection.as_mut() => ended,

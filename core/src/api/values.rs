@@ -74,15 +74,18 @@ pub(super) fn receipt<'a>(text: impl Into<Cow<'a, str>>) -> ReceiptText<'a> {
 
 /// The receipts of a body that has one a line. Blank lines are none.
 pub(super) fn receipt_lines(body: &[u8]) -> Vec<ReceiptText<'_>> {
-    match core::str::from_utf8(body) {
-        Ok(text) => text.lines().map(str::trim).filter(|line| !line.is_empty()).map(receipt).collect(),
-        Err(_) => body
-            .split(|&b| b == b'\n')
-            .map(<[u8]>::trim_ascii)
-            .filter(|line| !line.is_empty())
-            .map(|line| receipt(alloc::string::String::from_utf8_lossy(line)))
-            .collect(),
+    // As many as there are if all are as long as the first; but what a guess costs has a limit.
+    let first = memchr::memchr(b'\n', body).map_or(body.len(), |end| end + 1);
+    let mut receipts = Vec::with_capacity(body.len().div_ceil(first.max(1)).min(1024));
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', body).chain(core::iter::once(body.len())) {
+        let line = body[start..end].trim_ascii();
+        start = end + 1;
+        if !line.is_empty() {
+            receipts.push(receipt(alloc::string::String::from_utf8_lossy(line)));
+        }
     }
+    receipts
 }
 
 /// The parts of a comma list. An empty value has none.

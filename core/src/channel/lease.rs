@@ -37,7 +37,14 @@ impl Channel {
 
     /// Leases so many messages, or as many as there are.
     pub(crate) fn lease_up_to(&mut self, max: u32, terms: &Terms, env: &mut Env<'_>) -> Vec<Lease> {
-        core::iter::from_fn(|| self.lease(terms, env)).take(max as usize).collect()
+        let there = self.depth(env.flow).min(max.into()) as usize;
+        let mut leases = Vec::with_capacity(there);
+        while leases.len() < max as usize
+            && let Some(lease) = self.lease(terms, env)
+        {
+            leases.push(lease);
+        }
+        leases
     }
 
     fn take_ready(&mut self) -> Option<u32> {
