@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::api::Producer;
 use crate::broker::Survey;
 use crate::config::Identity;
+use crate::name::Name;
 use crate::time::Time;
 
 /// A node that has not registered for so long is taken for gone, as by nsqlookupd.
@@ -55,6 +56,10 @@ impl Directory {
     /// A node tells what it has.
     pub(crate) fn register(&mut self, now: Time, body: &[u8]) -> Result<(), String> {
         let said: Registration = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let names = said.topics.iter().flat_map(|(topic, channels)| core::iter::once(topic).chain(channels));
+        if let Some(bad) = names.into_iter().find(|name| Name::parse(name.as_str()).is_none()) {
+            return Err(format!("{bad:?} is no name of a topic or a channel"));
+        }
         self.nodes.retain(|_, node| node.last_seen + INACTIVE_AFTER > now);
         self.tombstones.retain(|_, until| *until > now);
         let key = format!("{}:{}", said.broadcast_address, said.http_port);
@@ -65,9 +70,14 @@ impl Directory {
         Ok(())
     }
 
-    /// A node's topic is not to be found for a while.
-    pub(crate) fn tombstone(&mut self, now: Time, topic: &str, node: &str) {
+    /// A node's topic is not to be found for a while. Nothing to do for what nobody has.
+    pub(crate) fn tombstone(&mut self, now: Time, identity: &Identity, survey: &Survey, topic: &str, node: &str) {
         self.tombstones.retain(|_, until| *until > now);
+        let is_it =
+            |found: &Producer| found.remote_address == node && found.topics.iter().any(|(name, _)| name == topic);
+        if !self.nodes(now, identity, survey).iter().any(is_it) {
+            return;
+        }
         self.tombstones.insert((topic.into(), node.into()), now + TOMBSTONE_LIFETIME);
     }
 

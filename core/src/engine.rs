@@ -230,7 +230,7 @@ impl Engine {
             }
             NodeCall::Nodes => encode(NodeReply::Nodes(&self.directory.nodes(now, identity, survey))),
             NodeCall::Tombstone(topic, node) => {
-                self.directory.tombstone(now, &topic, &node);
+                self.directory.tombstone(now, identity, survey, &topic, &node);
                 encode(NodeReply::Done)
             }
             NodeCall::Register(body) => {

@@ -20,7 +20,7 @@ const LONG_FILES: &[&str] = &[];
 /// Whom each module of core may use, in the order of reading: only those further down.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("engine", &["api", "broker", "command", "config", "directory", "message", "name", "time"]),
-    ("directory", &["api", "broker", "config", "time"]),
+    ("directory", &["api", "broker", "config", "name", "time"]),
     ("api", &["command", "config", "message", "name", "time"]),
     (
         "broker",

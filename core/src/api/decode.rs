@@ -81,7 +81,9 @@ impl Decoded<'_> {
             Ok(Call::Topic(command)) => Scope::Topic(command.topic.as_str()),
             Ok(Call::Node(NodeCall::Stats { filter, .. })) => Scope::Survey(filter.clone()),
             Ok(Call::Node(NodeCall::Metrics | NodeCall::Topics | NodeCall::Nodes)) => Scope::Survey(Filter::default()),
-            Ok(Call::Node(NodeCall::Channels(topic) | NodeCall::Lookup(topic))) => Scope::Survey(of_topic(topic)),
+            Ok(Call::Node(NodeCall::Channels(topic) | NodeCall::Lookup(topic) | NodeCall::Tombstone(topic, _))) => {
+                Scope::Survey(of_topic(topic))
+            }
             Ok(Call::Node(_)) | Err(_) => Scope::Node,
         }
     }

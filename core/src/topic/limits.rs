@@ -37,7 +37,7 @@ impl Topic {
     /// where the topic is to do that. Where it refuses, nothing is dropped.
     pub(super) fn admit(&mut self, messages: u64, bytes: u64, now: Time, limits: &Limits) -> Result<(), Refusal> {
         let options = &self.options;
-        if options.max_messages == 0 && options.max_bytes == 0 {
+        if messages == 0 || (options.max_messages == 0 && options.max_bytes == 0) {
             return Ok(());
         }
         let room = Amount { messages: left(options.max_messages, messages)?, bytes: left(options.max_bytes, bytes)? };
