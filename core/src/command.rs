@@ -109,7 +109,7 @@ pub struct MessageOptions<'a> {
     /// The ordering key.
     pub key: Option<Cow<'a, str>>,
     /// Kept with the message and given back on delivery; lower-case names, in the order they came.
-    pub headers: SmallVec<[KeptHeader<'a>; 2]>,
+    pub headers: Vec<KeptHeader<'a>>,
 }
 
 /// The name and the value of a header that is kept with a message.

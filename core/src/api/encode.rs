@@ -9,7 +9,6 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use smallvec::smallvec;
 
 use super::errors::{ApiError, Code};
 use super::view::View;
@@ -256,10 +255,18 @@ pub(super) fn header_text(text: &str) -> Value {
     Value::Bytes(utf8_percent_encode(text, NOT_PLAIN).collect::<String>().into_bytes())
 }
 
+/// Header fields, with room for those that most responses add. On the heap, for a response is moved more often
+/// than it is made.
+fn fields<const N: usize>(fields: [(Field, Value); N]) -> Vec<(Field, Value)> {
+    let mut headers = Vec::with_capacity(N + 2);
+    headers.extend(fields);
+    headers
+}
+
 impl Response {
     /// A response without a body.
     pub(super) fn empty(status: u16) -> Response {
-        Response { status, headers: smallvec![NSQ, NO_STORE], body: Body::Static(b"") }
+        Response { status, headers: fields([NSQ, NO_STORE]), body: Body::Static(b"") }
     }
 
     /// A response with text. As with Go, where the text is empty it has no content type.
@@ -285,7 +292,7 @@ impl Response {
     /// A response with a body of this type.
     pub(super) fn of(status: u16, content_type: &'static str, body: Body) -> Response {
         let content_type = (Field::Known(Known::ContentType), Value::Static(content_type));
-        Response { status, headers: smallvec![content_type, NSQ, NO_STORE], body }
+        Response { status, headers: fields([content_type, NSQ, NO_STORE]), body }
     }
 
     /// One more header field.

@@ -4,16 +4,15 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use smallvec::SmallVec;
-
 use super::Request;
 use super::errors::Code;
+use crate::command::KeptHeader;
 
 /// The longest that kept headers may be together, each counted with 4 bytes more.
 pub(super) const MAX_KEPT_BYTES: usize = 8192;
 
 /// The headers kept with a message: lower-case names and values.
-pub(super) type Kept<'a> = SmallVec<[(Cow<'a, str>, Cow<'a, [u8]>); 2]>;
+pub(super) type Kept<'a> = Vec<KeptHeader<'a>>;
 
 /// The value of a header field.
 pub(super) fn header<'a>(request: &Request<'a>, name: &str) -> Option<&'a [u8]> {

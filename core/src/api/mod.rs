@@ -26,8 +26,6 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use smallvec::SmallVec;
-
 use crate::command::{Command, Context, Filter, TopicStats};
 use crate::config::Limits;
 use crate::time::Time;
@@ -61,7 +59,7 @@ pub struct Response {
     /// The status code.
     pub status: u16,
     /// The header fields in their order. A host adds those of the connection (`date`, `content-length` …).
-    pub headers: SmallVec<[(Field, Value); 5]>,
+    pub headers: Vec<(Field, Value)>,
     /// The body. Of a stream, what comes before the first chunk.
     pub body: Body,
 }

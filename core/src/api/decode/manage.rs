@@ -7,8 +7,8 @@ use super::{Input, Understood, channel_call, topic_call};
 use crate::api::Call;
 use crate::api::errors::{ApiError, Code};
 use crate::api::parameters::{
-    ARG_TOPIC, CHANNEL_TIMEOUT, DEAD_IDS, DEAD_LETTER, KNOWN_TOPIC, MAX_ATTEMPTS, MAX_BYTES, MAX_IN_FLIGHT, MAX_MESSAGES, ORDERED,
-    OVERFLOW, RETAIN, RETAIN_BYTES, START, TO, TOPIC,
+    ARG_TOPIC, CHANNEL_TIMEOUT, DEAD_IDS, DEAD_LETTER, KNOWN_TOPIC, MAX_ATTEMPTS, MAX_BYTES, MAX_IN_FLIGHT,
+    MAX_MESSAGES, ORDERED, OVERFLOW, RETAIN, RETAIN_BYTES, START, TO, TOPIC,
 };
 use crate::api::values;
 use crate::api::view::View;
@@ -88,18 +88,14 @@ fn channel_changes<'a>(input: &Input<'_, 'a>) -> Result<ChannelChanges<'a>, ApiE
         max_attempts: params.number(&MAX_ATTEMPTS, 0..=u64::MAX)?,
         max_in_flight: params.number(&MAX_IN_FLIGHT, 0..=u64::MAX)?,
         ordered: params.boolean(&ORDERED)?,
-        dead_letter: dead_letter(input)?,
+        dead_letter: match params.get(&DEAD_LETTER) {
+            None => None,
+            Some(text) if text.is_empty() => Some(None),
+            // Where they come from they would only die again, and again.
+            text if text == params.get(&ARG_TOPIC) => return Err(DEAD_LETTER.invalid.into()),
+            Some(text) => Some(Some(Name::parse(text.clone()).ok_or(DEAD_LETTER.invalid)?)),
+        },
     })
-}
-
-/// Where dead letters are moved to: not to where they come from, for there they would die again and again.
-fn dead_letter<'a>(input: &Input<'_, 'a>) -> Result<Option<Option<Name<'a>>>, ApiError> {
-    match input.params.get(&DEAD_LETTER) {
-        None => Ok(None),
-        Some(text) if text.is_empty() => Ok(Some(None)),
-        text if text == input.params.get(&ARG_TOPIC) => Err(DEAD_LETTER.invalid.into()),
-        Some(text) => Ok(Some(Some(Name::parse(text.clone()).ok_or(DEAD_LETTER.invalid)?))),
-    }
 }
 
 /// `POST /channel/delete`.
