@@ -38,7 +38,7 @@ clippy: tools ## lints; a warning is an error
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 unit: tools ## all tests of all crates, examples in the documentation included
-	cargo test --locked --workspace
+	cargo test --locked --workspace --no-fail-fast
 
 doc: tools ## the documentation builds without a warning
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
@@ -52,5 +52,5 @@ bench: ## speed and memory, against limits and against others
 	cargo bench --locked --package shelfmq-bench --no-run
 	@scripts/bench.sh $(ARGS)
 
-soak: tools ## long random workloads against the reference broker; SECONDS_EACH=60 says how long
-	SHELFMQ_SOAK_SECONDS=$(or $(SECONDS_EACH),60) cargo test --locked --release --package shelfmq-tests soak -- --ignored --nocapture
+soak: tools ## random workloads against the reference broker, until one differs; SEEDS=1000 says how many
+	SHELFMQ_SOAK=$(or $(SEEDS),1000) cargo test --locked --release --package shelfmq-tests --test model -- --nocapture

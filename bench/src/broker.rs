@@ -1,7 +1,5 @@
 //! One engine, spoken to as a host does, with a clock that stands still.
 
-use std::time::Duration;
-
 use shelfmq_core::api::{Body, Known, Request, Response, Value};
 use shelfmq_core::command::Ticket;
 use shelfmq_core::config::Config;
@@ -73,13 +71,6 @@ impl Broker {
         for _ in 0..messages % BATCH {
             self.ask("/pub", query, BODY);
         }
-    }
-
-    /// Lets time pass.
-    pub fn advance(&mut self, duration: Duration) {
-        self.now = self.now + duration;
-        self.engine.handle_timeout(self.now);
-        while self.engine.poll_output().is_some() {}
     }
 
     fn request(&mut self, path: &str, query: &str, body: &[u8]) -> Ticket {

@@ -2,7 +2,8 @@
 //!
 //! What is measured is the CPU time of the server's process, which does not depend on how fast the client is; the
 //! limits are ratios between servers that took turns in one run, which do not depend on how fast the machine is.
-//! Servers run on one set of cores and the client on another, where the machine has two.
+//! Where the machine has two cores, servers have one and the client has the other. Where it matters for what a server
+//! costs that it has several threads, it is measured on all cores as well.
 #![expect(clippy::cast_precision_loss, reason = "counts and nanoseconds are far below 2^52")]
 
 mod bare;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 
 use server::Cores;
 
+/// That of the server, so that the bare handler has the same.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -39,8 +39,8 @@ impl Contender {
         median(self.costs.iter().zip(&other.costs).map(|(mine, others)| mine / others).collect())
     }
 
-    fn print(&self, name: &str) {
-        row(format!("/pub of 100 B, 64 connections: CPU of {name}"), self.cost() / 1000.0, "us", Limit::None);
+    fn print(&self, name: &str, place: &str) {
+        row(format!("/pub of 100 B, 64 connections, {place}: {name}"), self.cost() / 1000.0, "us", Limit::None);
     }
 
     fn cost(&self) -> f64 {
@@ -52,8 +52,15 @@ fn publish() -> Vec<u8> {
     request("POST", "/pub?topic=bench", BODY)
 }
 
-/// Rounds in turns, so that what disturbs one disturbs all.
+/// On one core, and with a thread (or a worker process) on each, as one would run them.
 pub(crate) fn measure(cores: &Cores) -> Result<(), Failure> {
+    measure_on(cores, "1 core")?;
+    let all = cores.shared();
+    if all.of_servers() > 1 { measure_on(&all, &format!("{} cores", all.of_servers())) } else { Ok(()) }
+}
+
+/// Rounds in turns, so that what disturbs one disturbs all.
+fn measure_on(cores: &Cores, place: &str) -> Result<(), Failure> {
     let mut shelfmq = Contender::new(Server::shelfmq(cores)?)?;
     let mut bare = Contender::new(Server::bare(cores)?)?;
     let mut nchan = Server::nchan(cores).and_then(Contender::new);
@@ -66,15 +73,15 @@ pub(crate) fn measure(cores: &Cores) -> Result<(), Failure> {
         // Every round begins with an empty topic.
         shelfmq.ring.run_once(&request("POST", "/topic/delete?topic=bench", b""))?;
     }
-    shelfmq.print("shelfmq");
-    bare.print("a bare axum handler");
-    row("/pub: shelfmq : bare axum handler", shelfmq.ratio(&bare), "x", Limit::AtMost(1.15));
+    shelfmq.print("shelfmq", place);
+    bare.print("a bare axum handler", place);
+    row(format!("/pub, {place}, shelfmq : bare axum handler"), shelfmq.ratio(&bare), "x", Limit::AtMost(1.15));
     match nchan {
         Ok(nchan) => {
-            nchan.print("nginx with nchan");
-            row("/pub: shelfmq : nginx with nchan", shelfmq.ratio(&nchan), "x", Limit::AtMost(0.8));
+            nchan.print("nginx with nchan", place);
+            row(format!("/pub, {place}, shelfmq : nginx with nchan"), shelfmq.ratio(&nchan), "x", Limit::AtMost(0.8));
         }
-        Err(why) => missing("/pub: shelfmq : nginx with nchan", why),
+        Err(why) => missing(format!("/pub, {place}, shelfmq : nginx with nchan"), why),
     }
     Ok(())
 }

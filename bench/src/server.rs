@@ -24,6 +24,18 @@ pub(crate) struct Cores {
 }
 
 impl Cores {
+    /// All of them for both.
+    pub(crate) fn shared(&self) -> Self {
+        let mut all = self.client;
+        (0..CpuSet::MAX_CPU).filter(|cpu| self.server.is_set(*cpu)).for_each(|cpu| all.set(cpu));
+        Cores { server: all, client: all }
+    }
+
+    /// How many servers have.
+    pub(crate) fn of_servers(&self) -> u32 {
+        self.server.count()
+    }
+
     /// One for the server and the others for the client. On a machine with one, both share it.
     pub(crate) fn split() -> io::Result<Self> {
         let all = sched_getaffinity(None)?;
@@ -33,11 +45,10 @@ impl Cores {
         if all.count() > 1 {
             cores.client.unset(first);
         }
-        sched_setaffinity(None, &cores.client)?;
         Ok(cores)
     }
 
-    /// Starts a process where servers run: it inherits the place of the thread that starts it.
+    /// Starts a process where servers run, and goes on where the client does. A process inherits the place of the thread that starts it.
     fn spawn(&self, command: &mut Command) -> io::Result<Child> {
         sched_setaffinity(None, &self.server)?;
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
@@ -80,7 +91,7 @@ impl Server {
         Self::start(cores, command, None)
     }
 
-    /// nginx with one worker and nchan's publisher at `/pub`. An error where they are not installed.
+    /// nginx with a worker for each core and nchan's publisher at `/pub`. An error where they are not installed.
     pub(crate) fn nchan(cores: &Cores) -> Result<Self, Failure> {
         if !Path::new(NCHAN).exists() {
             return Err("apt-get install nginx libnginx-mod-nchan".into());
@@ -88,7 +99,7 @@ impl Server {
         let files = TempDir::new()?;
         let home = files.path();
         let address = free_address()?;
-        fs::write(home.join("nginx.conf"), nginx_config(home, address))?;
+        fs::write(home.join("nginx.conf"), nginx_config(home, address, cores.of_servers()))?;
         let mut command = Command::new("nginx");
         command.arg("-p").arg(home).arg("-e").arg(home.join("error.log")).arg("-c").arg(home.join("nginx.conf"));
         Self { child: cores.spawn(&mut command)?, address, _files: Some(files) }.ready()
@@ -168,7 +179,7 @@ fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
-fn nginx_config(home: &Path, address: SocketAddr) -> String {
+fn nginx_config(home: &Path, address: SocketAddr, workers: u32) -> String {
     let home = home.display();
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("    {name}_temp_path {home}/{name};\n"))
@@ -176,7 +187,7 @@ fn nginx_config(home: &Path, address: SocketAddr) -> String {
     format!(
         "load_module {NCHAN};
 daemon off;
-worker_processes 1;
+worker_processes {workers};
 pid {home}/nginx.pid;
 error_log {home}/error.log error;
 events {{ worker_connections 1024; }}
@@ -186,7 +197,7 @@ http {{
     nchan_shared_memory_size 256M;
 {temporary}
     server {{
-        listen {address};
+        listen {address} reuseport;
         location = /pub {{
             nchan_publisher;
             nchan_channel_id bench;

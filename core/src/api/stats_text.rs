@@ -6,7 +6,6 @@ use core::fmt::{self, Write as _};
 use core::time::Duration;
 
 use ::time::OffsetDateTime;
-use ::time::format_description::well_known::Rfc3339;
 
 use super::Stats;
 use super::stats::{CLIENT_STATE, CLIENT_VERSION, Memory, health, host_and_port};
@@ -84,7 +83,9 @@ fn write_client(page: &mut String, client: &ClientStats, now: Time) -> fmt::Resu
 fn rfc3339(time: Time) -> String {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let time = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    time.format(&Rfc3339).unwrap_or_default()
+    // By hand, for the crate's own formatting needs std.
+    let ((year, month, day), (hour, minute, second)) = (time.to_calendar_date(), time.to_hms());
+    format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z", u8::from(month))
 }
 
 /// A duration as Go writes it: `1h2m3.5s`, `1.5ms`, `0s`.

@@ -1,6 +1,6 @@
 //! All topics of one engine: where a command finds its topic, a deadline its channel, and a message its poller.
 //!
-//! [`verbs`] are what commands do, [`polls`] brings messages to those who wait, [`parcel`] carries dead letters to
+//! `verbs` are what commands do, `polls` brings messages to those who wait, `parcel` carries dead letters to
 //! other topics.
 
 mod parcel;
@@ -128,11 +128,6 @@ impl Broker {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Time) {
-        for _ in 0..self.scans.len() {
-            if let Some((topic, channel)) = self.scans.pop_front() {
-                self.after_channel(topic, channel, now);
-            }
-        }
         while let Some(owner) = self.deadlines.pop_due(now) {
             match owner {
                 Owner::Topic(number) => {
@@ -144,16 +139,26 @@ impl Broker {
                 Owner::Channel(topic, number) => self.channel_timeout(topic, number, now),
             }
         }
+        for _ in 0..self.scans.len() {
+            if let Some((topic, channel)) = self.scans.pop_front() {
+                self.after_channel(topic, channel, now);
+            }
+        }
         while let Some(number) = self.pollers.pop_due(now) {
             self.poller_timeout(number, now);
         }
     }
 
     fn channel_timeout(&mut self, topic: u32, number: u32, now: Time) {
+        // What has expired by now is not handed out any more, even if that is due a little later.
+        self.topics[topic as usize].handle_timeout(now, &self.limits);
         let Scene { channel, mut env } = self.topics[topic as usize].scene(number, now, &self.limits);
         channel.armed = None;
         channel.handle_timeout(&mut env);
-        if channel.is_deserted(&env) {
+        let is_deserted = channel.is_deserted(&env);
+        // What has just died must not go with its channel.
+        self.forward_dead_letters(topic, number);
+        if is_deserted {
             self.delete_channel(topic, number, now);
         } else {
             self.after_channel(topic, number, now);

@@ -1,5 +1,7 @@
 //! What is expected to come back.
 
+use std::fmt::Display;
+
 use serde_json::{Value, json};
 
 use super::{Delivery, Nanos};
@@ -170,7 +172,7 @@ impl Answer {
         if let (Format::Raw, [one]) = (format, &shown[..]) {
             answer = answer.with("shelf-attempts", one.attempts).with("shelf-timestamp", one.timestamp);
             answer = answer.with("shelf-id", id_text(one.delivery.id));
-            answer.headers.extend(one.key.iter().map(|key| ("shelf-key".into(), header_text(key.as_bytes()))));
+            answer.headers.extend(one.key.iter().map(|key| ("shelf-key".into(), header_text(key.as_bytes()).into())));
             answer.headers.extend(one.headers.iter().cloned());
         }
         Answer { body: Body::Messages(format, shown), ..answer }
@@ -197,7 +199,7 @@ impl Answer {
 
     /// The same with a header field.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+    pub fn with(mut self, name: &str, value: impl Display) -> Self {
         self.headers.push((name.into(), value.to_string().into()));
         self
     }
@@ -224,8 +226,8 @@ pub fn id_text(id: u64) -> String {
 }
 
 /// Text as a header field can carry it: what is not plain is percent-encoded.
-pub fn header_text(text: &[u8]) -> Vec<u8> {
+pub fn header_text(text: &[u8]) -> String {
     let plain = |byte: u8| byte.is_ascii_graphic() && !b"%,".contains(&byte);
     let piece = |&byte: &u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    text.iter().map(piece).collect::<String>().into()
+    text.iter().map(piece).collect()
 }

@@ -85,6 +85,8 @@ pub(super) struct Channel {
     /// The tickets of the pollers that can be handed something, in the order of their turns.
     pub(super) line: Vec<Ticket>,
     pub(super) clients: Vec<Client>,
+    /// What was handed out and is to be finished, as it was handed out.
+    pub(super) handed: Vec<Vec<Delivery>>,
     /// Streams that hold one message less than before, in the order in which that came.
     pub(super) released: Vec<Ticket>,
     /// Dead letters on their way to another topic.
@@ -107,6 +109,7 @@ impl Channel {
             pollers: Vec::new(),
             line: Vec::new(),
             clients: Vec::new(),
+            handed: Vec::new(),
             released: Vec::new(),
             outbox: Vec::new(),
         }
@@ -274,7 +277,9 @@ impl Channel {
         self.options.ordered = ordered;
         if !ordered {
             let held = self.ids(|place| *place == Place::Held);
-            held.into_iter().for_each(|id| self.make_ready(id));
+            for id in held {
+                self.make_ready(id);
+            }
         }
     }
 
@@ -306,7 +311,9 @@ impl Channel {
     /// Drops the dead letters; answers how many.
     pub(super) fn drop_dead(&mut self) -> u64 {
         let ids = self.dead_ids();
-        ids.iter().for_each(|id| self.slot_mut(*id).place = Place::Gone);
+        for id in &ids {
+            self.slot_mut(*id).place = Place::Gone;
+        }
         ids.len() as u64
     }
 }

@@ -69,8 +69,8 @@ impl Model {
         let auto_finish = query.read("ack", "INVALID_ACK", auto)? == Some(1);
         let max = max.unwrap_or(1);
         let format = format(query, wire, max)?;
-        let client = |text: &str| Some(text.to_owned()).filter(|text| (1..=256).contains(&text.len()));
-        let client = query.read("client", "INVALID_CLIENT", client)?;
+        let client = |text: &str| Some(text.to_owned()).filter(|text| text.len() <= 256);
+        let client = query.read("client", "INVALID_CLIENT", client)?.filter(|name| !name.is_empty());
         let is_stream = match (format, query.read("stream", "INVALID_STREAM", boolean)?) {
             (Format::Sse, _) | (Format::Ndjson, Some(true)) => true,
             (_, Some(true)) => return Err("INVALID_STREAM".into()),

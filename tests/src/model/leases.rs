@@ -82,9 +82,8 @@ impl Channel {
         let Some(slot) = self.slots.get(delivery.id as usize - 1) else { return Err("not_in_flight") };
         let latest = slot.delivery == delivery.number;
         match (verb, slot.place) {
-            (_, Place::Gone) => return Err("not_in_flight"),
             (Verb::Finish, Place::Dead) if latest => {}
-            (_, Place::Dead) => return Err("not_in_flight"),
+            (_, Place::Gone | Place::Dead) => return Err("not_in_flight"),
             _ if slot.delivery == 0 => return Err("not_in_flight"),
             _ if !latest => return Err("leased_again"),
             (Verb::Finish, _) | (_, Place::InFlight(_)) => {}

@@ -48,16 +48,17 @@ impl Model {
         if query.get("format") != Some("json") {
             return Answer::text();
         }
-        let wanted = |param: &str, name: &str| query.get(param).is_none_or(|filter| filter == name);
+        let filter = |param: &str| query.get(param).filter(|name| !name.is_empty());
+        let wanted = |param: &str, name: &str| filter(param).is_none_or(|filter| filter == name);
         let mut topics = Vec::new();
         for (name, topic) in self.topics.iter().filter(|(name, _)| wanted("topic", name)) {
             let channels: Vec<_> = topic.channels.values().filter(|channel| wanted("channel", &channel.name)).collect();
-            if query.get("channel").is_none() || !channels.is_empty() {
+            if filter("channel").is_none() || !channels.is_empty() {
                 let channels: Vec<_> = channels.into_iter().map(|channel| channel.stats(&self.at)).collect();
                 topics.push(topic.stats(name, &channels));
             }
         }
-        let unknown = query.get("topic").is_some_and(|name| !self.topics.contains_key(name));
+        let unknown = filter("topic").is_some_and(|name| !self.topics.contains_key(name));
         Answer::like(json!({ "health": "OK", "topics": if unknown { Value::Null } else { topics.into() } }))
     }
 }

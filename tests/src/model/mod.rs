@@ -7,8 +7,8 @@
 //! Receipts are opaque: the model numbers its own deliveries, and learns from the real answers which receipt
 //! text stands for which delivery.
 //!
-//! In the order of a request: [`request`] reads it, [`routes`] says what it asks, [`publish`], [`consume`] and
-//! [`look`] do it with [`topic`] and [`channel`], [`answer`] is what is expected.
+//! In the order of a request: `request` reads it, `routes` says what it asks, `publish`, `consume` and
+//! `look` do it with `topic` and `channel`, `answer` is what is expected.
 
 pub mod answer;
 mod channel;

@@ -1,6 +1,6 @@
 //! Those who wait for messages: polls, which are answered once, and streams, which go on.
 
-use super::answer::{Answer, Event, Format, Shown};
+use super::answer::{Answer, Event, Format, Shown, header_text};
 use super::channel::{Channel, Client};
 use super::leases::Terms;
 use super::topic::Message;
@@ -32,7 +32,8 @@ impl Poller {
     /// An answer with what belongs to this poll's.
     fn dress(&self, answer: Answer) -> Answer {
         let answer = answer.with_ignored(self.ignored.as_deref());
-        if self.refused.is_empty() { answer } else { answer.with("shelf-refused", self.refused.join(",")) }
+        let refused: Vec<_> = self.refused.iter().map(|receipt| header_text(receipt.as_bytes())).collect();
+        if refused.is_empty() { answer } else { answer.with("shelf-refused", refused.join(",")) }
     }
 
     /// The answer that there is nothing.
@@ -106,27 +107,23 @@ impl Channel {
         if poller.busy { 0 } else { poller.max.saturating_sub(held) }
     }
 
-    /// Hands out all that can be, in the order of the line; then what is finished as it is handed out is finished,
-    /// which may make room for more.
+    /// Hands out all that can be, in the order of the line.
     pub(super) fn serve(&mut self, messages: &[Message], at: &mut Moment, events: &mut Events) {
-        let mut to_finish = Vec::new();
-        loop {
-            self.line_up();
-            while let Some(&ticket) = self.line.first() {
-                let Some(handed) = self.serve_one(ticket, messages, at, events) else { break };
-                to_finish.push(handed);
+        self.line_up();
+        while let Some(&ticket) = self.line.first() {
+            if !self.serve_one(ticket, messages, at, events) {
+                break;
             }
-            let before = self.line.len();
-            self.line_up();
-            if self.line.len() > before {
-                continue;
-            }
-            if to_finish.is_empty() {
-                return;
-            }
-            for delivery in to_finish.remove(0) {
+        }
+    }
+
+    /// Finishes what is finished as it is handed out, which may make room for more.
+    pub(super) fn finish_handed(&mut self, messages: &[Message], at: &mut Moment, events: &mut Events) {
+        while !self.handed.is_empty() {
+            for delivery in self.handed.remove(0) {
                 self.finish(delivery.id);
             }
+            self.serve(messages, at, events);
         }
     }
 
@@ -141,15 +138,10 @@ impl Channel {
         }
     }
 
-    /// Serves the first in the line; answers what it does not have to finish. `None` where there was nothing.
-    fn serve_one(
-        &mut self,
-        ticket: Ticket,
-        messages: &[Message],
-        at: &mut Moment,
-        events: &mut Events,
-    ) -> Option<Vec<Delivery>> {
-        let poller = self.pollers.iter().find(|poller| poller.ticket == ticket)?.clone();
+    /// Serves the first in the line. Whether there was anything for it.
+    fn serve_one(&mut self, ticket: Ticket, messages: &[Message], at: &mut Moment, events: &mut Events) -> bool {
+        let found = self.pollers.iter().find(|poller| poller.ticket == ticket);
+        let poller = found.expect("who is in the line is there").clone();
         let timeout = poller.timeout.unwrap_or_else(|| self.timeout(&at.limits));
         let stream = (poller.is_stream && !poller.auto_finish).then_some(ticket);
         let terms = Terms { timeout, client: poller.client.clone(), stream };
@@ -160,11 +152,13 @@ impl Channel {
             shown.push(show(delivery, attempts, &messages[delivery.id as usize - 1]));
         }
         if shown.is_empty() {
-            return None;
+            return false;
         }
-        let handed = shown.iter().map(|shown| shown.delivery).collect();
+        if poller.auto_finish {
+            self.handed.push(shown.iter().map(|shown| shown.delivery).collect());
+        }
         self.give(&poller, shown, at, events);
-        Some(if poller.auto_finish { handed } else { Vec::new() })
+        true
     }
 
     /// Sends a poller what it was handed.
@@ -217,10 +211,8 @@ impl Channel {
     /// All that wait here are told that there is nothing to wait for.
     pub(super) fn dismiss(&mut self, answer: &Answer, events: &mut Events) {
         for poller in self.pollers.drain(..) {
-            let event = match poller.is_stream {
-                true => Event::Close,
-                false => Event::Answer(answer.clone().with_ignored(poller.ignored.as_deref())),
-            };
+            let refusal = || Event::Answer(answer.clone().with_ignored(poller.ignored.as_deref()));
+            let event = if poller.is_stream { Event::Close } else { refusal() };
             events.push((poller.ticket, event));
         }
     }

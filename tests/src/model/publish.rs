@@ -32,14 +32,11 @@ struct Published {
 
 impl Model {
     pub(super) fn publish(&mut self, query: Option<Query>, wire: &Wire) -> Result<Answer, Fail> {
-        if wire.body.is_empty() {
-            return Err("MSG_EMPTY".into());
-        }
         let query = query.ok_or(Fail::from("INVALID_REQUEST"))?;
         let topic = named(&query)?;
         let (options, dedup) = self.options(&query, wire)?;
         let message = self.message(wire.body.clone(), &options);
-        let published = self.publish_once(&topic, dedup, vec![(message, None)])?;
+        let published = self.publish_once(&topic, dedup, &[(message, None)])?;
         let id = id_text(published.first);
         let json = json!({ "id": &id });
         Ok(told(wire, json, published.duplicate).with("shelf-id", id))
@@ -62,7 +59,7 @@ impl Model {
         if new.iter().any(|(message, _)| message.body.len() > self.at.limits.max_msg_size) {
             return Err("MSG_TOO_BIG".into());
         }
-        let published = self.publish_once(&topic, dedup, new)?;
+        let published = self.publish_once(&topic, dedup, &new)?;
         let id = Some(id_text(published.first)).filter(|_| published.first > 0);
         let mut json = json!({ "count": published.count });
         json.as_object_mut().expect("it is one").extend(id.iter().map(|id| ("id".into(), id.as_str().into())));
@@ -111,7 +108,7 @@ impl Model {
 
     /// One JSON object a line.
     fn read_ndjson(&self, body: &[u8], options: &Options) -> Result<Vec<New>, Fail> {
-        let blank = |line: &&[u8]| line.iter().all(|byte| byte.is_ascii_whitespace());
+        let blank = |line: &&[u8]| line.iter().all(u8::is_ascii_whitespace);
         let lines = body.split(|byte| *byte == b'\n').filter(|line| !blank(line));
         lines.map(|line| self.read_line(line, options).ok_or(Fail::from("BAD_MESSAGE"))).collect()
     }
@@ -127,7 +124,6 @@ impl Model {
         let mut dedup = None;
         for (name, value) in &line {
             match name.as_str() {
-                "body" | "body_base64" => {}
                 "defer" => options.defer = Some(json_duration(value).filter(|d| *d <= self.at.limits.max_req_timeout)?),
                 "ttl" => options.ttl = Some(json_duration(value).filter(|ttl| *ttl > 0)?),
                 "key" => options.key = Some(short_text(value)?),
@@ -140,7 +136,7 @@ impl Model {
     }
 
     /// Publishes unless the batch, or each message of it, was published before.
-    fn publish_once(&mut self, name: &str, dedup: Option<String>, new: Vec<New>) -> Result<Published, Fail> {
+    fn publish_once(&mut self, name: &str, dedup: Option<String>, new: &[New]) -> Result<Published, Fail> {
         let known = |key: &String| self.accepted(name, key);
         if let Some(Accepted { first, count, .. }) = dedup.as_ref().and_then(known) {
             return Ok(Published { first, count, duplicate: true });

@@ -50,7 +50,11 @@ impl Query {
     /// All values of a parameter, comma lists taken apart.
     pub(super) fn list(&self, name: &str) -> Vec<String> {
         let values = self.0.iter().filter(|(n, _)| n == name);
-        values.flat_map(|(_, value)| value.split(',')).filter(|item| !item.is_empty()).map(Into::into).collect()
+        values
+            .flat_map(|(_, value)| value.split(',').map(str::trim))
+            .filter(|item| !item.is_empty())
+            .map(Into::into)
+            .collect()
     }
 
     /// The names that are not among these, as a header field tells them.
@@ -61,7 +65,7 @@ impl Query {
                 names.push(name);
             }
         }
-        let text = |name: &&str| String::from_utf8_lossy(&super::answer::header_text(name.as_bytes())).into_owned();
+        let text = |name: &&str| super::answer::header_text(name.as_bytes());
         Some(names.iter().map(text).collect::<Vec<_>>().join(", ")).filter(|list| !list.is_empty())
     }
 

@@ -31,12 +31,13 @@ fn route(path: &str) -> Option<(&'static [&'static str], &'static [&'static str]
         "/fin" => (POST, &["topic", "channel", "receipt"]),
         "/req" => (POST, &["topic", "channel", "receipt", "defer"]),
         "/touch" => (POST, &["topic", "channel", "receipt", "timeout"]),
-        "/settle" | "/dead/empty" => (POST, &["topic", "channel"]),
         "/topic/create" | "/topic/config" => (POST, TOPIC),
         "/topic/delete" | "/topic/empty" | "/topic/pause" | "/topic/unpause" => (POST, &["topic"]),
         "/channel/create" => (POST, CREATE),
         "/channel/config" => (POST, &CREATE[..7]),
-        "/channel/delete" | "/channel/empty" | "/channel/pause" | "/channel/unpause" => (POST, &["topic", "channel"]),
+        "/settle" | "/dead/empty" | "/channel/delete" | "/channel/empty" | "/channel/pause" | "/channel/unpause" => {
+            (POST, &["topic", "channel"])
+        }
         "/channel/seek" => (POST, &["topic", "channel", "to"]),
         "/channel/redrive" => (POST, &["topic", "channel", "id"]),
         "/dead" => (GET, &["topic", "channel", "from", "max"]),
@@ -51,15 +52,15 @@ fn route(path: &str) -> Option<(&'static [&'static str], &'static [&'static str]
 impl Model {
     /// Does what a request asks. The names of its parameters that nobody knows go with the answer.
     pub(super) fn route(&mut self, ticket: Ticket, wire: &Wire) -> (Option<String>, Outcome) {
+        if let Err(too_big) = self.limit_body(wire) {
+            return (None, Err(too_big));
+        }
         let Some((methods, known)) = route(&wire.path) else { return (None, Err("NOT_FOUND".into())) };
         if !methods.contains(&wire.method.as_str()) {
             return (None, Err("METHOD_NOT_ALLOWED".into()));
         }
-        // What is too long is refused before it is read whole: nothing else is looked at.
-        match wire.path.as_str() {
-            "/pub" if wire.body.len() > self.at.limits.max_msg_size => return (None, Err("MSG_TOO_BIG".into())),
-            _ if wire.body.len() > self.at.limits.max_body_size => return (None, Err("BODY_TOO_BIG".into())),
-            _ => {}
+        if wire.path == "/pub" && wire.body.is_empty() {
+            return (None, Err("MSG_EMPTY".into()));
         }
         let query = Query::parse(&wire.query);
         let ignored = query.as_ref().and_then(|query| query.unknown(known));
@@ -71,6 +72,15 @@ impl Model {
             (_, Some(query)) => self.simple(&query, wire).map(Some),
         };
         (ignored, outcome)
+    }
+
+    /// What is too long is refused before anything else is looked at: a host does not even read it.
+    fn limit_body(&self, wire: &Wire) -> Result<(), Fail> {
+        match wire.path.as_str() {
+            "/pub" if wire.body.len() > self.at.limits.max_msg_size => Err("MSG_TOO_BIG".into()),
+            _ if wire.body.len() > self.at.limits.max_body_size => Err("BODY_TOO_BIG".into()),
+            _ => Ok(()),
+        }
     }
 
     fn simple(&mut self, query: &Query, wire: &Wire) -> Result<Answer, Fail> {
@@ -189,7 +199,7 @@ impl Model {
             query.read("timeout", "INVALID_TIMEOUT", |text| duration(text).filter(|at| *at > 0 && *at <= max))?;
         let small = |text: &str| number(text).and_then(|n| u16::try_from(n).ok());
         let max_attempts = query.read("max_attempts", "INVALID_MAX_ATTEMPTS", small)?;
-        let medium = |text: &str| number(text).filter(|n| *n <= u64::from(u32::MAX));
+        let medium = |text: &str| number(text).filter(|n| u32::try_from(*n).is_ok());
         let max_in_flight = query.read("max_in_flight", "INVALID_MAX_IN_FLIGHT", medium)?;
         let ordered = query.read("ordered", "INVALID_ORDERED", boolean)?;
         let letters = |text: &str| (text.is_empty() || (is_name(text) && text != topic)).then(|| text.to_owned());
@@ -264,7 +274,7 @@ fn rfc3339(text: &str) -> Option<Nanos> {
     let parts = |text: &str, by: char| text.split(by).map(number).collect::<Option<Vec<u64>>>();
     let [year, month, day]: [u64; 3] = parts(date, '-')?.try_into().ok()?;
     let [hour, minute, second]: [u64; 3] = parts(clock, ':')?.try_into().ok()?;
-    let leap = |year: u64| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let leap = |year: u64| (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
     let years: u64 = (1970..year).map(|year| 365 + u64::from(leap(year))).sum();
     let lengths = [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let months: u64 = lengths.iter().take(month.checked_sub(1)? as usize).sum();

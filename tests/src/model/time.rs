@@ -26,7 +26,7 @@ impl Model {
                 channel.handle_deadlines(now);
             }
         }
-        self.settle_down();
+        self.serve();
         for topic in self.topics.values_mut() {
             for channel in topic.channels.values_mut() {
                 channel.end_waits(&self.at, &mut self.events);
@@ -37,21 +37,30 @@ impl Model {
 
     /// Does what a change makes possible, until there is nothing left to do.
     pub(super) fn settle_down(&mut self) {
-        loop {
-            for topic in self.topics.values_mut() {
-                for channel in topic.channels.values_mut() {
-                    channel.serve(&topic.messages, &mut self.at, &mut self.events);
-                }
-            }
-            if !self.forward_dead_letters() {
-                break;
-            }
-        }
+        self.serve();
+        self.finish_handed();
+        self.forward_dead_letters();
         self.remove_deserted();
     }
 
-    /// Moves dead letters to the topics that their channels name. Whether there were any.
-    fn forward_dead_letters(&mut self) -> bool {
+    fn serve(&mut self) {
+        for topic in self.topics.values_mut() {
+            for channel in topic.channels.values_mut() {
+                channel.serve(&topic.messages, &mut self.at, &mut self.events);
+            }
+        }
+    }
+
+    fn finish_handed(&mut self) {
+        for topic in self.topics.values_mut() {
+            for channel in topic.channels.values_mut() {
+                channel.finish_handed(&topic.messages, &mut self.at, &mut self.events);
+            }
+        }
+    }
+
+    /// Moves dead letters to the topics that their channels name, one by one.
+    fn forward_dead_letters(&mut self) {
         let mut letters = Vec::new();
         for (name, topic) in &mut self.topics {
             for channel in topic.channels.values_mut() {
@@ -63,8 +72,9 @@ impl Model {
         }
         for (to, topic, channel, id) in &letters {
             self.forward(to, topic, channel, *id);
+            self.serve();
+            self.finish_handed();
         }
-        !letters.is_empty()
     }
 
     /// Publishes a dead letter elsewhere. Where that is refused, it stays.

@@ -166,17 +166,23 @@ impl Topic {
 
     /// Makes room for so many messages of so many bytes. Nothing changes where there cannot be room.
     pub(super) fn make_room(&mut self, count: u64, bytes: u64) -> bool {
+        if count == 0 {
+            return true;
+        }
         let backlogs: Vec<_> = self.backlogs().collect();
         let drops: Option<Vec<_>> = backlogs.iter().map(|backlog| self.drops(backlog, count, bytes)).collect();
         let Some(drops) = drops else { return false };
         if self.channels.is_empty() {
             for id in drops.into_iter().flatten() {
                 self.messages[id as usize - 1].lost = true;
+                self.flow = id + 1;
             }
             return true;
         }
         for (channel, drops) in self.channels.values_mut().zip(drops) {
-            drops.into_iter().for_each(|id| channel.drop_oldest(id));
+            for id in drops {
+                channel.drop_oldest(id);
+            }
         }
         true
     }

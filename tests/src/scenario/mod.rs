@@ -1,8 +1,8 @@
 //! Scenarios: HTTP transcripts with steps of a virtual clock, run on every host of the core.
 //!
 //! `tests/scenarios/README.md` says how they are written. Read in this order: this file (what a scenario
-//! is), [`parse`] (from the files), [`text`] and [`json`] (patterns with captures), [`host`] (what runs
-//! them), [`run`] (the runner), [`core_host`] and [`server_host`] (two hosts).
+//! is), `parse` (from the files), `text` and `json` (patterns with captures), `host` (what runs
+//! them), `run` (the runner), `core_host` and `server_host` (two hosts).
 //!
 //! A parsed [`Scenario`] serializes to JSON, so that a runner in another language takes the same list.
 

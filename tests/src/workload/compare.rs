@@ -25,7 +25,7 @@ pub fn answer(expected: &Answer, real: &Real) -> Result<Receipts, String> {
         Body::Json(value) | Body::Like(value) => {
             let strict = matches!(expected.body, Body::Json(_));
             let got: Value = serde_json::from_slice(&real.body).map_err(|_| wrong(value))?;
-            difference(value, &got, strict).map_or(Ok(Vec::new()), |what| Err(what))
+            difference(value, &got, strict).map_or(Ok(Vec::new()), Err)
         }
         Body::Messages(Format::Raw, shown) => messages(shown, &[raw(real)?]),
         Body::Messages(format, shown) => messages(shown, &read(*format, &real.body)?),

@@ -4,13 +4,15 @@
 //! outcome, errors and the moment of each answer included. The same seed always makes the same operations. One
 //! that fails is made as short as possible and printed.
 //!
-//! [`ops`] makes the operations, [`run`] runs them, [`compare`] looks at the answers, [`shrink`] makes a failing
+//! `ops` makes the operations, most of them `requests`; `run` runs them, `compare` looks at the answers, `shrink` makes a failing
 //! run short.
 
 pub mod compare;
 mod ops;
+mod requests;
 mod run;
 mod shrink;
+mod sides;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -56,7 +58,8 @@ impl fmt::Display for Mismatch {
 pub fn check(seed: u64, length: usize, coverage: &mut Coverage) -> Result<(), String> {
     let ops = generate(seed, length);
     let Err(mismatch) = run(seed, &ops, coverage, None) else { return Ok(()) };
-    let (short, shortest) = shrink(seed, &ops[..=mismatch.step.min(ops.len() - 1)]);
+    let again = |ops: &[Op]| run(seed, ops, &mut Coverage::new(), None);
+    let (short, shortest) = shrink(&ops[..=mismatch.step.min(ops.len() - 1)], again);
     let replay = format!("SHELFMQ_SEED={seed} cargo test -p shelfmq-tests --test model");
     Err(format!(
         "seed {seed}, operation {} of {length}: {}\n\nThe same in {} operations:\n{shortest}\nTo replay: {replay}\n",
@@ -66,7 +69,7 @@ pub fn check(seed: u64, length: usize, coverage: &mut Coverage) -> Result<(), St
     ))
 }
 
-/// A little generator of pseudo-random numbers (SplitMix64). Never to be changed, so that seeds keep their meaning.
+/// A little generator of pseudo-random numbers (`SplitMix64`). Never to be changed, so that seeds keep their meaning.
 #[derive(Debug)]
 pub struct Random(u64);
 

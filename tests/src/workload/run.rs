@@ -1,19 +1,18 @@
 //! Running operations against the core and the model at once.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
 
-use shelfmq_core::api::{self, Body, Field, Response, Value};
-use shelfmq_core::config::{Config, Limits};
-use shelfmq_core::message::id_text;
+use shelfmq_core::api;
+use shelfmq_core::config::Config;
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output};
 
 use super::ops::START_SECS;
+use super::sides::{limits, model_limits, real};
 use super::{Coverage, Mismatch, Op, Template, compare};
 use crate::http::Answer as Real;
-use crate::model::answer::{Event, Format};
-use crate::model::{self, Model, Nanos, Ticket, Wire};
+use crate::model::answer::{Answer, Event, Format};
+use crate::model::{Model, Nanos, Ticket, Wire};
 
 /// Changes a real answer before it is looked at, to see whether it is noticed.
 pub type Tamper<'a> = &'a dyn Fn(&Wire, &mut Real);
@@ -32,27 +31,6 @@ pub fn run(seed: u64, ops: &[Op], coverage: &mut Coverage, tamper: Option<Tamper
         }
     }
     Ok(())
-}
-
-/// Limits that small numbers of small messages reach.
-fn limits() -> Limits {
-    Limits { max_msg_size: 200, max_body_size: 600, mem_queue_size: 5, ..Limits::default() }
-}
-
-fn model_limits(limits: &Limits) -> model::Limits {
-    let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).expect("limits are below centuries");
-    model::Limits {
-        msg_timeout: nanos(limits.msg_timeout),
-        max_msg_timeout: nanos(limits.max_msg_timeout),
-        max_req_timeout: nanos(limits.max_req_timeout),
-        max_msg_size: limits.max_msg_size,
-        max_body_size: limits.max_body_size,
-        max_wait: nanos(limits.max_wait),
-        dedup_window: nanos(limits.dedup_window),
-        mem_queue_size: limits.mem_queue_size,
-        heartbeat: nanos(limits.heartbeat),
-        client_timeout: nanos(limits.client_timeout),
-    }
 }
 
 /// Something that the core sent.
@@ -179,7 +157,7 @@ impl<'a> Runner<'a> {
                 Some((("live" | "any", _), _)) => here,
                 Some((("other", _), _)) => &all,
                 _ => {
-                    out += &format!("{{{part}");
+                    out = format!("{out}{{{part}");
                     continue;
                 }
             };
@@ -221,15 +199,23 @@ impl<'a> Runner<'a> {
             self.catch_up()?;
         }
         self.now = target;
-        self.tell(format!("@ {}", target - START_SECS * 1_000_000_000));
+        self.tell(self.time());
         Ok(())
     }
 
     /// It is `now`: whoever has something to do does it.
     fn catch_up(&mut self) -> Result<(), String> {
         self.model.advance(self.now);
-        self.wake_core()?;
-        self.compare()
+        let before = self.transcript.len();
+        let outcome = self.wake_core().and_then(|()| self.compare());
+        if self.transcript.len() > before || outcome.is_err() {
+            self.transcript.insert(before, self.time());
+        }
+        outcome
+    }
+
+    fn time(&self) -> String {
+        format!("@ {} ns", self.now - START_SECS * 1_000_000_000)
     }
 
     /// Calls the core as long as it wants to be called now.
@@ -273,7 +259,8 @@ impl<'a> Runner<'a> {
             for (ticket, event) in self.model.take_events() {
                 self.expect(ticket, &event)?;
             }
-            if let Some((ticket, _)) = self.got.iter().find(|(_, got)| !got.is_empty()) {
+            self.got.retain(|_, got| !got.is_empty());
+            if let Some((ticket, _)) = self.got.first_key_value() {
                 return Err(format!("nothing expected for request {ticket}, got {}", self.describe_got(*ticket)));
             }
             let Some(ticket) = self.untaken.first().copied() else { return Ok(()) };
@@ -302,16 +289,7 @@ impl<'a> Runner<'a> {
         let described = self.got.contains_key(&ticket).then(|| self.describe_got(ticket));
         let got = self.got.get_mut(&ticket).and_then(VecDeque::pop_front);
         let receipts = match (event, got) {
-            (Event::Answer(answer), Some(Got::Answer(mut real))) => {
-                let pending = self.pending.remove(&ticket);
-                if let (Some(tamper), Some(pending)) = (self.tamper, &pending) {
-                    tamper(&pending.wire, &mut real);
-                }
-                let place = pending.map(|pending| (pending.wire.path, pending.place));
-                self.answered(ticket, place.as_ref().map(|(path, _)| path.as_str()), &real);
-                let receipts = compare::answer(answer, &real).map_err(|what| format!("request {ticket}: {what}"))?;
-                return self.learn(place.map(|(_, place)| place), receipts);
-            }
+            (Event::Answer(answer), Some(Got::Answer(real))) => return self.expect_answer(ticket, answer, real),
             (Event::Open(answer), Some(Got::Open(real))) => {
                 self.count("stream".into());
                 let is_sse = real.header("content-type") == Some("text/event-stream");
@@ -338,27 +316,37 @@ impl<'a> Runner<'a> {
         };
         let receipts = receipts.map_err(|what| format!("request {ticket}: {what}"))?;
         let place = self.pending.get(&ticket).map(|pending| pending.place.clone());
-        self.learn(place, receipts)
+        self.learn(place.as_ref(), receipts)
+    }
+
+    fn expect_answer(&mut self, ticket: Ticket, expected: &Answer, mut real: Real) -> Result<(), String> {
+        let Some(pending) = self.pending.remove(&ticket) else { return Err(format!("{ticket} is answered twice")) };
+        if let Some(tamper) = self.tamper {
+            tamper(&pending.wire, &mut real);
+        }
+        self.answered(ticket, &pending.wire.path, &real);
+        let receipts = compare::answer(expected, &real).map_err(|what| format!("request {ticket}: {what}"))?;
+        self.learn(Some(&pending.place), receipts)
     }
 
     fn format(&self, ticket: Ticket) -> Format {
         self.pending.get(&ticket).and_then(|pending| pending.stream).unwrap_or(Format::Ndjson)
     }
 
-    fn learn(&mut self, place: Option<Place>, receipts: compare::Receipts) -> Result<(), String> {
+    fn learn(&mut self, place: Option<&Place>, receipts: compare::Receipts) -> Result<(), String> {
         for (receipt, delivery) in receipts {
             self.model.learn(&receipt, delivery)?;
-            self.receipts.entry(place.clone().unwrap_or_default()).or_default().push(receipt);
+            self.receipts.entry(place.cloned().unwrap_or_default()).or_default().push(receipt);
         }
         Ok(())
     }
 
     /// Writes down what came.
-    fn answered(&mut self, ticket: Ticket, path: Option<&str>, real: &Real) {
+    fn answered(&mut self, ticket: Ticket, path: &str, real: &Real) {
         self.tell(format!("{ticket}< {}", compare::show(real)));
         let body: serde_json::Value = serde_json::from_slice(&real.body).unwrap_or_default();
         let code = body["message"].as_str().unwrap_or_default();
-        self.count(format!("{} {} {code}", path.unwrap_or("?"), real.status));
+        self.count(format!("{} {} {code}", path, real.status));
         for (name, _) in real.headers.iter().filter(|(name, _)| name.starts_with("shelf-")) {
             self.count(format!("header {name}"));
         }
@@ -369,7 +357,7 @@ impl<'a> Runner<'a> {
 
     /// Compares the numbers of all topics and, if asked to, all messages of all channels.
     fn look(&mut self, closely: bool) -> Result<(), String> {
-        self.send(&get("/stats", "format=json".into()))?;
+        self.send(&get("/stats", "format=json&include_clients=false&include_mem=false".into()))?;
         if !closely {
             return Ok(());
         }
@@ -408,30 +396,4 @@ fn nth(set: &BTreeSet<Ticket>, which: u64) -> Option<Ticket> {
 fn place(query: &str) -> Place {
     let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)).unwrap_or_default().to_owned();
     (value("topic="), value("channel="))
-}
-
-/// A response of the core as any client would see it.
-fn real(response: Response) -> Real {
-    let headers = response.headers.into_iter().map(|(field, value)| (field_name(field), value_bytes(value)));
-    let body = match response.body {
-        Body::Static(body) => body.to_vec(),
-        Body::Bytes(body) => body,
-    };
-    Real { status: response.status, headers: headers.collect(), body }
-}
-
-fn field_name(field: Field) -> String {
-    match field {
-        Field::Known(known) => known.name().into(),
-        Field::Kept(name) => name,
-    }
-}
-
-fn value_bytes(value: Value) -> Vec<u8> {
-    match value {
-        Value::Static(text) => text.into(),
-        Value::Id(id) => id_text(id).into(),
-        Value::Number(number) => number.to_string().into(),
-        Value::Bytes(bytes) => bytes,
-    }
 }
