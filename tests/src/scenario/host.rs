@@ -10,7 +10,7 @@ use super::{Client, START_SECS, Scenario};
 
 /// Something that answers HTTP requests by the core, with a clock that the scenario sets.
 ///
-/// Every scenario has a fresh one. The clock starts at [`START_SECS`](super::START_SECS).
+/// Every scenario has a fresh one. The clock starts at [`START_SECS`].
 pub trait Host {
     /// Sends a request, and returns once the broker has taken it in: it was answered, or it waits.
     fn send(&mut self, client: Client, request: &Wire) -> Result<(), HostError>;
