@@ -5,7 +5,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use shelfmq_bench::broker::{self, Broker};
+use shelfmq_bench::broker::Broker;
 use shelfmq_bench::table::{Limit, row};
 use shelfmq_bench::{BATCH, BODY, frames};
 
@@ -59,7 +59,7 @@ fn queued() {
     let mut receipts = Vec::new();
     for _ in 0..MESSAGES / BATCH {
         let answer = broker.ask("/sub", &query, &receipts);
-        frames::receipts(broker::body(&answer), &mut receipts);
+        frames::receipts(answer.body.as_bytes(), &mut receipts);
     }
     broker.ask("/fin", CHANNEL, &receipts);
     drop(receipts);

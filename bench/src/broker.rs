@@ -1,6 +1,6 @@
 //! One engine, spoken to as a host does, with a clock that stands still.
 
-use shelfmq_core::api::{Body, Known, Request, Response, Value};
+use shelfmq_core::api::{Known, Request, Response, Value};
 use shelfmq_core::command::Ticket;
 use shelfmq_core::config::Config;
 use shelfmq_core::time::Time;
@@ -92,13 +92,5 @@ pub fn receipt(response: &Response) -> String {
     match value {
         Some((_, Value::Bytes(bytes))) => String::from_utf8_lossy(bytes).into_owned(),
         _ => panic!("an answer with one message has its receipt: {response:?}"),
-    }
-}
-
-/// The bytes of an answer.
-pub fn body(response: &Response) -> &[u8] {
-    match &response.body {
-        Body::Static(bytes) => bytes,
-        Body::Bytes(bytes) => bytes,
     }
 }

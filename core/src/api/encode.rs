@@ -333,11 +333,41 @@ impl Response {
 const NSQ: (Field, Value) = (Field::Known(Known::NsqContentType), Value::Static("nsq; version=1.0"));
 const NO_STORE: (Field, Value) = (Field::Known(Known::CacheControl), Value::Static("no-store"));
 
+impl Field {
+    /// The field's name, lower-case.
+    pub fn name(&self) -> &str {
+        match self {
+            Field::Known(known) => known.name(),
+            Field::Kept(name) => name,
+        }
+    }
+}
+
+impl Value {
+    /// The bytes that stand in the header.
+    pub fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Value::Static(text) => text.into(),
+            Value::Id(id) => id_text(id).into(),
+            Value::Number(number) => alloc::format!("{number}").into_bytes(),
+            Value::Bytes(bytes) => bytes,
+        }
+    }
+}
+
 impl Body {
     /// The body's bytes.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Body::Static(bytes) => bytes,
+            Body::Bytes(bytes) => bytes,
+        }
+    }
+
+    /// The body's bytes, which are copied only where they were known beforehand.
+    pub fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Body::Static(bytes) => bytes.into(),
             Body::Bytes(bytes) => bytes,
         }
     }

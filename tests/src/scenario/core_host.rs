@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use shelfmq_core::api::{self, Body, Field, Response, Scope, Value};
+use shelfmq_core::api::{self, Response, Scope};
 use shelfmq_core::broker::Survey;
 use shelfmq_core::command::{Filter, Ticket};
-use shelfmq_core::message::id_text;
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output, shard_of};
 
@@ -101,13 +100,10 @@ impl CoreHost {
     }
 
     fn head(&mut self, ticket: Ticket, response: Response) {
-        let headers = response.headers.into_iter().map(|(field, value)| (field_name(field), value_bytes(value)));
+        let headers = response.headers.into_iter().map(|(field, value)| (field.name().into(), value.into_bytes()));
         let head = Event::Head { status: response.status, headers: headers.collect() };
         self.push(ticket, head);
-        let body = match response.body {
-            Body::Static(body) => body.to_vec(),
-            Body::Bytes(body) => body,
-        };
+        let body = response.body.into_bytes();
         if !body.is_empty() {
             self.push(ticket, Event::Data(body));
         }
@@ -173,21 +169,5 @@ impl Host for CoreHost {
         }
         self.drain();
         Ok(())
-    }
-}
-
-fn field_name(field: Field) -> String {
-    match field {
-        Field::Known(known) => known.name().into(),
-        Field::Kept(name) => name,
-    }
-}
-
-fn value_bytes(value: Value) -> Vec<u8> {
-    match value {
-        Value::Static(text) => text.into(),
-        Value::Id(id) => id_text(id).into(),
-        Value::Number(number) => number.to_string().into(),
-        Value::Bytes(bytes) => bytes,
     }
 }

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use shelfmq_core::api::{Body, Field, Response, Value};
+use shelfmq_core::api::Response;
 use shelfmq_core::config::Limits;
-use shelfmq_core::message::id_text;
 
 use crate::http::Answer as Real;
 use crate::model;
@@ -33,26 +32,6 @@ pub(super) fn model_limits(limits: &Limits) -> model::Limits {
 
 /// A response of the core as any client would see it.
 pub(super) fn real(response: Response) -> Real {
-    let headers = response.headers.into_iter().map(|(field, value)| (field_name(field), value_bytes(value)));
-    let body = match response.body {
-        Body::Static(body) => body.to_vec(),
-        Body::Bytes(body) => body,
-    };
-    Real { status: response.status, headers: headers.collect(), body }
-}
-
-fn field_name(field: Field) -> String {
-    match field {
-        Field::Known(known) => known.name().into(),
-        Field::Kept(name) => name,
-    }
-}
-
-fn value_bytes(value: Value) -> Vec<u8> {
-    match value {
-        Value::Static(text) => text.into(),
-        Value::Id(id) => id_text(id).into(),
-        Value::Number(number) => number.to_string().into(),
-        Value::Bytes(bytes) => bytes,
-    }
+    let headers = response.headers.into_iter().map(|(field, value)| (field.name().into(), value.into_bytes()));
+    Real { status: response.status, headers: headers.collect(), body: response.body.into_bytes() }
 }
