@@ -265,7 +265,7 @@ impl Broker {
         let topic = &mut self.topics[number as usize];
         let next = topic.next_deadline();
         rearm(&mut self.deadlines, &mut topic.armed, next, Owner::Topic(number));
-        let channels = if all { topic.channel_numbers() } else { topic.hungry.clone() };
+        let channels = if all { topic.channel_numbers() } else { topic.hungry.iter().copied().collect() };
         for channel in channels {
             self.after_channel(number, channel, now);
         }

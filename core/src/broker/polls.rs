@@ -104,7 +104,7 @@ impl Broker {
         let was_empty = line.is_empty();
         line.push_back(&mut self.pollers.slab, number);
         if was_empty {
-            topic.hungry.push(channel);
+            topic.hungry.insert(channel);
         }
     }
 
@@ -118,7 +118,7 @@ impl Broker {
         let line = &mut topic.channel_mut(channel).pollers;
         line.remove(&mut self.pollers.slab, number);
         if line.is_empty() {
-            topic.hungry.retain(|hungry| *hungry != channel);
+            topic.hungry.remove(&channel);
         }
     }
 

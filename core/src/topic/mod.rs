@@ -9,7 +9,7 @@ mod expiry;
 mod limits;
 mod publish;
 
-use alloc::collections::{BTreeMap, BinaryHeap};
+use alloc::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
@@ -35,8 +35,8 @@ pub(crate) struct Topic {
     flow: Cursor,
     channels: Slab<Channel>,
     names: BTreeMap<Name<'static>, u32>,
-    /// Channels that have pollers, in no order that means anything.
-    pub(crate) hungry: Vec<u32>,
+    /// Channels that have pollers.
+    pub(crate) hungry: BTreeSet<u32>,
     ephemeral_channels: u32,
     /// Messages that are not to be delivered (again), however far back a channel goes: expired, or dropped
     /// before they were handed over.
@@ -72,7 +72,7 @@ impl Topic {
             log,
             channels: Slab::new(),
             names: BTreeMap::new(),
-            hungry: Vec::new(),
+            hungry: BTreeSet::new(),
             ephemeral_channels: 0,
             voids: Gaps::default(),
             backlog_voids: Gaps::default(),
