@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::num::IntErrorKind;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -30,6 +31,9 @@ impl FromStr for Address {
         let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
         match port {
             Some(Ok(_)) => Ok(Address::Tcp(text.into())),
+            Some(Err(error)) if *error.kind() == IntErrorKind::PosOverflow => {
+                Err(format!("{text:?}: a port is at most {}", u16::MAX))
+            }
             _ => Err(format!("{text:?} is neither host:port nor :port nor a path with a / (like ./shelfmq.sock)")),
         }
     }
@@ -156,6 +160,8 @@ mod tests {
         for bad in ["", "localhost", "4151", "a:b", "a:99999"] {
             assert!(bad.parse::<Address>().is_err(), "{bad}");
         }
+        let too_high = "127.0.0.1:99999".parse::<Address>().expect_err("there is no such port");
+        assert!(too_high.ends_with("a port is at most 65535"), "{too_high}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod cli;
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -27,9 +28,14 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(message) => return fail(USAGE, &message),
     };
+    let logging = Logging::start(settings.log_level);
+    let text = |(name, value): (OsString, OsString)| (name.to_string_lossy().into(), value.to_string_lossy().into());
+    for stray in cli::known::strays(env::vars_os().map(text)) {
+        tracing::warn!("{stray}");
+    }
     let done = match matches.subcommand_name() {
         Some("config") => print(&settings.to_toml()),
-        _ => serve(settings),
+        _ => serve(settings, logging),
     };
     done.map_or_else(|message| fail(1, &message), |()| ExitCode::SUCCESS)
 }
@@ -45,10 +51,9 @@ fn print(text: &str) -> Result<(), String> {
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|e| format!("cannot write to stdout: {e}"))
 }
 
-fn serve(settings: Settings) -> Result<(), String> {
-    let logging = Logging::start(settings.log_level);
+fn serve(settings: Settings, logging: Logging) -> Result<(), String> {
     let address = &settings.http_address;
-    let listener = Listener::bind(address).map_err(|e| format!("cannot listen on {address}: {e}"))?;
+    let listener = Listener::bind(address).map_err(|error| cli::banner::cannot_listen(address, &error))?;
     let config = settings.core_config(listener.tcp_address().map(|a| a.port()));
     if settings.data_path.is_some() && settings.store == Store::Memory {
         tracing::warn!("--data-path is not used: with --store memory nothing is written to disk");

@@ -70,7 +70,14 @@ fn mistakes_are_named_and_end_with_2() {
     let path = file.to_str().expect("the path is text");
     for (text, complaint) in [
         ("tcp_address = ':4150'", "tcp_address"),
-        ("max_msg_size = 'x'", "max_msg_size"),
+        ("http-adress = ':1'", "http-adress is no setting: did you mean http_address?"),
+        ("config = 'other.toml'", "config is no setting"),
+        ("max_msg_size = 'x'", "max_msg_size: a number of bytes, not \"x\""),
+        ("threads = -1", "threads: a whole number of at least 0, not -1"),
+        ("broadcast_http_port = 65536", "broadcast_http_port: a port"),
+        ("lookupd_http_address = ':4161'", "lookupd_http_address: a list of addresses"),
+        ("http_address = 1", "http_address: "),
+        ("store = 'tape'", "store: "),
         ("msg_timeout = '5 parsecs'", "5 parsecs"),
         ("= 1", "wrong.toml"),
     ] {
@@ -84,6 +91,7 @@ fn mistakes_are_named_and_end_with_2() {
         (&["--threads", "0"], "--threads"),
         (&["--config", "/no/such/file"], "/no/such/file"),
         (&["--http-address", "nonsense"], "nonsense"),
+        (&["--http-address", "127.0.0.1:99999"], "a port is at most 65535"),
         (&["--tcp-address", ":1"], "--tcp-address"),
     ] {
         let (code, error) = refused(args);
@@ -92,11 +100,20 @@ fn mistakes_are_named_and_end_with_2() {
 }
 
 #[test]
+fn a_variable_that_is_no_setting_is_a_warning() {
+    let output = run(&["config"], &[("SHELFMQ_HTTP_ADRESS", ":1"), ("SHELFMQ_SEED", "1")]);
+    let warnings = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && warnings.lines().count() == 1, "{warnings}");
+    assert!(warnings.contains("SHELFMQ_HTTP_ADRESS is no setting: did you mean SHELFMQ_HTTP_ADDRESS?"), "{warnings}");
+}
+
+#[test]
 fn an_address_in_use_is_one_line_and_1() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("it is bound").to_string();
     let (code, error) = refused(&["--http-address", &address]);
     assert_eq!(code, Some(1));
+    assert!(error.contains("Choose another port: --http-address 127.0.0.1:"), "{error}");
     assert!(error.contains(&address) && error.lines().count() == 1, "{error}");
 }
 

@@ -70,6 +70,15 @@ fn a_browser_gets_a_page_and_curl_gets_commands() {
 }
 
 #[test]
+fn no_command_on_the_page_is_cut() {
+    let page = include_str!("../src/page.html").replace("&amp;", "&");
+    assert!(page.contains("max-width: 54rem"));
+    let tour = page.split_once("<pre").and_then(|(_, rest)| rest.split_once("</pre>")).expect("there is a tour").0;
+    // 52rem are left between the paddings, and a letter is .6rem wide at most.
+    assert!(tour.lines().all(|line| line.len() <= 86), "{tour}");
+}
+
+#[test]
 fn the_api_nests_into_an_axum_application() {
     let server = Server::start_router(|shelf| {
         Router::new().route("/", get(|| async { "my own page" })).nest("/queue", shelfmq::router(shelf))

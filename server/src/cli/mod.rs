@@ -2,6 +2,7 @@
 
 pub(crate) mod announce;
 pub(crate) mod banner;
+pub(crate) mod known;
 pub(crate) mod log;
 pub(crate) mod settings;
 pub(crate) mod span;
@@ -25,7 +26,7 @@ pub(crate) fn command() -> Command {
         .subcommand(Command::new("config").about("Prints the configuration that the broker would run with, as TOML"));
     let command = Settings::augment_args(command).about(env!("CARGO_PKG_DESCRIPTION"));
     command.mut_args(|arg| {
-        let variable = format!("SHELFMQ_{}", arg.get_id().as_str().to_uppercase());
+        let variable = known::variable(arg.get_id().as_str());
         arg.global(true).env(variable).hide_env(true)
     })
 }

@@ -12,6 +12,7 @@ use shelfmq::Address;
 use shelfmq_core::config::{Config, Identity, Limits};
 use toml::Table;
 
+use super::known;
 use super::log::Level;
 use super::span::Span;
 
@@ -113,14 +114,29 @@ impl Settings {
 
     /// These settings where they were `given`, those of the file elsewhere.
     fn over(&self, file: Table, given: &HashSet<&str>) -> Result<Self, String> {
-        let mut merged = Table::try_from(self).expect("settings are a table");
-        for (key, value) in file {
-            let key = key.replace('-', "_");
+        let known: Vec<_> = known::names().into_iter().filter(|name| name != "config").collect();
+        let mut settings = self.clone();
+        for (written, value) in file {
+            let key = written.replace('-', "_");
+            if !known.contains(&key) {
+                return Err(known::no_setting(&written, &known));
+            }
             if !given.contains(key.as_str()) {
-                merged.insert(key, value);
+                settings = settings.with(&key, value)?;
             }
         }
-        merged.try_into().map_err(|error| in_words(&error))
+        Ok(settings)
+    }
+
+    /// These settings, but for one.
+    fn with(&self, key: &str, value: toml::Value) -> Result<Self, String> {
+        let shown = value.to_string();
+        let mut table = Table::try_from(self).expect("settings are a table");
+        table.insert(key.to_owned(), value);
+        table.try_into().map_err(|error: toml::de::Error| match kind(key) {
+            Some(kind) => format!("{key}: {kind}, not {shown}"),
+            None => format!("{key}: {}", error.message()),
+        })
     }
 
     fn check(&self) -> Result<(), String> {
@@ -207,12 +223,18 @@ fn given(matches: &ArgMatches) -> HashSet<&str> {
     matches.ids().map(clap::Id::as_str).filter(is_given).collect()
 }
 
-fn read(path: &Path) -> Result<Table, String> {
-    let text = fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
-    text.parse().map_err(|error| in_words(&error))
+/// What a setting is, where its type's own complaint would speak of Rust.
+fn kind(setting: &str) -> Option<&'static str> {
+    match setting {
+        "max_msg_size" | "max_body_size" => Some("a number of bytes"),
+        "threads" | "mem_queue_size" => Some("a whole number of at least 0"),
+        "broadcast_http_port" => Some("a port, which is a number up to 65535"),
+        "lookupd_http_address" => Some("a list of addresses, as [\"127.0.0.1:4161\"]"),
+        _ => None,
+    }
 }
 
-/// What TOML has to say, key and place included.
-fn in_words(error: &toml::de::Error) -> String {
-    error.to_string().trim_end().to_owned()
+fn read(path: &Path) -> Result<Table, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
+    text.parse().map_err(|error: toml::de::Error| error.to_string().trim_end().to_owned())
 }
