@@ -152,6 +152,8 @@ impl Engine {
         self.now = self.now.max(now);
         if self.broker.poll_timeout().is_some_and(|at| at <= self.now) {
             self.broker.handle_timeout(self.now);
+            // Before what comes now can take away what was just leased.
+            self.drain_events(self.now);
         }
         self.now
     }
@@ -212,7 +214,7 @@ impl Engine {
             }
             NodeCall::Metrics => encode(NodeReply::Metrics(&survey.topics)),
             NodeCall::OpenApi => encode(NodeReply::OpenApi),
-            NodeCall::Home => encode(NodeReply::Home),
+            NodeCall::Home(host) => encode(NodeReply::Home(host)),
             NodeCall::GetConfig(name) => {
                 let option = self.config.options.iter().find(|option| option.0 == name);
                 encode(NodeReply::Config(&option.ok_or(Code::InvalidOption)?.1))

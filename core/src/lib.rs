@@ -88,6 +88,26 @@ pub use engine::{Engine, Output};
 
 /// Which of `shards` engines has the topic of this name. Stable, so that every part of a host agrees.
 pub fn shard_of(topic: &str, shards: usize) -> usize {
-    let hash = topic.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    (hash >> 32) as usize % shards.max(1)
+    let fnv = topic.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    // The last characters, in which names differ most, have not reached the upper bits yet.
+    let hash = (fnv ^ fnv >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((u128::from(hash) * shards.max(1) as u128) >> 64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    #[test]
+    fn names_that_differ_little_are_spread() {
+        for shards in [2, 3, 8, 64] {
+            for names in ["t", "orders-", "a.b."] {
+                let mut topics = alloc::vec![0; shards];
+                (0..1000).for_each(|n| topics[super::shard_of(&format!("{names}{n}"), shards)] += 1);
+                let even = 1000 / shards;
+                assert!(topics.iter().all(|count| (even / 3..even * 2 + 8).contains(count)), "{names}: {topics:?}");
+            }
+        }
+        assert_eq!(super::shard_of("t", 0), 0);
+    }
 }

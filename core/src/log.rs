@@ -54,6 +54,8 @@ pub(crate) struct Log {
     low: u64,
     /// Ids from here on are kept for replay.
     keep: u64,
+    /// No chunk from this id on was freed.
+    whole: u64,
     /// The next message's id.
     next: u64,
     /// Bytes of all bodies so far.
@@ -103,6 +105,7 @@ impl Log {
             front: 0,
             low: 0,
             keep: u64::MAX,
+            whole: 1,
             next: 1,
             body_bytes: 0,
             chunk_memory: 0,
@@ -170,7 +173,8 @@ impl Log {
     /// The number of the chunk that has or had this id, or will have it. O(log chunks).
     pub(crate) fn chunk_of(&self, id: u64) -> u64 {
         let after = self.chunks.partition_point(|chunk| chunk.first <= id);
-        self.front + (after.max(1) - 1) as u64
+        // What is older than the first chunk stands aside, if anywhere: the number is that of a chunk that is gone.
+        (self.front + after as u64).saturating_sub(1)
     }
 
     /// Bytes of the bodies of all messages before this one, which a cursor must not have passed for good.
@@ -211,13 +215,19 @@ impl Log {
     /// When the last message of the first chunk that is kept for replay was published. The newest chunk does not
     /// count: it stays in any case.
     pub(crate) fn first_kept_at(&self) -> Option<Time> {
-        let first = (self.chunk_of(self.keep) - self.front) as usize;
+        let first = self.chunk_of(self.keep).saturating_sub(self.front) as usize;
         let full = self.chunks.len() - 1;
         self.chunks.iter().take(full).skip(first).find(|chunk| !chunk.freed).map(|chunk| chunk.last_at)
     }
 
+    /// The first id, this one or later, from which on no chunk is freed: nothing is missing after it.
+    pub(crate) fn whole_from(&self, id: u64) -> u64 {
+        id.max(self.whole)
+    }
+
     /// Messages from this id on are kept for replay; those before only as long as they are needed.
     pub(crate) fn set_keep(&mut self, keep: u64) {
+        let keep = self.whole_from(keep);
         let from = self.chunk_of(self.keep.min(keep));
         self.keep = keep;
         let until = self.chunk_of(keep.min(self.next));
@@ -333,6 +343,7 @@ impl Log {
             self.aside.insert(chunk.first + index as u64, Aside { record: chunk.records[start..end].into(), pins });
         }
         self.chunk_memory -= chunk.memory();
+        self.whole = self.whole.max(self.chunk(number + 1).first);
         let chunk = self.chunk_mut(number);
         *chunk = Chunk {
             first: chunk.first,

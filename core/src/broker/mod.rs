@@ -284,6 +284,7 @@ impl Broker {
         self.forward_dead_letters(topic, number);
         let Scene { channel, env } = self.topics[topic as usize].scene(number, now, &self.limits);
         channel.watch_clients(&env);
+        channel.scanning &= !channel.pollers.is_empty();
         if channel.scanning && !self.scans.contains(&(topic, number)) {
             self.scans.push_back((topic, number));
         }

@@ -27,6 +27,10 @@ pub(super) struct Clients {
     names: HashMap<Box<str>, u32, foldhash::fast::FixedState>,
     /// With so many consumers, those long gone are looked for.
     purge_at: usize,
+    /// How many wait or hold a message.
+    busy: u32,
+    /// When any of them polled last.
+    last_seen: Option<Time>,
 }
 
 #[derive(Debug)]
@@ -43,8 +47,12 @@ struct Client {
 }
 
 impl Client {
+    fn is_busy(&self) -> bool {
+        self.waiting > 0 || self.in_flight > 0
+    }
+
     fn is_present(&self, now: Time, timeout: Duration) -> bool {
-        self.waiting > 0 || self.in_flight > 0 || self.last_seen + timeout > now
+        self.is_busy() || self.last_seen + timeout > now
     }
 }
 
@@ -53,6 +61,7 @@ impl Clients {
     pub(super) fn seen(&mut self, name: Option<&str>, address: &str, now: Time, timeout: Duration) -> ClientId {
         let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
         let name = name.unwrap_or(host);
+        self.last_seen = Some(now);
         if let Some(&id) = self.names.get(name) {
             let client = &mut self.slab[id as usize];
             client.last_seen = now;
@@ -88,7 +97,9 @@ impl Clients {
 
     fn with(&mut self, id: ClientId, change: impl FnOnce(&mut Client)) {
         if let Some(client) = self.slab.get_mut(id.0 as usize) {
+            self.busy -= u32::from(client.is_busy());
             change(client);
+            self.busy += u32::from(client.is_busy());
         }
     }
 
@@ -99,6 +110,7 @@ impl Clients {
 
     /// It was answered, or hung up.
     pub(super) fn stops_waiting(&mut self, id: ClientId, now: Time) {
+        self.last_seen = Some(now);
         self.with(id, |client| {
             client.waiting -= 1;
             client.last_seen = now;
@@ -130,10 +142,7 @@ impl Clients {
 
     /// When the last of them that neither waits nor holds anything is taken to have left; `None` while one does.
     pub(super) fn all_gone_at(&self, timeout: Duration) -> Option<Time> {
-        if self.slab.iter().any(|(_, client)| client.waiting > 0 || client.in_flight > 0) {
-            return None;
-        }
-        self.slab.iter().map(|(_, client)| client.last_seen + timeout).max()
+        self.last_seen.filter(|_| self.busy == 0).map(|last_seen| last_seen + timeout)
     }
 
     pub(super) fn count(&self, now: Time, timeout: Duration) -> u64 {

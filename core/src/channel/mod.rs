@@ -236,8 +236,11 @@ impl Channel {
         changes.max_attempts.inspect(|value| options.max_attempts = *value);
         changes.max_in_flight.inspect(|value| options.max_in_flight = *value);
         if let Some(topic) = changes.dead_letter {
-            options.dead_letter = topic.map(Name::into_owned);
-            self.effects.outbox.extend(self.options.dead_letter.iter().flat_map(|_| self.dead.keys()));
+            let topic = topic.map(Name::into_owned);
+            if options.dead_letter != topic {
+                options.dead_letter = topic;
+                self.effects.outbox.extend(self.options.dead_letter.iter().flat_map(|_| self.dead.keys()));
+            }
         }
         if let Some(ordered) = changes.ordered {
             self.set_ordered(ordered, env);
@@ -362,6 +365,8 @@ impl Channel {
             None if self.waiting.contains(&id) => self.remove_waiting(id, env),
             None if id >= self.cursor.id() && id < env.flow && self.gaps.end_of(id).is_none() => {
                 self.skip(id, id + 1, size);
+                // Without consumers nobody else would let go of the memory.
+                while self.pass_gap(env) {}
             }
             None => return,
         }

@@ -35,12 +35,28 @@ impl Topic {
         }
         self.voids.insert(id, id + 1, 0);
         if id >= self.flow.id() {
-            return self.backlog_voids.insert(id, id + 1, size);
+            self.backlog_voids.insert(id, id + 1, size);
+            return self.pass_voids();
         }
         let flow = self.flow.id();
         for (_, channel) in &mut self.channels {
             channel.expire(id, size, &mut Env { flow, log: &mut self.log, now, limits });
         }
+    }
+
+    /// Moves on past what is not to be handed over, where there is no channel that has to be told.
+    fn pass_voids(&mut self) {
+        while self.names.is_empty()
+            && let Some(end) = self.backlog_voids.starting_at(self.flow.id())
+        {
+            self.pass_void(end);
+        }
+    }
+
+    /// Moves on past the range of voids that begins at the first message not handed over.
+    pub(super) fn pass_void(&mut self, end: u64) {
+        self.backlog_voids.pass_first(self.log.bytes_before(end) - self.log.bytes_before(self.flow.id()));
+        self.log.advance(&mut self.flow, end);
     }
 
     /// Remembers when a new message expires. Messages that are gone before they expire are forgotten in time.

@@ -74,12 +74,15 @@ impl Topic {
         while !self.kept_back().fits(room) {
             let oldest = self.flow.id();
             if let Some(end) = self.backlog_voids.starting_at(oldest) {
-                self.backlog_voids.pass_first(self.log.bytes_before(end) - self.log.bytes_before(oldest));
-                self.log.advance(&mut self.flow, end);
+                self.pass_void(end);
             } else {
                 self.voids.insert(oldest, oldest + 1, 0);
                 self.log.step(&mut self.flow);
             }
+        }
+        if self.deferred.len() as u64 > 2 * self.depth() + 64 {
+            let first = self.flow.id();
+            self.deferred.retain(|id| *id >= first);
         }
         Ok(())
     }

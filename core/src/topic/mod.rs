@@ -214,7 +214,7 @@ impl Topic {
     /// The oldest message that a channel may start with.
     fn earliest(&self, now: Time) -> u64 {
         let positions = self.channels.iter().map(|(_, channel)| channel.position());
-        positions.chain([self.flow.id(), self.retained_from(now)]).min().unwrap_or_default()
+        positions.chain([self.flow.id(), self.log.whole_from(self.retained_from(now))]).min().unwrap_or_default()
     }
 
     /// Whether it hands nothing over for now.
@@ -265,10 +265,15 @@ impl Topic {
 
     /// The messages that the topic keeps, from this id on.
     pub(crate) fn peek(&self, from: u64, max: usize, now: Time) -> Vec<Peeked> {
-        let ids = from.max(self.earliest(now))..self.log.next_id();
-        let kept = ids.filter(|id| self.voids.end_of(*id).is_none());
-        let records = kept.filter_map(|id| Some((id, self.log.get(id)?)));
-        records.take(max).map(|(id, record)| crate::channel::shown(id, &record)).collect()
+        let mut id = from.max(self.earliest(now));
+        let kept = core::iter::from_fn(|| {
+            while let Some(end) = self.voids.end_of(id) {
+                id = end;
+            }
+            id += 1;
+            self.log.get(id - 1).map(|record| crate::channel::shown(id - 1, &record))
+        });
+        kept.take(max).collect()
     }
 
     pub(crate) fn stats(&self, filter: &Filter<'_>, now: Time, limits: &Limits) -> TopicStats {

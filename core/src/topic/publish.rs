@@ -76,14 +76,17 @@ impl Topic {
 
     fn append(&mut self, record: &Record<'_>, limits: &Limits) -> u64 {
         let full = self.name.is_ephemeral() && self.keeps_back() && self.depth() >= limits.mem_queue_size;
-        let id = self.log.append(record);
         self.message_count += 1;
         self.message_bytes += record.body.len() as u64;
         if full {
+            // Nobody is to see it, so only its id is kept.
+            let nothing = Record { due: None, expires: None, key: None, header_block: &[], body: &[], ..*record };
+            let id = self.log.append(&nothing);
             self.voids.insert(id, id + 1, 0);
-            self.backlog_voids.insert(id, id + 1, record.body.len() as u64);
+            self.backlog_voids.insert(id, id + 1, 0);
             return id;
         }
+        let id = self.log.append(record);
         if record.due.is_some() {
             self.deferred.push(id);
         }

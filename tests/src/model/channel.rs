@@ -287,9 +287,20 @@ impl Channel {
     pub(super) fn expire(&mut self, now: Nanos) {
         for id in self.ids(|place| !matches!(place, Place::InFlight(_) | Place::Dead | Place::Gone)) {
             if self.slot(id).expires.is_some_and(|expires| expires <= now) {
+                let was_ahead = self.slot(id).place == Place::Fresh;
                 self.leave(id);
+                if was_ahead {
+                    self.pass_what_is_not_fresh();
+                }
                 self.counts.expired += 1;
             }
+        }
+    }
+
+    /// Moves on to the next message that nobody was handed yet.
+    fn pass_what_is_not_fresh(&mut self) {
+        while self.cursor <= self.slots.len() as u64 && self.slot(self.cursor).place != Place::Fresh {
+            self.cursor += 1;
         }
     }
 

@@ -147,8 +147,14 @@ impl Topic {
     /// What the topic still has is lost when its time to live runs out.
     pub(super) fn expire(&mut self, now: Nanos) {
         let kept_back = self.flow as usize - 1..;
+        let mut newly = false;
         for message in self.messages[kept_back].iter_mut().filter(|message| message.is_expired(now)) {
+            newly |= !message.lost;
             message.lost = true;
+        }
+        while newly && self.channels.is_empty() && self.flow < self.end() && self.messages[self.flow as usize - 1].lost
+        {
+            self.flow += 1;
         }
     }
 
