@@ -39,7 +39,7 @@ impl Shelf {
         }
         let first = match read(body, body_limit(self.limits(), head.uri.path())).await {
             Ok(bytes) => self.ask(&head, &bytes, peer),
-            Err(Unread::TooBig) => Ok(last(api::body_over_limit(self.limits(), head.uri.path()))),
+            Err(Unread::TooBig) => Ok(last(api::body_too_big(self.limits(), head.uri.path()))),
             Err(Unread::Broken) => {
                 Ok(last(api::refuse(&View::default(), &ApiError::new(Code::InvalidRequest, BROKEN))))
             }

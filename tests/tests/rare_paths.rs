@@ -137,10 +137,10 @@ fn a_message_expires_however_old_its_chunk() {
 fn a_replay_starts_after_what_is_gone() {
     for (at_first, later) in [("&retain_bytes=1000000", ""), ("", "/topic/config?topic=t&retain=1h")] {
         let mut broker = Broker::new(at_first, "");
-        broker.post("/pub?topic=t", &[b'x'; 300_000]);
+        broker.post("/pub?topic=t", &vec![b'x'; 300_000]);
         broker.lease("&timeout=15m");
         for _ in 0..20 {
-            broker.post("/pub?topic=t", &[b'x'; 300_000]);
+            broker.post("/pub?topic=t", &vec![b'x'; 300_000]);
             while !broker.lease("&ack=auto").is_empty() {}
         }
         if !later.is_empty() {
@@ -180,7 +180,7 @@ fn expired_messages_are_let_go_of_though_nobody_polls() {
     let mut broker = Broker::new("", "");
     for _ in 0..50 {
         for _ in 0..10 {
-            broker.post("/pub?topic=t&ttl=1s", &[b'x'; 100_000]);
+            broker.post("/pub?topic=t&ttl=1s", &vec![b'x'; 100_000]);
         }
         broker.pass(Duration::from_secs(2));
     }

@@ -28,7 +28,7 @@ pub(super) use publish::{mpub, publish};
 /// Reads a request. Pure: no state, no clock.
 pub fn decode<'a>(limits: &Limits, request: &Request<'a>) -> Decoded<'a> {
     let mut context = Context::default();
-    let call = understand(limits, request, &mut context);
+    let call = understand(limits, request, &mut context).map_err(|error| error.with_limits(limits));
     Decoded { context, call }
 }
 

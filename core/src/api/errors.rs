@@ -1,8 +1,12 @@
 //! Every error code, its status and its sentence, in one table.
 
+use alloc::borrow::Cow;
+use alloc::format;
 use alloc::string::String;
 
+use super::values;
 use crate::command::Refusal;
+use crate::config::Limits;
 
 /// Writes the table out as the enum and what can be asked of it.
 macro_rules! codes {
@@ -73,10 +77,10 @@ codes! {
     InvalidDefer "INVALID_DEFER" 400 "defer is a duration from 0 to max-req-timeout: 1500 (milliseconds), 30s, 5m.";
     InvalidKey "INVALID_KEY" 400 "key has 1 to 256 bytes.";
     InvalidDedup "INVALID_DEDUP" 400 "dedup (or Idempotency-Key) has 1 to 256 bytes.";
-    InvalidTtl "INVALID_TTL" 400 "ttl is a duration of 1 ms or more: 1500 (milliseconds), 30s, 5m.";
+    InvalidTtl "INVALID_TTL" 400 "ttl is a duration of 1ms or more: 1500 (milliseconds), 30s, 5m.";
     InvalidMax "INVALID_MAX" 400 "max is a number from 1 to 10000.";
     InvalidWait "INVALID_WAIT" 400 "wait is a duration from 0 to 1h: 1500 (milliseconds), 30s, 5m.";
-    InvalidTimeout "INVALID_TIMEOUT" 400 "timeout is a duration from 1 ms to max-msg-timeout: 1500 (milliseconds), 30s, 5m.";
+    InvalidTimeout "INVALID_TIMEOUT" 400 "timeout is a duration from 1ms to max-msg-timeout: 1500 (milliseconds), 30s, 5m.";
     InvalidAck "INVALID_ACK" 400 "ack is explicit or auto.";
     InvalidFormat "INVALID_FORMAT" 400 "format is raw (for max=1), json, ndjson, sse or frames.";
     InvalidStream "INVALID_STREAM" 400 "stream is true or false, and only ndjson and sse can stream.";
@@ -125,9 +129,35 @@ impl ApiError {
         ApiError { code, detail: Some(detail.into()), allow: None }
     }
 
+    /// The same, with the values of the limits that the code's sentence names.
+    pub(super) fn with_limits(mut self, limits: &Limits) -> Self {
+        if self.detail.is_none()
+            && let Cow::Owned(sentence) = name_limits(self.code.sentence(), limits)
+        {
+            self.detail = Some(sentence);
+        }
+        self
+    }
+
     /// The sentence for the person who has to act.
     pub fn sentence(&self) -> &str {
         self.detail.as_deref().unwrap_or(self.code.sentence())
+    }
+}
+
+/// A sentence that gives the value of the limit that it names.
+pub(super) fn name_limits<'a>(sentence: &'a str, limits: &Limits) -> Cow<'a, str> {
+    let bytes = |name: &'static str, max: usize| (name, format!("the {max} bytes that {name}"));
+    let duration = |name: &'static str, max| (name, format!("{} ({name})", values::duration_text(max)));
+    let limits = [
+        bytes("max-msg-size", limits.max_msg_size),
+        bytes("max-body-size", limits.max_body_size),
+        duration("max-msg-timeout", limits.max_msg_timeout),
+        duration("max-req-timeout", limits.max_req_timeout),
+    ];
+    match limits.iter().find(|(name, _)| sentence.contains(name)) {
+        Some((name, value)) => Cow::Owned(sentence.replace(name, value)),
+        None => Cow::Borrowed(sentence),
     }
 }
 
@@ -172,6 +202,26 @@ mod tests {
                 assert!(!same || matches!(a.text(), "BAD_MESSAGE" | "INVALID_VALUE"), "{}", a.text());
             }
         }
+    }
+
+    #[test]
+    fn a_limit_is_named_with_its_value() {
+        let limits = Limits::default();
+        let sentence = |code: Code| String::from(ApiError::from(code).with_limits(&limits).sentence());
+        for (code, expected) in [
+            (Code::MsgTooBig, "A message is longer than the 1048576 bytes that max-msg-size allows."),
+            (Code::InvalidDefer, "defer is a duration from 0 to 1h (max-req-timeout): 1500 (milliseconds), 30s, 5m."),
+            (
+                Code::InvalidTimeout,
+                "timeout is a duration from 1ms to 15m (max-msg-timeout): 1500 (milliseconds), 30s, 5m.",
+            ),
+            (Code::InvalidKey, Code::InvalidKey.sentence()),
+        ] {
+            assert_eq!(sentence(code), expected);
+        }
+        assert!(sentence(Code::BodyTooBig).contains(" longer than the 5242880 bytes that max-body-size allows: "));
+        let own = ApiError::new(Code::MsgTooBig, "max-msg-size is what it is.");
+        assert_eq!(own.clone().with_limits(&limits), own);
     }
 
     #[test]

@@ -5,10 +5,13 @@ use alloc::string::String;
 
 use crate::config::Identity;
 
-/// The page.
-pub(super) fn page(identity: &Identity) -> String {
+/// The page, with the `host:port` that the client reached it by where that is known.
+pub(super) fn page(identity: &Identity, host: Option<&str>) -> String {
     let Identity { version, http_port, .. } = identity;
-    let url = format!("http://localhost:{http_port}");
+    let url = match host {
+        Some(host) => format!("http://{host}"),
+        None => format!("http://localhost:{http_port}"),
+    };
     format!(
         "\
 shelfmq {version}: a message broker that speaks HTTP, with NSQ's topics and channels.
@@ -17,7 +20,7 @@ Publish a message, or one a line:
   curl -d 'hello' '{url}/pub?topic=books'
   printf 'one\\ntwo\\n' | curl --data-binary @- '{url}/mpub?topic=books'
 
-Lease one, waiting up to 30 s; Shelf-Receipt is what settles it:
+Lease one for 60 s, waiting up to 30 s for it; unless it is finished by its Shelf-Receipt, it is delivered again:
   curl -i '{url}/sub?topic=books&channel=readers'
 
 Finish it; or put it back for later; or keep it for longer:
@@ -54,7 +57,9 @@ mod tests {
 
     #[test]
     fn every_command_on_the_page_is_understood() {
-        let page = page(&Identity { http_port: 5000, ..Identity::default() });
+        let identity = Identity { http_port: 5000, ..Identity::default() };
+        assert!(page(&identity, Some("[::1]:80")).contains("curl -d 'hello' 'http://[::1]:80/pub?topic=books'"));
+        let page = page(&identity, None);
         let mut commands = 0;
         for line in page.lines().filter(|line| line.contains("curl ")) {
             let url =

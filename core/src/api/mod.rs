@@ -209,8 +209,8 @@ pub enum NodeCall<'a> {
     Register(&'a [u8]),
     /// `GET /openapi.json`.
     OpenApi,
-    /// `GET /`: the page of commands to paste.
-    Home,
+    /// `GET /`: the page of commands to paste, and the `host:port` that the client reached it by.
+    Home(Option<&'a str>),
 }
 
 /// Which engine a call is for, where several share the topics of one broker.
@@ -251,8 +251,8 @@ pub enum NodeReply<'a> {
     Nodes(&'a [Producer]),
     /// The API's own description.
     OpenApi,
-    /// The page of commands to paste.
-    Home,
+    /// The page of commands to paste, for a client that reached it by this `host:port`.
+    Home(Option<&'a str>),
 }
 
 /// What `/stats` tells.
@@ -303,9 +303,9 @@ pub fn body_limit(limits: &Limits, path: &str) -> usize {
 }
 
 /// The answer to a request whose body is longer than [`body_limit`].
-pub fn body_too_big(path: &str) -> Response {
+pub fn body_too_big(limits: &Limits, path: &str) -> Response {
     let code = if path == PUB { Code::MsgTooBig } else { Code::BodyTooBig };
-    refuse(&Context::default(), &code.into())
+    refuse(&Context::default(), &ApiError::from(code).with_limits(limits))
 }
 
 /// The path whose body is one message, and no longer than a message may be.

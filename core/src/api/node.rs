@@ -30,7 +30,7 @@ pub fn encode_node(context: &Context, identity: &Identity, reply: NodeReply<'_>)
         }
         NodeReply::Nodes(nodes) => Response::json(200, &Nodes { producers: nodes.iter().map(Node::of).collect() }),
         NodeReply::OpenApi => Response::json(200, &openapi::document(identity)),
-        NodeReply::Home => Response::text(200, text(home::page(identity))),
+        NodeReply::Home(host) => Response::text(200, text(home::page(identity, host))),
     };
     response.in_context(context)
 }

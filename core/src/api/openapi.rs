@@ -1,5 +1,7 @@
 //! `/openapi.json`: the route table as an `OpenAPI` 3.1 document.
 
+mod answers;
+
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,8 +9,8 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value, json};
 
 use super::errors::Code;
-use super::parameters::{Param, Shape};
-use super::routes::{Payload, ROUTES, Route};
+use super::parameters::{DEDUP, Param, Shape};
+use super::routes::{Answer, Payload, ROUTES, Route};
 use crate::config::Identity;
 
 /// The document.
@@ -29,7 +31,8 @@ pub(super) fn document(identity: &Identity) -> Value {
         },
         "paths": paths,
         "components": {
-            "schemas": { "Error": error_schema() },
+            "schemas": answers::schemas(),
+            "headers": answers::fields(),
         },
     })
 }
@@ -46,6 +49,14 @@ fn operation(route: &Route, method: &str) -> Value {
     let mut parameters: Vec<Value> = route.params.iter().map(|param| parameter(param)).collect();
     if let Some((_, name)) = route.path.split_once(':') {
         parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
+    }
+    if route.params.iter().any(|param| param.name == DEDUP.name) {
+        parameters.push(json!({
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Says the same as dedup, which comes first.",
+            "schema": schema(DEDUP.shape),
+        }));
     }
     let mut operation = json!({
         "operationId": operation_id(route.path, method),
@@ -115,9 +126,9 @@ fn responses(route: &Route) -> Value {
         }
     }
     let mut responses = Map::new();
-    responses.insert("200".into(), json!({ "description": route.answer }));
-    if route.path == "/sub" {
-        responses.insert("204".into(), json!({ "description": "No message came in time." }));
+    responses.insert("200".into(), answers::success(route.answer, route.success));
+    if route.answer == Answer::Leased {
+        responses.insert("204".into(), answers::no_message());
     }
     for (status, codes) in by_status {
         responses.insert(alloc::format!("{status}"), error_response(&codes));
@@ -134,29 +145,14 @@ fn codes(route: &Route) -> impl Iterator<Item = Code> {
 fn error_response(codes: &[Code]) -> Value {
     let lines: Vec<String> =
         codes.iter().map(|code| alloc::format!("`{}`: {}", code.text(), code.sentence())).collect();
-    json!({
+    let mut response = json!({
         "description": lines.join("\n\n"),
         "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } },
-    })
-}
-
-fn error_schema() -> Value {
-    let refused = json!({
-        "type": "object",
-        "properties": {
-            "receipt": { "type": "string" },
-            "reason": { "type": "string", "enum": ["malformed", "not_in_flight", "lease_expired", "leased_again"] },
-        },
     });
-    json!({
-        "type": "object",
-        "required": ["message", "detail"],
-        "properties": {
-            "message": { "type": "string", "description": "The code." },
-            "detail": { "type": "string", "description": "One sentence a person can act on." },
-            "refused": { "type": "array", "items": refused },
-        },
-    })
+    if codes.contains(&Code::TopicFull) {
+        response["headers"] = json!({ "Retry-After": { "$ref": "#/components/headers/Retry-After" } });
+    }
+    response
 }
 
 fn request_body(payload: Payload) -> Value {
@@ -231,7 +227,9 @@ mod tests {
                 let operation = &document["paths"][path_template(route.path)][method.to_ascii_lowercase()];
                 assert_eq!(operation["summary"], route.summary, "{method} {}", route.path);
                 let in_path = usize::from(route.path.contains(':'));
-                assert_eq!(operation["parameters"].as_array().map(Vec::len), Some(route.params.len() + in_path));
+                let in_header = usize::from(matches!(route.path, "/pub" | "/mpub"));
+                let count = route.params.len() + in_path + in_header;
+                assert_eq!(operation["parameters"].as_array().map(Vec::len), Some(count));
             }
         }
     }
@@ -250,6 +248,23 @@ mod tests {
         assert!(lease.get("requestBody").is_none());
         assert!(document["paths"]["/sub"]["post"].get("requestBody").is_some());
         assert_eq!(document["paths"]["/config/{opt}"]["put"]["operationId"], "put_config_opt");
+    }
+
+    #[test]
+    fn what_is_referred_to_is_there() {
+        let document = document(&Identity::default());
+        let text = alloc::format!("{document}");
+        let mut references = 0;
+        for part in text.split("{\"$ref\":\"#").skip(1) {
+            let pointer = part.split('"').next().unwrap_or_default();
+            assert!(document.pointer(pointer).is_some(), "{pointer}");
+            references += 1;
+        }
+        assert!(references > 50);
+        let leased = &document["paths"]["/sub"]["get"]["responses"];
+        assert_eq!(leased["200"]["content"].as_object().map(Map::len), Some(5));
+        let full = &document["paths"]["/pub"]["post"]["responses"]["429"];
+        assert!(full["headers"]["Retry-After"].is_object());
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::Write as _;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
@@ -15,6 +17,9 @@ use super::parameters::Param;
 use super::values;
 use crate::command::ReceiptText;
 use crate::name::Name;
+
+/// How many unknown parameters are named back.
+const MAX_IGNORED: usize = 100;
 
 /// What needs no escape in a parameter's name.
 const NOT_PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -105,15 +110,20 @@ impl<'a> Params<'a> {
         self.list(param).map(values::receipt).collect()
     }
 
-    /// The names that are not among the known ones, each once, as `shelf-ignored` lists them.
+    /// The names that are not among the known ones, each once, as `shelf-ignored` lists them: up to a hundred, and
+    /// how many more.
     pub(super) fn ignored(&self, known: &[&Param]) -> Option<Box<str>> {
+        let mut names: BTreeSet<&str> = BTreeSet::new();
         let mut list = String::new();
-        for (i, (name, _)) in self.pairs.iter().enumerate() {
+        for (name, _) in &self.pairs {
             let is_known = known.iter().any(|param| param.name == name);
-            if !is_known && !self.pairs[..i].iter().any(|(earlier, _)| earlier == name) {
+            if !is_known && names.insert(name) && names.len() <= MAX_IGNORED {
                 let separator = if list.is_empty() { "" } else { ", " };
                 list.extend(core::iter::once(separator).chain(utf8_percent_encode(name, NOT_PLAIN)));
             }
+        }
+        if names.len() > MAX_IGNORED {
+            write!(list, ", +{}", names.len() - MAX_IGNORED).expect("writing to a string does not fail");
         }
         (!list.is_empty()).then(|| list.into_boxed_str())
     }
@@ -215,6 +225,8 @@ mod tests {
         assert_eq!(parse("topic=a").ignored(&known), None);
         let params = parse("b=1&topic=a&channel=x&b=2&a%0d%0ab=&%C3%A9=");
         assert_eq!(params.ignored(&known).as_deref(), Some("b, channel, a%0D%0Ab, %C3%A9"));
+        let many: String = (0..150).flat_map(|n| [String::from("x"), n.to_string(), String::from("&")]).collect();
+        assert!(parse(&many).ignored(&known).is_some_and(|list| list.ends_with("x99, +50")));
     }
 
     use alloc::string::ToString;

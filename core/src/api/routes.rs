@@ -17,12 +17,12 @@ pub static ROUTES: &[Route] = &[
     post("/pub", decode::publish, "Publish the body as one message.")
         .takes(&[&TOPIC, &DEFER, &KEY, &DEDUP, &TTL])
         .body(Payload::Message)
-        .answers("OK, once the message is kept; Shelf-Id has its id. As JSON where that is accepted.")
+        .answers(Answer::Published, "OK, once the message is kept; Shelf-Id has its id. As JSON where that is accepted.")
         .fails(&[Code::MsgTooBig, Code::MsgEmpty, Code::HeadersTooBig, Code::TopicFull, Code::StorageFull, Code::Exiting]),
     post("/mpub", decode::mpub, "Publish the body's messages, all or none.")
         .takes(&[&TOPIC, &BINARY, &DEFER, &KEY, &DEDUP, &TTL])
         .body(Payload::Batch)
-        .answers("OK, once the messages are kept; Shelf-Id has the first id, Shelf-Count how many. As JSON where that is accepted.")
+        .answers(Answer::Batch, "OK, once the messages are kept; Shelf-Id has the first id, Shelf-Count how many. As JSON where that is accepted.")
         .fails(&[
             Code::BodyTooBig,
             Code::MsgTooBig,
@@ -39,31 +39,31 @@ pub static ROUTES: &[Route] = &[
         .beyond_nsq()
         .takes(&[&ARG_TOPIC, &CHANNEL, &MAX, &WAIT, &TIMEOUT, &ACK, &FIN, &FORMAT, &CLIENT, &STREAM])
         .body(Payload::Receipts)
-        .answers("The messages in the chosen format; 204 when none came in time.")
+        .answers(Answer::Leased, "The messages in the chosen format.")
         .fails(&[Code::Exiting]),
     post("/fin", decode::fin, "Finish leased messages.")
         .beyond_nsq()
         .takes(&[&ARG_TOPIC, &CHANNEL, &RECEIPT])
         .body(Payload::Receipts)
-        .answers(SETTLED)
+        .answers(Answer::Json("Settled"), SETTLED)
         .fails(&[Code::FinFailed, Code::TopicNotFound, Code::ChannelNotFound, Code::Exiting]),
     post("/req", decode::req, "Requeue leased messages.")
         .beyond_nsq()
         .takes(&[&ARG_TOPIC, &CHANNEL, &RECEIPT, &REQ_DEFER])
         .body(Payload::Receipts)
-        .answers(SETTLED)
+        .answers(Answer::Json("Settled"), SETTLED)
         .fails(&[Code::ReqFailed, Code::TopicNotFound, Code::ChannelNotFound, Code::Exiting]),
     post("/touch", decode::touch, "Extend the leases of messages, up to max-msg-timeout from their delivery.")
         .beyond_nsq()
         .takes(&[&ARG_TOPIC, &CHANNEL, &RECEIPT, &TOUCH_TIMEOUT])
         .body(Payload::Receipts)
-        .answers(SETTLED)
+        .answers(Answer::Json("Settled"), SETTLED)
         .fails(&[Code::TouchFailed, Code::TopicNotFound, Code::ChannelNotFound, Code::Exiting]),
     post("/settle", decode::settle, "Finish, requeue and touch in one call.")
         .beyond_nsq()
         .takes(&[&ARG_TOPIC, &CHANNEL])
         .body(Payload::Settle)
-        .answers(SETTLED)
+        .answers(Answer::Json("Settled"), SETTLED)
         .fails(&[
             Code::InvalidBody,
             Code::InvalidTimeout,
@@ -102,52 +102,52 @@ pub static ROUTES: &[Route] = &[
     post("/channel/seek", decode::seek, "Move a channel to another place in its topic: replay, or skip.")
         .beyond_nsq()
         .takes(&[&ARG_TOPIC, &CHANNEL, &TO])
-        .answers("The id of the channel's next message, as JSON.")
+        .answers(Answer::Json("Position"), "The id of the channel's next message, as JSON.")
         .fails(NO_CHANNEL),
     post("/channel/redrive", decode::redrive, "Make dead letters ready again.")
         .beyond_nsq()
         .takes(&[&ARG_TOPIC, &CHANNEL, &DEAD_IDS])
-        .answers("How many, as JSON.")
+        .answers(Answer::Json("Redriven"), "How many, as JSON.")
         .fails(NO_CHANNEL),
     get("/dead", decode::dead, "List a channel's dead letters.")
         .beyond_nsq()
         .takes(&[&ARG_TOPIC, &CHANNEL, &FROM, &PEEK_MAX])
-        .answers("The dead letters, as JSON.")
+        .answers(Answer::Json("PeekedMessages"), "The dead letters, as JSON.")
         .fails(NO_CHANNEL),
     post("/dead/empty", decode::empty_dead, "Drop a channel's dead letters.")
         .beyond_nsq()
         .takes(&[&ARG_TOPIC, &CHANNEL])
-        .answers("How many, as JSON.")
+        .answers(Answer::Json("Dropped"), "How many, as JSON.")
         .fails(NO_CHANNEL),
     get("/peek", decode::peek, "Look at messages without leasing them.")
         .beyond_nsq()
         .takes(&[&ARG_TOPIC, &PEEK_CHANNEL, &FROM, &PEEK_MAX, &STATE])
-        .answers("The messages, as JSON.")
+        .answers(Answer::Json("PeekedMessages"), "The messages, as JSON.")
         .fails(&[Code::MissingArgChannel, Code::TopicNotFound, Code::ChannelNotFound]),
-    get("/ping", decode::ping, "Whether the broker is well.").answers("OK."),
-    get("/info", decode::info, "Who this broker is.").answers("Version, addresses and start, as JSON."),
+    get("/ping", decode::ping, "Whether the broker is well.").answers(Answer::Text, "OK."),
+    get("/info", decode::info, "Who this broker is.").answers(Answer::Json("Info"), "Version, addresses and start, as JSON."),
     get("/stats", decode::stats, "Topics, channels and consumers in numbers.")
         .takes(&[&STATS_FORMAT, &STATS_TOPIC, &STATS_CHANNEL, &INCLUDE_CLIENTS, &INCLUDE_MEM])
-        .answers("The numbers, as text or as JSON."),
-    get("/metrics", decode::metrics, "Topics and channels in numbers, for Prometheus.").beyond_nsq().answers("Prometheus text."),
-    get("/config/:opt", decode::get_config, "The value of an option.").answers(OPTION).fails(&[Code::InvalidOption]),
+        .answers(Answer::Stats, "The numbers, as text or as JSON."),
+    get("/metrics", decode::metrics, "Topics and channels in numbers, for Prometheus.").beyond_nsq().answers(Answer::Text, "Prometheus text."),
+    get("/config/:opt", decode::get_config, "The value of an option.").answers(Answer::Option, OPTION).fails(&[Code::InvalidOption]),
     put("/config/:opt", decode::put_config, "Set an option until the broker restarts.")
         .body(Payload::Value)
-        .answers(OPTION)
+        .answers(Answer::Option, OPTION)
         .fails(&[Code::InvalidOption, Code::InvalidValue, Code::ValueTooBig]),
-    get("/topics", decode::topics, "The names of all topics.").answers("The names, as JSON."),
-    get("/channels", decode::channels, "The names of a topic's channels.").takes(&[&ANY_TOPIC]).answers("The names, as JSON."),
+    get("/topics", decode::topics, "The names of all topics.").answers(Answer::Json("Topics"), "The names, as JSON."),
+    get("/channels", decode::channels, "The names of a topic's channels.").takes(&[&ANY_TOPIC]).answers(Answer::Json("Channels"), "The names, as JSON."),
     get("/lookup", decode::lookup, "The nodes that have a topic, and its channels.")
         .takes(&[&ANY_TOPIC])
-        .answers("Channels and nodes, as JSON.")
+        .answers(Answer::Json("Lookup"), "Channels and nodes, as JSON.")
         .fails(&[Code::TopicNotFound]),
-    get("/nodes", decode::nodes, "All nodes and their topics.").answers("The nodes, as JSON."),
+    get("/nodes", decode::nodes, "All nodes and their topics.").answers(Answer::Json("Nodes"), "The nodes, as JSON."),
     post("/nodes/register", decode::register, "Tell this directory what another node has.")
         .beyond_nsq()
         .body(Payload::Registration)
         .fails(&[Code::InvalidBody]),
-    get("/openapi.json", decode::openapi, "This API, described.").beyond_nsq().answers("An OpenAPI 3.1 document."),
-    get("/", decode::home, "A page of commands to paste.").beyond_nsq().answers("Text."),
+    get("/openapi.json", decode::openapi, "This API, described.").beyond_nsq().answers(Answer::Document, "An OpenAPI 3.1 document."),
+    get("/", decode::home, "A page of commands to paste.").beyond_nsq().answers(Answer::Text, "Text."),
 ];
 
 const SETTLED: &str = "How many messages were settled and which receipts were refused and why, as JSON.";
@@ -171,8 +171,10 @@ pub struct Route {
     pub params: &'static [&'static Param],
     /// What its body is.
     pub payload: Payload,
+    /// What the body of a success is.
+    pub answer: Answer,
     /// What a success says.
-    pub answer: &'static str,
+    pub success: &'static str,
     /// What can go wrong beside what its parameters say.
     pub errors: &'static [Code],
     /// What makes the call of it.
@@ -196,6 +198,29 @@ pub enum Payload {
     Registration,
     /// The value of an option.
     Value,
+}
+
+/// What the body of a success is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing.
+    Nothing,
+    /// Text.
+    Text,
+    /// `OK`, or what became of one message.
+    Published,
+    /// `OK`, or what became of a batch.
+    Batch,
+    /// Leased messages, in any of their formats.
+    Leased,
+    /// Numbers, as text or as JSON.
+    Stats,
+    /// The value of an option.
+    Option,
+    /// The description of the API.
+    Document,
+    /// JSON with the schema of this name.
+    Json(&'static str),
 }
 
 /// What a method and a path lead to.
@@ -254,8 +279,8 @@ impl Route {
         Route { payload, ..self }
     }
 
-    const fn answers(self, answer: &'static str) -> Route {
-        Route { answer, ..self }
+    const fn answers(self, answer: Answer, success: &'static str) -> Route {
+        Route { answer, success, ..self }
     }
 
     const fn fails(self, errors: &'static [Code]) -> Route {
@@ -289,7 +314,8 @@ const fn route(method: &'static str, path: &'static str, decode: Decode, summary
         beyond_nsq: false,
         params: &[],
         payload: Payload::None,
-        answer: "Nothing.",
+        answer: Answer::Nothing,
+        success: "Nothing.",
         errors: &[],
         decode,
     }
@@ -330,7 +356,7 @@ mod tests {
     #[test]
     fn the_table_is_written_with_care() {
         for route in ROUTES {
-            for text in [route.summary, route.answer] {
+            for text in [route.summary, route.success] {
                 assert!(
                     text.ends_with('.') && text.starts_with(|c: char| c.is_ascii_uppercase()),
                     "{}: {text}",

@@ -1,6 +1,8 @@
 //! The shapes that parameter values have: durations, booleans, numbers, places, receipts.
 
 use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -30,6 +32,16 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
 fn saturating_number(digits: &str) -> Option<u64> {
     let step = |number: u64, digit: u8| number.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
     (!digits.is_empty()).then(|| digits.bytes().fold(0, step))
+}
+
+/// A duration as [`duration`] reads it, in the largest unit that it is a multiple of.
+pub(super) fn duration_text(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
+    match units.into_iter().find(|(_, unit_ms)| ms > 0 && ms.is_multiple_of(*unit_ms)) {
+        Some((unit, unit_ms)) => format!("{}{unit}", ms / unit_ms),
+        None => format!("{ms}ms"),
+    }
 }
 
 /// A boolean, in the four ways to write it.
@@ -82,7 +94,7 @@ pub(super) fn receipt_lines(body: &[u8]) -> Vec<ReceiptText<'_>> {
         let line = body[start..end].trim_ascii();
         start = end + 1;
         if !line.is_empty() {
-            receipts.push(receipt(alloc::string::String::from_utf8_lossy(line)));
+            receipts.push(receipt(String::from_utf8_lossy(line)));
         }
     }
     receipts
@@ -116,6 +128,14 @@ mod tests {
         for bad in ["", "s", "-1", "+1", "1.5s", "1 s", " 1", "1S", "1w", "1us", "1s1", "0x10", "１"] {
             assert_eq!(duration(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn durations_are_shown_as_they_are_read() {
+        for text in ["0ms", "1500ms", "61s", "15m", "1h", "25h", "7d"] {
+            assert_eq!(duration(text).map(duration_text).as_deref(), Some(text));
+        }
+        assert_eq!(duration("120s").map(duration_text).as_deref(), Some("2m"));
     }
 
     #[test]

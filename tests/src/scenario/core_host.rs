@@ -125,7 +125,7 @@ impl Host for CoreHost {
         self.tickets.insert(client, ticket);
         let (path, query) = wire.target.split_once('?').unwrap_or((&wire.target, ""));
         if wire.body.len() > api::body_limit(&self.engines[0].config().limits, path) {
-            self.head(ticket, api::body_too_big(path));
+            self.head(ticket, api::body_too_big(&self.engines[0].config().limits, path));
             self.push(ticket, Event::End);
             return Ok(());
         }

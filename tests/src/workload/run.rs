@@ -126,7 +126,7 @@ impl<'a> Runner<'a> {
     /// Gives a request to the core.
     fn ask(&mut self, ticket: Ticket, wire: &Wire) {
         if wire.body.len() > api::body_limit(&self.engine.config().limits, &wire.path) {
-            let response = real(api::body_too_big(&wire.path));
+            let response = real(api::body_too_big(&self.engine.config().limits, &wire.path));
             self.got.entry(ticket).or_default().push_back(Got::Answer(response));
             return;
         }

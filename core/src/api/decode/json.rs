@@ -12,9 +12,21 @@ use crate::api::values;
 /// Reads a JSON object. (Left to itself, serde takes a list of the fields' values for one, too.)
 pub(super) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, String> {
     if json.trim_ascii_start().first() == Some(&b'{') {
-        serde_json::from_slice(json).map_err(|error| format!("{error}"))
+        serde_json::from_slice(json).map_err(|error| fault(&error))
     } else {
         Err("a JSON object is expected".into())
+    }
+}
+
+/// What is wrong, and where: serde's own words for the place would count the one line there is.
+fn fault(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    let text = format!("{error}");
+    let what = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
+    match line {
+        0 => what.into(),
+        1 => format!("{what} (column {column})"),
+        _ => format!("{what} (line {line}, column {column})"),
     }
 }
 

@@ -8,6 +8,7 @@ use alloc::borrow::Cow;
 
 use super::{Input, Understood};
 use crate::api::errors::{ApiError, Code};
+use crate::api::headers;
 use crate::api::parameters::{
     ANY_TOPIC, INCLUDE_CLIENTS, INCLUDE_MEM, NODE, Param, STATS_CHANNEL, STATS_FORMAT, STATS_TOPIC,
 };
@@ -93,9 +94,18 @@ pub(in crate::api) fn openapi<'a>(_: &Input<'_, 'a>) -> Understood<'a> {
 }
 
 /// `GET /`.
-pub(in crate::api) fn home<'a>(_: &Input<'_, 'a>) -> Understood<'a> {
-    Ok(node(NodeCall::Home))
+pub(in crate::api) fn home<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+    let host = headers::header(input.request, "host").and_then(|host| core::str::from_utf8(host).ok());
+    Ok(node(NodeCall::Home(host.filter(|host| is_plausible_host(host)))))
 }
+
+/// Whether a `Host` may stand in a command to paste: nothing in it means anything to a shell.
+fn is_plausible_host(host: &str) -> bool {
+    (1..=MAX_HOST).contains(&host.len()) && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b))
+}
+
+/// The longest `host:port` there can be: a name of 253 bytes and a port.
+const MAX_HOST: usize = 259;
 
 fn node(call: NodeCall<'_>) -> (View, Call<'_>) {
     (View::Plain, Call::Node(call))

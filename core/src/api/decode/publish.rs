@@ -15,12 +15,13 @@ use smallvec::{SmallVec, smallvec};
 
 use super::json::{self, JsonDuration, Text};
 use super::{Input, Understood, topic_call};
-use crate::api::errors::{ApiError, Code};
+use crate::api::errors::{ApiError, Code, name_limits};
 use crate::api::headers::{self, Kept};
 use crate::api::parameters::{BINARY, DEDUP, DEFER, KEY, TOPIC, TTL};
 use crate::api::values;
 use crate::api::view::View;
 use crate::command::{MessageOptions, Messages, NewMessage, Publish, Verb};
+use crate::config::Limits;
 
 /// The lengths that a key may have, for order or for dedup.
 const KEY_BYTES: core::ops::RangeInclusive<usize> = 1..=256;
@@ -150,7 +151,7 @@ fn json_lines<'a>(
     input: &Input<'_, 'a>,
 ) -> Result<Vec<NewMessage<'a>>, ApiError> {
     let lines = body.split(|&b| b == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
-    lines.map(|(i, line)| json_line(line, options, input).map_err(|fault| fault.at_line(i + 1))).collect()
+    lines.map(|(i, line)| json_line(line, options, input).map_err(|fault| fault.at_line(i + 1, input.limits))).collect()
 }
 
 /// What is wrong with a line.
@@ -160,10 +161,12 @@ enum Fault {
 }
 
 impl Fault {
-    fn at_line(self, number: usize) -> ApiError {
+    fn at_line(self, number: usize, limits: &Limits) -> ApiError {
         match self {
             Fault::TooBig => {
-                ApiError::new(Code::MsgTooBig, format!("Line {number} is longer than max-msg-size allows."))
+                let max = limits.max_msg_size;
+                let sentence = format!("Line {number} is longer than the {max} bytes that max-msg-size allows.");
+                ApiError::new(Code::MsgTooBig, sentence)
             }
             Fault::Bad(what) => ApiError::new(Code::BadLine, format!("Line {number}: {what}.")),
         }
@@ -181,7 +184,7 @@ fn json_line<'a>(line: &'a [u8], common: &MessageOptions<'a>, input: &Input<'_, 
     let key = line.key.map(|key| key.0);
     let dedup = line.dedup.map(|dedup| dedup.0);
     check(!body.is_empty(), "the body is empty")?;
-    check(defer <= Some(input.limits.max_req_timeout), Code::InvalidDefer.sentence())?;
+    check(defer <= Some(input.limits.max_req_timeout), &name_limits(Code::InvalidDefer.sentence(), input.limits))?;
     check(ttl.is_none_or(|ttl| ttl >= MIN_TTL), Code::InvalidTtl.sentence())?;
     check(key.as_ref().is_none_or(|key| KEY_BYTES.contains(&key.len())), Code::InvalidKey.sentence())?;
     check(dedup.as_ref().is_none_or(|key| KEY_BYTES.contains(&key.len())), Code::InvalidDedup.sentence())?;

@@ -223,10 +223,10 @@ fn a_bad_line_of_json_is_named() {
         (r#"{"body":"a","body_base64":""}"#, "either `body` or `body_base64`"),
         (r#"{"body":""}"#, "the body is empty"),
         (r#"{"body_base64":"?"}"#, "not base64"),
-        (r#"{"body":"a","ttll":1}"#, "unknown field `ttll`"),
+        (r#"{"body":"a","ttll":1}"#, "unknown field `ttll`, "),
         (r#"{"body":"a","defer":"soon"}"#, "is no duration"),
-        (r#"{"body":"a","defer":"2h"}"#, "max-req-timeout"),
-        (r#"{"body":"a","ttl":0}"#, "1 ms or more"),
+        (r#"{"body":"a","defer":"2h"}"#, "from 0 to 1h (max-req-timeout)"),
+        (r#"{"body":"a","ttl":0}"#, "1ms or more"),
         (r#"{"body":"a","headers":{"host":""}}"#, "none of those that are kept"),
         (r#"{"body":"a","headers":{"ce-a":"\n"}}"#, "control characters"),
     ];
@@ -238,6 +238,10 @@ fn a_bad_line_of_json_is_named() {
     }
     let error = error("POST", "/mpub?topic=t", NDJSON, br#"{"body":"12345678901"}"#);
     assert_eq!((error.code, error.code.status()), (Code::MsgTooBig, 413));
+    assert_eq!(error.sentence(), "Line 1 is longer than the 10 bytes that max-msg-size allows.");
+    let cut = super::decode(&Limits::default(), &request("POST", "/mpub?topic=t", NDJSON, b"\n{\"body\""));
+    let sentence = cut.call.map_err(|error| String::from(error.sentence())).err();
+    assert_eq!(sentence.as_deref(), Some("Line 2: EOF while parsing an object (column 7)."));
 }
 
 #[test]
@@ -495,7 +499,15 @@ fn looking_leases_nothing() {
 #[test]
 fn the_nodes_calls_go_where_they_should() {
     assert!(matches!(node("/ping"), NodeCall::Ping));
-    assert!(matches!(node("/"), NodeCall::Home));
+    assert!(matches!(node("/"), NodeCall::Home(None)));
+    for (host, kept) in
+        [("box:80", true), ("[::1]:4151", true), ("", false), ("a'b", false), ("a b", false), ("é", false)]
+    {
+        let headers: Headers<'_> = &[("host", host.as_bytes())];
+        let decoded = decode(&limits(), &request("GET", "/", headers, b""));
+        let Ok(Call::Node(NodeCall::Home(found))) = decoded.call else { panic!("{host}: {decoded:?}") };
+        assert_eq!(found, kept.then_some(host));
+    }
     let NodeCall::Stats { json, memory, filter } = node("/stats") else { panic!("stats") };
     assert!(!json && memory && filter.clients && filter.topic.is_none() && filter.channel.is_none());
     let target = "/stats?format=json&topic=t&channel=&include_clients=false&include_mem=no";

@@ -178,6 +178,6 @@ fn refused_receipts_are_listed_but_not_without_end() {
 fn bodies_have_limits_by_path() {
     let limits = Limits { max_msg_size: 1, max_body_size: 2, ..Limits::default() };
     assert_eq!([body_limit(&limits, "/pub"), body_limit(&limits, "/mpub")], [1, 2]);
-    assert!(shown(&body_too_big("/pub")).contains("\"MSG_TOO_BIG\""));
-    assert!(shown(&body_too_big("/mpub")).contains("\"BODY_TOO_BIG\""));
+    assert!(shown(&body_too_big(&limits, "/pub")).contains("longer than the 1 bytes that max-msg-size allows."));
+    assert!(shown(&body_too_big(&limits, "/mpub")).contains("longer than the 2 bytes that max-body-size allows"));
 }
