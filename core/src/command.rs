@@ -147,6 +147,13 @@ pub struct ReceiptText<'a> {
     pub receipt: Option<Receipt>,
 }
 
+impl ReceiptText<'_> {
+    /// The receipt, or why it is refused.
+    pub(crate) fn read(&self) -> Result<Receipt, Refused> {
+        self.receipt.ok_or(Refused::Malformed)
+    }
+}
+
 /// Leased messages to finish, requeue and touch.
 #[derive(Debug)]
 pub struct Settle<'a> {

@@ -9,15 +9,13 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use crate::message::Record;
+use crate::message::{PLAIN_BYTES, Record};
 use crate::time::Time;
 
 /// The largest chunk, in bytes, unless one message is larger.
 const CHUNK_BYTES: usize = 256 * 1024;
 /// The smallest, which is all that a topic without backlog holds.
 const SMALL_CHUNK_BYTES: usize = 4 * 1024;
-/// The bytes that every record has beside its body and its optional fields.
-const PLAIN_BYTES: usize = 13;
 /// A chunk this far behind the newest is old.
 const OLD_CHUNKS: u64 = 8;
 /// An old chunk of which less than one in so many messages is pinned is not worth its memory.
@@ -128,10 +126,7 @@ impl Log {
 
     /// Adds a message; answers its id.
     pub(crate) fn append(&mut self, record: &Record<'_>) -> u64 {
-        let options = if record.due.is_some() { 8 } else { 0 }
-            + if record.expires.is_some() { 8 } else { 0 }
-            + record.key.map_or(0, |key| 2 + key.len())
-            + if record.header_block.is_empty() { 0 } else { 2 + record.header_block.len() };
+        let options = record.option_bytes();
         let bytes = PLAIN_BYTES + options + record.body.len();
         if self.tail().records.len() + bytes > self.tail().limit && !self.tail().offsets.is_empty() {
             self.add_chunk(bytes);
@@ -184,6 +179,11 @@ impl Log {
         }
         let chunk = self.chunk(self.chunk_of(id));
         chunk.body_bytes_before + chunk.bytes_before(id)
+    }
+
+    /// Bytes of the bodies of the messages from `start` on and before `end`.
+    pub(crate) fn bytes_between(&self, start: u64, end: u64) -> u64 {
+        self.bytes_before(end) - self.bytes_before(start)
     }
 
     /// The first message published at this time or later, or the next one. O(log messages).

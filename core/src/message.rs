@@ -89,6 +89,9 @@ fn write_hex(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(&text[zeros..]);
 }
 
+/// The bytes that every record has beside its body and its optional fields.
+pub(crate) const PLAIN_BYTES: usize = 13;
+
 const DUE: u8 = 1;
 const EXPIRES: u8 = 2;
 const KEY: u8 = 4;
@@ -112,6 +115,13 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// The bytes that its optional fields take.
+    pub(crate) fn option_bytes(&self) -> usize {
+        let times = usize::from(self.due.is_some()) + usize::from(self.expires.is_some());
+        let headers = if self.header_block.is_empty() { 0 } else { 2 + self.header_block.len() };
+        8 * times + self.key.map_or(0, |key| 2 + key.len()) + headers
+    }
+
     /// Appends the record's bytes.
     ///
     /// # Panics
@@ -224,6 +234,7 @@ mod tests {
         let mut bytes = Vec::new();
         record.write(&mut bytes);
         assert_eq!(Record::read(&bytes), Some(record));
+        assert_eq!(bytes.len(), PLAIN_BYTES + record.option_bytes() + record.body.len());
         assert_eq!(record.headers().collect::<Vec<_>>(), [("ce-type", &b"x"[..]), ("shelf-meta-a", b"")]);
         for cut in 0..bytes.len() {
             assert_eq!(Record::read(&bytes[..cut]), None);

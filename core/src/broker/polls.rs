@@ -235,7 +235,7 @@ impl Broker {
 fn finish_first(channel: &mut Channel, receipts: &[ReceiptText<'_>], env: &mut Env<'_>) -> Vec<(String, Refused)> {
     let mut refused = Vec::new();
     for text in receipts {
-        let finished = text.receipt.ok_or(Refused::Malformed).and_then(|receipt| channel.finish(receipt, env));
+        let finished = text.read().and_then(|receipt| channel.finish(receipt, env));
         refused.extend(finished.err().map(|reason| (text.text.as_ref().into(), reason)));
     }
     refused

@@ -1,7 +1,5 @@
 //! What a command does to its topic.
 
-use alloc::vec::Vec;
-
 use super::Broker;
 use crate::command::{ChannelVerb, Messages, Peek, Publish, Refusal, Refused, Reply, Settle, Settled, Verb};
 use crate::name::Name;
@@ -35,16 +33,13 @@ impl Broker {
         };
         let (mut finished, mut requeued, mut touched) = (0, 0, 0);
         for text in &settle.finish {
-            let receipt = text.receipt.ok_or(Refused::Malformed);
-            finished += count(receipt.and_then(|receipt| channel.finish(receipt, &mut env)), &text.text);
+            finished += count(text.read().and_then(|receipt| channel.finish(receipt, &mut env)), &text.text);
         }
         for (text, delay) in &settle.requeue {
-            let receipt = text.receipt.ok_or(Refused::Malformed);
-            requeued += count(receipt.and_then(|receipt| channel.requeue(receipt, *delay, &mut env)), &text.text);
+            requeued += count(text.read().and_then(|receipt| channel.requeue(receipt, *delay, &mut env)), &text.text);
         }
         for (text, timeout) in &settle.touch {
-            let receipt = text.receipt.ok_or(Refused::Malformed);
-            touched += count(receipt.and_then(|receipt| channel.touch(receipt, *timeout, &env)), &text.text);
+            touched += count(text.read().and_then(|receipt| channel.touch(receipt, *timeout, &env)), &text.text);
         }
         (settled.finished, settled.requeued, settled.touched) = (finished, requeued, touched);
         self.after_channel(topic, number, now);
@@ -106,33 +101,26 @@ impl Broker {
             return Ok(Reply::Done);
         }
         let (topic, number) = self.find_channel(name, channel)?;
-        let reply = match verb {
-            ChannelVerb::Delete => {
-                self.delete_channel(topic, number, now);
-                return Ok(Reply::Done);
+        if let ChannelVerb::Delete = verb {
+            self.delete_channel(topic, number, now);
+            return Ok(Reply::Done);
+        }
+        let found = &mut self.topics[topic as usize];
+        let mut reply = Reply::Done;
+        if let ChannelVerb::Seek(to) = verb {
+            reply = Reply::Position(found.seek(number, to, now, &self.limits));
+        } else {
+            let Scene { channel, mut env } = found.scene(number, now, &self.limits);
+            match verb {
+                ChannelVerb::Configure(changes) => channel.configure(changes, &mut env),
+                ChannelVerb::Empty => channel.empty(&mut env),
+                ChannelVerb::Pause(paused) => channel.paused = paused,
+                ChannelVerb::Redrive(ids) => reply = Reply::Count(channel.redrive(ids, &mut env)),
+                ChannelVerb::EmptyDead => reply = Reply::Count(channel.drop_dead(&mut env)),
+                _ => unreachable!("the other verbs do not come here"),
             }
-            ChannelVerb::Seek(to) => Reply::Position(self.topics[topic as usize].seek(number, to, now, &self.limits)),
-            verb => {
-                let Scene { channel, mut env } = self.topics[topic as usize].scene(number, now, &self.limits);
-                match verb {
-                    ChannelVerb::Configure(changes) => channel.configure(changes, &mut env),
-                    ChannelVerb::Empty => channel.empty(&mut env),
-                    ChannelVerb::Pause(paused) => channel.paused = paused,
-                    ChannelVerb::Redrive(ids) => return Ok(Reply::Count(self.redrive(topic, number, ids, now))),
-                    ChannelVerb::EmptyDead => return Ok(Reply::Count(channel.drop_dead(&mut env))),
-                    _ => unreachable!("the other verbs do not come here"),
-                }
-                Reply::Done
-            }
-        };
+        }
         self.after_channel(topic, number, now);
         Ok(reply)
-    }
-
-    fn redrive(&mut self, topic: u32, number: u32, ids: Option<Vec<u64>>, now: Time) -> u64 {
-        let Scene { channel, mut env } = self.topics[topic as usize].scene(number, now, &self.limits);
-        let count = channel.redrive(ids, &mut env);
-        self.after_channel(topic, number, now);
-        count
     }
 }

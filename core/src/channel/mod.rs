@@ -221,7 +221,7 @@ impl Channel {
 
     /// Bytes of their bodies.
     pub(crate) fn backlog_bytes(&self, env: &Env<'_>) -> u64 {
-        let fresh = env.log.bytes_before(env.flow) - env.log.bytes_before(self.cursor.id());
+        let fresh = env.log.bytes_between(self.cursor.id(), env.flow);
         fresh - self.gaps.bytes() + self.departed_bytes
     }
 
@@ -280,7 +280,7 @@ impl Channel {
         self.gaps.clear();
         env.log.seek(&mut self.cursor, id);
         for &(start, end) in voids {
-            self.skip(start, end, env.log.bytes_before(end) - env.log.bytes_before(start));
+            self.skip(start, end, env.log.bytes_between(start, end));
         }
         for (&id, dead) in self.dead.range(id..env.flow) {
             if self.gaps.end_of(id).is_none() {
@@ -336,7 +336,7 @@ impl Channel {
         while excess > 0 && id > from.max(self.cursor.id()) {
             id -= 1;
             if self.gaps.end_of(id).is_none() && !self.by_id.contains_key(&id) {
-                self.skip(id, id + 1, env.log.bytes_before(id + 1) - env.log.bytes_before(id));
+                self.skip(id, id + 1, env.log.bytes_between(id, id + 1));
                 self.counts.dropped += 1;
                 excess -= 1;
             }
@@ -437,13 +437,12 @@ impl Channel {
 
     /// Puts an entry, which is nowhere now, among those due again.
     fn make_ready(&mut self, slot: u32) {
-        let entry = &mut self.entries[slot as usize];
-        self.waiting.insert(entry.id);
-        if entry.key.is_none_or(|key| self.keys[&key].may_deliver(entry.id)) {
-            entry.spot = Spot::Ready;
+        let Entry { id, key, .. } = self.entries[slot as usize];
+        self.waiting.insert(id);
+        let may_deliver = self.may_deliver(key, id);
+        self.entries[slot as usize].spot = if may_deliver { Spot::Ready } else { Spot::Held };
+        if may_deliver {
             self.ready.push_back(&mut self.entries, slot);
-        } else {
-            entry.spot = Spot::Held;
         }
     }
 
@@ -516,7 +515,7 @@ impl Channel {
             return false;
         }
         if let Some(end) = self.gaps.starting_at(id) {
-            self.gaps.pass_first(env.log.bytes_before(end) - env.log.bytes_before(id));
+            self.gaps.pass_first(env.log.bytes_between(id, end));
             env.log.advance(&mut self.cursor, end);
             return true;
         }

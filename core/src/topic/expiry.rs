@@ -55,7 +55,7 @@ impl Topic {
 
     /// Moves on past the range of voids that begins at the first message not handed over.
     pub(super) fn pass_void(&mut self, end: u64) {
-        self.backlog_voids.pass_first(self.log.bytes_before(end) - self.log.bytes_before(self.flow.id()));
+        self.backlog_voids.pass_first(self.log.bytes_between(self.flow.id(), end));
         self.log.advance(&mut self.flow, end);
     }
 

@@ -62,7 +62,7 @@ impl Topic {
 
     /// What the topic has not handed over.
     fn kept_back(&self) -> Amount {
-        let bytes = self.log.bytes_before(self.log.next_id()) - self.log.bytes_before(self.flow.id());
+        let bytes = self.log.bytes_between(self.flow.id(), self.log.next_id());
         Amount { messages: self.depth(), bytes: bytes - self.backlog_voids.bytes() }
     }
 

@@ -135,7 +135,7 @@ impl Topic {
         };
         let mut channel = Channel::new(name.clone(), self.log.cursor(position), self.seeds.next());
         for (start, end) in self.voids.within(position, self.flow.id()) {
-            channel.skip(start, end, self.log.bytes_before(end) - self.log.bytes_before(start));
+            channel.skip(start, end, self.log.bytes_between(start, end));
             channel.never_received(end - start);
         }
         self.ephemeral_channels += u32::from(name.is_ephemeral());
@@ -181,7 +181,7 @@ impl Topic {
             return;
         }
         self.voids.fill(start, end);
-        let bytes = self.log.bytes_before(end) - self.log.bytes_before(start);
+        let bytes = self.log.bytes_between(start, end);
         for (_, channel) in &mut self.channels {
             channel.skip(start, end, bytes);
             channel.never_received(end - start);
@@ -235,7 +235,7 @@ impl Topic {
         for (_, channel) in &mut self.channels {
             let mut env = Env { flow: end, log: &mut self.log, now, limits };
             for (start, end) in self.backlog_voids.within(channel.position(), end) {
-                channel.skip(start, end, env.log.bytes_before(end) - env.log.bytes_before(start));
+                channel.skip(start, end, env.log.bytes_between(start, end));
                 channel.never_received(end - start);
             }
             for &id in self.deferred.iter().filter(|id| self.backlog_voids.end_of(**id).is_none()) {
