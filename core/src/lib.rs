@@ -58,6 +58,8 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 pub mod engine;
 
@@ -74,7 +76,9 @@ mod channel;
 mod dedup;
 mod gaps;
 
-mod log;
+pub mod log;
+mod messages;
+
 pub mod message;
 
 mod list;

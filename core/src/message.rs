@@ -3,19 +3,38 @@
 //! A record is the bytes of one message with all that is said of it, little endian:
 //!
 //! ```text
-//! +--------+-------+-----------+- - - - -+- - - - - - -+- - - - - - - - - +- - - - - - - - - - - - -+------+
-//! | length | flags | timestamp |   due   |   expires   | key length, key  | headers length, headers | body |
-//! |  u32   |  u8   |  u64 ns   | u64 ns  |   u64 ns    |  u16             |  u16                    |      |
-//! +--------+-------+-----------+- - - - -+- - - - - - -+- - - - - - - - - +- - - - - - - - - - - - -+------+
+//! +-------+-----------+- - - - -+- - - - - - -+- - - - - - - - - +- - - - - - - - - - - - -+------+
+//! | flags | timestamp |   due   |   expires   | key length, key  | headers length, headers | body |
+//! |  u8   |  u64 ns   | u64 ns  |   u64 ns    |  u16             |  u16                    |      |
+//! +-------+-----------+- - - - -+- - - - - - -+- - - - - - - - - +- - - - - - - - - - - - -+------+
 //! ```
 //!
-//! `length` counts the bytes after itself. The dashed fields are there where their flag is set. Headers are
-//! a list of (u16 length, name, u16 length, value).
+//! The dashed fields are there where their flag is set: 1 due, 2 expires, 4 key, 8 headers. Headers are a list of
+//! (u16 length, name, u16 length, value). The body goes on to the record's end, which whoever keeps it knows.
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::hash::Hasher;
+
+use serde::{Deserialize, Serialize};
+use siphasher::sip::SipHasher13;
 
 use crate::time::Time;
+
+/// What of a message decides where it goes, beside its id.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The message.
+    pub id: u64,
+    /// Bytes of its body.
+    pub size: u32,
+    /// The hash of its ordering key, by the topic's seed.
+    pub key: Option<u64>,
+    /// Not delivered before, in nanoseconds.
+    pub due: Option<u64>,
+    /// Not delivered from then on, in nanoseconds.
+    pub expires: Option<u64>,
+}
 
 /// What settles one delivery of one message. Opaque to consumers, and written `<id>-<delivery>` in hex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,7 +109,7 @@ fn write_hex(out: &mut Vec<u8>, value: u64) {
 }
 
 /// The bytes that every record has beside its body and its optional fields.
-pub(crate) const PLAIN_BYTES: usize = 13;
+pub(crate) const PLAIN_BYTES: usize = 9;
 
 const DUE: u8 = 1;
 const EXPIRES: u8 = 2;
@@ -125,11 +144,11 @@ impl<'a> Record<'a> {
     /// Appends the record's bytes.
     ///
     /// # Panics
-    /// Where the body is 4 GiB or more, or the key or the headers are 64 KiB or more: the API's limits are far below.
+    /// Where the key or the headers are 64 KiB or more: the API's limits are far below.
     pub fn write(&self, out: &mut Vec<u8>) {
         let start = out.len();
         let mut flags = 0;
-        out.extend_from_slice(&[0; 5]);
+        out.push(0);
         out.extend_from_slice(&self.timestamp.as_nanos().to_le_bytes());
         if let Some(due) = self.due {
             flags |= DUE;
@@ -148,23 +167,30 @@ impl<'a> Record<'a> {
             write_short(out, self.header_block);
         }
         out.extend_from_slice(self.body);
-        let length = u32::try_from(out.len() - start - 4).expect("a record is under 4 GiB");
-        out[start..start + 4].copy_from_slice(&length.to_le_bytes());
-        out[start + 4] = flags;
+        out[start] = flags;
     }
 
-    /// The record at the start of `bytes`, or `None` where they hold no whole one.
+    /// The record that these bytes are, or `None` where they are none.
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
-        let (length, rest) = bytes.split_first_chunk::<4>()?;
-        let mut rest = rest.get(..u32::from_le_bytes(*length) as usize)?;
-        let (&flags, after) = rest.split_first()?;
-        rest = after;
+        let (&flags, mut rest) = bytes.split_first()?;
         let timestamp = read_time(&mut rest)?;
         let due = if flags & DUE == 0 { None } else { Some(read_time(&mut rest)?) };
         let expires = if flags & EXPIRES == 0 { None } else { Some(read_time(&mut rest)?) };
         let key = if flags & KEY == 0 { None } else { Some(core::str::from_utf8(read_short(&mut rest)?).ok()?) };
         let header_block = if flags & HEADERS == 0 { &[] } else { read_short(&mut rest)? };
         Some(Record { timestamp, due, expires, key, header_block, body: rest })
+    }
+
+    /// What decides where the message goes; its id and its topic's seed are not in the record.
+    pub(crate) fn facts(&self, id: u64, seed: u64) -> Facts {
+        let key = self.key.map(|key| {
+            // A hash that stays the same from version to version: it stands in logs.
+            let mut hasher = SipHasher13::new_with_keys(seed, 0);
+            hasher.write(key.as_bytes());
+            hasher.finish()
+        });
+        let nanos = Time::as_nanos;
+        Facts { id, size: self.body.len() as u32, key, due: self.due.map(nanos), expires: self.expires.map(nanos) }
     }
 
     /// The kept headers, in the order they came.
@@ -236,14 +262,14 @@ mod tests {
         assert_eq!(Record::read(&bytes), Some(record));
         assert_eq!(bytes.len(), PLAIN_BYTES + record.option_bytes() + record.body.len());
         assert_eq!(record.headers().collect::<Vec<_>>(), [("ce-type", &b"x"[..]), ("shelf-meta-a", b"")]);
-        for cut in 0..bytes.len() {
+        for cut in 0..bytes.len() - record.body.len() {
             assert_eq!(Record::read(&bytes[..cut]), None);
         }
         let plain = Record { due: None, expires: None, key: None, header_block: &[], ..record };
         bytes.clear();
         plain.write(&mut bytes);
         assert_eq!(Record::read(&bytes), Some(plain));
-        assert_eq!(bytes.len(), 13 + 4);
+        assert_eq!(bytes.len(), PLAIN_BYTES + 4);
     }
 
     #[test]

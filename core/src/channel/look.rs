@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use super::{Channel, Spot};
 use crate::command::{ChannelStats, Filter, Peeked, State};
 use crate::config::Limits;
-use crate::log::Log;
 use crate::message::Record;
+use crate::messages::Log;
 use crate::time::Time;
 
 impl Channel {

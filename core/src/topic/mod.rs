@@ -20,7 +20,7 @@ use crate::command::{Filter, Peeked, Start, State, TopicChanges, TopicOptions, T
 use crate::config::Limits;
 use crate::dedup::Dedup;
 use crate::gaps::Gaps;
-use crate::log::{Cursor, Log};
+use crate::messages::{Cursor, Log};
 use crate::name::Name;
 use crate::schedule::Handle;
 use crate::seeds::Seeds;

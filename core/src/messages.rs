@@ -154,7 +154,7 @@ impl Log {
     fn find(&self, id: u64, chunk: u64) -> Option<Record<'_>> {
         let live = chunk.checked_sub(self.front).and_then(|index| self.chunks.get(index as usize));
         let bytes = match live {
-            Some(chunk) if !chunk.freed => &chunk.records[chunk.offset(id)?..],
+            Some(chunk) if !chunk.freed => chunk.record(id)?,
             _ => &self.aside.get(&id)?.record,
         };
         Record::read(bytes)
@@ -190,9 +190,13 @@ impl Log {
     pub(crate) fn find_time(&self, at: Time) -> u64 {
         let index = self.chunks.partition_point(|chunk| chunk.last_at < at);
         let Some(chunk) = self.chunks.get(index) else { return self.next };
-        let timestamp =
-            |&offset: &u32| Record::read(&chunk.records[offset as usize..]).map_or(Time::MAX, |r| r.timestamp);
-        chunk.first + chunk.offsets.partition_point(|offset| timestamp(offset) < at) as u64
+        let (mut low, mut high) = (chunk.first, chunk.first + chunk.offsets.len() as u64);
+        while low < high {
+            let middle = u64::midpoint(low, high);
+            let record = chunk.record(middle).and_then(Record::read);
+            if record.is_some_and(|record| record.timestamp < at) { low = middle + 1 } else { high = middle }
+        }
+        low
     }
 
     /// The first message such that it and all after it have at most so many bytes. O(log messages).
@@ -420,6 +424,13 @@ impl Chunk {
 
     fn offset(&self, id: u64) -> Option<usize> {
         self.offsets.get(id.checked_sub(self.first)? as usize).map(|&offset| offset as usize)
+    }
+
+    /// The bytes of a message.
+    fn record(&self, id: u64) -> Option<&[u8]> {
+        let start = self.offset(id)?;
+        let end = self.offset(id + 1).unwrap_or(self.records.len());
+        Some(&self.records[start..end])
     }
 
     /// Bytes of the bodies before this one, in this chunk.

@@ -1,0 +1,332 @@
+//! What each frame of a log does to the image of its topic.
+//!
+//! Nothing here can fail. Where a frame was lost before this one, it does what makes no other message disappear: what
+//! a channel read in the part that is missing is due again.
+
+use super::event::{Event, Facts, Ids, Mark};
+use super::frame::{FRAME_HEADER_BYTES, MESSAGE_HEADER_BYTES};
+use super::image::{Accepted, ChannelImage, ChunkImage, DeadImage, EntryImage, Expiry, Gap, SpotImage, TopicImage};
+use crate::message::{PLAIN_BYTES, Record};
+
+/// How many bytes of frames a chunk has before the next begins.
+pub(crate) const CHUNK_BYTES: u64 = 256 * 1024;
+
+/// What an image is told of a published message.
+#[derive(Clone, Copy, Debug)]
+pub struct Published {
+    /// Bytes of all bodies before it.
+    pub before: u64,
+    /// What decides where it goes.
+    pub facts: Facts,
+    /// When it was published, in nanoseconds.
+    pub at: u64,
+    /// Bytes of its frame.
+    pub log_bytes: u64,
+}
+
+impl Published {
+    /// What there is to tell of the message with this id and record, of a topic with this seed.
+    pub fn of(id: u64, before: u64, record: &Record<'_>, seed: u64) -> Self {
+        let bytes = FRAME_HEADER_BYTES + MESSAGE_HEADER_BYTES + PLAIN_BYTES + record.option_bytes() + record.body.len();
+        Published { before, facts: record.facts(id, seed), at: record.timestamp.as_nanos(), log_bytes: bytes as u64 }
+    }
+}
+
+impl TopicImage {
+    /// A message was published, and stands in this segment.
+    pub fn publish(&mut self, message: &Published, segment: u32) {
+        let Published { before, facts, at, log_bytes } = *message;
+        if facts.id < self.next.id {
+            return;
+        }
+        if facts.id > self.next.id {
+            self.miss(Mark { id: facts.id, bytes: before }, segment);
+        }
+        let chunk = self.chunk(segment);
+        chunk.log_bytes += log_bytes;
+        chunk.last_at = at;
+        self.next = Mark { id: facts.id + 1, bytes: before + u64::from(facts.size) };
+        self.message_count += 1;
+        self.message_bytes += u64::from(facts.size);
+        if facts.due.is_some() {
+            self.deferred.push(facts);
+        }
+        self.expiries.extend(facts.expires.map(|at| Expiry { at, id: facts.id, size: facts.size }));
+        self.hand_over();
+    }
+
+    /// An older message was written again, to this segment, in so many bytes.
+    pub fn keep(&mut self, id: u64, log_bytes: u64, segment: u32) {
+        let chunk = self.chunk(segment);
+        chunk.log_bytes += log_bytes;
+        let number = chunk.number;
+        self.kept.insert(id, number);
+    }
+
+    /// The chunk for what comes now.
+    fn chunk(&mut self, segment: u32) -> &mut ChunkImage {
+        let last = self.chunks.last();
+        if last.is_none_or(|chunk| chunk.segment != segment || chunk.log_bytes >= CHUNK_BYTES) {
+            let number = last.map_or(0, |chunk| chunk.number + 1);
+            self.chunks.push(ChunkImage { number, segment, first: self.next, ..ChunkImage::default() });
+        }
+        self.chunks.last_mut().expect("there is one now")
+    }
+
+    /// Messages up to this place were published, and cannot be read any more.
+    fn miss(&mut self, to: Mark, segment: u32) {
+        let lost = Gap { from: self.next.id, to: to.id, bytes: to.bytes.saturating_sub(self.next.bytes) };
+        self.chunk(segment);
+        self.next = to;
+        add_gap(&mut self.backlog_voids, lost);
+        self.hand_over();
+    }
+
+    fn keeps_back(&self) -> bool {
+        self.paused || self.channels.is_empty()
+    }
+
+    /// Hands over to the channels what they may have.
+    fn hand_over(&mut self) {
+        if self.keeps_back() || self.flow.id == self.next.id {
+            return;
+        }
+        self.flow = self.next;
+        for channel in self.channels.values_mut() {
+            for gap in self.backlog_voids.iter().filter(|gap| gap.from >= channel.cursor.id) {
+                add_gap(&mut channel.gaps, *gap);
+                channel.since += gap.to - gap.from;
+            }
+            for facts in &self.deferred {
+                if facts.id >= channel.cursor.id
+                    && self.backlog_voids.iter().all(|gap| !(gap.from..gap.to).contains(&facts.id))
+                {
+                    channel.defer(facts);
+                }
+            }
+        }
+        self.deferred.clear();
+        for gap in core::mem::take(&mut self.backlog_voids) {
+            add_gap(&mut self.voids, gap);
+        }
+    }
+
+    /// Something else happened.
+    pub fn apply(&mut self, event: &Event) {
+        match event {
+            Event::Deduplicated { key, first, count, until } => {
+                self.dedup.push(Accepted { key: key.clone(), first: *first, count: *count, until: *until });
+            }
+            Event::TopicConfigured(settings) => self.settings = *settings,
+            Event::TopicPaused(paused) => {
+                self.paused = *paused;
+                self.hand_over();
+            }
+            Event::Voided { to } => self.void(*to),
+            Event::ChannelCreated(number, image) => self.create(*number, image),
+            Event::ChannelDeleted(number) => drop(self.channels.remove(number)),
+            _ => {
+                if let Some(channel) = event.channel().and_then(|number| self.channels.get_mut(&number)) {
+                    channel.apply(event);
+                }
+            }
+        }
+    }
+
+    fn void(&mut self, to: Mark) {
+        if to.id <= self.flow.id {
+            return;
+        }
+        let gap = Gap { from: self.flow.id, to: to.id, bytes: to.bytes.saturating_sub(self.flow.bytes) };
+        for channel in self.channels.values_mut() {
+            add_gap(&mut channel.gaps, gap);
+            channel.since += gap.to - gap.from;
+        }
+        add_gap(&mut self.voids, gap);
+        self.flow = to;
+        self.forget_backlog();
+    }
+
+    fn create(&mut self, number: u32, image: &ChannelImage) {
+        if image.cursor.id > self.flow.id {
+            self.flow = image.cursor;
+            self.forget_backlog();
+        }
+        self.channels.insert(number, image.clone());
+        self.hand_over();
+    }
+
+    /// What was said of messages before the flow as not handed over is no longer so.
+    fn forget_backlog(&mut self) {
+        let flow = self.flow.id;
+        self.deferred.retain(|facts| facts.id >= flow);
+        self.backlog_voids.retain(|gap| gap.to > flow);
+    }
+}
+
+impl ChannelImage {
+    fn apply(&mut self, event: &Event) {
+        match event {
+            Event::ChannelConfigured(_, settings) => self.configure(settings.clone()),
+            Event::ChannelPaused(_, paused) => self.paused = *paused,
+            Event::Leased { at, until, delivery, from, cursor, departed, leased, .. } => {
+                self.read_on(*from, *cursor, departed, *at);
+                let all: Ids;
+                let leased = if leased.0.is_empty() {
+                    all = departed.iter().map(|facts| facts.id).collect();
+                    &all
+                } else {
+                    leased
+                };
+                for (id, delivery) in leased.iter().zip(*delivery..) {
+                    self.lease(id, delivery, SpotImage::InFlight { until: *until, at: *at });
+                }
+            }
+            Event::Passed { at, from, cursor, departed, .. } => self.read_on(*from, *cursor, departed, *at),
+            Event::Touched { until, ids, .. } => ids.iter().for_each(|id| self.touch(id, *until)),
+            Event::Finished { ids, .. } => ids.iter().for_each(|id| {
+                self.finished += 1;
+                self.remove(id);
+            }),
+            Event::Requeued { id, due, .. } => {
+                self.requeued += 1;
+                self.put(*id, due.map_or(SpotImage::Ready, |until| SpotImage::Deferred { until }));
+            }
+            Event::TimedOut { ids, .. } => ids.iter().for_each(|id| {
+                self.timed_out += 1;
+                self.put(id, SpotImage::Ready);
+            }),
+            Event::Died { ids, timed_out, .. } => ids.iter().for_each(|id| self.die(id, *timed_out)),
+            Event::DeadGone { ids, .. } => ids.iter().for_each(|id| self.remove(id)),
+            Event::Redriven { at, ids, .. } => ids.iter().for_each(|id| self.redrive(id, *at)),
+            Event::Dropped { from, cursor, ids, count, .. } => {
+                self.read_on(*from, *cursor, &[], 0);
+                self.dropped += count;
+                ids.iter().for_each(|id| self.remove(id));
+            }
+            Event::Sought { to, gaps, .. } => {
+                self.entries.clear();
+                self.held.clear();
+                (self.cursor, self.gaps) = (*to, gaps.clone());
+            }
+            Event::Lost { id, .. } => self.remove(*id),
+            _ => {}
+        }
+    }
+
+    /// A message that must wait for its time, wherever the cursor is.
+    fn defer(&mut self, facts: &Facts) {
+        let until = facts.due.unwrap_or_default();
+        let entry = EntryImage { facts: *facts, attempts: 0, delivery: 0, spot: SpotImage::Deferred { until } };
+        self.entries.entry(facts.id).or_insert(entry);
+    }
+
+    /// The cursor moved from one place to another, and these messages departed on the way.
+    fn read_on(&mut self, from: u64, cursor: Mark, departed: &[Facts], at: u64) {
+        // Of what was read before, in a part of the log that is missing, nothing is known: it is due again.
+        for id in self.cursor.id..from {
+            let passed = self.gaps.iter().any(|gap| (gap.from..gap.to).contains(&id));
+            if !passed && !self.entries.contains_key(&id) && !self.dead.contains_key(&id) {
+                let facts = Facts { id, ..Facts::default() };
+                self.entries.insert(id, EntryImage { facts, attempts: 0, delivery: 0, spot: SpotImage::Ready });
+            }
+        }
+        for facts in departed {
+            if facts.due.is_some_and(|due| due > at) {
+                self.defer(facts);
+            } else {
+                self.held.insert(facts.id, *facts);
+            }
+        }
+        if cursor.id > self.cursor.id {
+            self.cursor = cursor;
+        }
+        self.gaps.retain(|gap| gap.to > self.cursor.id);
+    }
+
+    /// The entry of a message, which may have been held.
+    fn entry(&mut self, id: u64) -> Option<&mut EntryImage> {
+        if let Some(facts) = self.held.remove(&id) {
+            self.entries.insert(id, EntryImage { facts, attempts: 0, delivery: 0, spot: SpotImage::Ready });
+        }
+        self.entries.get_mut(&id)
+    }
+
+    fn lease(&mut self, id: u64, delivery: u64, spot: SpotImage) {
+        self.next_delivery = self.next_delivery.max(delivery + 1);
+        if let Some(entry) = self.entry(id) {
+            entry.attempts = entry.attempts.saturating_add(1);
+            (entry.delivery, entry.spot) = (delivery, spot);
+        }
+    }
+
+    fn put(&mut self, id: u64, spot: SpotImage) {
+        if let Some(entry) = self.entry(id) {
+            entry.spot = spot;
+        }
+    }
+
+    fn touch(&mut self, id: u64, to: u64) {
+        if let Some(EntryImage { spot: SpotImage::InFlight { until, .. }, .. }) = self.entries.get_mut(&id) {
+            *until = to;
+        }
+    }
+
+    /// A message is done with, wherever it was.
+    fn remove(&mut self, id: u64) {
+        let entry = self.entries.remove(&id).map(|entry| entry.facts);
+        let facts = entry.or_else(|| self.held.remove(&id)).or_else(|| self.dead.remove(&id).map(|dead| dead.facts));
+        if id >= self.cursor.id {
+            let bytes = facts.map_or(0, |facts| u64::from(facts.size));
+            add_gap(&mut self.gaps, Gap { from: id, to: id + 1, bytes });
+        }
+    }
+
+    fn die(&mut self, id: u64, timed_out: bool) {
+        *(if timed_out { &mut self.timed_out } else { &mut self.requeued }) += 1;
+        let moving = self.settings.dead_letter.is_some();
+        self.entry(id);
+        if let Some(EntryImage { facts, attempts, delivery, .. }) = self.entries.remove(&id) {
+            self.dead.insert(id, DeadImage { facts, attempts, delivery, moving });
+        }
+    }
+
+    fn redrive(&mut self, id: u64, at: u64) {
+        let Some(&DeadImage { facts, delivery, .. }) = self.dead.get(&id) else { return };
+        if facts.expires.is_some_and(|expires| expires <= at) {
+            self.expired += 1;
+            return self.remove(id);
+        }
+        self.dead.remove(&id);
+        let facts = Facts { due: None, ..facts };
+        self.entries.insert(id, EntryImage { facts, attempts: 0, delivery, spot: SpotImage::Ready });
+    }
+
+    fn configure(&mut self, settings: super::image::ChannelSettings) {
+        if self.settings.ordered && !settings.ordered {
+            for (id, facts) in core::mem::take(&mut self.held) {
+                self.entries.insert(id, EntryImage { facts, attempts: 0, delivery: 0, spot: SpotImage::Ready });
+            }
+        }
+        self.settings = settings;
+    }
+}
+
+/// Adds ids to a list of gaps in order, of which none is in one already; neighbours are joined.
+pub(crate) fn add_gap(gaps: &mut alloc::vec::Vec<Gap>, gap: Gap) {
+    if gap.from >= gap.to {
+        return;
+    }
+    let place = gaps.partition_point(|other| other.from < gap.from);
+    gaps.insert(place, gap);
+    if gaps.get(place + 1).is_some_and(|next| next.from <= gap.to) {
+        let next = gaps.remove(place + 1);
+        gaps[place].to = next.to.max(gap.to);
+        gaps[place].bytes += next.bytes;
+    }
+    if place > 0 && gaps[place - 1].to >= gap.from {
+        let own = gaps.remove(place);
+        gaps[place - 1].to = gaps[place - 1].to.max(own.to);
+        gaps[place - 1].bytes += own.bytes;
+    }
+}

@@ -1,0 +1,56 @@
+//! The messages of a chunk, read back from a log.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::frame::{Found, Frames, Kind, split_message};
+
+/// The messages of a part of a log, verified. Made outside of whatever guards the engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// The id of the first message that was asked for.
+    pub(crate) from: u64,
+    /// Their records, one after another.
+    pub(crate) records: Vec<u8>,
+    /// Where each record starts; a message that cannot be read has none, and starts where the next does.
+    pub(crate) offsets: Vec<u32>,
+    /// Older messages that were written again here.
+    pub(crate) kept: Vec<(u64, Box<[u8]>)>,
+    /// What could not be read, as offset in the segment and length.
+    pub damage: Vec<(u64, u64)>,
+}
+
+impl Loaded {
+    /// The messages with ids from `from` up to, and without, `to` among the frames in `bytes`, which stand at this
+    /// offset of a segment with this salt; and all that were kept there. `bytes` may begin and end with other frames,
+    /// but begins with a whole one.
+    pub fn decode(salt: u64, offset: u64, bytes: &[u8], from: u64, to: u64) -> Self {
+        let mut loaded = Loaded { from, ..Loaded::default() };
+        let mut next = from;
+        for found in Frames::new(salt, offset, bytes) {
+            match found {
+                Found::Damage { offset, length, .. } => loaded.damage.push((offset, length)),
+                Found::Frame(frame) => {
+                    let Some((id, _, record)) = split_message(frame.payload) else { continue };
+                    if frame.kind == Kind::Kept {
+                        loaded.kept.push((id, record.into()));
+                    } else if frame.kind == Kind::Message && (next..to).contains(&id) {
+                        loaded.offsets.resize((id - from) as usize, loaded.records.len() as u32);
+                        loaded.offsets.push(loaded.records.len() as u32);
+                        loaded.records.extend_from_slice(record);
+                        next = id + 1;
+                    }
+                }
+            }
+        }
+        let rest = to.saturating_sub(from) as usize;
+        loaded.offsets.resize(rest, loaded.records.len() as u32);
+        loaded
+    }
+
+    /// How many of the messages that were asked for cannot be read.
+    pub fn missing(&self) -> usize {
+        let ends = self.offsets.iter().skip(1).copied().chain([self.records.len() as u32]);
+        self.offsets.iter().zip(ends).filter(|(start, end)| **start == *end).count()
+    }
+}

@@ -1,0 +1,258 @@
+//! From the bytes of a topic's last segment to the topic as it was.
+//!
+//! ```text
+//! begin(header) ── feed(bytes) … ──┬── image found ── finish
+//!                                  └── no snapshot can be read: begin with the segment before, then next_segment
+//! ```
+
+use alloc::vec::Vec;
+
+use super::apply::Published;
+use super::event::{Event, Mark};
+use super::frame::{
+    FRAME_HEADER_BYTES, Found, Frame, Frames, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, split_message,
+};
+use super::image::TopicImage;
+use crate::message::Record;
+
+/// A place in a segment where something is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The segment's number.
+    pub segment: u32,
+    /// Where it begins in the segment's file.
+    pub offset: u64,
+    /// How many bytes it takes.
+    pub length: u64,
+    /// What stood there, where that can still be told.
+    pub kind: Option<Kind>,
+}
+
+/// Replays the frames of a log onto an image.
+#[derive(Debug)]
+pub struct Recovery {
+    header: SegmentHeader,
+    offset: u64,
+    image: Option<TopicImage>,
+    /// Frames came before any snapshot.
+    headless: bool,
+    /// Messages of a publish whose last was not read yet, and where the first of them begins.
+    batch: Vec<Published>,
+    batch_start: u64,
+    dedup: Vec<Event>,
+    /// What stood right before is good, so that its copy says nothing new.
+    copied: bool,
+    damage: Vec<Damage>,
+    /// Where what was never written begins, if nothing that was follows it.
+    hole: Option<u64>,
+    /// Frames replayed.
+    frames: u64,
+}
+
+/// A topic as its log tells, and where the log goes on.
+#[derive(Clone, Debug)]
+pub struct Recovered {
+    /// The topic.
+    pub image: TopicImage,
+    /// The segment that the next bytes go to.
+    pub header: SegmentHeader,
+    /// Where in that segment.
+    pub end: u64,
+    /// What cannot be read, in the order of the log.
+    pub damage: Vec<Damage>,
+    /// How many bytes after `end` were written, but not wholly: to be cut off before anything is appended.
+    pub torn: u64,
+    /// No snapshot could be read: what the channels were and had done before is lost, and each message that is still
+    /// in the log is as if it had just been published.
+    pub headless: bool,
+    /// How many frames were replayed.
+    pub frames: u64,
+}
+
+impl Recovery {
+    /// Begins with this segment.
+    pub fn begin(header: SegmentHeader) -> Self {
+        Recovery {
+            header,
+            offset: SEGMENT_HEADER_BYTES as u64,
+            image: None,
+            headless: false,
+            batch: Vec::new(),
+            batch_start: 0,
+            dedup: Vec::new(),
+            copied: false,
+            damage: Vec::new(),
+            hole: None,
+            frames: 0,
+        }
+    }
+
+    /// Where in the segment the next bytes to be fed stand.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Whether there were frames and no snapshot that can be read: the segment before is needed.
+    pub fn is_headless(&self) -> bool {
+        self.headless && self.image.is_none()
+    }
+
+    /// Goes on in the next segment, once the one before was fed to its end.
+    pub fn next_segment(&mut self, header: SegmentHeader, end_of_last: u64) {
+        if end_of_last > self.offset {
+            let (offset, length) = (self.offset, end_of_last - self.offset);
+            self.damage.push(Damage { segment: self.header.number, offset, length, kind: None });
+        }
+        self.end_batch();
+        (self.header, self.offset) = (header, SEGMENT_HEADER_BYTES as u64);
+    }
+
+    /// Takes the bytes of the segment from [`Recovery::offset`] on, as many as there are at hand; answers how many
+    /// of them are done with. The others are to be given again with more behind them.
+    pub fn feed(&mut self, bytes: &[u8]) -> usize {
+        let start = self.offset;
+        let mut frames = Frames::new(self.header.salt, start, bytes);
+        while let Some(found) = frames.next() {
+            match found {
+                Found::Frame(frame) => {
+                    self.hole = None;
+                    self.frame(&frame);
+                }
+                Found::Damage { offset, length, kind } => {
+                    self.copied = false;
+                    let bytes = &bytes[(offset - start) as usize..][..length as usize];
+                    self.hole = self.hole.or(Some(offset)).filter(|_| has_hole(bytes));
+                    self.damage.push(Damage { segment: self.header.number, offset, length, kind });
+                }
+            }
+            self.offset = frames.offset();
+            if self.is_headless() {
+                break;
+            }
+        }
+        (self.offset - start) as usize
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>) {
+        self.frames += 1;
+        let copied = core::mem::replace(&mut self.copied, false);
+        match frame.kind {
+            Kind::Snapshot | Kind::SnapshotCopy => {
+                if self.image.is_none() {
+                    self.image = postcard::from_bytes(frame.payload).ok();
+                    self.headless |= self.image.is_none() && frame.kind == Kind::SnapshotCopy;
+                }
+            }
+            _ if self.image.is_none() => self.headless = true,
+            Kind::Message => self.message(frame),
+            Kind::Kept => {
+                self.end_batch();
+                if let (Some(image), Some((id, ..))) = (&mut self.image, split_message(frame.payload)) {
+                    image.keep(id, frame.end() - frame.offset, self.header.number);
+                }
+            }
+            Kind::EventCopy if copied => {}
+            Kind::Event | Kind::EventCopy => self.event(frame),
+        }
+    }
+
+    fn event(&mut self, frame: &Frame<'_>) {
+        let Ok(event) = postcard::from_bytes::<Event>(frame.payload) else {
+            let length = frame.end() - frame.offset;
+            let damage = Damage { segment: self.header.number, offset: frame.offset, length, kind: Some(frame.kind) };
+            return self.damage.push(damage);
+        };
+        self.copied = true;
+        if frame.more {
+            // It holds if the publish after it does.
+            if self.batch.is_empty() && self.dedup.is_empty() {
+                self.batch_start = frame.offset;
+            }
+            return self.dedup.push(event);
+        }
+        self.end_batch();
+        if let Some(image) = &mut self.image {
+            image.apply(&event);
+        }
+    }
+
+    fn message(&mut self, frame: &Frame<'_>) {
+        let seed = self.image.as_ref().map_or(0, |image| image.seed);
+        let read = split_message(frame.payload)
+            .and_then(|(id, before, record)| Some(Published::of(id, before, &Record::read(record)?, seed)));
+        let Some(message) = read else {
+            let length = frame.end() - frame.offset;
+            let damage = Damage { segment: self.header.number, offset: frame.offset, length, kind: Some(frame.kind) };
+            return self.damage.push(damage);
+        };
+        if self.batch.is_empty() && self.dedup.is_empty() {
+            self.batch_start = frame.offset;
+        }
+        self.batch.push(message);
+        if !frame.more {
+            self.end_batch();
+        }
+    }
+
+    /// What was read of a publish counts.
+    fn end_batch(&mut self) {
+        let Some(image) = &mut self.image else { return };
+        for event in self.dedup.drain(..) {
+            image.apply(&event);
+        }
+        for message in self.batch.drain(..) {
+            image.publish(&message, self.header.number);
+        }
+    }
+
+    /// No more bytes come. `rest` are those after [`Recovery::offset`].
+    ///
+    /// Where the last bytes are a frame that ends too soon, or were never written and read as zeros, they are what a
+    /// crash left of a write that nobody was told had succeeded: they are to be cut off, with what is there of
+    /// the same publish. Anything else is damage, and stays where it is.
+    pub fn finish(mut self, name: &str, rest: &[u8]) -> Recovered {
+        let mut end = self.offset + rest.len() as u64;
+        let mut torn = 0;
+        let last_good = self.hole.unwrap_or(self.offset);
+        let cut_short = match rest {
+            [] => self.hole.is_some(),
+            rest => {
+                let is_short = rest.len() < FRAME_HEADER_BYTES;
+                is_short || Frames::new(self.header.salt, self.offset, rest).announced().is_some() || has_hole(rest)
+            }
+        };
+        let unfinished = !self.batch.is_empty() || !self.dedup.is_empty();
+        if cut_short || (unfinished && rest.is_empty()) {
+            let from = if unfinished { self.batch_start } else { last_good };
+            self.batch.clear();
+            self.dedup.clear();
+            torn = end - from;
+            end = from;
+            self.damage.retain(|damage| damage.segment != self.header.number || damage.offset < from);
+        } else {
+            if !rest.is_empty() {
+                let (offset, length) = (self.offset, rest.len() as u64);
+                self.damage.push(Damage { segment: self.header.number, offset, length, kind: None });
+            }
+            self.end_batch();
+        }
+        let headless = self.image.is_none();
+        let image = self.image.unwrap_or_else(|| {
+            let next = Mark { id: self.header.index.max(1), bytes: 0 };
+            TopicImage { name: name.into(), next, flow: next, ..TopicImage::default() }
+        });
+        let Recovery { header, damage, frames, .. } = self;
+        Recovered { image, header, end, damage, torn, headless, frames }
+    }
+
+    /// Goes on without a snapshot: the topic begins where this segment does.
+    pub fn without_snapshot(&mut self, name: &str) {
+        let next = Mark { id: self.header.index.max(1), bytes: 0 };
+        self.image = Some(TopicImage { name: name.into(), next, flow: next, ..TopicImage::default() });
+    }
+}
+
+/// Whether a part of this was never written: what was not reads as zeros.
+fn has_hole(bytes: &[u8]) -> bool {
+    bytes.chunk_by(|a, b| (*a == 0) == (*b == 0)).any(|run| run[0] == 0 && run.len() >= 32) || bytes.last() == Some(&0)
+}
