@@ -22,6 +22,7 @@
 pub mod clock;
 pub mod driver;
 mod http;
+pub mod layout;
 pub mod listen;
 pub mod serve;
 mod shard;
