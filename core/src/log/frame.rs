@@ -302,6 +302,11 @@ impl<'a> Iterator for Frames<'a> {
     }
 }
 
+/// Whether the next frame belongs to the same publish as the one that these bytes begin with, whose header is good.
+pub(super) fn is_followed(frame: &[u8]) -> bool {
+    frame.get(4).is_some_and(|kind| kind & MORE != 0)
+}
+
 /// The id of a message's payload, the bytes before it, and its record.
 pub fn split_message(payload: &[u8]) -> Option<(u64, u64, &[u8])> {
     let (header, record) = payload.split_first_chunk::<MESSAGE_HEADER_BYTES>()?;
