@@ -217,6 +217,19 @@ impl Event {
         )
     }
 
+    /// A place up to which messages must have been published for this to happen.
+    pub(crate) fn reaches(&self) -> Option<Mark> {
+        match self {
+            Event::Leased { cursor: mark, .. }
+            | Event::Passed { cursor: mark, .. }
+            | Event::Dropped { cursor: mark, .. }
+            | Event::ChannelCreated(_, ChannelImage { cursor: mark, .. })
+            | Event::Sought { to: mark, .. }
+            | Event::Voided { to: mark } => Some(*mark),
+            _ => None,
+        }
+    }
+
     /// The channel that it concerns.
     pub fn channel(&self) -> Option<u32> {
         match self {
