@@ -1,6 +1,7 @@
 //! What the tests of shelfmq share: scenarios and the hosts they run on, and a plain HTTP client.
 
 pub mod http;
+pub mod instant_log;
 pub mod model;
 pub mod scenario;
 pub mod segments;

@@ -180,9 +180,12 @@ impl Broker {
     /// A log is durable up to there.
     pub(crate) fn appended(&mut self, now: Time, log: LogId, upto: u64) {
         let Some(&number) = self.logs.topics.get(&log) else { return };
-        let forget = self.topics[number as usize].appended(upto, now, &self.limits);
+        let topic = &mut self.topics[number as usize];
+        // What is deferred, or never to be delivered, reaches channels without pollers too.
+        let all = topic.hands_over_exceptions();
+        let forget = topic.appended(upto, now, &self.limits);
         self.logs.work.extend(forget);
-        self.after_topic(number, false, now);
+        self.after_topic(number, all, now);
     }
 
     /// A log could not be written.

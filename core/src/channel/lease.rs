@@ -29,10 +29,14 @@ impl Channel {
         if self.paused || (self.options.max_in_flight > 0 && self.in_flight >= self.options.max_in_flight) {
             return None;
         }
-        let slot = if self.redelivery_turn {
-            self.take_ready(env).or_else(|| self.take_fresh(env))
-        } else {
-            self.take_fresh(env).or_else(|| self.take_ready(env))
+        let ready_first = self.redelivery_turn;
+        let first = if ready_first { self.take_ready(env) } else { self.take_fresh(env) };
+        // What has to be read first keeps its turn: the log changes nothing of the order.
+        let slot = match first {
+            None if self.reading => None,
+            None if ready_first => self.take_fresh(env),
+            None => self.take_ready(env),
+            first => first,
         };
         slot.map(|slot| self.hand_out(slot, terms, env))
     }

@@ -151,6 +151,11 @@ impl Topic {
         self.forget_segments()
     }
 
+    /// Whether what it has not handed over is more than messages that are ready.
+    pub(crate) fn hands_over_exceptions(&self) -> bool {
+        !self.deferred.is_empty() || self.backlog_voids.ids() > 0
+    }
+
     /// Old segments that nobody needs, once it is durable that nobody does.
     fn forget_segments(&mut self) -> Option<Work> {
         let first = self.messages.first_segment();
