@@ -5,4 +5,5 @@ pub mod model;
 pub mod scenario;
 pub mod server;
 pub mod shell;
+pub mod simulation;
 pub mod workload;
