@@ -40,7 +40,9 @@ impl TopicImage {
             return;
         }
         if facts.id > self.next.id {
-            self.miss(Mark { id: facts.id, bytes: before }, segment);
+            // They would stand here.
+            self.chunk(segment);
+            self.miss(Mark { id: facts.id, bytes: before });
         }
         let chunk = self.chunk(segment);
         chunk.log_bytes += log_bytes;
@@ -74,9 +76,11 @@ impl TopicImage {
     }
 
     /// Messages up to this place were published, and cannot be read any more.
-    fn miss(&mut self, to: Mark, segment: u32) {
+    fn miss(&mut self, to: Mark) {
+        if to.id <= self.next.id {
+            return;
+        }
         let lost = Gap { from: self.next.id, to: to.id, bytes: to.bytes.saturating_sub(self.next.bytes) };
-        self.chunk(segment);
         self.next = to;
         add_gap(&mut self.backlog_voids, lost);
         self.hand_over();
@@ -113,6 +117,10 @@ impl TopicImage {
 
     /// Something else happened.
     pub fn apply(&mut self, event: &Event) {
+        if let Some(mark) = event.reaches() {
+            // No id is used again for another message, however many of the last ones were lost.
+            self.miss(mark);
+        }
         match event {
             Event::Deduplicated { key, first, count, until } => {
                 self.dedup.push(Accepted { key: key.clone(), first: *first, count: *count, until: *until });
@@ -123,6 +131,10 @@ impl TopicImage {
                 self.hand_over();
             }
             Event::Voided { to } => self.void(*to),
+            Event::HandedOver { to } if to.id > self.flow.id => {
+                self.flow = *to;
+                self.forget_backlog();
+            }
             Event::ChannelCreated(number, image) => self.create(*number, image),
             Event::ChannelDeleted(number) => drop(self.channels.remove(number)),
             _ => {
@@ -284,10 +296,9 @@ impl ChannelImage {
 
     fn die(&mut self, id: u64, timed_out: bool) {
         *(if timed_out { &mut self.timed_out } else { &mut self.requeued }) += 1;
-        let moving = self.settings.dead_letter.is_some();
         self.entry(id);
         if let Some(EntryImage { facts, attempts, delivery, .. }) = self.entries.remove(&id) {
-            self.dead.insert(id, DeadImage { facts, attempts, delivery, moving });
+            self.dead.insert(id, DeadImage { facts, attempts, delivery });
         }
     }
 

@@ -69,6 +69,11 @@ pub enum Event {
         /// The next that is handed over.
         to: Mark,
     },
+    /// Only channels that are not in the log got what is before this place.
+    HandedOver {
+        /// The next that is handed over.
+        to: Mark,
+    },
     /// There is a channel with this number.
     ChannelCreated(u32, ChannelImage),
     /// The channel has these options now.
@@ -210,6 +215,19 @@ impl Event {
                 | Event::ChannelDeleted(_)
                 | Event::Sought { .. }
         )
+    }
+
+    /// A place up to which messages must have been published for this to happen.
+    pub(crate) fn reaches(&self) -> Option<Mark> {
+        match self {
+            Event::Leased { cursor: mark, .. }
+            | Event::Passed { cursor: mark, .. }
+            | Event::Dropped { cursor: mark, .. }
+            | Event::ChannelCreated(_, ChannelImage { cursor: mark, .. })
+            | Event::Sought { to: mark, .. }
+            | Event::Voided { to: mark } => Some(*mark),
+            _ => None,
+        }
     }
 
     /// The channel that it concerns.

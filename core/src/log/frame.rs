@@ -256,6 +256,11 @@ impl<'a> Frames<'a> {
         self.header_at(self.at).map(|(length, ..)| (FRAME_HEADER_BYTES + length) as u64)
     }
 
+    /// The kind of the frame at [`Frames::offset`], under the same condition.
+    pub fn announced_kind(&self) -> Option<Kind> {
+        self.header_at(self.at).map(|(_, kind, _)| kind)
+    }
+
     /// The length and kind of the frame that begins here, if one does.
     fn header_at(&self, at: usize) -> Option<(usize, Kind, bool)> {
         let header = self.bytes.get(at..)?.first_chunk::<FRAME_HEADER_BYTES>()?;
@@ -300,6 +305,11 @@ impl<'a> Iterator for Frames<'a> {
             }
         }
     }
+}
+
+/// Whether the next frame belongs to the same publish as the one that these bytes begin with, whose header is good.
+pub(super) fn is_followed(frame: &[u8]) -> bool {
+    frame.get(4).is_some_and(|kind| kind & MORE != 0)
 }
 
 /// The id of a message's payload, the bytes before it, and its record.

@@ -11,8 +11,8 @@
 //! # What is assumed of a disk
 //!
 //! - Bytes that were written and synced are there after a crash, and so is a name whose directory was synced.
-//! - Bytes that were written and not synced may be there or not, each sector for itself, in any order; those that are
-//!   not read as zeros, or the file ends before them.
+//! - Bytes that were written and not synced may be there or not, each sector of 512 bytes for itself, in any order; those
+//!   that are not read as zeros, or the file ends before them.
 //! - Nothing else changes: but bits may rot. A damaged frame is found by its checksum, reported, and never served.
 //! - A sync that failed says nothing of what is on the disk; nothing is appended to that log until it is opened again.
 
@@ -21,6 +21,7 @@ mod crc;
 pub mod event;
 pub mod frame;
 pub mod image;
+pub(crate) mod journal;
 pub mod load;
 pub mod recovery;
 
@@ -98,6 +99,8 @@ pub struct Read {
     pub log: LogId,
     /// Its topic.
     pub topic: Name<'static>,
+    /// What the core calls the part that it wants.
+    pub(crate) chunk: u64,
     /// The first message.
     pub from: u64,
     /// The one after the last.

@@ -10,10 +10,13 @@ use alloc::vec::Vec;
 use super::apply::Published;
 use super::event::{Event, Mark};
 use super::frame::{
-    FRAME_HEADER_BYTES, Found, Frame, Frames, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, split_message,
+    FRAME_HEADER_BYTES, Found, Frame, Frames, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, is_followed, split_message,
 };
 use super::image::TopicImage;
 use crate::message::Record;
+
+/// What a disk writes whole or not at all, at least.
+const SECTOR_BYTES: usize = 512;
 
 /// A place in a segment where something is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub struct Recovery {
     image: Option<TopicImage>,
     /// Frames came before any snapshot.
     headless: bool,
+    /// There is no snapshot anywhere.
+    snapshotless: bool,
     /// Messages of a publish whose last was not read yet, and where the first of them begins.
     batch: Vec<Published>,
     batch_start: u64,
@@ -77,6 +82,7 @@ impl Recovery {
             offset: SEGMENT_HEADER_BYTES as u64,
             image: None,
             headless: false,
+            snapshotless: false,
             batch: Vec::new(),
             batch_start: 0,
             dedup: Vec::new(),
@@ -92,9 +98,15 @@ impl Recovery {
         self.offset
     }
 
-    /// Whether there were frames and no snapshot that can be read: the segment before is needed.
+    /// Whether there were frames and no snapshot that can be read: to feed more of the segment makes no sense.
     pub fn is_headless(&self) -> bool {
         self.headless && self.image.is_none()
+    }
+
+    /// Whether a snapshot was found. Where there is none once a segment was fed to its end, the segment before is
+    /// needed: this one's snapshots are damaged, or a crash came before they were on the disk.
+    pub fn has_image(&self) -> bool {
+        self.image.is_some()
     }
 
     /// Goes on in the next segment, once the one before was fed to its end.
@@ -119,10 +131,8 @@ impl Recovery {
                     self.frame(&frame);
                 }
                 Found::Damage { offset, length, kind } => {
-                    self.copied = false;
                     let bytes = &bytes[(offset - start) as usize..][..length as usize];
-                    self.hole = self.hole.or(Some(offset)).filter(|_| has_hole(bytes));
-                    self.damage.push(Damage { segment: self.header.number, offset, length, kind });
+                    self.damaged(Damage { segment: self.header.number, offset, length, kind }, bytes);
                 }
             }
             self.offset = frames.offset();
@@ -131,6 +141,17 @@ impl Recovery {
             }
         }
         (self.offset - start) as usize
+    }
+
+    fn damaged(&mut self, damage: Damage, bytes: &[u8]) {
+        self.copied = false;
+        if has_hole(damage.offset, bytes) {
+            self.hole = self.hole.or(Some(damage.offset));
+        } else if damage.kind.is_none() || !is_followed(bytes) {
+            // It was written, and so was all of a publish that ended with it: what is left of that counts.
+            self.end_batch();
+        }
+        self.damage.push(damage);
     }
 
     fn frame(&mut self, frame: &Frame<'_>) {
@@ -218,7 +239,9 @@ impl Recovery {
             [] => self.hole.is_some(),
             rest => {
                 let is_short = rest.len() < FRAME_HEADER_BYTES;
-                is_short || Frames::new(self.header.salt, self.offset, rest).announced().is_some() || has_hole(rest)
+                is_short
+                    || Frames::new(self.header.salt, self.offset, rest).announced().is_some()
+                    || has_hole(self.offset, rest)
             }
         };
         let unfinished = !self.batch.is_empty() || !self.dedup.is_empty();
@@ -236,7 +259,7 @@ impl Recovery {
             }
             self.end_batch();
         }
-        let headless = self.image.is_none();
+        let headless = self.snapshotless || self.image.is_none();
         let image = self.image.unwrap_or_else(|| {
             let next = Mark { id: self.header.index.max(1), bytes: 0 };
             TopicImage { name: name.into(), next, flow: next, ..TopicImage::default() }
@@ -249,10 +272,14 @@ impl Recovery {
     pub fn without_snapshot(&mut self, name: &str) {
         let next = Mark { id: self.header.index.max(1), bytes: 0 };
         self.image = Some(TopicImage { name: name.into(), next, flow: next, ..TopicImage::default() });
+        self.snapshotless = true;
     }
 }
 
-/// Whether a part of this was never written: what was not reads as zeros.
-fn has_hole(bytes: &[u8]) -> bool {
-    bytes.chunk_by(|a, b| (*a == 0) == (*b == 0)).any(|run| run[0] == 0 && run.len() >= 32) || bytes.last() == Some(&0)
+/// Whether a sector in this, or what of it is here, was never written: those read as zeros.
+fn has_hole(offset: u64, bytes: &[u8]) -> bool {
+    let to_next = SECTOR_BYTES - offset as usize % SECTOR_BYTES;
+    let (first, others) = bytes.split_at(to_next.min(bytes.len()));
+    let is_zero = |part: &[u8]| part.iter().all(|byte| *byte == 0);
+    is_zero(first) && !first.is_empty() || others.chunks(SECTOR_BYTES).any(is_zero)
 }
