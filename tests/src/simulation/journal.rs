@@ -183,6 +183,13 @@ fn normal(mut image: TopicImage) -> TopicImage {
     image.kept.clear();
     image.expiries.sort_unstable();
     for channel in image.channels.values_mut() {
+        // What stands right at the cursor is passed over at the next lease, or was at the last.
+        while let Some(gap) = channel.gaps.first().copied().filter(|gap| gap.from <= channel.cursor.id) {
+            channel.gaps.remove(0);
+            channel.cursor.bytes += if gap.to > channel.cursor.id { gap.bytes } else { 0 };
+            channel.cursor.id = channel.cursor.id.max(gap.to);
+        }
+        channel.since = 0;
         (channel.timed_out, channel.expired, channel.dropped) = (0, 0, 0);
         (channel.finished, channel.requeued) = (0, 0);
     }
