@@ -7,4 +7,5 @@ pub mod scenario;
 pub mod segments;
 pub mod server;
 pub mod shell;
+pub mod simulation;
 pub mod workload;

@@ -285,6 +285,8 @@ impl Broker {
         let found = &self.topics[topic as usize];
         if found.name().is_ephemeral() && found.has_no_channels() {
             self.delete_topic(topic, now);
+        } else {
+            self.note_log(topic);
         }
     }
 

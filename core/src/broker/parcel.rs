@@ -51,6 +51,7 @@ impl Broker {
                 if let Ok((topic, number)) = self.find_channel(&parcel.to, &channel) {
                     let Scene { channel, mut env } = self.topics[topic as usize].scene(number, now, &self.limits);
                     channel.remove_dead(id, &mut env);
+                    self.after_channel(topic, number, now);
                 }
             }
         }
