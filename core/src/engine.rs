@@ -83,7 +83,7 @@ impl Engine {
     /// A topic as its log tells of it. To be called for each before the first request.
     pub fn open_topic(&mut self, now: Time, recovered: Recovered) {
         self.now = self.now.max(now);
-        self.broker.open_topic(self.now, recovered);
+        self.broker.open_topic(self.now, &recovered);
         self.finish(self.now);
     }
 

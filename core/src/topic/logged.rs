@@ -230,7 +230,7 @@ impl Topic {
     /// The topic that a log tells of, whose end is `journal`.
     pub(crate) fn open(
         name: Name<'static>,
-        recovered: Recovered,
+        recovered: &Recovered,
         mut journal: Journal,
         now: Time,
         limits: &Limits,
