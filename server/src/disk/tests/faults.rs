@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::super::Sync;
+use super::super::{Done, Sync};
 use super::fake::{Bench, Topic, recover};
 
 /// Has the next segment of a topic end up in a device instead of a file.
@@ -50,7 +50,9 @@ fn a_log_that_cannot_be_synced_fails_and_others_go_on() {
         );
         // Deleted and made again, it works.
         bad.delete();
-        bench.write_and_wait(&mut bad);
+        bench.write(&mut bad);
+        let gone = Done { log: 1, outcome: Ok(u64::MAX) };
+        bench.fake.wait("the end of it", |told| told.done.contains(&(0, gone)).then_some(()));
         let mut again = Topic::new(0, 3, "bad");
         bench.write_and_wait(&mut again);
         bench.stop();
