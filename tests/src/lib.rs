@@ -3,6 +3,7 @@
 pub mod http;
 pub mod model;
 pub mod scenario;
+pub mod segments;
 pub mod server;
 pub mod shell;
 pub mod workload;
