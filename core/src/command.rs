@@ -50,7 +50,7 @@ pub enum Verb<'a> {
 }
 
 /// What is to be done with a channel.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum ChannelVerb<'a> {
     /// Creates the channel, or changes the options of the one there is. The topic must exist.
     Create(ChannelChanges<'a>),
@@ -68,6 +68,22 @@ pub enum ChannelVerb<'a> {
     Redrive(Option<Vec<u64>>),
     /// Drops the dead letters.
     EmptyDead,
+}
+
+impl ChannelVerb<'_> {
+    /// The same, owning what it has.
+    pub(crate) fn into_owned(self) -> ChannelVerb<'static> {
+        match self {
+            ChannelVerb::Create(changes) => ChannelVerb::Create(changes.into_owned()),
+            ChannelVerb::Configure(changes) => ChannelVerb::Configure(changes.into_owned()),
+            ChannelVerb::Delete => ChannelVerb::Delete,
+            ChannelVerb::Empty => ChannelVerb::Empty,
+            ChannelVerb::Pause(paused) => ChannelVerb::Pause(paused),
+            ChannelVerb::Seek(to) => ChannelVerb::Seek(to),
+            ChannelVerb::Redrive(ids) => ChannelVerb::Redrive(ids),
+            ChannelVerb::EmptyDead => ChannelVerb::EmptyDead,
+        }
+    }
 }
 
 /// Messages to add to a topic.
@@ -88,6 +104,26 @@ pub enum Messages<'a> {
     Each(Vec<NewMessage<'a>>),
 }
 
+impl Publish<'_> {
+    /// The same, owning what it has.
+    pub(crate) fn into_owned(self) -> Publish<'static> {
+        let messages = match self.messages {
+            Messages::Same(bodies, options) => {
+                let options = options.into_owned();
+                let message =
+                    |body: &[u8]| NewMessage { body: Cow::Owned(body.into()), options: options.clone(), dedup: None };
+                bodies.into_iter().map(message).collect()
+            }
+            Messages::Each(messages) => messages.into_iter().map(NewMessage::into_owned).collect(),
+        };
+        Publish { messages: Messages::Each(messages), dedup: self.dedup.map(owned) }
+    }
+}
+
+fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
+    Cow::Owned(text.into_owned())
+}
+
 /// One message with its own options.
 #[derive(Debug)]
 pub struct NewMessage<'a> {
@@ -97,6 +133,25 @@ pub struct NewMessage<'a> {
     pub options: MessageOptions<'a>,
     /// It is accepted once within the window under this key.
     pub dedup: Option<Cow<'a, str>>,
+}
+
+impl NewMessage<'_> {
+    fn into_owned(self) -> NewMessage<'static> {
+        let (body, options) = (Cow::Owned(self.body.into_owned()), self.options.into_owned());
+        NewMessage { body, options, dedup: self.dedup.map(owned) }
+    }
+}
+
+impl MessageOptions<'_> {
+    fn into_owned(self) -> MessageOptions<'static> {
+        let header = |(name, value): KeptHeader<'_>| (owned(name), Cow::Owned(value.into_owned()));
+        MessageOptions {
+            defer: self.defer,
+            ttl: self.ttl,
+            key: self.key.map(owned),
+            headers: self.headers.into_iter().map(header).collect(),
+        }
+    }
 }
 
 /// What may be said of a message beside its bytes.
@@ -178,6 +233,14 @@ pub struct Peek<'a> {
     pub max: u32,
     /// The messages of a channel in this state.
     pub state: State,
+}
+
+impl Peek<'_> {
+    /// The same, owning what it has.
+    pub(crate) fn into_owned(self) -> Peek<'static> {
+        let Peek { channel, from, max, state } = self;
+        Peek { channel: channel.map(Name::into_owned), from, max, state }
+    }
 }
 
 /// Where a message of a channel is.
@@ -279,6 +342,19 @@ pub struct ChannelChanges<'a> {
     pub dead_letter: Option<Option<Name<'a>>>,
 }
 
+impl ChannelChanges<'_> {
+    fn into_owned(self) -> ChannelChanges<'static> {
+        ChannelChanges {
+            start: self.start,
+            timeout: self.timeout,
+            max_attempts: self.max_attempts,
+            max_in_flight: self.max_in_flight,
+            ordered: self.ordered,
+            dead_letter: self.dead_letter.map(|topic| topic.map(Name::into_owned)),
+        }
+    }
+}
+
 /// What the API wants back with the answer to a request. The broker keeps it and does not look inside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
@@ -358,7 +434,7 @@ pub enum Refused {
 }
 
 /// A message that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peeked {
     /// Its id.
     pub id: u64,
@@ -389,6 +465,10 @@ pub enum Refusal {
     TopicFull,
     /// The broker is going down.
     Exiting,
+    /// There is no room on the disk.
+    StorageFull,
+    /// The topic's log could not be written, and takes nothing more until the broker is started again.
+    StorageFailed,
 }
 
 /// A topic in numbers.
@@ -406,6 +486,8 @@ pub struct TopicStats {
     pub paused: bool,
     /// Bytes it holds in memory.
     pub memory_bytes: u64,
+    /// Bytes of its log.
+    pub disk_bytes: u64,
     /// Its options.
     pub options: TopicOptions,
     /// Its channels, by name.

@@ -51,6 +51,22 @@ impl Default for Limits {
     }
 }
 
+/// How an engine keeps a log of its topics.
+#[derive(Clone, Debug)]
+pub struct LogOptions {
+    /// About how many bytes a segment of a log has: then the next begins, and those before can go once nobody needs
+    /// them.
+    pub segment_bytes: u64,
+    /// How many bytes of messages stay in memory, of those that can be read back.
+    pub cache_bytes: usize,
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        LogOptions { segment_bytes: 64 << 20, cache_bytes: 64 << 20 }
+    }
+}
+
 /// Who this broker is, as `/info`, `/stats` and the directory endpoints tell it.
 #[derive(Clone, Debug)]
 pub struct Identity {

@@ -2,10 +2,12 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use hashbrown::HashMap;
 
+use crate::log::image;
 use crate::time::Time;
 
 /// The dedup keys that a topic accepted within the window.
@@ -38,6 +40,27 @@ impl Dedup {
     pub(crate) fn insert(&mut self, key: &str, accepted: Accepted, now: Time, window: Duration) {
         self.accepted.insert(key.into(), accepted);
         self.forget.push_back((now + window, key.into()));
+    }
+
+    /// The keys and what was published under them, in the order in which they are forgotten.
+    pub(crate) fn image(&self) -> Vec<image::Accepted> {
+        let known = self.forget.iter().filter_map(|(until, key)| Some((until, key, self.accepted.get(key)?)));
+        let image = |(until, key, accepted): (&Time, &Box<str>, &Accepted)| image::Accepted {
+            key: key.as_ref().into(),
+            first: accepted.first,
+            count: accepted.count,
+            until: until.as_nanos(),
+        };
+        known.map(image).collect()
+    }
+
+    /// Remembers what an image tells.
+    pub(crate) fn open(&mut self, accepted: &[image::Accepted]) {
+        for image::Accepted { key, first, count, until } in accepted {
+            let key: Box<str> = key.as_str().into();
+            self.accepted.insert(key.clone(), Accepted { first: *first, count: *count });
+            self.forget.push_back((Time::from_nanos(*until), key));
+        }
     }
 
     /// When [`Dedup::forget`] has something to do.

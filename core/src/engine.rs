@@ -1,14 +1,16 @@
 //! The front door: HTTP requests, the passing of time and hang-ups go in; responses come out.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::api::{self, ApiError, Call, Code, Decoded, NodeCall, NodeReply, Request, Response, Scope, Stats};
-use crate::broker::{Broker, Event, Parcel, Survey};
-use crate::command::{Context, Filter, Reply, Ticket};
-use crate::config::{Config, log_level};
+use crate::broker::{Broker, Event, Gate, Parcel, Survey};
+use crate::command::{Context, Filter, Refusal, Reply, Ticket};
+use crate::config::{Config, LogOptions, log_level};
 use crate::directory::Directory;
+use crate::log::image::TopicImage;
+use crate::log::{Loaded, LogId, Read, Recovered, Work};
 use crate::time::Time;
 
 /// The whole broker behind its HTTP API, as a state machine without I/O.
@@ -24,6 +26,17 @@ pub struct Engine {
     directory: Directory,
     outputs: VecDeque<Output>,
     now: Time,
+    /// What is told once a log is durable so far, by log, in order.
+    held: BTreeMap<LogId, VecDeque<(u64, Held)>>,
+    /// Why the broker as a whole is not well.
+    unwell: Option<String>,
+}
+
+/// What waits for a log to be durable.
+#[derive(Debug)]
+enum Held {
+    Response(Ticket, Context, Response),
+    Parcel(Parcel),
 }
 
 /// What an [`Engine`] wants done.
@@ -39,6 +52,8 @@ pub enum Output {
     Close(Ticket),
     /// Give the parcel to the engine that has the topic [`Parcel::to`], by [`Engine::handle_parcel`].
     Forward(Parcel),
+    /// Read this from a log, and give it to [`Engine::handle_read`].
+    Read(Read),
     /// An option was set at run time, by `PUT /config/<name>`.
     Configured(String, serde_json::Value),
 }
@@ -51,8 +66,25 @@ impl Engine {
             directory: Directory::default(),
             outputs: VecDeque::new(),
             now: config.started,
+            held: BTreeMap::new(),
+            unwell: None,
             config,
         }
+    }
+
+    /// The same, with a log of every topic that is not ephemeral: what is published is answered, and handed out, once
+    /// [`Engine::handle_appended`] says that it is durable.
+    pub fn with_log(config: Config, seed: u64, options: LogOptions) -> Self {
+        let mut engine = Engine::new(config, seed);
+        engine.broker.keep_logs(options);
+        engine
+    }
+
+    /// A topic as its log tells of it. To be called for each before the first request.
+    pub fn open_topic(&mut self, now: Time, recovered: Recovered) {
+        self.now = self.now.max(now);
+        self.broker.open_topic(self.now, recovered);
+        self.finish(self.now);
     }
 
     /// What it was made with, but for options set at run time.
@@ -86,11 +118,12 @@ impl Engine {
         let now = self.pass_time(now);
         let Decoded { context, call } = decoded;
         let reply = match call {
-            Ok(Call::Topic(command)) => match self.broker.execute(now, ticket, &context, command) {
-                Ok(Reply::Waiting) => None,
-                Ok(reply) => Some(api::encode(&context, &reply)),
-                Err(refusal) => Some(api::refuse(&context, &refusal.into())),
-            },
+            Ok(Call::Topic(command)) => {
+                let reply = self.broker.execute(now, ticket, &context, command);
+                let gate = self.broker.take_gate();
+                self.reply(ticket, context, reply, gate);
+                return self.finish(now);
+            }
             Ok(Call::Node(call)) => Some(
                 self.node(now, &context, call, &survey.unwrap_or_default())
                     .unwrap_or_else(|error| api::refuse(&context, &error)),
@@ -99,6 +132,90 @@ impl Engine {
         };
         self.outputs.extend(reply.map(|response| Output::Respond(ticket, response)));
         self.finish(now);
+    }
+
+    /// Answers a request, once its log is durable up to the gate.
+    fn reply(&mut self, ticket: Ticket, context: Context, reply: Result<Reply, Refusal>, gate: Option<Gate>) {
+        let response = match reply {
+            Ok(Reply::Waiting) => return,
+            Ok(reply) => api::encode(&context, &reply),
+            Err(refusal) => return self.respond(ticket, api::refuse(&context, &refusal.into())),
+        };
+        match gate {
+            Some((log, upto)) => {
+                let held = Held::Response(ticket, context, response);
+                self.held.entry(log).or_default().push_back((upto, held));
+            }
+            None => self.respond(ticket, response),
+        }
+    }
+
+    fn respond(&mut self, ticket: Ticket, response: Response) {
+        self.outputs.push_back(Output::Respond(ticket, response));
+    }
+
+    /// What waits to be written to logs. To be called when the host has time to write: all that came for a topic
+    /// meanwhile is one piece.
+    pub fn poll_log(&mut self) -> Option<Work> {
+        self.broker.poll_log(self.now)
+    }
+
+    /// Whether [`Engine::poll_log`] has something. Any call but the `poll_*` may change it.
+    pub fn has_log_work(&self) -> bool {
+        self.broker.has_log_work()
+    }
+
+    /// A log is as durable as was promised, up to there.
+    pub fn handle_appended(&mut self, now: Time, log: LogId, upto: u64) {
+        let now = self.pass_time(now);
+        self.broker.appended(now, log, upto);
+        if let Some(held) = self.held.get_mut(&log) {
+            while held.front().is_some_and(|held| held.0 <= upto) {
+                self.outputs.extend(held.pop_front().map(|(_, held)| match held {
+                    Held::Response(ticket, _, response) => Output::Respond(ticket, response),
+                    Held::Parcel(parcel) => Output::Forward(parcel),
+                }));
+            }
+            if held.is_empty() {
+                self.held.remove(&log);
+            }
+        }
+        self.finish(now);
+    }
+
+    /// A log could not be written, or not be synced: what it has at its end is not known. Its topic takes nothing
+    /// in until it is opened again.
+    pub fn handle_append_failed(&mut self, now: Time, log: LogId) {
+        let now = self.pass_time(now);
+        self.broker.append_failed(log);
+        for (_, held) in self.held.remove(&log).into_iter().flatten() {
+            if let Held::Response(ticket, context, _) = held {
+                self.respond(ticket, api::refuse(&context, &Refusal::StorageFailed.into()));
+            }
+        }
+        self.finish(now);
+    }
+
+    /// What [`Output::Read`] asked for; `None` where it could not be read, and is to be tried again.
+    pub fn handle_read(&mut self, now: Time, read: &Read, loaded: Option<Loaded>) {
+        let now = self.pass_time(now);
+        self.broker.loaded(now, read, loaded);
+        self.finish(now);
+    }
+
+    /// The disk has no room for publishes, or has room again.
+    pub fn handle_space(&mut self, full: bool) {
+        self.broker.set_full(full);
+    }
+
+    /// Why the broker as a whole is not well, for `/ping` and `/stats`.
+    pub fn set_unwell(&mut self, why: Option<String>) {
+        self.unwell = why;
+    }
+
+    /// What a snapshot of a topic would tell now.
+    pub fn image_of(&self, topic: &str) -> Option<TopicImage> {
+        self.broker.image_of(topic)
     }
 
     /// Time has passed. To be called when [`Engine::poll_timeout`] says.
@@ -189,9 +306,21 @@ impl Engine {
                 Event::Refused(ticket, context, refusal) => {
                     Output::Respond(ticket, api::refuse(&context, &refusal.into()))
                 }
-                Event::Forward(parcel) => Output::Forward(parcel),
+                Event::Forward(parcel, None) => Output::Forward(parcel),
+                Event::Forward(parcel, Some((log, upto))) => {
+                    self.held.entry(log).or_default().push_back((upto, Held::Parcel(parcel)));
+                    continue;
+                }
+                Event::Replied(ticket, context, reply, gate) => {
+                    self.reply(ticket, context, reply, gate);
+                    continue;
+                }
             };
             self.outputs.push_back(output);
+        }
+        self.broker.evict();
+        while let Some(read) = self.broker.poll_read() {
+            self.outputs.push_back(Output::Read(read));
         }
     }
 
@@ -206,11 +335,19 @@ impl Engine {
         let started = self.config.started;
         let encode = |reply| Ok(api::encode_node(context, identity, reply));
         match call {
-            NodeCall::Ping => encode(NodeReply::Well),
+            NodeCall::Ping => encode(self.unwell.as_deref().map_or(NodeReply::Well, NodeReply::Unwell)),
             NodeCall::Info => encode(NodeReply::Info(started)),
             NodeCall::Stats { json, memory, filter } => {
                 let (filter, topics) = (&filter, &survey.topics[..]);
-                encode(NodeReply::Stats(Stats { json, memory, filter, topics, unwell: None, started, now }))
+                encode(NodeReply::Stats(Stats {
+                    json,
+                    memory,
+                    filter,
+                    topics,
+                    unwell: self.unwell.as_deref(),
+                    started,
+                    now,
+                }))
             }
             NodeCall::Metrics => encode(NodeReply::Metrics(&survey.topics)),
             NodeCall::OpenApi => encode(NodeReply::OpenApi),

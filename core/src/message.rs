@@ -187,7 +187,7 @@ impl<'a> Record<'a> {
             // A hash that stays the same from version to version: it stands in logs.
             let mut hasher = SipHasher13::new_with_keys(seed, 0);
             hasher.write(key.as_bytes());
-            hasher.finish()
+            hasher.finish().max(1)
         });
         let nanos = Time::as_nanos;
         Facts { id, size: self.body.len() as u32, key, due: self.due.map(nanos), expires: self.expires.map(nanos) }

@@ -152,6 +152,7 @@ impl Shelf {
                 Errand::Wake(waker) => waker.wake(),
                 Errand::Configured(name, value) => (self.0.configured)(&name, &value),
                 Errand::Alarm(deadline) => self.0.alarm.set(deadline),
+                Errand::Read(_) | Errand::Write => {}
                 Errand::Forward(parcel) => {
                     let index = shard_of(parcel.to.as_str(), self.0.shards.len());
                     self.visit(index, &mut errands, |shard, now, _| shard.engine.handle_parcel(now, parcel));

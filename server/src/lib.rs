@@ -20,12 +20,14 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod disk;
 pub mod driver;
 mod http;
 pub mod layout;
 pub mod listen;
 pub mod serve;
 mod shard;
+pub mod span;
 
 use std::net::SocketAddr;
 

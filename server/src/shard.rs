@@ -7,6 +7,7 @@ use serde_json::Value;
 use shelfmq_core::api::{Decoded, Response};
 use shelfmq_core::broker::Survey;
 use shelfmq_core::command::Ticket;
+use shelfmq_core::log::Read;
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output, Parcel};
 
@@ -32,6 +33,10 @@ pub(crate) enum Errand {
     Forward(Parcel),
     Configured(String, Value),
     Alarm(Time),
+    /// To be read from the disk.
+    Read(Read),
+    /// Something waits to be written to the disk.
+    Write,
 }
 
 pub(crate) type Errands = VecDeque<Errand>;
@@ -96,6 +101,7 @@ impl Shard {
             match output {
                 Output::Respond(ticket, response) if mine == Some(ticket) => answer = Some(response),
                 Output::Forward(parcel) => errands.push_back(Errand::Forward(parcel)),
+                Output::Read(read) => errands.push_back(Errand::Read(read)),
                 Output::Configured(name, value) => errands.push_back(Errand::Configured(name, value)),
                 Output::Respond(ticket, _)
                 | Output::Open(ticket, _)

@@ -71,7 +71,8 @@ codes! {
     BadLine "BAD_MESSAGE" 400 "A line of the batch is not a JSON object with a `body` or a `body_base64`.";
     HeadersTooBig "HEADERS_TOO_BIG" 400 "The headers to keep with the message are too long: 8192 bytes together, with 4 for each.";
     TopicFull "TOPIC_FULL" 429 "The topic's backlog is at its limit: try again once consumers have caught up.";
-    StorageFull "STORAGE_FULL" 507 "The broker's disk is full: nothing was kept.";
+    StorageFull "STORAGE_FULL" 507 "The broker's disk is full: try again once there is room.";
+    StorageFailed "STORAGE_FAILED" 503 "The topic's log could not be written, and takes nothing more until the broker is started again: its log says why.";
 
     // Parameters out of range or not readable.
     InvalidDefer "INVALID_DEFER" 400 "defer is a duration from 0 to max-req-timeout: 1500 (milliseconds), 30s, 5m.";
@@ -174,6 +175,8 @@ impl From<Refusal> for ApiError {
             Refusal::ChannelNotFound => Code::ChannelNotFound,
             Refusal::TopicFull => Code::TopicFull,
             Refusal::Exiting => Code::Exiting,
+            Refusal::StorageFull => Code::StorageFull,
+            Refusal::StorageFailed => Code::StorageFailed,
         };
         code.into()
     }

@@ -1,9 +1,11 @@
 //! All topics of one engine: where a command finds its topic, a deadline its channel, and a message its poller.
 //!
 //! `verbs` are what commands do, `polls` brings messages to those who wait, `parcel` carries dead letters to
-//! other topics.
+//! other topics, `logged` has the topics' logs, `parked` the commands that wait for something to be read from one.
 
+mod logged;
 mod parcel;
+mod parked;
 mod polls;
 mod verbs;
 
@@ -17,14 +19,17 @@ use slab::Slab;
 
 use crate::command::{Command, Context, Filter, Refusal, Refused, Reply, Ticket, TopicStats, Verb};
 use crate::config::Limits;
+use crate::log::LogId;
 use crate::name::Name;
 use crate::pollers::Pollers;
 use crate::schedule::Schedule;
 use crate::seeds::Seeds;
 use crate::time::Time;
-use crate::topic::{Scene, Topic};
+use crate::topic::{Halt, Scene, Topic};
 
+use logged::Logs;
 pub use parcel::Parcel;
+use parked::Parked;
 pub use polls::Handed;
 
 /// The topics, and the pollers that wait for their messages.
@@ -40,13 +45,22 @@ pub struct Broker {
     scans: VecDeque<(u32, u32)>,
     events: VecDeque<Event>,
     exiting: bool,
+    logs: Logs,
+    parked: Vec<Parked>,
+    /// How durable the log has to be before the command that was just done is answered.
+    gate: Option<Gate>,
 }
+
+/// A log, and how far it has to be durable.
+pub type Gate = (LogId, u64);
 
 /// Whose deadline it is.
 #[derive(Clone, Copy, Debug)]
 enum Owner {
     Topic(u32),
     Channel(u32, u32),
+    /// Reads that failed are tried again.
+    Reads(LogId),
 }
 
 /// What the broker has to tell, beside its direct replies.
@@ -64,8 +78,10 @@ pub enum Event {
     Closed(Ticket),
     /// A poll is in vain.
     Refused(Ticket, Context, Refusal),
-    /// Something for another topic, perhaps another engine's.
-    Forward(Parcel),
+    /// Something for another topic, perhaps another engine's, once this log is durable so far.
+    Forward(Parcel, Option<Gate>),
+    /// The answer to a command that waited for something to be read.
+    Replied(Ticket, Context, Result<Reply, Refusal>, Option<Gate>),
 }
 
 /// What engines tell of their topics, for the answers that speak of the whole node.
@@ -96,6 +112,9 @@ impl Broker {
             scans: VecDeque::new(),
             events: VecDeque::new(),
             exiting: false,
+            logs: Logs::default(),
+            parked: Vec::new(),
+            gate: None,
         }
     }
 
@@ -108,14 +127,38 @@ impl Broker {
         command: Command<'_>,
     ) -> Result<Reply, Refusal> {
         let Command { topic: name, verb } = command;
+        self.gate = None;
         match verb {
-            Verb::Publish(publish) => self.publish(now, name, &publish),
+            Verb::Publish(publish) => match self.publish(now, name.borrow(), &publish) {
+                Err(Halt::Absent(absent)) => {
+                    let verb = Verb::Publish(publish.into_owned());
+                    Ok(self.park(absent, ticket, context, Command { topic: name.into_owned(), verb }))
+                }
+                done => plain(done),
+            },
             Verb::Subscribe(subscribe) => self.subscribe(now, ticket, context, name, subscribe),
             Verb::Settle(settle) => self.settle(now, &name, &settle),
-            Verb::Peek(peek) => self.peek(now, &name, &peek),
-            Verb::Channel(channel, verb) => self.channel_verb(now, &name, &channel, verb),
+            Verb::Peek(peek) => match self.peek(now, &name, &peek) {
+                Err(Halt::Absent(absent)) => {
+                    let verb = Verb::Peek(peek.into_owned());
+                    Ok(self.park(absent, ticket, context, Command { topic: name.into_owned(), verb }))
+                }
+                done => plain(done),
+            },
+            Verb::Channel(channel, verb) => match self.channel_verb(now, &name, &channel, verb.clone()) {
+                Err(Halt::Absent(absent)) => {
+                    let verb = Verb::Channel(channel.into_owned(), verb.into_owned());
+                    Ok(self.park(absent, ticket, context, Command { topic: name.into_owned(), verb }))
+                }
+                done => plain(done),
+            },
             verb => self.topic_verb(now, name, verb),
         }
+    }
+
+    /// How durable the log has to be before the command that was just executed is answered.
+    pub fn take_gate(&mut self) -> Option<Gate> {
+        self.gate.take()
     }
 
     /// When [`Broker::handle_timeout`] is to be called next.
@@ -137,6 +180,7 @@ impl Broker {
                     self.after_topic(number, true, now);
                 }
                 Owner::Channel(topic, number) => self.channel_timeout(topic, number, now),
+                Owner::Reads(log) => self.read_again(log, now),
             }
         }
         for _ in 0..self.scans.len() {
@@ -168,6 +212,7 @@ impl Broker {
     /// Answers all that wait; from now on nothing is taken in.
     pub fn shutdown(&mut self, now: Time) {
         self.exiting = true;
+        self.refuse_parked();
         for number in self.pollers.numbers() {
             let poller = &mut self.pollers.slab[number as usize];
             let (ticket, topic, channel) = (poller.ticket, poller.topic, poller.channel);
@@ -209,14 +254,16 @@ impl Broker {
         Ok((number, channel))
     }
 
-    fn find_or_add_topic(&mut self, name: Name<'_>) -> u32 {
+    fn find_or_add_topic(&mut self, name: Name<'_>, now: Time) -> u32 {
         if let Some(&number) = self.names.get(name.as_str()) {
             return number;
         }
         let name = name.into_owned();
         let key = name.as_str().into();
-        let number = self.topics.insert(Topic::new(name, self.seeds.next())) as u32;
+        let (seed, journal) = (self.seeds.next(), self.new_journal(&name, now));
+        let number = self.topics.insert(Topic::new(name, seed, journal)) as u32;
         self.names.insert(key, number);
+        self.know_log(number);
         number
     }
 
@@ -226,9 +273,11 @@ impl Broker {
         }
         let topic = self.topics.remove(number as usize);
         self.names.remove(topic.name().as_str());
+        self.forget_log(&topic);
         if let Some((_, handle)) = topic.armed {
             self.deadlines.remove(handle);
         }
+        self.retry_parked_of(number, now);
     }
 
     fn delete_channel(&mut self, topic: u32, number: u32, now: Time) {
@@ -266,6 +315,7 @@ impl Broker {
         let next = topic.next_deadline();
         rearm(&mut self.deadlines, &mut topic.armed, next, Owner::Topic(number));
         let channels = if all { topic.channel_numbers() } else { topic.hungry.iter().copied().collect() };
+        self.note_log(number);
         for channel in channels {
             self.after_channel(number, channel, now);
         }
@@ -290,7 +340,16 @@ impl Broker {
         }
         let next = channel.next_deadline();
         rearm(&mut self.deadlines, &mut channel.armed, next, Owner::Channel(topic, number));
+        self.note_log(topic);
     }
+}
+
+/// The outcome of a command that found in memory whatever it needs.
+fn plain(done: Result<Reply, Halt>) -> Result<Reply, Refusal> {
+    done.map_err(|halt| match halt {
+        Halt::Refused(refusal) => refusal,
+        Halt::Absent(_) => unreachable!("who needs something from the log is parked"),
+    })
 }
 
 /// Makes sure that a deadline is known. One that turns out to be later is left: calling early is harmless.

@@ -7,8 +7,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Broker, Event};
-use crate::command::{MessageOptions, Messages, Publish, Reply};
+use crate::channel::DeadLetter;
+use crate::command::{MessageOptions, Messages, Publish};
 use crate::message::Record;
+use crate::messages::Found;
 use crate::name::Name;
 use crate::time::Time;
 use crate::topic::Scene;
@@ -23,7 +25,7 @@ pub struct Parcel {
 
 #[derive(Debug)]
 enum Content {
-    DeadLetter { topic: Name<'static>, channel: Name<'static>, id: u64, attempts: u16, record: Vec<u8> },
+    DeadLetter { topic: Name<'static>, channel: Name<'static>, id: u64, delivery: u64, attempts: u16, record: Vec<u8> },
     Arrived { channel: Name<'static>, id: u64 },
 }
 
@@ -31,16 +33,18 @@ impl Broker {
     /// Takes in what [`Event::Forward`] sent here.
     pub fn receive(&mut self, now: Time, parcel: Parcel) {
         match parcel.content {
-            Content::DeadLetter { topic, channel, id, attempts, record } => {
+            Content::DeadLetter { topic, channel, id, delivery, attempts, record } => {
                 let headers = [
                     ("shelf-dead-topic", topic.as_str().into()),
                     ("shelf-dead-channel", channel.as_str().into()),
                     ("shelf-dead-id", String::from_utf8_lossy(&crate::message::id_text(id)).into_owned()),
                     ("shelf-dead-attempts", alloc::format!("{attempts}")),
                 ];
-                if self.publish_dead_letter(now, parcel.to, &record, &headers).is_some() {
-                    self.events
-                        .push_back(Event::Forward(Parcel { to: topic, content: Content::Arrived { channel, id } }));
+                // A letter that is sent again after a crash arrives once.
+                let dedup = alloc::format!("\0dead\0{topic}\0{channel}\0{id:x}-{delivery:x}");
+                if let Some(number) = self.publish_dead_letter(now, parcel.to, &record, &headers, &dedup) {
+                    let arrived = Parcel { to: topic, content: Content::Arrived { channel, id } };
+                    self.events.push_back(Event::Forward(arrived, self.topics[number as usize].gate()));
                 }
             }
             Content::Arrived { channel, id } => {
@@ -58,7 +62,8 @@ impl Broker {
         to: Name<'static>,
         record: &[u8],
         more: &[(&str, String)],
-    ) -> Option<Reply> {
+        dedup: &str,
+    ) -> Option<u32> {
         let record = Record::read(record)?;
         let kept = record.headers().filter(|(name, _)| !name.starts_with("shelf-dead-"));
         let kept = kept.map(|(name, value)| (name.into(), value.into()));
@@ -69,21 +74,33 @@ impl Broker {
             ..Default::default()
         };
         let messages = Messages::Same(core::iter::once(record.body).collect(), options);
-        self.publish(now, to, &Publish { messages, dedup: None }).ok()
+        self.publish(now, to.borrow(), &Publish { messages, dedup: Some(dedup.into()) }).ok()?;
+        self.find_topic(&to).ok()
     }
 
     pub(super) fn forward_dead_letters(&mut self, topic: u32, number: u32) {
         let found = &mut self.topics[topic as usize];
         let outbox = core::mem::take(&mut found.channel_mut(number).effects.outbox);
-        let channel = found.channel(number);
-        let Some(to) = channel.options().dead_letter.clone().filter(|_| !self.exiting) else { return };
+        let Some(to) = found.channel(number).options().dead_letter.clone().filter(|_| !self.exiting) else { return };
+        // Nothing leaves before it is durable that it died here.
+        let gate = found.gate();
         for id in outbox {
+            let channel = found.channel(number);
             let Some(letter) = channel.dead_letter(id) else { continue };
             let mut record = Vec::new();
-            found.log().record(id, letter.chunk).write(&mut record);
+            match found.messages().find(id, letter.chunk) {
+                Found::Record(found) => found.write(&mut record),
+                Found::Absent(chunk) => {
+                    found.messages_mut().want(chunk);
+                    found.channel_mut(number).effects.outbox.push(id);
+                    continue;
+                }
+                Found::Gone => continue,
+            }
             let (topic, channel) = (found.name().clone(), channel.name().clone());
-            let content = Content::DeadLetter { topic, channel, id, attempts: letter.attempts, record };
-            self.events.push_back(Event::Forward(Parcel { to: to.clone(), content }));
+            let DeadLetter { delivery, attempts, .. } = letter;
+            let content = Content::DeadLetter { topic, channel, id, delivery, attempts, record };
+            self.events.push_back(Event::Forward(Parcel { to: to.clone(), content }, gate));
         }
     }
 }

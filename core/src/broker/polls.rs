@@ -54,7 +54,7 @@ impl Broker {
         if !stream && found.pollers.is_empty() {
             let terms = Terms { timeout, client, stream: None };
             let leases = found.lease_up_to(max, &terms, &mut env);
-            if !leases.is_empty() || (wait.is_zero() && !found.scanning) {
+            if !leases.is_empty() || (wait.is_zero() && !found.scanning && !found.reading) {
                 let handed = Handed { topic, channel, leases, auto_finish };
                 self.events.push_back(Event::Leased(ticket, context.clone(), handed, refused));
                 self.after_channel(topic, channel, now);
@@ -69,11 +69,13 @@ impl Broker {
     }
 
     fn find_or_add_channel(&mut self, name: Name<'_>, channel: Name<'_>, now: Time) -> (u32, u32) {
-        let topic = self.find_or_add_topic(name);
+        let topic = self.find_or_add_topic(name, now);
         let found = &mut self.topics[topic as usize];
-        let known = found.find_channel(channel.as_str());
-        let add = || found.add_channel(channel.into_owned(), None, now, &self.limits);
-        (topic, known.unwrap_or_else(add))
+        if let Some(known) = found.find_channel(channel.as_str()) {
+            return (topic, known);
+        }
+        let added = found.add_channel(channel.into_owned(), None, now, &self.limits);
+        (topic, added.expect("a channel that takes over the backlog needs nothing from the log"))
     }
 
     fn wait(&mut self, waiting: Waiting, until: Time, now: Time) {
@@ -161,7 +163,7 @@ impl Broker {
     /// # Panics
     /// Where the lease was completed, or its topic is gone.
     pub fn deliveries<'a>(&'a self, handed: &'a Handed) -> impl ExactSizeIterator<Item = Delivery<'a>> + Clone {
-        let log = self.topics.get(handed.topic as usize).map(Topic::log);
+        let log = self.topics.get(handed.topic as usize).map(Topic::messages);
         handed.leases.iter().map(move |lease| Delivery {
             receipt: lease.receipt,
             attempts: lease.attempts,
@@ -184,6 +186,7 @@ impl Broker {
 
     /// The consumer hung up.
     pub fn cancel(&mut self, now: Time, ticket: Ticket) {
+        self.cancel_parked(ticket);
         let Some(number) = self.pollers.find(ticket) else { return };
         let poller = &self.pollers.slab[number as usize];
         let (topic, channel) = (poller.topic, poller.channel);
@@ -220,7 +223,7 @@ impl Broker {
                 self.leave_line(number);
                 self.events.push_back(Event::Heartbeat(ticket, context));
             }
-        } else if self.topics[topic as usize].channel(channel).scanning {
+        } else if self.topics[topic as usize].channel(channel).is_searching() {
             self.pollers.set_timer(number, now + SCAN_AGAIN);
         } else {
             let (context, refused) = poller.take_context();

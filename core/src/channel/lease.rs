@@ -3,9 +3,11 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Channel, ClientId, Env, Facts, MAX_HELD, SCAN, Spot};
+use super::{Channel, ClientId, Entry, Env, MAX_HELD, SCAN, Spot};
 use crate::command::Lease;
-use crate::message::Receipt;
+use crate::log::event::{Event, Ids};
+use crate::message::{Facts, Receipt};
+use crate::messages::Found;
 use crate::time::Time;
 
 /// To whom messages are leased, and for how long.
@@ -23,35 +25,66 @@ impl Channel {
     /// O(log of what is in flight). Messages that cannot be handed out are passed over, a bounded number in
     /// one call: then there is no answer yet, and [`Channel::scanning`] says so.
     pub(crate) fn lease(&mut self, terms: &Terms, env: &mut Env<'_>) -> Option<Lease> {
-        self.scanning = false;
+        (self.scanning, self.reading) = (false, false);
         if self.paused || (self.options.max_in_flight > 0 && self.in_flight >= self.options.max_in_flight) {
             return None;
         }
         let slot = if self.redelivery_turn {
-            self.take_ready().or_else(|| self.take_fresh(env))
+            self.take_ready(env).or_else(|| self.take_fresh(env))
         } else {
-            self.take_fresh(env).or_else(|| self.take_ready())
+            self.take_fresh(env).or_else(|| self.take_ready(env))
         };
         slot.map(|slot| self.hand_out(slot, terms, env))
     }
 
     /// Leases so many messages, or as many as there are.
     pub(crate) fn lease_up_to(&mut self, max: u32, terms: &Terms, env: &mut Env<'_>) -> Vec<Lease> {
-        let there = self.depth(env.flow).min(max.into()) as usize;
+        let there = self.depth(env.flow.id).min(max.into()) as usize;
         let mut leases = Vec::with_capacity(there);
+        let delivery = self.next_delivery;
         while leases.len() < max as usize
             && let Some(lease) = self.lease(terms, env)
         {
             leases.push(lease);
         }
+        self.journal_leases(delivery, &leases, terms, env);
         leases
     }
 
-    fn take_ready(&mut self) -> Option<u32> {
+    fn journal_leases(&mut self, delivery: u64, leases: &[Lease], terms: &Terms, env: &mut Env<'_>) {
+        let departed = core::mem::take(&mut self.departed);
+        let (at, cursor) = (env.now.as_nanos(), self.cursor.mark());
+        if !leases.is_empty() {
+            let until = (env.now + terms.timeout.unwrap_or_else(|| self.timeout(env.limits))).as_nanos();
+            let ids = leases.iter().map(|lease| lease.receipt.id);
+            let all = ids.clone().eq(departed.iter().map(|facts| facts.id));
+            let leased = if all { Ids::default() } else { ids.collect() };
+            let from = self.tell();
+            env.journal(|channel| Event::Leased { channel, at, until, delivery, from, cursor, departed, leased });
+        } else if !departed.is_empty() {
+            let from = self.tell();
+            env.journal(|channel| Event::Passed { channel, at, from, cursor, departed });
+        }
+    }
+
+    fn take_ready(&mut self, env: &mut Env<'_>) -> Option<u32> {
         while let Some(slot) = self.ready.front() {
+            let Entry { id, chunk, key, .. } = self.entries[slot as usize];
+            match env.messages.find(id, chunk) {
+                Found::Record(_) => {}
+                Found::Absent(chunk) => {
+                    env.messages.want(chunk);
+                    self.reading = true;
+                    return None;
+                }
+                Found::Gone => {
+                    self.remove(slot, env);
+                    env.journal(|channel| Event::Lost { channel, id });
+                    continue;
+                }
+            }
             self.ready.remove(&mut self.entries, slot);
-            let (key, id) = (self.entries[slot as usize].key, self.entries[slot as usize].id);
-            if self.may_deliver(key, id) {
+            if self.may_deliver(self.queue(key), id) {
                 self.waiting.remove(&id);
                 self.redelivery_turn = false;
                 return Some(slot);
@@ -67,13 +100,29 @@ impl Channel {
             if self.pass_gap(env) {
                 continue;
             }
-            if self.cursor.id() >= env.flow || self.waiting.len() as u64 >= MAX_HELD {
+            if self.cursor.id() >= env.flow.id || self.waiting.len() as u64 >= MAX_HELD {
                 return None;
             }
-            env.log.catch_up(&mut self.cursor);
+            env.messages.catch_up(&mut self.cursor);
             let (id, chunk) = (self.cursor.id(), self.cursor.chunk());
-            let facts = self.facts(id, chunk, &env.log.record(id, chunk));
-            if let Some(slot) = self.take_out_of_backlog(&facts, env) {
+            let facts = match env.messages.find(id, chunk) {
+                Found::Record(record) => record.facts(id, env.seed),
+                Found::Absent(chunk) => {
+                    env.messages.want(chunk);
+                    env.messages.want_after(chunk);
+                    self.reading = true;
+                    return None;
+                }
+                Found::Gone => {
+                    env.messages.step(&mut self.cursor, 0);
+                    continue;
+                }
+            };
+            if env.journal.is_some() {
+                env.messages.want_after(chunk);
+                self.departed.push(facts);
+            }
+            if let Some(slot) = self.take_out_of_backlog(&facts, chunk, env) {
                 self.redelivery_turn = true;
                 return Some(slot);
             }
@@ -83,22 +132,22 @@ impl Channel {
     }
 
     /// Takes the message at the cursor: as an entry to be handed out, or deferred or held and `None`.
-    fn take_out_of_backlog(&mut self, facts: &Facts, env: &mut Env<'_>) -> Option<u32> {
-        env.log.pin(facts.id, facts.chunk);
-        env.log.step(&mut self.cursor);
-        if let Some(key) = facts.key {
+    fn take_out_of_backlog(&mut self, facts: &Facts, chunk: u64, env: &mut Env<'_>) -> Option<u32> {
+        env.messages.pin(facts.id, chunk);
+        env.messages.step(&mut self.cursor, facts.size);
+        let queue = self.queue_of(facts.key);
+        if let Some(key) = queue {
             self.join_key(key, facts.id);
         }
-        if let Some(due) = facts.due.filter(|due| *due > env.now) {
-            let slot = self.depart_pinned(facts);
+        if let Some(due) = facts.due.map(Time::from_nanos).filter(|due| *due > env.now) {
+            let slot = self.depart_pinned(facts, chunk);
             self.defer(slot, due);
             return None;
         }
-        if self.may_deliver(facts.key, facts.id) {
-            return Some(self.depart_pinned(facts));
+        if self.may_deliver(queue, facts.id) {
+            return Some(self.depart_pinned(facts, chunk));
         }
-        self.waiting.insert(facts.id);
-        self.departed_bytes += u64::from(facts.size);
+        self.hold(facts, chunk);
         None
     }
 
@@ -116,14 +165,11 @@ impl Channel {
         self.in_flight += 1;
         self.busy_bytes += u64::from(entry.size);
         self.clients.hand(terms.client);
-        if let Some(queue) = entry.key.and_then(|key| self.keys.get_mut(&key)) {
+        let (id, delivery, key, attempts, chunk) = (entry.id, entry.delivery, entry.key, entry.attempts, entry.chunk);
+        if let Some(queue) = self.queue(key).and_then(|key| self.keys.get_mut(&key)) {
             queue.in_flight += 1;
         }
-        Lease {
-            receipt: Receipt { id: entry.id, delivery: entry.delivery },
-            attempts: entry.attempts,
-            chunk: entry.chunk,
-        }
+        Lease { receipt: Receipt { id, delivery }, attempts, chunk }
     }
 
     /// A consumer polls.

@@ -6,7 +6,7 @@ use super::{Channel, Spot};
 use crate::command::{ChannelStats, Filter, Peeked, State};
 use crate::config::Limits;
 use crate::message::Record;
-use crate::messages::Log;
+use crate::messages::{Absent, Found, Messages};
 use crate::time::Time;
 
 impl Channel {
@@ -34,27 +34,43 @@ impl Channel {
     }
 
     /// Messages in this state, from this id on, in the order of their ids.
-    pub(crate) fn peek(&self, state: State, from: u64, max: usize, log: &Log, flow: u64) -> Vec<Peeked> {
+    pub(crate) fn peek(
+        &self,
+        state: State,
+        from: u64,
+        max: usize,
+        messages: &Messages,
+        flow: u64,
+    ) -> Result<Vec<Peeked>, Absent> {
+        let show = |id: u64, chunk: u64, peeked: Peeked| match messages.find(id, chunk) {
+            Found::Record(record) => Ok(Some(Peeked { state: Some(state), ..peeked.showing(id, &record) })),
+            Found::Absent(chunk) => Err(Absent(chunk)),
+            Found::Gone => Ok(None),
+        };
+        let entry = |slot: u32| {
+            let entry = &self.entries[slot as usize];
+            let peeked = Peeked { attempts: entry.attempts, until: self.until(slot), ..Peeked::default() };
+            show(entry.id, entry.chunk, peeked)
+        };
+        let all = |found: &mut dyn Iterator<Item = Result<Option<Peeked>, Absent>>| {
+            found.filter_map(Result::transpose).take(max).collect()
+        };
         match state {
-            State::Ready => self.ready_ids(from, flow).take(max).map(|id| self.peek_ready(id, log)).collect(),
-            State::Dead => self
+            State::Ready => all(&mut self.ready_ids(from, flow).map(|id| match self.by_id.get(&id) {
+                Some(&slot) => entry(slot),
+                None => show(id, messages.chunk_of(id), Peeked::default()),
+            })),
+            State::Dead => all(&mut self
                 .dead
                 .range(from..)
-                .take(max)
-                .map(|(&id, dead)| Peeked {
-                    state: Some(state),
-                    attempts: dead.attempts,
-                    ..shown(id, &log.record(id, dead.chunk))
-                })
-                .collect(),
+                .map(|(&id, dead)| show(id, dead.chunk, Peeked { attempts: dead.attempts, ..Peeked::default() }))),
             State::InFlight | State::Deferred => {
                 let here = |slot: &u32| match self.entries[*slot as usize].spot {
                     Spot::InFlight(_) => state == State::InFlight,
                     Spot::Deferred(_) => state == State::Deferred,
                     Spot::Ready | Spot::Held => false,
                 };
-                let slots = self.by_id.range(from..).map(|(_, &slot)| slot).filter(here);
-                slots.take(max).map(|slot| self.peek_entry(slot, state, log)).collect()
+                all(&mut self.by_id.range(from..).map(|(_, &slot)| slot).filter(here).map(entry))
             }
         }
     }
@@ -68,6 +84,7 @@ impl Channel {
                 match self.gaps.end_of(fresh) {
                     Some(end) => fresh = end,
                     None if self.ahead > 0 && self.by_id.contains_key(&fresh) => fresh += 1,
+                    None if self.dead_ahead > 0 && self.dead.contains_key(&fresh) => fresh += 1,
                     None => break,
                 }
             }
@@ -78,35 +95,23 @@ impl Channel {
             (fresh <= flow).then_some(fresh - 1)
         })
     }
+}
 
-    fn peek_ready(&self, id: u64, log: &Log) -> Peeked {
-        match self.by_id.get(&id) {
-            Some(&slot) => self.peek_entry(slot, State::Ready, log),
-            None => Peeked { state: Some(State::Ready), ..shown(id, &log.record(id, log.chunk_of(id))) },
-        }
-    }
-
-    fn peek_entry(&self, slot: u32, state: State, log: &Log) -> Peeked {
-        let entry = &self.entries[slot as usize];
+impl Peeked {
+    /// The same, of the message with this id and record.
+    fn showing(self, id: u64, record: &Record<'_>) -> Peeked {
         Peeked {
-            state: Some(state),
-            attempts: entry.attempts,
-            until: self.until(slot),
-            ..shown(entry.id, &log.record(entry.id, entry.chunk))
+            id,
+            timestamp: record.timestamp,
+            key: record.key.map(Into::into),
+            headers: record.headers().map(|(name, value)| (name.into(), value.into())).collect(),
+            body: record.body.into(),
+            ..self
         }
     }
 }
 
 /// A message as it lies in the log.
 pub(crate) fn shown(id: u64, record: &Record<'_>) -> Peeked {
-    Peeked {
-        id,
-        state: None,
-        attempts: 0,
-        until: None,
-        timestamp: record.timestamp,
-        key: record.key.map(Into::into),
-        headers: record.headers().map(|(name, value)| (name.into(), value.into())).collect(),
-        body: record.body.into(),
-    }
+    Peeked::default().showing(id, record)
 }

@@ -10,6 +10,7 @@
 
 mod clients;
 mod dead;
+mod image;
 mod keys;
 mod lease;
 mod look;
@@ -17,6 +18,8 @@ mod settle;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::num::NonZeroU64;
+use core::ops::Range;
 use core::time::Duration;
 
 use hashbrown::HashMap;
@@ -26,8 +29,11 @@ use crate::command::{ChannelChanges, ChannelOptions};
 use crate::config::Limits;
 use crate::gaps::Gaps;
 use crate::list::{Linked, Links, List};
-use crate::message::Record;
-use crate::messages::{Cursor, Log};
+use crate::log::event::{Event, Mark};
+use crate::log::image::Gap;
+use crate::log::journal::{Journal, What};
+use crate::message::Facts;
+use crate::messages::{Absent, Cursor, Found, Messages};
 use crate::name::Name;
 use crate::schedule::{Handle, Schedule};
 use crate::time::Time;
@@ -35,7 +41,8 @@ use crate::time::Time;
 pub(crate) use clients::ClientId;
 use clients::Clients;
 use dead::Dead;
-use keys::{Key, KeyQueue};
+pub(crate) use dead::DeadLetter;
+use keys::{Held, Key, KeyQueue};
 pub(crate) use lease::Terms;
 pub(crate) use look::shown;
 
@@ -46,18 +53,40 @@ const MAX_HELD: u64 = 1_000_000;
 
 /// What a channel's operations reach beside the channel itself.
 pub(crate) struct Env<'a> {
-    pub(crate) log: &'a mut Log,
-    /// The topic hands over the messages before this id.
-    pub(crate) flow: u64,
+    /// The channel's number.
+    pub(crate) number: u32,
+    pub(crate) messages: &'a mut Messages,
+    /// Where what happens is written down; nowhere, if the channel is not in the log.
+    pub(crate) journal: Option<&'a mut Journal>,
+    /// The topic hands over the messages before this place.
+    pub(crate) flow: Mark,
+    /// Goes into the hashes of ordering keys.
+    pub(crate) seed: u64,
     pub(crate) now: Time,
     pub(crate) limits: &'a Limits,
+}
+
+impl Env<'_> {
+    /// Writes down what happened.
+    fn journal(&mut self, event: impl FnOnce(u32) -> Event) {
+        if let Some(journal) = &mut self.journal {
+            journal.event(&event(self.number));
+        }
+    }
+
+    /// Writes down what happened to a message, and is likely to happen to others next.
+    fn journal_each(&mut self, what: What, id: u64) {
+        if let Some(journal) = &mut self.journal {
+            journal.each(self.number, what, id);
+        }
+    }
 }
 
 #[derive(Debug)]
 pub(crate) struct Channel {
     name: Name<'static>,
     options: ChannelOptions,
-    pub(crate) paused: bool,
+    paused: bool,
     cursor: Cursor,
     gaps: Gaps,
     entries: Slab<Entry>,
@@ -69,6 +98,8 @@ pub(crate) struct Channel {
     deadlines: Schedule<u32>,
     keys: HashMap<Key, KeyQueue, foldhash::fast::FixedState>,
     dead: BTreeMap<u64, Dead>,
+    /// What is held and no entry.
+    held: BTreeMap<u64, Held>,
     clients: Clients,
     /// The pollers that wait here, in the order in which they came.
     pub(crate) pollers: List,
@@ -76,7 +107,18 @@ pub(crate) struct Channel {
     redelivery_turn: bool,
     /// The last lease stopped before it knew whether there is a message to hand out.
     pub(crate) scanning: bool,
+    /// It stopped at a message that is in the log, and is read.
+    pub(crate) reading: bool,
     next_delivery: u64,
+    /// The delivery numbers that were or may have been used, without a trace in the log, before the topic was opened.
+    untraced: Range<u64>,
+    /// The cursor, as it was written down last.
+    told: u64,
+    /// What left the backlog since it was last written down.
+    departed: Vec<Facts>,
+    /// Dead letters at or after the cursor, and the bytes of their bodies.
+    dead_ahead: u64,
+    dead_ahead_bytes: u64,
     in_flight: u32,
     deferred: u32,
     /// Entries at or after the cursor.
@@ -122,6 +164,8 @@ struct Entry {
     delivery: u64,
     key: Option<Key>,
     leased_at: Time,
+    /// Not delivered from then on.
+    expires: Option<NonZeroU64>,
     /// Bytes of its body.
     size: u32,
     attempts: u16,
@@ -151,17 +195,6 @@ impl Linked for Entry {
     }
 }
 
-/// What of a message decides where it goes.
-#[derive(Clone, Copy)]
-struct Facts {
-    id: u64,
-    chunk: u64,
-    size: u32,
-    key: Option<Key>,
-    due: Option<Time>,
-    expires: Option<Time>,
-}
-
 impl Channel {
     /// A channel that starts at this place. The seed says where its delivery numbers start.
     pub(crate) fn new(name: Name<'static>, cursor: Cursor, seed: u64) -> Self {
@@ -170,6 +203,13 @@ impl Channel {
             options: ChannelOptions::default(),
             paused: false,
             since: cursor.id(),
+            held: BTreeMap::new(),
+            reading: false,
+            untraced: 0..0,
+            told: cursor.id(),
+            departed: Vec::new(),
+            dead_ahead: 0,
+            dead_ahead_bytes: 0,
             cursor,
             gaps: Gaps::default(),
             entries: Slab::new(),
@@ -177,7 +217,7 @@ impl Channel {
             ready: List::default(),
             waiting: BTreeSet::new(),
             deadlines: Schedule::default(),
-            keys: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(seed)),
+            keys: HashMap::default(),
             dead: BTreeMap::new(),
             clients: Clients::default(),
             pollers: List::default(),
@@ -209,9 +249,20 @@ impl Channel {
         &self.options
     }
 
+    /// Whether it does not know yet if it has a message to hand out.
+    pub(crate) fn is_searching(&self) -> bool {
+        self.scanning || self.reading
+    }
+
+    /// Whether dead letters wait to be moved to another topic.
+    pub(crate) fn has_outbox(&self) -> bool {
+        !self.effects.outbox.is_empty()
+    }
+
     /// Messages waiting for a consumer. O(1).
     pub(crate) fn depth(&self, flow: u64) -> u64 {
-        flow - self.cursor.id() - self.gaps.ids() - self.ahead + self.waiting.len() as u64
+        let passed = self.gaps.ids() + self.ahead + self.dead_ahead;
+        (flow - self.cursor.id()).saturating_sub(passed) + self.waiting.len() as u64
     }
 
     /// Messages not finished, dead letters aside. O(1).
@@ -220,9 +271,9 @@ impl Channel {
     }
 
     /// Bytes of their bodies.
-    pub(crate) fn backlog_bytes(&self, env: &Env<'_>) -> u64 {
-        let fresh = env.log.bytes_between(self.cursor.id(), env.flow);
-        fresh - self.gaps.bytes() + self.departed_bytes
+    pub(crate) fn backlog_bytes(&self, flow: Mark) -> u64 {
+        let fresh = flow.bytes.saturating_sub(self.cursor.mark().bytes);
+        fresh.saturating_sub(self.gaps.bytes() + self.dead_ahead_bytes) + self.departed_bytes
     }
 
     /// Bytes of those in flight and deferred, which are never dropped.
@@ -243,8 +294,16 @@ impl Channel {
             }
         }
         if let Some(ordered) = changes.ordered {
-            self.set_ordered(ordered, env);
+            self.set_ordered(ordered);
         }
+        let settings = self.settings();
+        env.journal(|channel| Event::ChannelConfigured(channel, settings));
+    }
+
+    /// Stops (or starts) leasing.
+    pub(crate) fn pause(&mut self, paused: bool, env: &mut Env<'_>) {
+        self.paused = paused;
+        env.journal(|channel| Event::ChannelPaused(channel, paused));
     }
 
     /// How long a lease lasts unless the consumer says otherwise.
@@ -270,38 +329,32 @@ impl Channel {
 
     /// Drops what is ready, in flight and deferred. Dead letters stay.
     pub(crate) fn empty(&mut self, env: &mut Env<'_>) {
-        self.seek(env.flow, &[], env);
+        self.seek(env.flow, Vec::new(), env);
     }
 
     /// Goes on at another place, from where on these ranges are not to be delivered. Leases and deferrals are
     /// dropped; dead letters stay what they are.
-    pub(crate) fn seek(&mut self, id: u64, voids: &[(u64, u64)], env: &mut Env<'_>) {
+    pub(crate) fn seek(&mut self, to: Mark, gaps: Vec<Gap>, env: &mut Env<'_>) {
         self.drop_departed(env);
-        self.gaps.clear();
-        env.log.seek(&mut self.cursor, id);
-        for &(start, end) in voids {
-            self.skip(start, end, env.log.bytes_between(start, end));
-        }
-        for (&id, dead) in self.dead.range(id..env.flow) {
-            if self.gaps.end_of(id).is_none() {
-                self.gaps.insert(id, id + 1, u64::from(dead.size));
-            }
-        }
+        env.messages.seek(&mut self.cursor, to);
+        self.gaps = gaps.iter().copied().collect();
+        self.find_dead_ahead();
+        self.tell();
+        env.journal(|channel| Event::Sought { channel, to, gaps });
     }
 
     /// Lets go of all it has in the log.
     pub(crate) fn close(mut self, env: &mut Env<'_>) -> Effects {
         self.drop_departed(env);
         self.drop_dead(env);
-        env.log.release(self.cursor);
+        env.messages.release(self.cursor);
         self.effects
     }
 
     fn drop_departed(&mut self, env: &mut Env<'_>) {
-        for queue in core::mem::take(&mut self.keys).into_values() {
-            for id in queue.ids.into_iter().filter(|id| !self.by_id.contains_key(id)) {
-                env.log.unpin(id, env.log.chunk_of(id));
-            }
+        self.keys.clear();
+        for (id, held) in core::mem::take(&mut self.held) {
+            env.messages.unpin(id, held.chunk);
         }
         for (_, slot) in core::mem::take(&mut self.by_id) {
             let entry = self.entries.remove(slot as usize);
@@ -309,7 +362,7 @@ impl Channel {
                 self.clients.give_back(entry.client);
                 self.effects.released.extend(entry.stream);
             }
-            env.log.unpin(entry.id, entry.chunk);
+            env.messages.unpin(entry.id, entry.chunk);
         }
         self.entries.shrink_to_fit();
         self.ready = List::default();
@@ -320,8 +373,18 @@ impl Channel {
     }
 
     /// These messages are not for this channel, which has not come there: it passes over them.
-    pub(crate) fn skip(&mut self, start: u64, end: u64, bytes: u64) {
-        self.gaps.insert(start, end, bytes);
+    pub(crate) fn skip(&mut self, gap: Gap) {
+        self.gaps.insert(gap.from, gap.to, gap.bytes);
+    }
+
+    /// Where the cursor is is written down now; answers where it was when it was before.
+    pub(crate) fn tell(&mut self) -> u64 {
+        core::mem::replace(&mut self.told, self.cursor.id())
+    }
+
+    /// The reader moves into the chunk that has its message.
+    pub(crate) fn catch_up(&mut self, messages: &mut Messages) {
+        messages.catch_up(&mut self.cursor);
     }
 
     /// Messages that were never handed to the channels do not count as received.
@@ -331,40 +394,70 @@ impl Channel {
 
     /// An ephemeral channel lets new messages, from this one on, go by, the newest first, where it is too deep.
     pub(crate) fn drop_excess(&mut self, from: u64, env: &mut Env<'_>) {
-        let mut excess = self.depth(env.flow).saturating_sub(env.limits.mem_queue_size);
-        let mut id = env.flow;
+        let mut excess = self.depth(env.flow.id).saturating_sub(env.limits.mem_queue_size);
+        let mut id = env.flow.id;
         while excess > 0 && id > from.max(self.cursor.id()) {
             id -= 1;
-            if self.gaps.end_of(id).is_none() && !self.by_id.contains_key(&id) {
-                self.skip(id, id + 1, env.log.bytes_between(id, id + 1));
+            if self.gaps.end_of(id).is_none() && !self.by_id.contains_key(&id) && !self.dead.contains_key(&id) {
+                let bytes = match env.messages.get(id) {
+                    Found::Record(record) => record.body.len() as u64,
+                    _ => 0,
+                };
+                self.skip(Gap { from: id, to: id + 1, bytes });
                 self.counts.dropped += 1;
                 excess -= 1;
             }
         }
     }
 
-    /// Drops the oldest message that waits for a consumer, if one does.
-    pub(crate) fn drop_oldest(&mut self, env: &mut Env<'_>) -> bool {
-        while self.pass_gap(env) {}
-        let fresh = (self.cursor.id() < env.flow).then_some(self.cursor.id());
-        let Some(oldest) = self.waiting.first().copied().into_iter().chain(fresh).min() else { return false };
-        if fresh == Some(oldest) {
-            env.log.step(&mut self.cursor);
-        } else {
-            self.remove_waiting(oldest, env);
+    /// Drops the oldest messages that wait for a consumer until there is room, or none waits.
+    pub(crate) fn drop_oldest(
+        &mut self,
+        env: &mut Env<'_>,
+        has_room: impl Fn(&Channel, &Env<'_>) -> bool,
+    ) -> Result<(), Absent> {
+        let before = self.counts.dropped;
+        let (mut ids, mut absent) = (Vec::new(), None);
+        while absent.is_none() && !has_room(self, env) {
+            while self.pass_gap(env) {}
+            self.catch_up(env.messages);
+            let fresh = (self.cursor.id() < env.flow.id).then_some(self.cursor.id());
+            let Some(oldest) = self.waiting.first().copied().into_iter().chain(fresh).min() else { break };
+            if fresh == Some(oldest) {
+                match env.messages.find(oldest, self.cursor.chunk()) {
+                    Found::Absent(chunk) => {
+                        absent = Some(Absent(chunk));
+                        continue;
+                    }
+                    Found::Record(record) => {
+                        let size = record.body.len() as u32;
+                        env.messages.step(&mut self.cursor, size);
+                    }
+                    Found::Gone => env.messages.step(&mut self.cursor, 0),
+                }
+            } else {
+                self.remove_waiting(oldest, env);
+                ids.push(oldest);
+            }
+            self.counts.dropped += 1;
         }
-        self.counts.dropped += 1;
-        true
+        let (cursor, count) = (self.cursor.mark(), self.counts.dropped - before);
+        if count > 0 {
+            let (ids, from) = (ids.into_iter().collect(), self.tell());
+            env.journal(|channel| Event::Dropped { channel, from, cursor, ids, count });
+        }
+        absent.map_or(Ok(()), Err)
     }
 
     /// A message's time to live has run out. In flight, it may still be finished.
-    pub(crate) fn expire(&mut self, id: u64, size: u64, env: &mut Env<'_>) {
+    pub(crate) fn expire(&mut self, id: u64, size: u32, env: &mut Env<'_>) {
         match self.by_id.get(&id).map(|&slot| (slot, self.entries[slot as usize].spot)) {
             Some((_, Spot::InFlight(_))) => return,
             Some((slot, _)) => self.remove(slot, env),
             None if self.waiting.contains(&id) => self.remove_waiting(id, env),
-            None if id >= self.cursor.id() && id < env.flow && self.gaps.end_of(id).is_none() => {
-                self.skip(id, id + 1, size);
+            None if self.dead.contains_key(&id) => return,
+            None if id >= self.cursor.id() && id < env.flow.id && self.gaps.end_of(id).is_none() => {
+                self.skip(Gap { from: id, to: id + 1, bytes: size.into() });
                 // Without consumers nobody else would let go of the memory.
                 while self.pass_gap(env) {}
             }
@@ -374,36 +467,30 @@ impl Channel {
     }
 
     /// A message that must wait for its time departs from the order before the cursor comes there.
-    pub(crate) fn defer_ahead(&mut self, id: u64, env: &mut Env<'_>) {
-        let chunk = env.log.chunk_of(id);
-        let record = env.log.record(id, chunk);
-        let Some(due) = record.due.filter(|due| *due > env.now) else { return };
-        let facts = self.facts(id, chunk, &record);
-        if let Some(key) = facts.key {
-            self.join_key(key, id);
+    pub(crate) fn defer_ahead(&mut self, facts: &Facts, env: &mut Env<'_>) {
+        let Some(due) = facts.due.map(Time::from_nanos).filter(|due| *due > env.now) else { return };
+        if let Some(key) = self.queue_of(facts.key) {
+            self.join_key(key, facts.id);
         }
-        let slot = self.depart(&facts, env);
+        let slot = self.depart(facts, env);
         self.defer(slot, due);
-    }
-
-    fn facts(&self, id: u64, chunk: u64, record: &Record<'_>) -> Facts {
-        let key = record.key.filter(|_| self.options.ordered).map(|key| self.key_of(key));
-        Facts { id, chunk, size: record.body.len() as u32, key, due: record.due, expires: record.expires }
     }
 
     /// Makes an entry, in flight or deferred next. The message is where the cursor is or after, or has just been passed.
     fn depart(&mut self, facts: &Facts, env: &mut Env<'_>) -> u32 {
-        env.log.pin(facts.id, facts.chunk);
-        self.depart_pinned(facts)
+        let chunk = env.messages.chunk_of(facts.id);
+        env.messages.pin(facts.id, chunk);
+        self.depart_pinned(facts, chunk)
     }
 
-    fn depart_pinned(&mut self, facts: &Facts) -> u32 {
+    fn depart_pinned(&mut self, facts: &Facts, chunk: u64) -> u32 {
         let entry = Entry {
             id: facts.id,
-            chunk: facts.chunk,
+            chunk,
             delivery: 0,
-            key: facts.key,
+            key: facts.key.and_then(Key::of),
             leased_at: Time::default(),
+            expires: facts.expires.and_then(NonZeroU64::new),
             size: facts.size,
             attempts: 0,
             spot: Spot::Held,
@@ -439,7 +526,7 @@ impl Channel {
     fn make_ready(&mut self, slot: u32) {
         let Entry { id, key, .. } = self.entries[slot as usize];
         self.waiting.insert(id);
-        let may_deliver = self.may_deliver(key, id);
+        let may_deliver = self.may_deliver(self.queue(key), id);
         self.entries[slot as usize].spot = if may_deliver { Spot::Ready } else { Spot::Held };
         if may_deliver {
             self.ready.push_back(&mut self.entries, slot);
@@ -475,7 +562,7 @@ impl Channel {
         self.busy_bytes -= size;
         self.clients.give_back(client);
         self.effects.released.extend(stream);
-        if let Some(queue) = key.and_then(|key| self.keys.get_mut(&key)) {
+        if let Some(queue) = self.queue(key).and_then(|key| self.keys.get_mut(&key)) {
             queue.in_flight -= 1;
         }
     }
@@ -489,43 +576,55 @@ impl Channel {
     /// Ends an entry that is nowhere.
     fn forget(&mut self, slot: u32, env: &mut Env<'_>) {
         let entry = self.detach(slot);
-        env.log.unpin(entry.id, entry.chunk);
-        if let Some(key) = entry.key {
-            self.leave_key(key, entry.id, env);
+        if entry.id >= self.cursor.id() {
+            self.gaps.insert(entry.id, entry.id + 1, u64::from(entry.size));
+        }
+        env.messages.unpin(entry.id, entry.chunk);
+        if let Some(key) = self.queue(entry.key) {
+            self.leave_key(key, entry.id);
         }
     }
 
-    /// Ends an entry but for its pin in the log and its place behind its key.
+    /// Ends an entry but for its pin in the log, its place behind its key, and what is to be said of it to the cursor
+    /// where that has not come there.
     fn detach(&mut self, slot: u32) -> Entry {
         let entry = self.entries.remove(slot as usize);
         self.by_id.remove(&entry.id);
         if entry.id >= self.cursor.id() {
             self.ahead -= 1;
-            self.gaps.insert(entry.id, entry.id + 1, u64::from(entry.size));
         } else {
             self.departed_bytes -= u64::from(entry.size);
         }
         entry
     }
 
-    /// Moves the cursor past one gap or entry, where it stands before one.
+    /// Moves the cursor past one gap, entry or dead letter, where it stands before one.
     fn pass_gap(&mut self, env: &mut Env<'_>) -> bool {
-        let id = self.cursor.id();
-        if id >= env.flow {
+        let Mark { id, bytes: before } = self.cursor.mark();
+        if id >= env.flow.id {
             return false;
         }
-        if let Some(end) = self.gaps.starting_at(id) {
-            self.gaps.pass_first(env.log.bytes_between(id, end));
-            env.log.advance(&mut self.cursor, end);
+        if let Some((end, bytes)) = self.gaps.pass(id) {
+            env.messages.advance(&mut self.cursor, Mark { id: end, bytes: before + bytes });
             return true;
         }
-        if self.ahead == 0 {
-            return false;
+        if self.ahead > 0
+            && let Some(&slot) = self.by_id.get(&id)
+        {
+            let size = self.entries[slot as usize].size;
+            self.ahead -= 1;
+            self.departed_bytes += u64::from(size);
+            env.messages.step(&mut self.cursor, size);
+            return true;
         }
-        let Some(&slot) = self.by_id.get(&id) else { return false };
-        self.ahead -= 1;
-        self.departed_bytes += u64::from(self.entries[slot as usize].size);
-        env.log.step(&mut self.cursor);
-        true
+        if self.dead_ahead > 0
+            && let Some(&Dead { size, .. }) = self.dead.get(&id)
+        {
+            self.dead_ahead -= 1;
+            self.dead_ahead_bytes -= u64::from(size);
+            env.messages.step(&mut self.cursor, size);
+            return true;
+        }
+        false
     }
 }

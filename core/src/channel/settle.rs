@@ -4,7 +4,11 @@ use core::time::Duration;
 
 use super::{Channel, ClientId, Env, Spot};
 use crate::command::Refused;
+use crate::log::event::{Event, Ids};
+use crate::log::image::Gap;
+use crate::log::journal::What;
 use crate::message::Receipt;
+use crate::messages::Found;
 use crate::time::Time;
 
 impl Channel {
@@ -14,12 +18,34 @@ impl Channel {
             Ok(slot) => {
                 self.clients.finished(self.entries[slot as usize].client);
                 self.remove(slot, env);
+                env.journal_each(What::Finished, receipt.id);
             }
-            Err(refused) if !self.finish_dead(receipt, env) => return Err(refused),
-            Err(_) => {}
+            Err(_) if self.finish_dead(receipt, env) => {}
+            Err(_) if self.untraced.contains(&receipt.delivery) && self.finish_untraced(receipt.id, env) => {}
+            Err(refused) => return Err(refused),
         }
         self.counts.finished += 1;
         Ok(())
+    }
+
+    /// Finishes a message whose lease left no trace in the log: as far as that tells, nobody was handed it.
+    fn finish_untraced(&mut self, id: u64, env: &mut Env<'_>) -> bool {
+        if self.by_id.contains_key(&id) || self.dead.contains_key(&id) || id >= env.flow.id {
+            return false;
+        }
+        if self.held.contains_key(&id) {
+            self.remove_waiting(id, env);
+        } else if id >= self.cursor.id() && self.gaps.end_of(id).is_none() {
+            let bytes = match env.messages.get(id) {
+                Found::Record(record) => record.body.len() as u64,
+                _ => 0,
+            };
+            self.skip(Gap { from: id, to: id + 1, bytes });
+        } else {
+            return false;
+        }
+        env.journal_each(What::Finished, id);
+        true
     }
 
     /// Puts a message back, to be delivered again after a delay.
@@ -28,12 +54,22 @@ impl Channel {
         self.counts.requeued += 1;
         self.clients.requeued(self.entries[slot as usize].client);
         self.take_out(slot);
-        self.come_back(slot, delay.min(env.limits.max_req_timeout), env);
+        let delay = delay.min(env.limits.max_req_timeout);
+        if !self.has_failed_too_often(slot) {
+            let due = (!delay.is_zero()).then(|| (env.now + delay).as_nanos());
+            env.journal(|channel| Event::Requeued { channel, id: receipt.id, due });
+        }
+        self.come_back(slot, delay, false, env);
         Ok(())
     }
 
     /// Leases a message for longer, but never past the longest lease from its delivery on.
-    pub(crate) fn touch(&mut self, receipt: Receipt, timeout: Option<Duration>, env: &Env<'_>) -> Result<(), Refused> {
+    pub(crate) fn touch(
+        &mut self,
+        receipt: Receipt,
+        timeout: Option<Duration>,
+        env: &mut Env<'_>,
+    ) -> Result<(), Refused> {
         let slot = self.find_in_flight(receipt)?;
         let timeout = timeout.unwrap_or_else(|| self.timeout(env.limits));
         let entry = &mut self.entries[slot as usize];
@@ -42,6 +78,8 @@ impl Channel {
             self.deadlines.remove(deadline);
             entry.spot = Spot::InFlight(self.deadlines.insert(until, slot));
         }
+        let (ids, until) = (Ids::from_iter([receipt.id]), until.as_nanos());
+        env.journal(|channel| Event::Touched { channel, until, ids });
         Ok(())
     }
 
@@ -51,19 +89,26 @@ impl Channel {
         let (key, client, stream, size) = (entry.key, entry.client, entry.stream, u64::from(entry.size));
         self.counts.timed_out += 1;
         self.no_longer_in_flight(key, client, stream, size);
-        self.come_back(slot, Duration::ZERO, env);
+        if !self.has_failed_too_often(slot) {
+            let id = self.entries[slot as usize].id;
+            env.journal_each(What::TimedOut, id);
+        }
+        self.come_back(slot, Duration::ZERO, true, env);
+    }
+
+    fn has_failed_too_often(&self, slot: u32) -> bool {
+        self.options.max_attempts > 0 && self.entries[slot as usize].attempts >= self.options.max_attempts
     }
 
     /// An entry that was in flight is due again, now or after a delay; or dead, or expired.
-    fn come_back(&mut self, slot: u32, delay: Duration, env: &mut Env<'_>) {
+    fn come_back(&mut self, slot: u32, delay: Duration, timed_out: bool, env: &mut Env<'_>) {
         let entry = &mut self.entries[slot as usize];
         (entry.client, entry.stream) = (ClientId::NONE, None);
-        let (key, attempts) = (entry.key, entry.attempts);
-        let expires = env.log.record(entry.id, entry.chunk).expires;
-        if self.options.max_attempts > 0 && attempts >= self.options.max_attempts {
-            return self.die(slot, env);
+        let (key, expires) = (entry.key, entry.expires);
+        if self.has_failed_too_often(slot) {
+            return self.die(slot, timed_out, env);
         }
-        if expires.is_some_and(|expires| expires <= env.now) {
+        if expires.is_some_and(|expires| expires.get() <= env.now.as_nanos()) {
             self.counts.expired += 1;
             return self.forget(slot, env);
         }
@@ -72,8 +117,8 @@ impl Channel {
         } else {
             self.defer(slot, env.now + delay);
         }
-        if let Some(key) = key {
-            self.release_key(key, env);
+        if let Some(key) = self.queue(key) {
+            self.release_key(key);
         }
     }
 
@@ -82,6 +127,8 @@ impl Channel {
         let &slot = self.by_id.get(&receipt.id).ok_or(Refused::NotInFlight)?;
         match self.entries[slot as usize].delivery {
             delivery if delivery == receipt.delivery => Ok(slot),
+            // It was leased after that, but the log does not know it.
+            delivery if delivery < receipt.delivery && self.untraced.contains(&receipt.delivery) => Ok(slot),
             delivery if delivery > receipt.delivery => Err(Refused::LeasedAgain),
             _ => Err(Refused::NotInFlight),
         }

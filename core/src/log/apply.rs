@@ -131,6 +131,10 @@ impl TopicImage {
                 self.hand_over();
             }
             Event::Voided { to } => self.void(*to),
+            Event::HandedOver { to } if to.id > self.flow.id => {
+                self.flow = *to;
+                self.forget_backlog();
+            }
             Event::ChannelCreated(number, image) => self.create(*number, image),
             Event::ChannelDeleted(number) => drop(self.channels.remove(number)),
             _ => {
@@ -293,10 +297,9 @@ impl ChannelImage {
     fn die(&mut self, id: u64, timed_out: bool) {
         let count = if timed_out { &mut self.timed_out } else { &mut self.requeued };
         *count = count.saturating_add(1);
-        let moving = self.settings.dead_letter.is_some();
         self.entry(id);
         if let Some(EntryImage { facts, attempts, delivery, .. }) = self.entries.remove(&id) {
-            self.dead.insert(id, DeadImage { facts, attempts, delivery, moving });
+            self.dead.insert(id, DeadImage { facts, attempts, delivery });
         }
     }
 

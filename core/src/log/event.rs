@@ -69,6 +69,11 @@ pub enum Event {
         /// The next that is handed over.
         to: Mark,
     },
+    /// Only channels that are not in the log got what is before this place.
+    HandedOver {
+        /// The next that is handed over.
+        to: Mark,
+    },
     /// There is a channel with this number.
     ChannelCreated(u32, ChannelImage),
     /// The channel has these options now.

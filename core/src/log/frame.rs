@@ -256,6 +256,11 @@ impl<'a> Frames<'a> {
         self.header_at(self.at).map(|(length, ..)| (FRAME_HEADER_BYTES + length) as u64)
     }
 
+    /// The kind of the frame at [`Frames::offset`], under the same condition.
+    pub fn announced_kind(&self) -> Option<Kind> {
+        self.header_at(self.at).map(|(_, kind, _)| kind)
+    }
+
     /// The length and kind of the frame that begins here, if one does.
     fn header_at(&self, at: usize) -> Option<(usize, Kind, bool)> {
         let header = self.bytes.get(at..)?.first_chunk::<FRAME_HEADER_BYTES>()?;

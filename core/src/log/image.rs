@@ -40,6 +40,8 @@ pub struct TopicImage {
     pub dedup: Vec<Accepted>,
     /// The messages that the log still has, in parts.
     pub chunks: Vec<ChunkImage>,
+    /// The segments before this one that the log still has, with their bytes.
+    pub old_segments: Vec<(u32, u64)>,
     /// Messages that were written again, and the number of the chunk among whose frames each stands.
     pub kept: BTreeMap<u64, u64>,
     /// Goes into the hashes of ordering keys and what else is seeded.
@@ -206,6 +208,4 @@ pub struct DeadImage {
     pub attempts: u16,
     /// The number of its last delivery.
     pub delivery: u64,
-    /// It is on its way to another topic.
-    pub moving: bool,
 }

@@ -21,6 +21,7 @@ mod crc;
 pub mod event;
 pub mod frame;
 pub mod image;
+pub(crate) mod journal;
 pub mod load;
 pub mod recovery;
 
@@ -98,6 +99,8 @@ pub struct Read {
     pub log: LogId,
     /// Its topic.
     pub topic: Name<'static>,
+    /// What the core calls the part that it wants.
+    pub(crate) chunk: u64,
     /// The first message.
     pub from: u64,
     /// The one after the last.

@@ -8,64 +8,68 @@ use core::time::Duration;
 use super::Topic;
 use crate::channel::Env;
 use crate::config::Limits;
+use crate::log::event::Mark;
+use crate::log::image::Expiry;
+use crate::messages::Absent;
 use crate::time::Time;
 
 impl Topic {
     /// When [`Topic::handle_timeout`] is to be called next.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
-        let expiry = self.expiries.peek().map(|Reverse((at, _))| *at);
+        let expiry = self.expiries.peek().map(|Reverse(expiry)| Time::from_nanos(expiry.at));
         expiry.into_iter().chain(self.dedup.next()).chain(self.next_release()).min()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Time, limits: &Limits) {
-        while let Some(&Reverse((at, id))) = self.expiries.peek()
-            && at <= now
+        while let Some(&Reverse(expiry)) = self.expiries.peek()
+            && expiry.at <= now.as_nanos()
         {
             self.expiries.pop();
-            self.expire(id, now, limits);
+            if !self.postpone(expiry) {
+                self.expire(expiry, now, limits);
+            }
         }
         self.dedup.forget(now);
         self.update_retention(now);
     }
 
-    fn expire(&mut self, id: u64, now: Time, limits: &Limits) {
-        let Some(size) = self.log.get(id).map(|record| record.body.len() as u64) else { return };
-        if self.voids.end_of(id).is_some() {
+    fn expire(&mut self, expiry: Expiry, now: Time, limits: &Limits) {
+        let Expiry { id, size, .. } = expiry;
+        let is_void = self.voids.end_of(id).or_else(|| self.backlog_voids.end_of(id)).is_some();
+        if is_void || !self.messages.has(id) {
             return;
         }
-        self.voids.insert(id, id + 1, 0);
         if id >= self.flow.id() {
-            self.backlog_voids.insert(id, id + 1, size);
+            self.backlog_voids.insert(id, id + 1, size.into());
             return self.pass_voids();
         }
-        let flow = self.flow.id();
-        for (_, channel) in &mut self.channels {
-            channel.expire(id, size, &mut Env { flow, log: &mut self.log, now, limits });
+        self.voids.insert(id, id + 1, size.into());
+        let (flow, seed) = (self.flow.mark(), self.seed);
+        for (number, channel) in &mut self.channels {
+            let number = number as u32;
+            let mut env = Env { number, flow, messages: &mut self.messages, journal: None, seed, now, limits };
+            channel.expire(id, size, &mut env);
         }
     }
 
     /// Moves on past what is not to be handed over, where there is no channel that has to be told.
-    fn pass_voids(&mut self) {
+    pub(super) fn pass_voids(&mut self) {
         while self.names.is_empty()
-            && let Some(end) = self.backlog_voids.starting_at(self.flow.id())
+            && let Some((end, bytes)) = self.backlog_voids.pass(self.flow.id())
         {
-            self.pass_void(end);
+            let start = self.flow.mark();
+            self.voids.insert(start.id, end, bytes);
+            self.messages.advance(&mut self.flow, Mark { id: end, bytes: start.bytes + bytes });
         }
     }
 
-    /// Moves on past the range of voids that begins at the first message not handed over.
-    pub(super) fn pass_void(&mut self, end: u64) {
-        self.backlog_voids.pass_first(self.log.bytes_between(self.flow.id(), end));
-        self.log.advance(&mut self.flow, end);
-    }
-
     /// Remembers when a new message expires. Messages that are gone before they expire are forgotten in time.
-    pub(super) fn expires(&mut self, at: Time, id: u64) {
-        self.expiries.push(Reverse((at, id)));
-        let kept = (self.log.next_id() - self.log.first_id()) as usize;
+    pub(super) fn expires(&mut self, expiry: Expiry) {
+        self.expiries.push(Reverse(expiry));
+        let kept = (self.messages.end().id - self.messages.first_id()) as usize;
         if self.expiries.len() > 2 * kept + 64 {
-            let first = self.log.first_id();
-            let there = |entry: &Reverse<(Time, u64)>| entry.0.1 >= first || self.log.get(entry.0.1).is_some();
+            let messages = &self.messages;
+            let there = |entry: &Reverse<Expiry>| messages.has(entry.0.id);
             self.expiries = self.expiries.drain().filter(there).collect::<BinaryHeap<_>>();
         }
     }
@@ -75,31 +79,47 @@ impl Topic {
     }
 
     /// The first message that is kept for replay; past all where none is.
-    pub(super) fn retained_from(&self, now: Time) -> u64 {
+    pub(super) fn retained_from(&self, now: Time) -> Result<u64, Absent> {
+        if !self.retains() {
+            return Ok(u64::MAX);
+        }
+        let by_age = match self.options.retain {
+            age if age.is_zero() => 0,
+            age => self.messages.find_time(now - age)?,
+        };
+        let by_bytes = match self.options.retain_bytes {
+            0 => 0,
+            bytes => self.messages.find_last_bytes(bytes)?,
+        };
+        Ok(by_age.max(by_bytes))
+    }
+
+    /// The same, or the first message of the chunk that has it: more than that is not freed.
+    pub(super) fn retained_chunk(&self, now: Time) -> u64 {
         if !self.retains() {
             return u64::MAX;
         }
         let by_age = match self.options.retain {
             age if age.is_zero() => 0,
-            age => self.log.find_time(now - age),
+            age => self.messages.find_chunk_by_time(now - age),
         };
         let by_bytes = match self.options.retain_bytes {
             0 => 0,
-            bytes => self.log.find_last_bytes(bytes),
+            bytes => self.messages.find_chunk_by_bytes(bytes),
         };
         by_age.max(by_bytes)
     }
 
     pub(super) fn update_retention(&mut self, now: Time) {
-        let keep = self.retained_from(now);
-        self.log.set_keep(keep);
-        self.voids.forget_before(self.log.first_id());
+        let keep = self.retained_chunk(now);
+        self.messages.set_keep(keep);
+        self.voids.forget_before(self.messages.first_id());
     }
 
     /// When the oldest chunk of retained messages is too old to be kept: a moment after its last message is.
     fn next_release(&self) -> Option<Time> {
         let age = self.options.retain;
-        let last_at = self.log.first_kept_at().filter(|_| !age.is_zero())?;
+        let last_at = self.messages.first_kept_at().filter(|_| !age.is_zero())?;
         Some(last_at + age + Duration::from_nanos(1))
     }
 }

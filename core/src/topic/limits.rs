@@ -1,9 +1,11 @@
 //! A topic's limits: how long the backlog of each of its channels may get, or its own while it has none.
 
-use super::{Scene, Topic};
+use super::{Halt, Scene, Topic};
 use crate::channel::{Channel, Env};
 use crate::command::{Overflow, Refusal};
 use crate::config::Limits;
+use crate::log::event::{Event, Mark};
+use crate::messages::{Absent, Found};
 use crate::time::Time;
 
 /// Messages, and the bytes of their bodies.
@@ -24,18 +26,18 @@ impl Amount {
 }
 
 fn backlog(channel: &Channel, env: &Env<'_>) -> Amount {
-    Amount { messages: channel.backlog(env.flow), bytes: channel.backlog_bytes(env) }
+    Amount { messages: channel.backlog(env.flow.id), bytes: channel.backlog_bytes(env.flow) }
 }
 
 /// What is never dropped to make room.
 fn busy(channel: &Channel, env: &Env<'_>) -> Amount {
-    Amount { messages: channel.backlog(env.flow) - channel.depth(env.flow), bytes: channel.busy_bytes() }
+    Amount { messages: channel.backlog(env.flow.id) - channel.depth(env.flow.id), bytes: channel.busy_bytes() }
 }
 
 impl Topic {
     /// Makes sure that so many messages with so many bytes keep within the topic's limits, dropping the oldest
     /// where the topic is to do that. Where it refuses, nothing is dropped.
-    pub(super) fn admit(&mut self, messages: u64, bytes: u64, now: Time, limits: &Limits) -> Result<(), Refusal> {
+    pub(super) fn admit(&mut self, messages: u64, bytes: u64, now: Time, limits: &Limits) -> Result<(), Halt> {
         let options = &self.options;
         if messages == 0 || (options.max_messages == 0 && options.max_bytes == 0) {
             return Ok(());
@@ -50,39 +52,53 @@ impl Topic {
         for &number in &numbers {
             let Scene { channel, env } = self.scene(number, now, limits);
             if !undroppable(channel, &env).and(kept_back).fits(room) {
-                return Err(Refusal::TopicFull);
+                return Err(Refusal::TopicFull.into());
             }
         }
         for &number in &numbers {
             let Scene { channel, mut env } = self.scene(number, now, limits);
-            while !backlog(channel, &env).and(kept_back).fits(room) && channel.drop_oldest(&mut env) {}
+            channel.drop_oldest(&mut env, |channel, env| backlog(channel, env).and(kept_back).fits(room))?;
         }
         Ok(())
     }
 
     /// What the topic has not handed over.
     fn kept_back(&self) -> Amount {
-        let bytes = self.log.bytes_between(self.flow.id(), self.log.next_id());
+        let bytes = self.messages.end().bytes - self.flow.mark().bytes;
         Amount { messages: self.depth(), bytes: bytes - self.backlog_voids.bytes() }
     }
 
     /// Drops the oldest of the topic's own backlog.
-    fn make_room(&mut self, room: Amount) -> Result<(), Refusal> {
+    fn make_room(&mut self, room: Amount) -> Result<(), Halt> {
         if self.options.overflow == Overflow::Reject && !self.kept_back().fits(room) {
-            return Err(Refusal::TopicFull);
+            return Err(Refusal::TopicFull.into());
         }
+        let from = self.flow.id();
+        let dropped = self.drop_backlog(room);
+        if self.flow.id() > from {
+            let to = self.flow.mark();
+            self.journal(|| Event::Voided { to });
+            self.forget_backlog_before(to.id);
+        }
+        Ok(dropped?)
+    }
+
+    fn drop_backlog(&mut self, room: Amount) -> Result<(), Absent> {
         while !self.kept_back().fits(room) {
-            let oldest = self.flow.id();
-            if let Some(end) = self.backlog_voids.starting_at(oldest) {
-                self.pass_void(end);
-            } else {
-                self.voids.insert(oldest, oldest + 1, 0);
-                self.log.step(&mut self.flow);
+            self.messages.catch_up(&mut self.flow);
+            let oldest = self.flow.mark();
+            if let Some((end, bytes)) = self.backlog_voids.pass(oldest.id) {
+                self.voids.insert(oldest.id, end, bytes);
+                self.messages.advance(&mut self.flow, Mark { id: end, bytes: oldest.bytes + bytes });
+                continue;
             }
-        }
-        if self.deferred.len() as u64 > 2 * self.depth() + 64 {
-            let first = self.flow.id();
-            self.deferred.retain(|id| *id >= first);
+            let size = match self.messages.find(oldest.id, self.flow.chunk()) {
+                Found::Record(record) => record.body.len() as u32,
+                Found::Absent(chunk) => return Err(Absent(chunk)),
+                Found::Gone => 0,
+            };
+            self.voids.insert(oldest.id, oldest.id + 1, size.into());
+            self.messages.step(&mut self.flow, size);
         }
         Ok(())
     }

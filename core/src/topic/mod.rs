@@ -1,12 +1,15 @@
-//! A topic: a log of messages, and the channels that read it.
+//! A topic: its messages, and the channels that read them.
 //!
 //! The topic hands its messages over to the channels in order; `flow` is the first that it has not handed over.
-//! It keeps them back while it has no channel, so that the first one takes over the backlog, and while it is
-//! paused. [`publish`] adds messages within the topic's [`limits`]; [`expiry`] lets go of those that nobody needs
-//! or may have any more.
+//! It keeps them back while it has no channel, so that the first one takes over the backlog; while it is paused; and
+//! as long as they are not as durable as was promised. [`publish`] adds messages within the topic's [`limits`];
+//! [`expiry`] lets go of those that nobody needs or may have any more. Where there is a log, [`logged`] writes what
+//! happens, and makes the topic again from what was written.
 
 mod expiry;
 mod limits;
+mod logged;
+mod look;
 mod publish;
 
 use alloc::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -16,43 +19,56 @@ use core::cmp::Reverse;
 use slab::Slab;
 
 use crate::channel::{Channel, Env};
-use crate::command::{Filter, Peeked, Start, State, TopicChanges, TopicOptions, TopicStats};
+use crate::command::{Refusal, Start, TopicChanges, TopicOptions};
 use crate::config::Limits;
 use crate::dedup::Dedup;
 use crate::gaps::Gaps;
-use crate::messages::{Cursor, Log};
+use crate::log::event::{Event, Mark};
+use crate::log::image::{Expiry, Gap};
+use crate::log::journal::Journal;
+use crate::message::Facts;
+use crate::messages::{Absent, Cursor, Messages};
 use crate::name::Name;
 use crate::schedule::Handle;
 use crate::seeds::Seeds;
 use crate::time::Time;
+
+pub(crate) use logged::LogState;
 
 #[derive(Debug)]
 pub(crate) struct Topic {
     name: Name<'static>,
     options: TopicOptions,
     paused: bool,
-    log: Log,
+    messages: Messages,
     flow: Cursor,
     channels: Slab<Channel>,
     names: BTreeMap<Name<'static>, u32>,
     /// Channels that have pollers.
     pub(crate) hungry: BTreeSet<u32>,
     ephemeral_channels: u32,
-    /// Messages that are not to be delivered (again), however far back a channel goes: expired, or dropped
-    /// before they were handed over.
+    /// Handed-over messages that are not to be delivered (again), however far back a channel goes: expired, or
+    /// dropped before they were handed over.
     voids: Gaps,
-    /// Those of them that the topic has not handed over.
+    /// The same among those that the topic has not handed over.
     backlog_voids: Gaps,
     /// Messages not handed over that were published with a deferral.
-    deferred: Vec<u64>,
+    deferred: Vec<Facts>,
     /// When messages with a time to live expire.
-    expiries: BinaryHeap<Reverse<(Time, u64)>>,
+    expiries: BinaryHeap<Reverse<Expiry>>,
     dedup: Dedup,
     message_count: u64,
     message_bytes: u64,
+    seed: u64,
     seeds: Seeds,
+    /// The log; none for a topic that is kept in memory only.
+    log: Option<LogState>,
     /// The deadline that the broker knows of.
     pub(crate) armed: Option<(Time, Handle)>,
+    /// Bytes of its messages in memory, as the broker counted them last.
+    pub(crate) counted: usize,
+    /// The broker knows that something of it waits to be written.
+    pub(crate) is_dirty: bool,
 }
 
 /// One channel with what its operations reach.
@@ -61,15 +77,38 @@ pub(crate) struct Scene<'a> {
     pub(crate) env: Env<'a>,
 }
 
+/// Why something was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Halt {
+    /// It is refused.
+    Refused(Refusal),
+    /// It needs messages that are in the log; nothing was done, or what was done can go on.
+    Absent(Absent),
+}
+
+impl From<Refusal> for Halt {
+    fn from(refusal: Refusal) -> Self {
+        Halt::Refused(refusal)
+    }
+}
+
+impl From<Absent> for Halt {
+    fn from(absent: Absent) -> Self {
+        Halt::Absent(absent)
+    }
+}
+
 impl Topic {
-    pub(crate) fn new(name: Name<'static>, seed: u64) -> Self {
-        let mut log = Log::new();
-        Topic {
+    /// A topic without messages. `journal` begins its log, where it has one.
+    pub(crate) fn new(name: Name<'static>, seed: u64, journal: Option<Journal>) -> Self {
+        let mut messages = Messages::new(journal.as_ref().map(Journal::segment));
+        let flow = messages.cursor(messages.end());
+        let mut topic = Topic {
             name,
             options: TopicOptions::default(),
             paused: false,
-            flow: log.cursor(1),
-            log,
+            flow,
+            messages,
             channels: Slab::new(),
             names: BTreeMap::new(),
             hungry: BTreeSet::new(),
@@ -81,22 +120,32 @@ impl Topic {
             dedup: Dedup::new(seed),
             message_count: 0,
             message_bytes: 0,
+            seed,
             seeds: Seeds::new(seed),
+            log: None,
             armed: None,
-        }
+            counted: 0,
+            is_dirty: false,
+        };
+        topic.begin_log(journal);
+        topic
     }
 
     pub(crate) fn name(&self) -> &Name<'static> {
         &self.name
     }
 
-    pub(crate) fn log(&self) -> &Log {
-        &self.log
+    pub(crate) fn messages(&self) -> &Messages {
+        &self.messages
+    }
+
+    pub(crate) fn messages_mut(&mut self) -> &mut Messages {
+        &mut self.messages
     }
 
     /// Messages not handed over. O(1).
     pub(crate) fn depth(&self) -> u64 {
-        self.log.next_id() - self.flow.id() - self.backlog_voids.ids()
+        self.messages.end().id - self.flow.id() - self.backlog_voids.ids()
     }
 
     pub(crate) fn has_no_channels(&self) -> bool {
@@ -115,8 +164,11 @@ impl Topic {
 
     /// A channel that is known to be there, with its surroundings.
     pub(crate) fn scene<'a>(&'a mut self, number: u32, now: Time, limits: &'a Limits) -> Scene<'a> {
-        let env = Env { flow: self.flow.id(), log: &mut self.log, now, limits };
-        Scene { channel: &mut self.channels[number as usize], env }
+        let channel = &mut self.channels[number as usize];
+        let journal = self.log.as_mut().filter(|_| !channel.name().is_ephemeral()).map(LogState::journal);
+        let (flow, seed) = (self.flow.mark(), self.seed);
+        let env = Env { number, flow, messages: &mut self.messages, journal, seed, now, limits };
+        Scene { channel, env }
     }
 
     pub(crate) fn channel(&self, number: u32) -> &Channel {
@@ -127,26 +179,48 @@ impl Topic {
         &mut self.channels[number as usize]
     }
 
-    /// Makes a channel; answers its number. `changes.start` says where it starts.
-    pub(crate) fn add_channel(&mut self, name: Name<'static>, start: Option<Start>, now: Time, limits: &Limits) -> u32 {
+    /// Makes a channel; answers its number. `start` says where it starts.
+    pub(crate) fn add_channel(
+        &mut self,
+        name: Name<'static>,
+        start: Option<Start>,
+        now: Time,
+        limits: &Limits,
+    ) -> Result<u32, Absent> {
         let position = match start {
-            None => self.flow.id(),
-            Some(start) => self.resolve(start, now),
+            None => self.flow.mark(),
+            Some(start) => self.resolve(start, now)?,
         };
-        let mut channel = Channel::new(name.clone(), self.log.cursor(position), self.seeds.next());
-        for (start, end) in self.voids.within(position, self.flow.id()) {
-            channel.skip(start, end, self.log.bytes_between(start, end));
-            channel.never_received(end - start);
+        let voids = self.voids_after(position)?;
+        let mut channel = Channel::new(name.clone(), self.messages.cursor(position), self.seeds.next());
+        for gap in voids {
+            channel.skip(gap);
+            channel.never_received(gap.to - gap.from);
         }
-        self.ephemeral_channels += u32::from(name.is_ephemeral());
+        let is_ephemeral = name.is_ephemeral();
+        self.ephemeral_channels += u32::from(is_ephemeral);
         let number = self.channels.insert(channel) as u32;
         self.names.insert(name, number);
-        if position > self.flow.id() {
-            self.log.advance(&mut self.flow, position);
-            self.forget_backlog_before(position);
+        if position.id > self.flow.id() {
+            self.messages.advance(&mut self.flow, position);
+            self.forget_backlog_before(position.id);
+        }
+        if !is_ephemeral {
+            let image = self.channel(number).image();
+            self.journal(|| Event::ChannelCreated(number, image));
         }
         self.hand_over(now, limits);
-        number
+        Ok(number)
+    }
+
+    /// What a channel that goes on at this place has to pass over of what was handed over.
+    fn voids_after(&self, position: Mark) -> Result<Vec<Gap>, Absent> {
+        let mut voids: Vec<Gap> = self.voids.after(position.id).collect();
+        if let Some(first) = voids.first_mut().filter(|gap| gap.from < position.id) {
+            let end = self.messages.mark(first.to)?;
+            *first = Gap { from: position.id, to: first.to, bytes: end.bytes.saturating_sub(position.bytes) };
+        }
+        Ok(voids)
     }
 
     /// Takes a channel away, whose pollers must be gone; answers the streams that hold one of its messages, each
@@ -154,8 +228,13 @@ impl Topic {
     pub(crate) fn remove_channel(&mut self, number: u32, now: Time, limits: &Limits) -> Vec<u32> {
         let channel = self.channels.remove(number as usize);
         self.names.remove(channel.name());
-        self.ephemeral_channels -= u32::from(channel.name().is_ephemeral());
-        let mut env = Env { flow: self.flow.id(), log: &mut self.log, now, limits };
+        let is_ephemeral = channel.name().is_ephemeral();
+        self.ephemeral_channels -= u32::from(is_ephemeral);
+        if !is_ephemeral {
+            self.journal(|| Event::ChannelDeleted(number));
+        }
+        let (flow, seed) = (self.flow.mark(), self.seed);
+        let mut env = Env { number, flow, messages: &mut self.messages, journal: None, seed, now, limits };
         channel.close(&mut env).released
     }
 
@@ -166,55 +245,63 @@ impl Topic {
         changes.max_bytes.inspect(|value| options.max_bytes = *value);
         changes.max_messages.inspect(|value| options.max_messages = *value);
         changes.overflow.inspect(|value| options.overflow = *value);
+        let settings = self.settings();
+        self.journal(|| Event::TopicConfigured(settings));
         self.update_retention(now);
     }
 
     pub(crate) fn pause(&mut self, paused: bool, now: Time, limits: &Limits) {
         self.paused = paused;
+        self.journal(|| Event::TopicPaused(paused));
         self.hand_over(now, limits);
     }
 
     /// Drops what was not handed over.
     pub(crate) fn empty(&mut self) {
-        let (start, end) = (self.flow.id(), self.log.next_id());
-        if start == end {
+        let (start, end) = (self.flow.mark(), self.messages.end());
+        if start.id == end.id {
             return;
         }
-        self.voids.fill(start, end);
-        let bytes = self.log.bytes_between(start, end);
+        self.journal(|| Event::Voided { to: end });
+        let gap = Gap { from: start.id, to: end.id, bytes: end.bytes - start.bytes };
+        self.voids.insert(gap.from, gap.to, gap.bytes);
         for (_, channel) in &mut self.channels {
-            channel.skip(start, end, bytes);
-            channel.never_received(end - start);
+            channel.skip(gap);
+            channel.never_received(end.id - start.id);
         }
-        self.log.advance(&mut self.flow, end);
-        self.forget_backlog_before(end);
+        self.messages.advance(&mut self.flow, end);
+        self.forget_backlog_before(end.id);
     }
 
     /// Moves a channel to another place; answers where it is now.
-    pub(crate) fn seek(&mut self, number: u32, to: Start, now: Time, limits: &Limits) -> u64 {
-        let position = self.resolve(to, now).min(self.flow.id());
-        let voids: Vec<_> = self.voids.within(position, self.flow.id()).collect();
+    pub(crate) fn seek(&mut self, number: u32, to: Start, now: Time, limits: &Limits) -> Result<u64, Absent> {
+        let flow = self.flow.mark();
+        let position = Some(self.resolve(to, now)?).filter(|mark| mark.id < flow.id).unwrap_or(flow);
+        let voids = self.voids_after(position)?;
         let Scene { channel, mut env } = self.scene(number, now, limits);
-        channel.seek(position, &voids, &mut env);
-        position
+        channel.seek(position, voids, &mut env);
+        Ok(position.id)
     }
 
-    /// The id at a place, among those that the topic keeps.
-    fn resolve(&self, start: Start, now: Time) -> u64 {
-        let latest = if self.paused { self.flow.id() } else { self.log.next_id() };
+    /// The mark of a place, among the messages that the topic keeps.
+    fn resolve(&self, start: Start, now: Time) -> Result<Mark, Absent> {
+        let flow = self.flow.mark();
+        let latest = if self.paused || self.handable().id < flow.id { flow } else { self.handable() };
         let id = match start {
             Start::Earliest => 0,
-            Start::Latest => latest,
+            Start::Latest => latest.id,
             Start::Id(id) => id,
-            Start::Time(time) => self.log.find_time(time),
+            Start::Time(time) => self.messages.find_time(time)?,
         };
-        id.clamp(self.earliest(now), latest)
+        let id = id.max(self.earliest(now)?);
+        if id >= latest.id { Ok(latest) } else { self.messages.mark(id) }
     }
 
     /// The oldest message that a channel may start with.
-    fn earliest(&self, now: Time) -> u64 {
+    fn earliest(&self, now: Time) -> Result<u64, Absent> {
         let positions = self.channels.iter().map(|(_, channel)| channel.position());
-        positions.chain([self.flow.id(), self.log.whole_from(self.retained_from(now))]).min().unwrap_or_default()
+        let retained = self.messages.whole_from(self.retained_from(now)?);
+        Ok(positions.chain([self.flow.id(), retained]).min().unwrap_or_default())
     }
 
     /// Whether it hands nothing over for now.
@@ -223,71 +310,46 @@ impl Topic {
     }
 
     /// Hands over to the channels what they may have.
-    fn hand_over(&mut self, now: Time, limits: &Limits) {
-        let (start, end) = (self.flow.id(), self.log.next_id());
-        if start == end || self.keeps_back() {
+    pub(super) fn hand_over(&mut self, now: Time, limits: &Limits) {
+        let (start, end) = (self.flow.id(), self.handable());
+        if start >= end.id || self.keeps_back() {
             return;
         }
-        self.log.advance(&mut self.flow, end);
+        self.messages.advance(&mut self.flow, end);
+        if self.ephemeral_channels as usize == self.names.len() {
+            self.journal(|| Event::HandedOver { to: end });
+        }
         if self.deferred.is_empty() && self.backlog_voids.ids() == 0 && self.ephemeral_channels == 0 {
             return;
         }
-        for (_, channel) in &mut self.channels {
-            let mut env = Env { flow: end, log: &mut self.log, now, limits };
-            for (start, end) in self.backlog_voids.within(channel.position(), end) {
-                channel.skip(start, end, env.log.bytes_between(start, end));
-                channel.never_received(end - start);
+        let voids: Gaps = self.backlog_voids.drain().collect();
+        let (deferred, still) = self.deferred.drain(..).partition::<Vec<_>, _>(|facts| facts.id < end.id);
+        self.deferred = still;
+        for (number, channel) in &mut self.channels {
+            let (number, seed) = (number as u32, self.seed);
+            let mut env = Env { number, flow: end, messages: &mut self.messages, journal: None, seed, now, limits };
+            for gap in voids.after(channel.position()) {
+                channel.skip(gap);
+                channel.never_received(gap.to - gap.from);
             }
-            for &id in self.deferred.iter().filter(|id| self.backlog_voids.end_of(**id).is_none()) {
-                if id >= channel.position() {
-                    channel.defer_ahead(id, &mut env);
+            for facts in deferred.iter().filter(|facts| voids.end_of(facts.id).is_none()) {
+                if facts.id >= channel.position() {
+                    channel.defer_ahead(facts, &mut env);
                 }
             }
             if channel.name().is_ephemeral() {
                 channel.drop_excess(start, &mut env);
             }
         }
-        self.forget_backlog_before(end);
+        for gap in voids.image() {
+            self.voids.insert(gap.from, gap.to, gap.bytes);
+        }
     }
 
     /// What was said of messages before this one as not handed over is no longer so.
     fn forget_backlog_before(&mut self, id: u64) {
-        self.deferred.retain(|deferred| *deferred >= id);
-        if id >= self.log.next_id() {
-            self.backlog_voids.clear();
-        }
-    }
-
-    /// Messages of a channel in this state, from this id on.
-    pub(crate) fn peek_channel(&self, number: u32, state: State, from: u64, max: usize) -> Vec<Peeked> {
-        self.channel(number).peek(state, from, max, &self.log, self.flow.id())
-    }
-
-    /// The messages that the topic keeps, from this id on.
-    pub(crate) fn peek(&self, from: u64, max: usize, now: Time) -> Vec<Peeked> {
-        let mut id = from.max(self.earliest(now));
-        let kept = core::iter::from_fn(|| {
-            while let Some(end) = self.voids.end_of(id) {
-                id = end;
-            }
-            id += 1;
-            self.log.get(id - 1).map(|record| crate::channel::shown(id - 1, &record))
-        });
-        kept.take(max).collect()
-    }
-
-    pub(crate) fn stats(&self, filter: &Filter<'_>, now: Time, limits: &Limits) -> TopicStats {
-        let named = |channel: &Channel| filter.channel.as_ref().is_none_or(|name| channel.name().as_str() == *name);
-        let channels = self.names.values().map(|&number| self.channel(number)).filter(|channel| named(channel));
-        TopicStats {
-            name: self.name.as_str().into(),
-            depth: self.depth(),
-            message_count: self.message_count,
-            message_bytes: self.message_bytes,
-            paused: self.paused,
-            memory_bytes: self.log.memory() as u64,
-            options: self.options.clone(),
-            channels: channels.map(|channel| channel.stats(filter, self.flow.id(), now, limits)).collect(),
-        }
+        let before = self.deferred.partition_point(|facts| facts.id < id);
+        self.deferred.drain(..before);
+        self.backlog_voids.forget_before(id);
     }
 }

@@ -4,31 +4,51 @@ use alloc::borrow::Cow;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::Topic;
-use crate::command::{MessageOptions, Messages, NewMessage, Publish, Published, Refusal};
+use super::{Halt, Topic};
+use crate::command::{MessageOptions, Messages, NewMessage, Publish, Published};
 use crate::config::Limits;
 use crate::dedup::Accepted;
+use crate::log::event::Event;
+use crate::log::image::Expiry;
 use crate::message::{Record, write_header};
 use crate::time::Time;
 
 impl Topic {
-    pub(crate) fn publish(&mut self, publish: &Publish<'_>, now: Time, limits: &Limits) -> Result<Published, Refusal> {
+    pub(crate) fn publish(&mut self, publish: &Publish<'_>, now: Time, limits: &Limits) -> Result<Published, Halt> {
         if let Some(Accepted { first, count }) = publish.dedup.as_ref().and_then(|key| self.dedup.get(key)) {
             return Ok(Published { first, count, duplicate: true });
         }
         let published = match &publish.messages {
-            Messages::Same(bodies, options) => self.publish_same(bodies, options, now, limits)?,
-            Messages::Each(messages) => self.publish_each(messages, now, limits)?,
+            Messages::Same(bodies, options) => {
+                let sizes = bodies.iter().map(|body| body.len() as u64).sum();
+                self.admit(bodies.len() as u64, sizes, now, limits)?;
+                self.remember(publish.dedup.as_deref(), bodies.len(), now, limits);
+                self.publish_same(bodies, options, now, limits)
+            }
+            Messages::Each(messages) => {
+                let new = self.without_duplicates(messages);
+                let sizes = new.iter().map(|message| message.body.len() as u64).sum();
+                self.admit(new.len() as u64, sizes, now, limits)?;
+                self.remember(publish.dedup.as_deref(), new.len(), now, limits);
+                self.publish_each(messages, &new, now, limits)
+            }
         };
-        if let Some(key) = publish.dedup.as_ref().filter(|_| published.count > 0) {
-            let accepted = Accepted { first: published.first, count: published.count };
-            self.dedup.insert(key, accepted, now, limits.dedup_window);
-        }
         self.hand_over(now, limits);
         if self.retains() {
             self.update_retention(now);
         }
         Ok(published)
+    }
+
+    /// Remembers that so many messages, which come next, were published under a key.
+    fn remember(&mut self, key: Option<&str>, count: usize, now: Time, limits: &Limits) {
+        let Some(key) = key.filter(|_| count > 0) else { return };
+        let (first, count) = (self.messages.end().id, count as u32);
+        self.dedup.insert(key, Accepted { first, count }, now, limits.dedup_window);
+        if let Some(log) = &mut self.log {
+            let until = (now + limits.dedup_window).as_nanos();
+            log.journal().event_of_publish(&Event::Deduplicated { key: key.into(), first, count, until });
+        }
     }
 
     fn publish_same(
@@ -37,34 +57,35 @@ impl Topic {
         options: &MessageOptions<'_>,
         now: Time,
         limits: &Limits,
-    ) -> Result<Published, Refusal> {
-        self.admit(bodies.len() as u64, bodies.iter().map(|body| body.len() as u64).sum(), now, limits)?;
-        let first = self.log.next_id();
+    ) -> Published {
+        let first = self.messages.end().id;
         let headers = header_block(options);
         let record = record(options, &headers, now);
-        for body in bodies {
-            self.append(&Record { body, ..record }, limits);
+        for (index, body) in bodies.iter().enumerate() {
+            self.append(&Record { body, ..record }, index + 1 < bodies.len(), limits);
         }
-        Ok(published(first, bodies.len()))
+        published(first, bodies.len())
     }
 
-    fn publish_each(&mut self, messages: &[NewMessage<'_>], now: Time, limits: &Limits) -> Result<Published, Refusal> {
-        let new = self.without_duplicates(messages);
+    fn publish_each(
+        &mut self,
+        messages: &[NewMessage<'_>],
+        new: &[&NewMessage<'_>],
+        now: Time,
+        limits: &Limits,
+    ) -> Published {
         if new.is_empty() && !messages.is_empty() {
             let known = messages[0].dedup.as_ref().and_then(|key| self.dedup.get(key));
-            return Ok(Published { first: known.map_or(0, |known| known.first), count: 0, duplicate: true });
+            return Published { first: known.map_or(0, |known| known.first), count: 0, duplicate: true };
         }
-        self.admit(new.len() as u64, new.iter().map(|message| message.body.len() as u64).sum(), now, limits)?;
-        let first = self.log.next_id();
-        for message in &new {
+        let first = self.messages.end().id;
+        for (index, message) in new.iter().enumerate() {
+            self.remember(message.dedup.as_deref(), 1, now, limits);
             let headers = header_block(&message.options);
             let record = Record { body: &message.body, ..record(&message.options, &headers, now) };
-            let id = self.append(&record, limits);
-            if let Some(key) = &message.dedup {
-                self.dedup.insert(key, Accepted { first: id, count: 1 }, now, limits.dedup_window);
-            }
+            self.append(&record, index + 1 < new.len(), limits);
         }
-        Ok(published(first, new.len()))
+        published(first, new.len())
     }
 
     /// The messages whose dedup key is new, to the topic and in the batch.
@@ -74,26 +95,28 @@ impl Topic {
         messages.iter().filter(|message| message.dedup.as_ref().is_none_or(&mut is_new)).collect()
     }
 
-    fn append(&mut self, record: &Record<'_>, limits: &Limits) -> u64 {
+    /// Adds a message; `more` says that another of the same publish comes next.
+    fn append(&mut self, record: &Record<'_>, more: bool, limits: &Limits) {
         let full = self.name.is_ephemeral() && self.keeps_back() && self.depth() >= limits.mem_queue_size;
         self.message_count += 1;
         self.message_bytes += record.body.len() as u64;
         if full {
             // Nobody is to see it, so only its id is kept.
             let nothing = Record { due: None, expires: None, key: None, header_block: &[], body: &[], ..*record };
-            let id = self.log.append(&nothing);
-            self.voids.insert(id, id + 1, 0);
-            self.backlog_voids.insert(id, id + 1, 0);
-            return id;
+            let id = self.messages.append(&nothing);
+            return self.backlog_voids.insert(id, id + 1, 0);
         }
-        let id = self.log.append(record);
+        let before = self.messages.end().bytes;
+        let id = self.messages.append(record);
+        if let Some(log) = &mut self.log {
+            log.journal().message(id, before, self.messages.last_record(), more);
+        }
         if record.due.is_some() {
-            self.deferred.push(id);
+            self.deferred.push(record.facts(id, self.seed));
         }
         if let Some(expires) = record.expires {
-            self.expires(expires, id);
+            self.expires(Expiry { at: expires.as_nanos(), id, size: record.body.len() as u32 });
         }
-        id
     }
 }
 

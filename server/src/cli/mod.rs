@@ -5,7 +5,6 @@ pub(crate) mod banner;
 pub(crate) mod known;
 pub(crate) mod log;
 pub(crate) mod settings;
-pub(crate) mod span;
 
 use std::ffi::OsString;
 

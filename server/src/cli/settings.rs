@@ -9,12 +9,12 @@ use clap::{ArgMatches, Args, FromArgMatches, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shelfmq::Address;
+use shelfmq::span::Span;
 use shelfmq_core::config::{Config, Identity, Limits};
 use toml::Table;
 
 use super::known;
 use super::log::Level;
-use super::span::Span;
 
 /// All settings. A field's name is the flag's (`--http-address`), the variable's (`SHELFMQ_HTTP_ADDRESS`) and the
 /// file's (`http_address`); where nsqd has the flag, name and meaning are nsqd's.

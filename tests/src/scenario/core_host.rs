@@ -95,7 +95,7 @@ impl CoreHost {
                 let shard = shard_of(parcel.to.as_str(), self.engines.len());
                 self.engines[shard].handle_parcel(self.now, parcel);
             }
-            Output::Configured(..) => {}
+            Output::Configured(..) | Output::Read(_) => {}
         }
     }
 

@@ -246,7 +246,7 @@ impl<'a> Runner<'a> {
                     self.engine.handle_parcel(Time::from_nanos(self.now), parcel);
                     continue;
                 }
-                Output::Configured(..) => continue,
+                Output::Configured(..) | Output::Read(_) => continue,
             };
             self.got.entry(ticket).or_default().push_back(got);
         }

@@ -1,0 +1,247 @@
+//! The logs of all topics: what waits to be written or read, what is durable, and what has room in memory.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use hashbrown::HashMap;
+
+use super::{Broker, Owner};
+use crate::command::Refusal;
+use crate::config::LogOptions;
+use crate::log::image::TopicImage;
+use crate::log::journal::Journal;
+use crate::log::{Delete, Loaded, LogId, Read, Recovered, Work};
+use crate::name::Name;
+use crate::time::Time;
+use crate::topic::Topic;
+
+/// How soon a read that failed is tried again.
+const READ_AGAIN: Duration = Duration::from_secs(1);
+
+/// What the broker knows of its logs.
+#[derive(Debug, Default)]
+pub(super) struct Logs {
+    /// None where everything stays in memory.
+    options: Option<LogOptions>,
+    last: LogId,
+    topics: HashMap<LogId, u32, foldhash::fast::FixedState>,
+    /// What waits to be written, in order: the topics whose appends are to be taken.
+    dirty: VecDeque<Dirty>,
+    /// What was taken from them and not given away.
+    work: VecDeque<Work>,
+    reads: VecDeque<Read>,
+    /// Chunks of messages in memory, in the order in which they are thought of to be evicted.
+    resident: VecDeque<(LogId, u64)>,
+    /// Bytes of all messages in memory of topics with a log.
+    memory: usize,
+    /// There is no room on the disk.
+    full: bool,
+    /// Chunks that could not be read.
+    unread: Vec<(LogId, u64)>,
+}
+
+#[derive(Debug)]
+enum Dirty {
+    Topic(LogId),
+    Deleted(Delete),
+}
+
+impl Broker {
+    /// Keeps a log of every topic from now on. To be called before there is any.
+    pub(crate) fn keep_logs(&mut self, options: LogOptions) {
+        self.logs.options = Some(options);
+    }
+
+    /// A topic that a log tells of.
+    pub(crate) fn open_topic(&mut self, now: Time, recovered: Recovered) {
+        let Some(name) = Name::parse(recovered.image.name.clone()) else { return };
+        let (log, seed) = (self.new_log_id(), self.seeds.next());
+        let segment_bytes = self.logs.options.as_ref().map_or(u64::MAX, |options| options.segment_bytes);
+        let journal = Journal::at(log, recovered.header, recovered.end, segment_bytes, seed);
+        let key = name.as_str().into();
+        let topic = Topic::open(name, recovered, journal, now, &self.limits);
+        let channels = topic.channel_numbers();
+        let number = self.topics.insert(topic) as u32;
+        self.names.insert(key, number);
+        self.know_log(number);
+        for channel in channels {
+            self.after_channel(number, channel, now);
+        }
+        self.after_topic(number, true, now);
+    }
+
+    /// What a snapshot of a topic would tell now.
+    pub(crate) fn image_of(&self, topic: &str) -> Option<TopicImage> {
+        let number = *self.names.get(topic)?;
+        Some(self.topics[number as usize].image())
+    }
+
+    fn new_log_id(&mut self) -> LogId {
+        self.logs.last += 1;
+        self.logs.last
+    }
+
+    /// The log of a topic that is new, where it has one.
+    pub(super) fn new_journal(&mut self, name: &Name<'_>, now: Time) -> Option<Journal> {
+        let segment_bytes = self.logs.options.as_ref().filter(|_| !name.is_ephemeral())?.segment_bytes;
+        let log = self.new_log_id();
+        Some(Journal::new(log, segment_bytes, now, self.seeds.next()))
+    }
+
+    pub(super) fn know_log(&mut self, number: u32) {
+        if let Some(log) = self.topics[number as usize].log_id() {
+            self.logs.topics.insert(log, number);
+        }
+    }
+
+    /// A topic is gone, and so is its log.
+    pub(super) fn forget_log(&mut self, topic: &Topic) {
+        let Some(log) = topic.log_id() else { return };
+        self.logs.topics.remove(&log);
+        self.logs.memory -= topic.counted;
+        self.logs.dirty.retain(|dirty| !matches!(dirty, Dirty::Topic(other) if *other == log));
+        self.logs.dirty.push_back(Dirty::Deleted(Delete { log, topic: topic.name().clone() }));
+    }
+
+    /// To be called when a topic was changed: notes what is to be written and read, and what is in memory.
+    pub(super) fn note_log(&mut self, number: u32) {
+        let topic = &mut self.topics[number as usize];
+        let Some(log) = topic.log_id() else { return };
+        if topic.has_unwritten() && !core::mem::replace(&mut topic.is_dirty, true) {
+            self.logs.dirty.push_back(Dirty::Topic(log));
+        }
+        let name = topic.name().clone();
+        let messages = topic.messages_mut();
+        if messages.wants() {
+            self.logs.reads.extend(messages.take_wanted().into_iter().map(|wanted| Read {
+                log,
+                topic: name.clone(),
+                chunk: wanted.chunk,
+                from: wanted.from,
+                to: wanted.to,
+                segment: wanted.segment,
+                bytes: wanted.bytes,
+            }));
+        }
+        self.logs.resident.extend(messages.take_fresh().into_iter().map(|chunk| (log, chunk)));
+        self.count_memory(number);
+    }
+
+    fn count_memory(&mut self, number: u32) {
+        let topic = &mut self.topics[number as usize];
+        let memory = topic.messages().memory();
+        self.logs.memory = self.logs.memory + memory - topic.counted;
+        topic.counted = memory;
+    }
+
+    /// Takes messages out of memory that have no room there and can be read back.
+    pub(crate) fn evict(&mut self) {
+        let Some(room) = self.logs.options.as_ref().map(|options| options.cache_bytes) else { return };
+        let mut left = 2 * self.logs.resident.len();
+        while self.logs.memory > room && left > 0 {
+            left -= 1;
+            let Some((log, chunk)) = self.logs.resident.pop_front() else { return };
+            let Some(&number) = self.logs.topics.get(&log) else { continue };
+            if self.topics[number as usize].messages_mut().evict(chunk) == Some(false) {
+                self.logs.resident.push_back((log, chunk));
+            }
+            self.count_memory(number);
+        }
+    }
+
+    /// Whether something waits to be written.
+    pub(crate) fn has_log_work(&self) -> bool {
+        !self.logs.work.is_empty() || !self.logs.dirty.is_empty()
+    }
+
+    /// What is to be written next.
+    pub(crate) fn poll_log(&mut self, now: Time) -> Option<Work> {
+        while self.logs.work.is_empty() {
+            match self.logs.dirty.pop_front()? {
+                Dirty::Deleted(delete) => return Some(Work::Delete(delete)),
+                Dirty::Topic(log) => {
+                    let Some(&number) = self.logs.topics.get(&log) else { continue };
+                    let topic = &mut self.topics[number as usize];
+                    topic.is_dirty = false;
+                    topic.take_appends(now, &mut self.logs.work);
+                    self.note_log(number);
+                }
+            }
+        }
+        self.logs.work.pop_front()
+    }
+
+    /// What is to be read next.
+    pub(crate) fn poll_read(&mut self) -> Option<Read> {
+        self.logs.reads.pop_front()
+    }
+
+    /// A log is durable up to there.
+    pub(crate) fn appended(&mut self, now: Time, log: LogId, upto: u64) {
+        let Some(&number) = self.logs.topics.get(&log) else { return };
+        let forget = self.topics[number as usize].appended(upto, now, &self.limits);
+        self.logs.work.extend(forget);
+        self.after_topic(number, false, now);
+    }
+
+    /// A log could not be written.
+    pub(crate) fn append_failed(&mut self, log: LogId) {
+        if let Some(&number) = self.logs.topics.get(&log) {
+            self.topics[number as usize].append_failed();
+        }
+    }
+
+    /// What was to be read is here, or could not be read.
+    pub(crate) fn loaded(&mut self, now: Time, read: &Read, loaded: Option<Loaded>) {
+        let Some(&number) = self.logs.topics.get(&read.log) else { return };
+        let topic = &mut self.topics[number as usize];
+        let Some(loaded) = loaded else {
+            self.logs.unread.push((read.log, read.chunk));
+            self.deadlines.insert(now + READ_AGAIN, Owner::Reads(read.log));
+            return;
+        };
+        topic.messages_mut().load(read.chunk, loaded);
+        topic.move_on();
+        self.retry_parked(number, Some(read.chunk), now);
+        self.serve_all(number, now);
+    }
+
+    /// Reads that failed are tried again by those who still wait.
+    pub(super) fn read_again(&mut self, log: LogId, now: Time) {
+        let (again, others) = core::mem::take(&mut self.logs.unread).into_iter().partition(|unread| unread.0 == log);
+        self.logs.unread = others;
+        let Some(&number) = self.logs.topics.get(&log) else { return };
+        for (_, chunk) in Vec::<(LogId, u64)>::from_iter::<Vec<_>>(again) {
+            let messages = self.topics[number as usize].messages_mut();
+            messages.load_failed(chunk);
+            messages.want(chunk);
+        }
+        self.serve_all(number, now);
+    }
+
+    /// Whoever waits for something of this topic looks again.
+    fn serve_all(&mut self, number: u32, now: Time) {
+        let Some(topic) = self.topics.get(number as usize) else { return };
+        for channel in topic.channel_numbers() {
+            let found = self.topics[number as usize].channel(channel);
+            if found.reading || found.has_outbox() {
+                self.after_channel(number, channel, now);
+            }
+        }
+        self.note_log(number);
+    }
+
+    /// The disk has no room, or has room again.
+    pub(crate) fn set_full(&mut self, full: bool) {
+        self.logs.full = full;
+    }
+
+    pub(super) fn refuse_if_full(&self) -> Result<(), Refusal> {
+        if self.logs.full { Err(Refusal::StorageFull) } else { Ok(()) }
+    }
+
+    pub(super) fn refuse_if_failed(&self, number: u32) -> Result<(), Refusal> {
+        if self.topics[number as usize].log_has_failed() { Err(Refusal::StorageFailed) } else { Ok(()) }
+    }
+}

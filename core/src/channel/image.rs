@@ -1,0 +1,163 @@
+//! A channel as plain data, and back.
+
+use core::time::Duration;
+
+use super::{Channel, Dead, Held, Key, Spot};
+use crate::command::ChannelOptions;
+use crate::log::image::{ChannelImage, ChannelSettings, DeadImage, EntryImage, Gap, SpotImage};
+use crate::message::Facts;
+use crate::messages::{Cursor, Messages};
+use crate::name::Name;
+use crate::time::Time;
+
+/// How many delivery numbers may have been used that the log does not know of. More than any broker hands out between
+/// a lease and its being written.
+const UNTRACED: u64 = 1 << 32;
+
+impl Channel {
+    pub(super) fn settings(&self) -> ChannelSettings {
+        let options = &self.options;
+        ChannelSettings {
+            timeout: u64::try_from(options.timeout.as_nanos()).unwrap_or(u64::MAX),
+            max_attempts: options.max_attempts,
+            max_in_flight: options.max_in_flight,
+            ordered: options.ordered,
+            dead_letter: options.dead_letter.as_ref().map(|topic| topic.as_str().into()),
+        }
+    }
+
+    /// The channel as it is.
+    pub(crate) fn image(&self) -> ChannelImage {
+        let entries = self.by_id.iter().map(|(&id, &slot)| (id, self.entry_image(slot)));
+        let dead = self.dead.iter().map(|(&id, dead)| {
+            let facts = dead.facts(id);
+            (id, DeadImage { facts, attempts: dead.attempts, delivery: dead.delivery })
+        });
+        ChannelImage {
+            name: self.name.as_str().into(),
+            settings: self.settings(),
+            paused: self.paused,
+            cursor: self.cursor.mark(),
+            since: self.since,
+            next_delivery: self.next_delivery,
+            gaps: self.gaps.image(),
+            entries: entries.collect(),
+            held: self.held.iter().map(|(&id, held)| (id, held.facts(id))).collect(),
+            dead: dead.collect(),
+            finished: self.counts.finished,
+            requeued: self.counts.requeued,
+            timed_out: self.counts.timed_out,
+            expired: self.counts.expired,
+            dropped: self.counts.dropped,
+        }
+    }
+
+    fn entry_image(&self, slot: u32) -> EntryImage {
+        let entry = &self.entries[slot as usize];
+        let facts = Facts {
+            id: entry.id,
+            size: entry.size,
+            key: entry.key.map(Key::hash),
+            due: None,
+            expires: entry.expires.map(core::num::NonZeroU64::get),
+        };
+        let spot = match entry.spot {
+            Spot::InFlight(handle) => SpotImage::InFlight {
+                until: self.deadlines.deadline(handle).as_nanos(),
+                at: entry.leased_at.as_nanos(),
+            },
+            Spot::Deferred(handle) => SpotImage::Deferred { until: self.deadlines.deadline(handle).as_nanos() },
+            Spot::Ready | Spot::Held => SpotImage::Ready,
+        };
+        EntryImage { facts, attempts: entry.attempts, delivery: entry.delivery, spot }
+    }
+
+    /// The channel that an image tells of, which goes on at `cursor`.
+    pub(crate) fn open(
+        name: Name<'static>,
+        image: &ChannelImage,
+        cursor: Cursor,
+        messages: &mut Messages,
+        flow: u64,
+    ) -> Self {
+        let settings = &image.settings;
+        let mut channel = Channel::new(name, cursor, 0);
+        channel.options = ChannelOptions {
+            timeout: Duration::from_nanos(settings.timeout),
+            max_attempts: settings.max_attempts,
+            max_in_flight: settings.max_in_flight,
+            ordered: settings.ordered,
+            dead_letter: settings.dead_letter.clone().and_then(Name::parse),
+        };
+        channel.paused = image.paused;
+        channel.since = image.since;
+        channel.next_delivery = image.next_delivery + UNTRACED;
+        channel.untraced = image.next_delivery..channel.next_delivery;
+        let position = channel.cursor.id();
+        channel.gaps = image
+            .gaps
+            .iter()
+            .map(|gap| Gap { from: gap.from.max(position), to: gap.to.min(flow), bytes: gap.bytes })
+            .collect();
+        let counts = &mut channel.counts;
+        (counts.finished, counts.requeued, counts.timed_out) = (image.finished, image.requeued, image.timed_out);
+        (counts.expired, counts.dropped) = (image.expired, image.dropped);
+        channel.open_departed(image, messages);
+        channel.told = position;
+        if channel.options.dead_letter.is_some() {
+            channel.effects.outbox.extend(channel.dead.keys());
+        }
+        channel
+    }
+
+    fn open_departed(&mut self, image: &ChannelImage, messages: &mut Messages) {
+        for (&id, dead) in &image.dead {
+            let chunk = messages.chunk_of(id);
+            messages.pin(id, chunk);
+            let Held { key, expires, size, .. } = Held::of(&dead.facts, chunk);
+            let (delivery, attempts) = (dead.delivery, dead.attempts);
+            self.dead.insert(id, Dead { chunk, delivery, key, expires, attempts, size });
+        }
+        self.find_dead_ahead();
+        for facts in image.held.values() {
+            let chunk = messages.chunk_of(facts.id);
+            messages.pin(facts.id, chunk);
+            self.hold(facts, chunk);
+        }
+        for entry in image.entries.values() {
+            let chunk = messages.chunk_of(entry.facts.id);
+            messages.pin(entry.facts.id, chunk);
+            let slot = self.depart_pinned(&entry.facts, chunk);
+            let opened = &mut self.entries[slot as usize];
+            (opened.attempts, opened.delivery) = (entry.attempts, entry.delivery);
+            if let SpotImage::InFlight { until, at } = entry.spot {
+                opened.leased_at = Time::from_nanos(at);
+                opened.spot = Spot::InFlight(self.deadlines.insert(Time::from_nanos(until), slot));
+                self.in_flight += 1;
+                self.busy_bytes += u64::from(opened.size);
+            }
+        }
+        if self.options.ordered {
+            self.line_up();
+            for (id, held) in self.held.clone() {
+                if let Some(key) = held.key {
+                    self.join_key(key, id);
+                }
+            }
+        }
+        for entry in image.entries.values() {
+            let slot = self.by_id[&entry.facts.id];
+            match entry.spot {
+                SpotImage::InFlight { .. } => {}
+                SpotImage::Deferred { until } => self.defer(slot, Time::from_nanos(until)),
+                SpotImage::Ready => self.make_ready(slot),
+            }
+        }
+        let keys: alloc::vec::Vec<Key> = self.keys.keys().copied().collect();
+        keys.into_iter().for_each(|key| self.release_key(key));
+        // What was read and not leased waits behind nobody where there is no order.
+        if !self.options.ordered {
+            self.held.clone().into_keys().for_each(|id| self.release_held(id));
+        }
+    }
+}

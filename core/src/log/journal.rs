@@ -1,0 +1,285 @@
+//! Writing a topic's log: what happens becomes frames, which wait here until the host takes them.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::mem;
+
+use super::event::{Event, Mark};
+use super::frame::{Kind, SEGMENT_HEADER_BYTES, SegmentHeader, write_frame};
+use super::image::TopicImage;
+use super::{Append, LogId};
+use crate::name::Name;
+use crate::seeds::Seeds;
+use crate::time::Time;
+
+/// The end of a topic's log.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    log: LogId,
+    header: SegmentHeader,
+    /// Where in the segment the next byte goes.
+    offset: u64,
+    /// Frames that the host has not taken, and where they begin.
+    unwritten: Vec<u8>,
+    unwritten_from: u64,
+    /// The id of the next message at the first of them.
+    index: u64,
+    /// The header is among them.
+    begins: bool,
+    /// Bytes ever written to the log, and how many of them are durable.
+    written: u64,
+    durable: u64,
+    /// A segment has about so many bytes, and a few times those of its snapshot.
+    segment_bytes: u64,
+    snapshot_bytes: u64,
+    /// Bytes of the segments before this one that are not forgotten.
+    old: VecDeque<(u32, u64)>,
+    seeds: Seeds,
+    /// An append failed: what the log has at its end is not known, and nothing more goes there.
+    failed: bool,
+    /// For each append under way, how far the log and the messages reach with it.
+    under_way: VecDeque<(u64, Mark)>,
+    /// Messages of a channel to which the same happens, one after another: they become one event.
+    run: Option<Run>,
+}
+
+/// What happens to messages of one channel, until something else happens.
+#[derive(Debug)]
+struct Run {
+    channel: u32,
+    what: What,
+    ids: Vec<u64>,
+}
+
+/// What often happens to many messages in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Finished,
+    TimedOut,
+}
+
+impl Journal {
+    /// A log that begins now.
+    pub(crate) fn new(log: LogId, segment_bytes: u64, now: Time, seed: u64) -> Self {
+        let mut journal = Journal::at(log, SegmentHeader::default(), 0, segment_bytes, seed);
+        journal.begin_segment(now, 1);
+        journal
+    }
+
+    /// A log that goes on at this place.
+    pub(crate) fn at(log: LogId, header: SegmentHeader, offset: u64, segment_bytes: u64, seed: u64) -> Self {
+        Journal {
+            log,
+            header,
+            offset,
+            unwritten: Vec::new(),
+            unwritten_from: offset,
+            index: 0,
+            begins: false,
+            written: offset,
+            durable: offset,
+            segment_bytes,
+            snapshot_bytes: 0,
+            old: VecDeque::new(),
+            seeds: Seeds::new(seed),
+            failed: false,
+            under_way: VecDeque::new(),
+            run: None,
+        }
+    }
+
+    pub(crate) fn log(&self) -> LogId {
+        self.log
+    }
+
+    /// About how large a segment gets.
+    pub(crate) fn segment_bytes(&self) -> u64 {
+        self.segment_bytes
+    }
+
+    /// The number of the segment that is written to.
+    pub(crate) fn segment(&self) -> u32 {
+        self.header.number
+    }
+
+    /// The segments before it that the log still has, with their bytes.
+    pub(crate) fn old_segments(&self) -> Vec<(u32, u64)> {
+        self.old.iter().copied().collect()
+    }
+
+    pub(crate) fn set_old_segments(&mut self, old: Vec<(u32, u64)>) {
+        self.old = old.into();
+    }
+
+    /// Bytes of all segments.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        self.offset + self.old.iter().map(|segment| segment.1).sum::<u64>()
+    }
+
+    /// How far the log reaches.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Whether all of it is durable.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.durable == self.written
+    }
+
+    pub(crate) fn durable(&self) -> u64 {
+        self.durable
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    pub(crate) fn fail(&mut self) {
+        self.failed = true;
+        self.unwritten = Vec::new();
+    }
+
+    /// Whether the host has something to take.
+    pub(crate) fn has_unwritten(&self) -> bool {
+        !self.unwritten.is_empty() || self.run.is_some()
+    }
+
+    /// Something happened to a message of a channel that is likely to happen to the next as well.
+    pub(crate) fn each(&mut self, channel: u32, what: What, id: u64) {
+        match &mut self.run {
+            Some(run) if run.channel == channel && run.what == what => run.ids.push(id),
+            _ => {
+                self.end_run();
+                self.run = Some(Run { channel, what, ids: alloc::vec![id] });
+            }
+        }
+    }
+
+    fn end_run(&mut self) {
+        let Some(Run { channel, what, ids }) = self.run.take() else { return };
+        let ids = ids.into_iter().collect();
+        self.event(&match what {
+            What::Finished => Event::Finished { channel, ids },
+            What::TimedOut => Event::TimedOut { channel, ids },
+        });
+    }
+
+    /// Something happened.
+    pub(crate) fn event(&mut self, event: &Event) {
+        self.frame(Kind::Event, false, |out| write_postcard(event, out));
+        if event.is_vital() {
+            self.frame(Kind::EventCopy, false, |out| write_postcard(event, out));
+        }
+    }
+
+    /// Something that holds if the publish after it does.
+    pub(crate) fn event_of_publish(&mut self, event: &Event) {
+        self.frame(Kind::Event, true, |out| write_postcard(event, out));
+    }
+
+    /// A message was published; `more` says that another of the same publish comes next.
+    pub(crate) fn message(&mut self, id: u64, before: u64, record: &[u8], more: bool) {
+        self.record(Kind::Message, id, before, record, more);
+    }
+
+    /// An older message is written again.
+    pub(crate) fn keep(&mut self, id: u64, record: &[u8]) {
+        self.record(Kind::Kept, id, 0, record, false);
+    }
+
+    fn record(&mut self, kind: Kind, id: u64, before: u64, record: &[u8], more: bool) {
+        self.frame(kind, more, |out| {
+            out.extend_from_slice(&id.to_le_bytes());
+            out.extend_from_slice(&before.to_le_bytes());
+            out.extend_from_slice(record);
+        });
+    }
+
+    fn frame(&mut self, kind: Kind, more: bool, write: impl FnOnce(&mut Vec<u8>)) {
+        self.end_run();
+        if self.failed {
+            return;
+        }
+        let before = self.unwritten.len();
+        write_frame(&mut self.unwritten, self.header.salt, self.offset, kind, more, write);
+        self.wrote(before);
+    }
+
+    fn wrote(&mut self, before: usize) {
+        let bytes = (self.unwritten.len() - before) as u64;
+        self.offset += bytes;
+        self.written += bytes;
+    }
+
+    /// Whether the next segment is due.
+    pub(crate) fn is_segment_full(&self) -> bool {
+        !self.failed && self.offset >= self.segment_bytes.max(8 * self.snapshot_bytes)
+    }
+
+    /// What the host has to write; `next` is where the next message after it goes.
+    pub(crate) fn take(&mut self, topic: &Name<'_>, next: Mark) -> Option<Append> {
+        self.end_run();
+        if self.unwritten.is_empty() {
+            return None;
+        }
+        let append = Append {
+            log: self.log,
+            topic: topic.clone().into_owned(),
+            segment: mem::take(&mut self.begins).then_some(self.header),
+            number: self.header.number,
+            offset: self.unwritten_from,
+            index: mem::replace(&mut self.index, next.id),
+            upto: self.written,
+            bytes: mem::take(&mut self.unwritten),
+        };
+        self.unwritten_from = self.offset;
+        self.under_way.push_back((self.written, next));
+        Some(append)
+    }
+
+    /// It is durable up to there. Answers the place of the first message that is not.
+    pub(crate) fn appended(&mut self, upto: u64) -> Option<Mark> {
+        self.durable = self.durable.max(upto);
+        let mut next = None;
+        while self.under_way.front().is_some_and(|append| append.0 <= upto) {
+            next = self.under_way.pop_front().map(|append| append.1);
+        }
+        next
+    }
+
+    /// Begins the next segment, with what the topic is now. All before must be [taken](Journal::take).
+    pub(crate) fn next_segment(&mut self, now: Time, index: u64) {
+        debug_assert!(self.unwritten.is_empty(), "the last segment is written first");
+        self.old.push_back((self.header.number, self.offset));
+        self.begin_segment(now, index);
+    }
+
+    fn begin_segment(&mut self, now: Time, index: u64) {
+        let number = self.header.number + 1;
+        self.header = SegmentHeader { number, index, salt: self.seeds.next(), created: now };
+        (self.offset, self.unwritten_from, self.begins, self.index) = (0, 0, true, index);
+        self.unwritten.extend_from_slice(&self.header.to_bytes());
+        self.wrote(self.unwritten.len() - SEGMENT_HEADER_BYTES);
+    }
+
+    /// The topic as it is now, twice: what a segment begins with.
+    pub(crate) fn snapshot(&mut self, image: &TopicImage) {
+        let before = self.offset;
+        self.frame(Kind::Snapshot, false, |out| write_postcard(image, out));
+        self.frame(Kind::SnapshotCopy, false, |out| write_postcard(image, out));
+        self.snapshot_bytes = self.offset - before;
+    }
+
+    /// Segments before this one are not needed; answers whether there were any.
+    pub(crate) fn forget_before(&mut self, segment: u32) -> bool {
+        let had = self.old.len();
+        while self.old.front().is_some_and(|old| old.0 < segment) {
+            self.old.pop_front();
+        }
+        self.old.len() < had
+    }
+}
+
+fn write_postcard(value: &impl serde::Serialize, out: &mut Vec<u8>) {
+    *out = postcard::to_extend(value, mem::take(out)).expect("writing to memory does not fail");
+}

@@ -1,0 +1,149 @@
+//! Which messages of a log are in memory: what is wanted is asked for and loaded, what has room no more is evicted.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::{Content, Messages};
+use crate::log::Loaded;
+
+/// A chunk to be read from the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) chunk: u64,
+    pub(crate) segment: u32,
+    /// Its first message, and the one after the last that the log has for sure.
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    /// Bytes of its frames.
+    pub(crate) bytes: u64,
+}
+
+impl Messages {
+    /// Somebody waits for this chunk: it is asked for, unless it was.
+    pub(crate) fn want(&mut self, chunk: u64) {
+        if self.is_live(chunk) && !core::mem::replace(&mut self.chunk_mut(chunk).asked, true) {
+            self.wanted.push(chunk);
+        }
+    }
+
+    /// Asks for the chunk after this one, if a reader will come there soon and it is not here.
+    pub(crate) fn want_after(&mut self, chunk: u64) {
+        let next = chunk + 1;
+        if self.is_live(next) && self.chunk(next).content.is_none() && next != self.tail_number() {
+            self.want(next);
+        }
+    }
+
+    /// Whether somebody waits for a chunk that was not asked for.
+    pub(crate) fn wants(&self) -> bool {
+        !self.wanted.is_empty()
+    }
+
+    /// The chunks to be asked for now.
+    pub(crate) fn take_wanted(&mut self) -> Vec<Wanted> {
+        let wanted = core::mem::take(&mut self.wanted);
+        let wanted = wanted.into_iter().filter(|&chunk| self.is_live(chunk)).map(|number| {
+            let (chunk, next) = (self.chunk(number), self.chunks.get((number + 1 - self.front) as usize));
+            let to = next.map_or(self.end.id, |next| next.first.id).min(self.durable).max(chunk.first.id);
+            Wanted { chunk: number, segment: chunk.segment, from: chunk.first.id, to, bytes: chunk.log_bytes }
+        });
+        wanted.collect()
+    }
+
+    /// What was asked for is here.
+    pub(crate) fn load(&mut self, number: u64, loaded: Loaded) {
+        if !self.is_live(number) {
+            return;
+        }
+        for (id, record) in &loaded.kept {
+            if let Some(aside) = self.aside.get_mut(id).filter(|aside| aside.chunk == number) {
+                aside.record = Some(record.clone());
+            }
+        }
+        let chunk = self.chunk_mut(number);
+        chunk.asked = false;
+        chunk.used.set(true);
+        let before = chunk.memory();
+        let to = loaded.from + loaded.offsets.len() as u64;
+        let mut content = Content::loaded(chunk.first, loaded);
+        // The newest chunk may have gone on meanwhile.
+        if let Some(newer) = &chunk.content {
+            for id in to..newer.start.id + newer.len() as u64 {
+                if let Some(record) = newer.record(id) {
+                    content.push(&record);
+                }
+            }
+        }
+        chunk.record_bytes = chunk.record_bytes.max(content.record_bytes());
+        chunk.content = Some(Box::new(content));
+        let after = chunk.memory();
+        self.chunk_memory = self.chunk_memory + after - before;
+        self.fresh.push(number);
+    }
+
+    /// It could not be read; it may be asked for again.
+    pub(crate) fn load_failed(&mut self, number: u64) {
+        if self.is_live(number) {
+            self.chunk_mut(number).asked = false;
+        }
+    }
+
+    /// A command needs this chunk to stay until it is [released](Messages::release_chunk).
+    pub(crate) fn hold_chunk(&mut self, number: u64) {
+        if self.is_live(number) {
+            self.chunk_mut(number).holds += 1;
+        }
+    }
+
+    /// A command is done with this chunk.
+    pub(crate) fn release_chunk(&mut self, number: u64) {
+        if self.is_live(number) && self.chunk(number).holds > 0 {
+            self.chunk_mut(number).holds -= 1;
+            self.let_go(number);
+            self.pop_freed();
+        }
+    }
+
+    /// Messages before this one can be read back from the log.
+    pub(crate) fn set_durable(&mut self, id: u64) {
+        self.durable = self.durable.max(id);
+    }
+
+    /// From now on, messages go to this segment of the log.
+    pub(crate) fn start_segment(&mut self, number: u32) {
+        self.segment = Some(number);
+    }
+
+    /// Chunks that came into memory since the last call.
+    pub(crate) fn take_fresh(&mut self) -> Vec<u64> {
+        core::mem::take(&mut self.fresh)
+    }
+
+    /// Takes a chunk out of memory. `Some(false)` where it has to stay for now; `None` where there is nothing of it.
+    pub(crate) fn evict(&mut self, number: u64) -> Option<bool> {
+        if !self.is_live(number) {
+            return None;
+        }
+        let (tail, end, durable) = (self.tail_number(), self.end.id, self.durable);
+        let chunk = &self.chunks[(number - self.front) as usize];
+        if chunk.content.is_none() && chunk.kept.is_empty() {
+            return None;
+        }
+        let next = if number == tail { end } else { self.chunks[(number + 1 - self.front) as usize].first.id };
+        if chunk.holds > 0 || next > durable || chunk.used.replace(false) {
+            return Some(false);
+        }
+        let chunk = self.chunk_mut(number);
+        let before = chunk.memory();
+        chunk.content = None;
+        let freed = before - chunk.memory();
+        self.chunk_memory -= freed;
+        for index in 0..self.chunk(number).kept.len() {
+            let id = self.chunk(number).kept[index];
+            if let Some(aside) = self.aside.get_mut(&id) {
+                aside.record = None;
+            }
+        }
+        Some(true)
+    }
+}

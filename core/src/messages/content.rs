@@ -1,0 +1,124 @@
+//! The records of messages in a row, as they stand in memory.
+
+use alloc::vec::Vec;
+
+use crate::log::Loaded;
+use crate::log::event::Mark;
+use crate::message::{PLAIN_BYTES, Record};
+
+/// Records with ids from `start` on, without holes between the ids.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    pub(super) start: Mark,
+    records: Vec<u8>,
+    /// Where each record starts. One that starts where the next does cannot be read any more.
+    offsets: Vec<u32>,
+    /// Bytes of the bodies before each, from `start` on; empty as long as that follows from the offsets.
+    befores: Vec<u32>,
+    /// Bytes of all the bodies.
+    body_bytes: u64,
+}
+
+impl Content {
+    pub(super) fn new(start: Mark, capacity: usize) -> Self {
+        Content { start, records: Vec::with_capacity(capacity), ..Content::default() }
+    }
+
+    /// What was read back from a log, which begins at this place.
+    pub(super) fn loaded(start: Mark, loaded: Loaded) -> Self {
+        let mut content = Content { start, records: loaded.records, offsets: loaded.offsets, ..Content::default() };
+        let (mut plain, mut before) = (true, 0u64);
+        let mut befores = Vec::with_capacity(content.offsets.len());
+        for index in 0..content.offsets.len() {
+            let record = content.bytes(index).and_then(Record::read);
+            plain &= record.is_some_and(|record| record.option_bytes() == 0);
+            befores.push(before as u32);
+            before += record.map_or(0, |record| record.body.len() as u64);
+        }
+        content.body_bytes = before;
+        if !plain {
+            content.befores = befores;
+        }
+        content
+    }
+
+    pub(super) fn push(&mut self, record: &Record<'_>) {
+        if self.befores.is_empty() && record.option_bytes() > 0 && !self.offsets.is_empty() {
+            self.befores = (0..self.offsets.len()).map(|index| self.before(index) as u32).collect();
+        }
+        if !self.befores.is_empty() || record.option_bytes() > 0 {
+            self.befores.push(self.body_bytes as u32);
+        }
+        self.offsets.push(self.records.len() as u32);
+        self.body_bytes += record.body.len() as u64;
+        record.write(&mut self.records);
+    }
+
+    /// Gives back the memory that is not used.
+    pub(super) fn shrink(&mut self) {
+        self.records.shrink_to_fit();
+        self.offsets.shrink_to_fit();
+        self.befores.shrink_to_fit();
+    }
+
+    /// How many messages it has.
+    pub(super) fn len(&self) -> usize {
+        self.offsets.len()
+    }
+
+    /// Bytes of the records.
+    pub(super) fn record_bytes(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether it reaches to the message with this id, on from its start.
+    pub(super) fn has(&self, id: u64) -> bool {
+        id >= self.start.id && id - self.start.id < self.offsets.len() as u64
+    }
+
+    /// The record of a message; `None` where it cannot be read any more.
+    pub(super) fn record(&self, id: u64) -> Option<Record<'_>> {
+        Record::read(self.bytes((id - self.start.id) as usize)?)
+    }
+
+    /// The bytes of a record, of which none are there where it cannot be read any more.
+    pub(super) fn bytes(&self, index: usize) -> Option<&[u8]> {
+        let start = *self.offsets.get(index)? as usize;
+        let end = self.offsets.get(index + 1).map_or(self.records.len(), |&offset| offset as usize);
+        Some(&self.records[start..end])
+    }
+
+    /// The place of a message that it has, or of the one after its last.
+    pub(super) fn mark(&self, id: u64) -> Mark {
+        let index = (id - self.start.id) as usize;
+        let bytes = if index < self.offsets.len() { self.before(index) } else { self.body_bytes };
+        Mark { id, bytes: self.start.bytes + bytes }
+    }
+
+    fn before(&self, index: usize) -> u64 {
+        match self.befores.get(index) {
+            Some(&before) => u64::from(before),
+            None => u64::from(self.offsets[index]) - (PLAIN_BYTES * index) as u64,
+        }
+    }
+
+    /// The first message that it has for which this does not hold, or the one after its last. What is asked has to
+    /// hold for some first messages and not for the others; one that cannot be read is not asked about.
+    pub(super) fn partition(&self, mut holds: impl FnMut(Mark, Option<Record<'_>>) -> bool) -> u64 {
+        let (mut low, mut high) = (self.start.id, self.start.id + self.offsets.len() as u64);
+        while low < high {
+            let middle = u64::midpoint(low, high);
+            if holds(self.mark(middle), self.record(middle)) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    /// Bytes of memory it holds.
+    pub(super) fn memory(&self) -> usize {
+        self.records.capacity() + 4 * (self.offsets.capacity() + self.befores.capacity())
+    }
+}

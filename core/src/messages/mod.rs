@@ -1,0 +1,640 @@
+//! A topic's messages, by id: in memory, or in its log and in memory as far as there is room.
+//!
+//! A message is written once, however many channels the topic has. Messages stand in chunks. Readers keep a
+//! [`Cursor`] each; a message that departed from a reader's order (leased, deferred, dead) is pinned. A chunk is
+//! freed when no cursor is at or before it, nothing in it is pinned and retention does not keep it.
+//!
+//! Where there is no log, what few pinned messages hold an old chunk are copied aside, so that one slow message never
+//! keeps the memory of thousands. Where there is one, the content of a chunk can be evicted and loaded again ([`cache`]), and [`moving`] writes the few pinned messages of old segments again, so that one
+//! slow message never keeps the disk of thousands.
+
+mod cache;
+mod content;
+mod moving;
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+use crate::log::event::Mark;
+use crate::log::frame::{FRAME_HEADER_BYTES, MESSAGE_HEADER_BYTES};
+use crate::log::image::{ChunkImage, TopicImage};
+use crate::message::{PLAIN_BYTES, Record};
+use crate::time::Time;
+use content::Content;
+
+/// The largest chunk, in bytes, unless one message is larger or the topic has very many.
+const CHUNK_BYTES: usize = 256 * 1024;
+/// The smallest, which is all that a topic without backlog holds.
+const SMALL_CHUNK_BYTES: usize = 4 * 1024;
+/// A chunk this far behind the newest is old.
+const OLD_CHUNKS: u64 = 8;
+/// An old chunk of which less than one in so many messages is pinned is not worth its memory.
+const SPARSE: usize = 16;
+/// A log of more bytes than so many chunks of the usual size has larger ones, so that their table stays small.
+const MANY_CHUNKS: u64 = 1 << 16;
+
+/// A reader's place: the next message it reads. Made, moved and released by [`Messages`].
+#[derive(Debug)]
+#[must_use = "a cursor holds what comes after it until it is released"]
+pub(crate) struct Cursor {
+    mark: Mark,
+    chunk: u64,
+}
+
+impl Cursor {
+    /// The id of the next message.
+    pub(crate) fn id(&self) -> u64 {
+        self.mark.id
+    }
+
+    /// The same, with the bytes of the bodies before it.
+    pub(crate) fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    /// The chunk that has it, or will.
+    pub(crate) fn chunk(&self) -> u64 {
+        self.chunk
+    }
+}
+
+/// What there is of a message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Found<'a> {
+    /// It is here.
+    Record(Record<'a>),
+    /// It is in the log: [want](Messages::want) this chunk, and look again once it is loaded.
+    Absent(u64),
+    /// It cannot be read any more, or nobody needed it.
+    Gone,
+}
+
+/// What is wanted is in the log, in this chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Absent(pub(crate) u64);
+
+/// The messages of a topic. Ids start at 1 and have no holes.
+#[derive(Debug)]
+pub(crate) struct Messages {
+    /// Never empty: the last one takes what comes. Freed ones stay until those before them are gone.
+    chunks: VecDeque<Chunk>,
+    /// The number of the first chunk; numbers go up by one.
+    front: u64,
+    /// No cursor is in a chunk with a lower number.
+    low: u64,
+    /// Ids from here on are kept for replay.
+    keep: u64,
+    /// No chunk from this id on was freed.
+    whole: u64,
+    /// Where the next message goes.
+    end: Mark,
+    /// Bytes of memory in the chunks.
+    chunk_memory: usize,
+    /// Pinned messages of chunks that are gone.
+    aside: BTreeMap<u64, Aside>,
+    /// There is a log, and this is the number of its segment that new messages go to.
+    segment: Option<u32>,
+    /// Ids before this one can be read back from the log.
+    durable: u64,
+    /// Bytes of frames in the chunks.
+    log_bytes: u64,
+    /// Chunks that somebody waits for and nobody was asked for yet.
+    wanted: Vec<u64>,
+    /// Chunks that were loaded or begun since the last look.
+    fresh: Vec<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Chunk {
+    /// Its first message.
+    first: Mark,
+    /// When its last message was published.
+    last_at: Time,
+    /// Its messages, or the last of them, where they are in memory.
+    content: Option<Box<Content>>,
+    /// How large its records may get, in bytes.
+    limit: usize,
+    /// Bytes of its records, in memory or not.
+    record_bytes: usize,
+    /// Bytes of frames in the log.
+    log_bytes: u64,
+    /// The segment of the log that has it.
+    segment: u32,
+    /// Cursors in it.
+    cursors: u32,
+    /// Pins on its messages.
+    pins: usize,
+    /// Pins on each; empty as long as there are none.
+    pin_counts: Vec<u32>,
+    /// Older messages that were written again among its frames.
+    kept: Vec<u64>,
+    /// Commands that need it to stay.
+    holds: u32,
+    freed: bool,
+    /// It was asked for, and has not come yet.
+    asked: bool,
+    /// It was looked at since it was last thought of to be evicted.
+    used: core::cell::Cell<bool>,
+}
+
+/// A message whose chunk is gone.
+#[derive(Debug)]
+struct Aside {
+    pins: u32,
+    /// Its bytes, where they are in memory.
+    record: Option<Box<[u8]>>,
+    /// The chunk among whose frames it was written again; of no meaning without a log.
+    chunk: u64,
+}
+
+impl Messages {
+    /// None yet. `segment` is that of the log which they go to, where there is one.
+    pub(crate) fn new(segment: Option<u32>) -> Self {
+        let start = Mark { id: 1, bytes: 0 };
+        let mut messages = Messages::empty(segment, start);
+        messages.add_chunk(0);
+        messages
+    }
+
+    fn empty(segment: Option<u32>, end: Mark) -> Self {
+        Messages {
+            chunks: VecDeque::new(),
+            front: 0,
+            low: 0,
+            keep: u64::MAX,
+            whole: 1,
+            end,
+            chunk_memory: 0,
+            aside: BTreeMap::new(),
+            segment,
+            durable: if segment.is_some() { end.id } else { u64::MAX },
+            log_bytes: 0,
+            wanted: Vec::new(),
+            fresh: Vec::new(),
+        }
+    }
+
+    /// Those that a log has, none of them in memory. What nobody needs of them is freed once all
+    /// [cursors](Messages::cursor) and [pins](Messages::pin) are there, by [`Messages::set_keep`].
+    pub(crate) fn recovered(image: &TopicImage, segment: u32) -> Self {
+        let mut messages = Messages::empty(Some(segment), image.next);
+        messages.front = image.chunks.first().map_or(0, |chunk| chunk.number);
+        for chunk in &image.chunks {
+            let missing = chunk.number - (messages.front + messages.chunks.len() as u64);
+            debug_assert_eq!(missing, 0, "chunks are numbered in a row");
+            messages.chunks.push_back(Chunk {
+                first: chunk.first,
+                last_at: Time::from_nanos(chunk.last_at),
+                log_bytes: chunk.log_bytes,
+                record_bytes: usize::MAX,
+                segment: chunk.segment,
+                freed: chunk.freed,
+                ..Chunk::default()
+            });
+            messages.log_bytes += chunk.log_bytes;
+        }
+        if let Some(freed) = messages.chunks.iter().rposition(|chunk| chunk.freed) {
+            messages.whole = messages.chunks.get(freed + 1).map_or(image.next.id, |chunk| chunk.first.id);
+        } else {
+            messages.whole = messages.chunks.front().map_or(image.next.id, |chunk| chunk.first.id);
+        }
+        for (&id, &number) in &image.kept {
+            if let Some(chunk) = number.checked_sub(messages.front).and_then(|i| messages.chunks.get_mut(i as usize)) {
+                chunk.kept.push(id);
+                messages.aside.insert(id, Aside { pins: 0, record: None, chunk: number });
+            }
+        }
+        // A table has a last chunk that takes what comes; what comes does not go to one that was recovered.
+        messages.add_chunk(0);
+        messages.low = messages.tail_number();
+        messages
+    }
+
+    /// What a snapshot tells of the chunks, and where kept messages are.
+    pub(crate) fn image(&self) -> (Vec<ChunkImage>, BTreeMap<u64, u64>) {
+        let numbers = self.front..;
+        let chunks = self.chunks.iter().zip(numbers);
+        let chunks = chunks.map(|(chunk, number)| ChunkImage {
+            number,
+            segment: chunk.segment,
+            first: chunk.first,
+            last_at: chunk.last_at.as_nanos(),
+            log_bytes: chunk.log_bytes,
+            freed: chunk.freed,
+        });
+        (chunks.collect(), self.aside.iter().map(|(&id, aside)| (id, aside.chunk)).collect())
+    }
+
+    /// Where the next message goes.
+    pub(crate) fn end(&self) -> Mark {
+        self.end
+    }
+
+    /// Bytes of memory it holds.
+    pub(crate) fn memory(&self) -> usize {
+        let aside = self.aside.values().map(|aside| aside.record.as_ref().map_or(0, |record| record.len()) + 64);
+        self.chunk_memory + aside.sum::<usize>()
+    }
+
+    /// Adds a message; answers its id.
+    pub(crate) fn append(&mut self, record: &Record<'_>) -> u64 {
+        let bytes = PLAIN_BYTES + record.option_bytes() + record.body.len();
+        let tail = self.tail();
+        let fits =
+            tail.record_bytes.saturating_add(bytes) <= tail.limit && self.segment.is_none_or(|s| s == tail.segment);
+        if !fits && (tail.record_bytes > 0 || self.segment.is_some_and(|s| s != tail.segment)) {
+            self.add_chunk(bytes);
+        }
+        let end = self.end;
+        let number = self.tail_number();
+        let tail = self.tail_mut();
+        let before = tail.memory();
+        if tail.content.is_none() {
+            tail.content = Some(Box::new(Content::new(end, 0)));
+            self.fresh.push(number);
+        }
+        let tail = self.tail_mut();
+        tail.last_at = record.timestamp;
+        tail.record_bytes += bytes;
+        tail.log_bytes += (FRAME_HEADER_BYTES + MESSAGE_HEADER_BYTES + bytes) as u64;
+        if let Some(content) = &mut tail.content {
+            content.push(record);
+        }
+        let grown = tail.memory() - before;
+        self.chunk_memory += grown;
+        self.log_bytes += (FRAME_HEADER_BYTES + MESSAGE_HEADER_BYTES + bytes) as u64;
+        self.end = Mark { id: end.id + 1, bytes: end.bytes + record.body.len() as u64 };
+        end.id
+    }
+
+    /// The bytes of the record that was appended last.
+    pub(crate) fn last_record(&self) -> &[u8] {
+        let content = self.tail().content.as_ref();
+        content.and_then(|content| content.bytes(content.len() - 1)).unwrap_or_default()
+    }
+
+    /// What there is of a message, which stands in this chunk.
+    pub(crate) fn find(&self, id: u64, chunk: u64) -> Found<'_> {
+        let live = chunk.checked_sub(self.front).and_then(|index| self.chunks.get(index as usize));
+        match live.filter(|chunk| !chunk.freed) {
+            Some(live) => match live.content.as_ref().filter(|content| content.has(id)) {
+                Some(content) => {
+                    live.used.set(true);
+                    content.record(id).map_or(Found::Gone, Found::Record)
+                }
+                None if id >= live.first.id && id < self.end.id && self.segment.is_some() => Found::Absent(chunk),
+                None => Found::Gone,
+            },
+            None => match self.aside.get(&id) {
+                Some(Aside { record: Some(record), .. }) => Record::read(record).map_or(Found::Gone, Found::Record),
+                Some(aside) if self.is_live(aside.chunk) => Found::Absent(aside.chunk),
+                _ => Found::Gone,
+            },
+        }
+    }
+
+    /// Whether a chunk is in the log and was not freed.
+    fn is_live(&self, chunk: u64) -> bool {
+        let chunk = chunk.checked_sub(self.front).and_then(|index| self.chunks.get(index as usize));
+        self.segment.is_some() && chunk.is_some_and(|chunk| !chunk.freed)
+    }
+
+    /// What there is of a message, wherever it stands.
+    pub(crate) fn get(&self, id: u64) -> Found<'_> {
+        if id >= self.end.id { Found::Gone } else { self.find(id, self.chunk_of(id)) }
+    }
+
+    /// The record of a message that was just found to be here.
+    pub(crate) fn record(&self, id: u64, chunk: u64) -> Record<'_> {
+        match self.find(id, chunk) {
+            Found::Record(record) => record,
+            _ => unreachable!("it was found in the same call"),
+        }
+    }
+
+    /// Whether somebody may still need it: it was not freed.
+    pub(crate) fn has(&self, id: u64) -> bool {
+        let chunk = self.chunk_of(id);
+        let live = chunk.checked_sub(self.front).and_then(|index| self.chunks.get(index as usize));
+        id < self.end.id
+            && (live.is_some_and(|chunk| !chunk.freed && chunk.first.id <= id) || self.aside.contains_key(&id))
+    }
+
+    /// The place of the first message that may still be there.
+    pub(crate) fn first_mark(&self) -> Mark {
+        self.chunks.iter().find(|chunk| !chunk.freed).map_or(self.end, |chunk| chunk.first)
+    }
+
+    /// The oldest id that may still be there.
+    pub(crate) fn first_id(&self) -> u64 {
+        self.chunks.front().map_or(self.end.id, |chunk| chunk.first.id)
+    }
+
+    /// The number of the chunk that has or had this id, or will have it. O(log chunks).
+    pub(crate) fn chunk_of(&self, id: u64) -> u64 {
+        let after = self.chunks.partition_point(|chunk| chunk.first.id <= id);
+        // What is older than the first chunk stands aside, if anywhere: the number is that of a chunk that is gone.
+        (self.front + after as u64).saturating_sub(1)
+    }
+
+    /// The place of a message that was not freed.
+    pub(crate) fn mark(&self, id: u64) -> Result<Mark, Absent> {
+        if id >= self.end.id {
+            return Ok(self.end);
+        }
+        let number = self.chunk_of(id);
+        let Some(chunk) = number.checked_sub(self.front).and_then(|index| self.chunks.get(index as usize)) else {
+            return Ok(self.chunks.front().map_or(self.end, |chunk| chunk.first));
+        };
+        if chunk.first.id >= id || chunk.freed {
+            return Ok(chunk.first);
+        }
+        let content = chunk.content.as_ref().filter(|content| content.has(id)).ok_or(Absent(number))?;
+        Ok(content.mark(id))
+    }
+
+    /// The first message published at this time or later, or the next one. O(log messages).
+    pub(crate) fn find_time(&self, at: Time) -> Result<u64, Absent> {
+        let index = self.chunks.partition_point(|chunk| chunk.last_at < at);
+        let Some(chunk) = self.chunks.get(index) else { return Ok(self.end.id) };
+        let content = self.whole_content(index, chunk)?;
+        // What cannot be read is taken for as old as what is looked for.
+        Ok(content.map_or(chunk.first.id, |content| {
+            content.partition(|_, record| record.is_none_or(|record| record.timestamp < at))
+        }))
+    }
+
+    /// The first message such that it and all after it have at most so many bytes. O(log messages).
+    pub(crate) fn find_last_bytes(&self, bytes: u64) -> Result<u64, Absent> {
+        let from = self.end.bytes.saturating_sub(bytes);
+        let index = self.chunks.partition_point(|chunk| chunk.first.bytes < from).saturating_sub(1);
+        let chunk = &self.chunks[index];
+        if chunk.first.bytes >= from {
+            return Ok(chunk.first.id);
+        }
+        let content = self.whole_content(index, chunk)?;
+        Ok(content.map_or(chunk.first.id, |content| content.partition(|mark, _| mark.bytes < from)))
+    }
+
+    /// The messages of a chunk from its first on, unless it is freed or has none.
+    fn whole_content<'a>(&self, index: usize, chunk: &'a Chunk) -> Result<Option<&'a Content>, Absent> {
+        let next = self.chunks.get(index + 1).map_or(self.end.id, |next| next.first.id);
+        if chunk.freed || next == chunk.first.id {
+            return Ok(None);
+        }
+        let content = chunk.content.as_deref().filter(|content| content.has(chunk.first.id));
+        content.map(Some).ok_or(Absent(self.front + index as u64))
+    }
+
+    /// The first message of the chunk in which the first one of this age stands: nothing younger is before it.
+    pub(crate) fn find_chunk_by_time(&self, at: Time) -> u64 {
+        let index = self.chunks.partition_point(|chunk| chunk.last_at < at);
+        self.chunks.get(index).map_or(self.end.id, |chunk| chunk.first.id)
+    }
+
+    /// The first message of the chunk with which so many bytes of bodies begin.
+    pub(crate) fn find_chunk_by_bytes(&self, bytes: u64) -> u64 {
+        let from = self.end.bytes.saturating_sub(bytes);
+        let index = self.chunks.partition_point(|chunk| chunk.first.bytes <= from).saturating_sub(1);
+        self.chunks[index].first.id
+    }
+
+    /// When the last message of the first chunk that is kept for replay was published. The newest chunk does not
+    /// count: it stays in any case.
+    pub(crate) fn first_kept_at(&self) -> Option<Time> {
+        let first = self.chunk_of(self.keep).saturating_sub(self.front) as usize;
+        let full = self.chunks.len() - 1;
+        self.chunks.iter().take(full).skip(first).find(|chunk| !chunk.freed).map(|chunk| chunk.last_at)
+    }
+
+    /// The first id, this one or later, from which on no chunk is freed: nothing is missing after it.
+    pub(crate) fn whole_from(&self, id: u64) -> u64 {
+        id.max(self.whole)
+    }
+
+    /// Messages from this id on are kept for replay; those before only as long as they are needed.
+    pub(crate) fn set_keep(&mut self, keep: u64) {
+        let keep = self.whole_from(keep);
+        let from = self.chunk_of(self.keep.min(keep)).max(self.front);
+        self.keep = keep;
+        let until = self.chunk_of(keep.min(self.end.id));
+        for chunk in from..until {
+            self.let_go(chunk);
+        }
+        self.pop_freed();
+    }
+
+    /// A new reader that starts at this place, which must be kept or not passed by every cursor.
+    pub(crate) fn cursor(&mut self, mark: Mark) -> Cursor {
+        let chunk = self.chunk_of(mark.id).max(self.front);
+        self.chunk_mut(chunk).cursors += 1;
+        self.low = self.low.min(chunk);
+        Cursor { mark, chunk }
+    }
+
+    /// Moves a reader on by one message, with so many bytes.
+    pub(crate) fn step(&mut self, cursor: &mut Cursor, size: u32) {
+        let mark = Mark { id: cursor.mark.id + 1, bytes: cursor.mark.bytes + u64::from(size) };
+        self.advance(cursor, mark);
+    }
+
+    /// Moves a reader on to this place, which is not before its own. Cheap where it is near.
+    pub(crate) fn advance(&mut self, cursor: &mut Cursor, mark: Mark) {
+        cursor.mark = mark;
+        self.catch_up(cursor);
+    }
+
+    /// Moves a reader into the chunk that has its message: one that stood at the end may still be in that before.
+    /// Where the chunk knows better how many bytes are before the message, the reader learns it.
+    pub(crate) fn catch_up(&mut self, cursor: &mut Cursor) {
+        while self.chunks.get((cursor.chunk - self.front + 1) as usize).is_some_and(|next| next.first.id <= cursor.id())
+        {
+            let chunk = cursor.chunk;
+            cursor.chunk += 1;
+            self.chunk_mut(cursor.chunk).cursors += 1;
+            self.leave(chunk);
+        }
+        let content = self.chunk(cursor.chunk).content.as_ref();
+        if let Some(content) = content.filter(|content| content.has(cursor.id())) {
+            cursor.mark = content.mark(cursor.id());
+        }
+    }
+
+    /// Moves a reader to another place.
+    pub(crate) fn seek(&mut self, cursor: &mut Cursor, mark: Mark) {
+        let new = self.cursor(mark);
+        let old = core::mem::replace(cursor, new);
+        self.leave(old.chunk);
+    }
+
+    /// A reader is gone.
+    #[expect(clippy::needless_pass_by_value, reason = "nobody is to use it after this")]
+    pub(crate) fn release(&mut self, cursor: Cursor) {
+        self.leave(cursor.chunk);
+    }
+
+    fn leave(&mut self, chunk: u64) {
+        self.chunk_mut(chunk).cursors -= 1;
+        let tail = self.tail_number();
+        while self.low < tail && self.chunk(self.low).cursors == 0 {
+            self.low += 1;
+            self.let_go(self.low - 1);
+        }
+        self.pop_freed();
+    }
+
+    /// Holds a message until it is unpinned as often.
+    pub(crate) fn pin(&mut self, id: u64, chunk: u64) {
+        if chunk < self.front || self.chunk(chunk).freed {
+            self.aside.entry(id).or_insert(Aside { pins: 0, record: None, chunk: 0 }).pins += 1;
+            return;
+        }
+        let last = self.chunks.get((chunk + 1 - self.front) as usize).map_or(self.end.id, |next| next.first.id);
+        let chunk = self.chunk_mut(chunk);
+        let before = chunk.memory();
+        let count = (last - chunk.first.id) as usize;
+        if chunk.pin_counts.len() < count {
+            chunk.pin_counts.resize(count, 0);
+        }
+        chunk.pin_counts[(id - chunk.first.id) as usize] += 1;
+        chunk.pins += 1;
+        let grown = chunk.memory() - before;
+        self.chunk_memory += grown;
+    }
+
+    /// Ends one hold of a message.
+    pub(crate) fn unpin(&mut self, id: u64, chunk: u64) {
+        if chunk >= self.front && !self.chunk(chunk).freed {
+            let (low, logged) = (self.low, self.segment.is_some());
+            let found = self.chunk_mut(chunk);
+            found.pin_counts[(id - found.first.id) as usize] -= 1;
+            found.pins -= 1;
+            if chunk < low && (found.pins == 0 || (!logged && found.is_sparse())) {
+                self.let_go(chunk);
+                self.pop_freed();
+            }
+        } else if let Some(aside) = self.aside.get_mut(&id) {
+            aside.pins -= 1;
+            if aside.pins == 0 {
+                self.forget_aside(id);
+            }
+        }
+    }
+
+    fn forget_aside(&mut self, id: u64) {
+        let Some(Aside { chunk: number, .. }) = self.aside.remove(&id) else { return };
+        if self.segment.is_none() {
+            return;
+        }
+        if let Some(chunk) = number.checked_sub(self.front).and_then(|index| self.chunks.get_mut(index as usize)) {
+            chunk.kept.retain(|kept| *kept != id);
+            self.let_go(number);
+            self.pop_freed();
+        }
+    }
+
+    /// Frees a chunk if nothing needs it any more; copies aside what little of an old one is needed.
+    fn let_go(&mut self, number: u64) {
+        let old = self.segment.is_none() && number + OLD_CHUNKS <= self.tail_number();
+        if number >= self.low || number < self.front || number == self.tail_number() {
+            return;
+        }
+        let kept = self.chunks.get((number - self.front + 1) as usize).is_none_or(|next| next.first.id > self.keep);
+        let chunk = &self.chunks[(number - self.front) as usize];
+        let needed = chunk.holds > 0 || !chunk.kept.is_empty() || (chunk.pins > 0 && !(old && chunk.is_sparse()));
+        if kept || chunk.freed || needed {
+            return;
+        }
+        for (index, &pins) in chunk.pin_counts.iter().enumerate().filter(|(_, pins)| **pins > 0) {
+            let record = chunk.content.as_ref().and_then(|content| content.bytes(index)).map(Into::into);
+            self.aside.insert(chunk.first.id + index as u64, Aside { record, pins, chunk: 0 });
+        }
+        self.free(number);
+    }
+
+    fn free(&mut self, number: u64) {
+        self.whole = self.whole.max(self.chunk(number + 1).first.id);
+        let Chunk { first, last_at, segment, asked, .. } = *self.chunk(number);
+        let freed = Chunk { first, last_at, segment, asked, freed: true, ..Chunk::default() };
+        let old = core::mem::replace(self.chunk_mut(number), freed);
+        self.chunk_memory -= old.memory();
+        self.log_bytes -= old.log_bytes;
+    }
+
+    fn pop_freed(&mut self) {
+        while self.chunks.front().is_some_and(|chunk| chunk.freed) {
+            self.chunks.pop_front();
+            self.front += 1;
+        }
+        if self.chunks.capacity() > 4 * self.chunks.len() + 64 {
+            self.chunks.shrink_to(2 * self.chunks.len());
+        }
+        self.low = self.low.max(self.front);
+    }
+
+    /// Closes the newest chunk and opens another. A topic with no backlog goes on with small ones.
+    fn add_chunk(&mut self, at_least: usize) {
+        let usual = CHUNK_BYTES.max((self.log_bytes / MANY_CHUNKS) as usize);
+        let limit = match self.segment {
+            Some(_) => usual.max(at_least),
+            None => self.chunk_memory.clamp(SMALL_CHUNK_BYTES, CHUNK_BYTES).max(at_least),
+        };
+        let number = self.front + self.chunks.len() as u64;
+        if let Some(tail) = self.chunks.back_mut() {
+            let before = tail.memory();
+            if let Some(content) = &mut tail.content {
+                content.shrink();
+            }
+            let freed = before - tail.memory();
+            self.chunk_memory -= freed;
+        }
+        // A chunk in memory is made in one piece, unless it is to be a small one.
+        let in_one_piece = limit > SMALL_CHUNK_BYTES && self.chunk_memory >= limit.min(CHUNK_BYTES);
+        let content = in_one_piece.then(|| Box::new(Content::new(self.end, limit)));
+        self.fresh.extend(content.is_some().then_some(number));
+        let segment = self.segment.unwrap_or_default();
+        let chunk = Chunk { first: self.end, limit, content, segment, ..Chunk::default() };
+        self.chunk_memory += chunk.memory();
+        self.chunks.push_back(chunk);
+        if let Some(old) = self.tail_number().checked_sub(OLD_CHUNKS) {
+            self.let_go(old);
+        }
+        self.pop_freed();
+    }
+
+    fn tail_number(&self) -> u64 {
+        self.front + self.chunks.len() as u64 - 1
+    }
+
+    fn tail(&self) -> &Chunk {
+        self.chunks.back().expect("there is always a newest chunk")
+    }
+
+    fn tail_mut(&mut self) -> &mut Chunk {
+        self.chunks.back_mut().expect("there is always a newest chunk")
+    }
+
+    fn chunk(&self, number: u64) -> &Chunk {
+        &self.chunks[(number - self.front) as usize]
+    }
+
+    fn chunk_mut(&mut self, number: u64) -> &mut Chunk {
+        &mut self.chunks[(number - self.front) as usize]
+    }
+}
+
+impl Chunk {
+    /// Whether so little of it is pinned that it is not worth its memory.
+    fn is_sparse(&self) -> bool {
+        let count = self.content.as_ref().map_or(0, |content| content.len());
+        self.pins < count && self.pins <= (count / SPARSE).max(1)
+    }
+
+    fn memory(&self) -> usize {
+        self.content.as_ref().map_or(0, |content| content.memory()) + 4 * self.pin_counts.capacity()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! Making old segments of a log free of messages: the few that are still needed are written again at the end.
+
+use alloc::vec::Vec;
+
+use super::{Aside, Messages};
+use crate::message::Record;
+
+impl Messages {
+    /// The segment of the oldest chunk: those before have nothing that anybody needs.
+    pub(crate) fn first_segment(&self) -> u32 {
+        self.chunks.front().map_or(0, |chunk| chunk.segment)
+    }
+
+    /// About how many bytes of frames are needed, and the chunks of which only some messages are, from the oldest
+    /// chunk on until one that is needed as a whole.
+    pub(crate) fn needed(&self) -> (u64, Vec<u64>) {
+        let (mut bytes, mut sparse, mut blocked) = (0, Vec::new(), false);
+        for (index, chunk) in self.chunks.iter().enumerate().filter(|(_, chunk)| !chunk.freed) {
+            let number = self.front + index as u64;
+            let next = self.chunks.get(index + 1).map(|next| next.first.id);
+            let whole = number >= self.low || next.is_none_or(|next| next > self.keep);
+            if whole {
+                (bytes, blocked) = (bytes + chunk.log_bytes, true);
+                continue;
+            }
+            let count = next.map_or(0, |next| next - chunk.first.id) + chunk.kept.len() as u64;
+            let pinned = chunk.pin_counts.iter().filter(|pins| **pins > 0).count() + chunk.kept.len();
+            bytes += chunk.log_bytes / count.max(1) * pinned as u64;
+            if !blocked {
+                sparse.push(number);
+            }
+        }
+        (bytes, sparse)
+    }
+
+    /// Whether the messages of a chunk that are needed are in memory, so that they can be [moved](Messages::moved).
+    pub(crate) fn is_here(&self, number: u64) -> bool {
+        let Some(chunk) = number.checked_sub(self.front).and_then(|index| self.chunks.get(index as usize)) else {
+            return true;
+        };
+        let kept = chunk.kept.iter().all(|id| self.aside.get(id).is_none_or(|aside| aside.record.is_some()));
+        let pinned = chunk.pins == 0 || chunk.content.as_ref().is_some_and(|content| content.has(chunk.first.id));
+        chunk.freed || (kept && pinned)
+    }
+
+    /// Makes the messages of a chunk that are needed stand at the end of the log, and frees the chunk. `write` is given
+    /// each with its id; what cannot be read any more is left behind.
+    pub(crate) fn moved(&mut self, number: u64, mut write: impl FnMut(u64, &[u8])) {
+        if !self.is_live(number) || number >= self.low || number == self.tail_number() {
+            return;
+        }
+        if self.segment.is_some_and(|segment| segment != self.tail().segment) {
+            self.add_chunk(0);
+        }
+        let tail = self.tail_number();
+        let chunk = &mut self.chunks[(number - self.front) as usize];
+        let (first, kept) = (chunk.first.id, core::mem::take(&mut chunk.kept));
+        let pins = core::mem::take(&mut chunk.pin_counts);
+        self.chunk_memory -= 4 * pins.capacity();
+        let content = chunk.content.take();
+        self.chunk_memory -= content.as_ref().map_or(0, |content| content.memory());
+        let mut moved = Vec::new();
+        for (index, &pins) in pins.iter().enumerate().filter(|(_, pins)| **pins > 0) {
+            let id = first + index as u64;
+            let record = content.as_ref().and_then(|content| content.bytes(index)).filter(|record| !record.is_empty());
+            self.aside.insert(id, Aside { pins, record: record.map(Into::into), chunk: tail });
+            moved.push(id);
+        }
+        moved.extend(kept);
+        let mut bytes = 0;
+        for id in moved {
+            let Some(aside) = self.aside.get_mut(&id) else { continue };
+            aside.chunk = tail;
+            let Some(record) = aside.record.as_deref().filter(|record| Record::read(record).is_some()) else {
+                continue;
+            };
+            write(id, record);
+            bytes += crate::log::frame::frame_bytes(crate::log::frame::MESSAGE_HEADER_BYTES + record.len()) as u64;
+            self.chunk_mut(tail).kept.push(id);
+        }
+        self.chunk_mut(tail).log_bytes += bytes;
+        self.log_bytes += bytes;
+        self.fresh.push(tail);
+        self.chunk_mut(number).pins = 0;
+        self.free(number);
+        self.pop_freed();
+    }
+
+    /// Lets go of all that nobody needs: to be called once all cursors and pins of a recovered topic are there.
+    pub(crate) fn sweep(&mut self) {
+        for id in self.aside.iter().filter(|(_, aside)| aside.pins == 0).map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.forget_aside(id);
+        }
+        for number in self.front..self.low {
+            self.let_go(number);
+        }
+        self.pop_freed();
+    }
+}

@@ -1,0 +1,103 @@
+//! The messages of a topic without a messages.
+
+use super::*;
+
+fn gone(messages: &Messages, id: u64) -> bool {
+    matches!(messages.get(id), Found::Gone)
+}
+
+fn message(at: u64, body: &[u8]) -> Record<'_> {
+    Record { timestamp: Time::from_nanos(at), due: None, expires: None, key: None, header_block: &[], body }
+}
+
+fn filled(count: u64) -> Messages {
+    let mut messages = Messages::new(None);
+    for at in 1..=count {
+        messages.append(&message(at, &[at as u8; 1000]));
+    }
+    messages
+}
+
+#[test]
+fn what_all_cursors_passed_is_freed() {
+    let mut messages = Messages::new(None);
+    let mut cursor = messages.cursor(Mark { id: 1, bytes: 0 });
+    for at in 1..=5000 {
+        let id = messages.append(&message(at, &[1; 1000]));
+        assert_eq!(messages.record(id, messages.chunk_of(id)).timestamp.as_nanos(), at);
+    }
+    assert!(messages.memory() > 5_000_000);
+    while cursor.id() < messages.end().id {
+        messages.catch_up(&mut cursor);
+        let record = messages.record(cursor.id(), cursor.chunk());
+        assert_eq!(record.timestamp.as_nanos(), cursor.id());
+        messages.step(&mut cursor, 1000);
+    }
+    assert!(messages.memory() <= CHUNK_BYTES + 4096, "{}", messages.memory());
+}
+
+#[test]
+fn a_pinned_message_outlives_its_chunk_without_keeping_it() {
+    let mut messages = Messages::new(None);
+    let mut cursor = messages.cursor(Mark { id: 1, bytes: 0 });
+    let mut pinned = Vec::new();
+    for at in 1..=5000 {
+        let id = messages.append(&message(at, &[at as u8; 1000]));
+        if id.is_multiple_of(1000) {
+            pinned.push((id, messages.chunk_of(id)));
+            messages.pin(id, messages.chunk_of(id));
+        }
+        messages.catch_up(&mut cursor);
+        messages.step(&mut cursor, 1000);
+    }
+    for at in 5001..=15_000 {
+        messages.append(&message(at, &[0; 1000]));
+        messages.catch_up(&mut cursor);
+        messages.step(&mut cursor, 1000);
+    }
+    assert!(messages.memory() < 20 * CHUNK_BYTES, "{}", messages.memory());
+    for (id, chunk) in pinned {
+        assert_eq!(messages.record(id, chunk).body, [id as u8; 1000]);
+        messages.unpin(id, chunk);
+        assert!(gone(&messages, id));
+    }
+}
+
+#[test]
+fn bytes_and_times_are_found() {
+    let mut messages = filled(1000);
+    let _cursor = messages.cursor(Mark { id: 1, bytes: 0 });
+    assert_eq!(messages.mark(1).map(|mark| mark.bytes), Ok(0));
+    assert_eq!(messages.mark(501).map(|mark| mark.bytes), Ok(500_000));
+    assert_eq!(messages.mark(1001).map(|mark| mark.bytes), Ok(1_000_000));
+    assert_eq!(messages.find_time(Time::from_nanos(0)), Ok(1));
+    assert_eq!(messages.find_time(Time::from_nanos(700)), Ok(700));
+    assert_eq!(messages.find_time(Time::from_nanos(1001)), Ok(1001));
+    assert_eq!(messages.find_last_bytes(0), Ok(1001));
+    assert_eq!(messages.find_last_bytes(999), Ok(1001));
+    assert_eq!(messages.find_last_bytes(1000), Ok(1000));
+    assert_eq!(messages.find_last_bytes(u64::MAX), Ok(1));
+    let keyed = Record { key: Some("key"), ..message(2000, b"12345") };
+    messages.append(&keyed);
+    messages.append(&message(2001, b"123"));
+    assert_eq!(messages.mark(1002).map(|mark| mark.bytes), Ok(1_000_005));
+    assert_eq!(messages.mark(1003).map(|mark| mark.bytes), Ok(1_000_008));
+}
+
+#[test]
+fn retained_messages_stay_until_they_are_let_go() {
+    let mut messages = Messages::new(None);
+    messages.set_keep(1);
+    let mut cursor = messages.cursor(Mark { id: 1, bytes: 0 });
+    for at in 1..=2000 {
+        messages.append(&message(at, &[0; 1000]));
+        messages.catch_up(&mut cursor);
+        messages.step(&mut cursor, 1000);
+    }
+    assert!(!gone(&messages, 1));
+    messages.set_keep(1001);
+    assert!(gone(&messages, 1) && !gone(&messages, 1001));
+    messages.set_keep(u64::MAX);
+    assert!(gone(&messages, 1001));
+    assert!(messages.memory() <= CHUNK_BYTES + 4096, "{}", messages.memory());
+}

@@ -1,0 +1,96 @@
+//! How request threads wake the writer.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+/// Tells the writer that there is something to do; nearly free while it is awake.
+pub(super) struct Bell {
+    shards: Vec<AtomicBool>,
+    /// Something else is to be looked at.
+    other: AtomicBool,
+    stopping: AtomicBool,
+    asleep: AtomicBool,
+    writer: OnceLock<Thread>,
+}
+
+impl Bell {
+    pub(super) fn new(shards: usize) -> Self {
+        Bell {
+            shards: (0..shards).map(|_| AtomicBool::new(false)).collect(),
+            other: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            asleep: AtomicBool::new(false),
+            writer: OnceLock::new(),
+        }
+    }
+
+    /// Whom it wakes.
+    pub(super) fn belongs_to(&self, writer: Thread) {
+        // It is told once, by the writer itself, before it sleeps.
+        let _ = self.writer.set(writer);
+    }
+
+    /// This shard has work.
+    pub(super) fn ring(&self, shard: usize) {
+        self.shards[shard].store(true, SeqCst);
+        self.wake();
+    }
+
+    /// Whoever sleeps looks around.
+    pub(super) fn ring_other(&self) {
+        self.other.store(true, SeqCst);
+        self.wake();
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, SeqCst);
+        self.wake();
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(SeqCst)
+    }
+
+    /// Sleeps until something else than a shard rings, unless that is not needed any more. For the writer.
+    pub(super) fn wait_for_other(&self, is_done: impl Fn() -> bool) {
+        self.asleep.store(true, SeqCst);
+        if !is_done() {
+            thread::park();
+        }
+        self.asleep.store(false, SeqCst);
+    }
+
+    fn wake(&self) {
+        if self.asleep.load(SeqCst)
+            && self.asleep.swap(false, SeqCst)
+            && let Some(writer) = self.writer.get()
+        {
+            writer.unpark();
+        }
+    }
+
+    /// Whether this shard rang since it was asked last.
+    pub(super) fn rang(&self, shard: usize) -> bool {
+        self.shards[shard].load(SeqCst) && self.shards[shard].swap(false, SeqCst)
+    }
+
+    fn is_quiet(&self) -> bool {
+        !self.is_stopping() && !self.other.load(SeqCst) && self.shards.iter().all(|rang| !rang.load(SeqCst))
+    }
+
+    /// Sleeps until it rings, or as long as is said. For the writer.
+    pub(super) fn wait(&self, at_most: Option<Duration>) {
+        self.asleep.store(true, SeqCst);
+        // What rang before this did not see a sleeper.
+        if self.is_quiet() {
+            match at_most {
+                Some(at_most) => thread::park_timeout(at_most),
+                None => thread::park(),
+            }
+        }
+        self.asleep.store(false, SeqCst);
+        self.other.store(false, SeqCst);
+    }
+}

@@ -1,0 +1,270 @@
+//! From the files of a data directory to its topics.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
+
+use shelfmq_core::log::frame::{HeaderError, SEGMENT_HEADER_BYTES};
+use shelfmq_core::log::{Recovered, Recovery, SegmentHeader};
+use shelfmq_core::name::Name;
+
+use super::dir::{DataDir, Unusable, is_unfinished, sync_directory};
+use crate::layout;
+
+/// How much of a segment is read at once, in bytes, unless a frame is larger.
+const WINDOW: u64 = 1024 * 1024;
+/// How many topics are read at once.
+const THREADS: usize = 2;
+
+/// A segment of a log that is being opened.
+struct Segment {
+    path: PathBuf,
+    header: SegmentHeader,
+}
+
+impl DataDir {
+    /// All topics, in the order of their names, as their logs tell. What a crash left unfinished is cut off or
+    /// removed; what is damaged is logged. An error where a topic cannot be told from its files at all: nothing is
+    /// lost silently.
+    pub fn recover(&self) -> Result<Vec<Recovered>, Unusable> {
+        let listed = layout::topics(self.root()).map_err(|error| Unusable::io("read", self.topics(), &error))?;
+        for path in listed.others.iter().filter(|path| !path.to_string_lossy().ends_with(".deleted")) {
+            tracing::warn!(path = %path.display(), "this is not a topic's directory, and nothing is done with it");
+        }
+        let topics = &listed.own;
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut buffer = Vec::new();
+            let mut found = Vec::new();
+            while let Some((index, (name, path))) =
+                Some(next.fetch_add(1, Relaxed)).and_then(|index| Some((index, topics.get(index)?)))
+            {
+                let recovered =
+                    recover_topic(name, path, &mut buffer).inspect_err(|_| next.store(topics.len(), Relaxed))?;
+                found.extend(recovered.map(|recovered| (index, recovered)));
+            }
+            Ok(found)
+        };
+        let found: Vec<Result<_, Unusable>> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS.min(topics.len())).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("reading logs does not panic")).collect()
+        });
+        let mut all = Vec::with_capacity(topics.len());
+        for found in found {
+            all.extend(found?);
+        }
+        all.sort_unstable_by_key(|(index, _)| *index);
+        Ok(all.into_iter().map(|(_, recovered)| recovered).collect())
+    }
+}
+
+/// The topic in a directory; none where it was only being made.
+fn recover_topic(name: &Name<'_>, path: &Path, buffer: &mut Vec<u8>) -> Result<Option<Recovered>, Unusable> {
+    let mut segments = segments(path)?;
+    loop {
+        let Some(last) = segments.last() else {
+            // Only its first segment was being made: of what was published to it, nothing was acknowledged.
+            let removed = fs::remove_dir(path).and_then(|()| path.parent().map_or(Ok(()), sync_directory));
+            if let Err(error) = removed {
+                tracing::warn!(topic = %name, path = %path.display(), %error, "an empty topic directory stays");
+            }
+            return Ok(None);
+        };
+        let unreadable = |error: io::Error| Unusable(format!("{}: {error}. {REPAIR}", last.path.display()));
+        let found = replay(name, &segments, buffer).map_err(unreadable)?;
+        match found {
+            Some(mut recovered) => {
+                if recovered.image.name != name.as_str() {
+                    return Err(Unusable(format!(
+                        "{} has the log of a topic of another name, {:?}. {REPAIR}",
+                        path.display(),
+                        recovered.image.name
+                    )));
+                }
+                cut(name, &last.path, &mut recovered)?;
+                report(name, path, &recovered);
+                return Ok(Some(recovered));
+            }
+            // A crash came before anything in it was on the disk.
+            None => {
+                remove_unfinished(name, &last.path)?;
+                segments.pop();
+            }
+        }
+    }
+}
+
+/// What the message of every error ends with.
+const REPAIR: &str = "The server does not start rather than lose what is there; `shelfmq log verify` on the data \
+                      directory tells more, and `shelfmq log repair` saves what can be read";
+
+/// The segments of a topic, in order. Files that were being made are removed.
+fn segments(directory: &Path) -> Result<Vec<Segment>, Unusable> {
+    let listed = layout::segments(directory).map_err(|error| Unusable::io("read", directory, &error))?;
+    for path in listed.others {
+        if is_unfinished(&path) {
+            fs::remove_file(&path).map_err(|error| Unusable::io("remove", &path, &error))?;
+        } else {
+            tracing::warn!(path = %path.display(), "this is not a segment of a log, and nothing is done with it");
+        }
+    }
+    let mut segments: Vec<Segment> = Vec::with_capacity(listed.own.len());
+    let count = listed.own.len();
+    for (index, (number, path)) in listed.own.into_iter().enumerate() {
+        if let Some(before) = segments.last()
+            && before.header.number + 1 != number
+        {
+            return Err(Unusable(format!(
+                "{}: segment {:08x} is missing, and {number:08x} is there. {REPAIR}",
+                directory.display(),
+                before.header.number + 1
+            )));
+        }
+        match header(&path, number)? {
+            Some(header) => segments.push(Segment { path, header }),
+            None if index + 1 == count => set_aside(&path)?,
+            None => {
+                return Err(Unusable(format!("{}: it has no header. {REPAIR}", path.display())));
+            }
+        }
+    }
+    Ok(segments)
+}
+
+/// The header of a segment; none where it was never written.
+fn header(path: &Path, number: u32) -> Result<Option<SegmentHeader>, Unusable> {
+    let mut bytes = Vec::new();
+    let read = File::open(path)
+        .and_then(|file| io::Read::read_to_end(&mut io::Read::take(file, SEGMENT_HEADER_BYTES as u64), &mut bytes));
+    read.map_err(|error| Unusable::io("read", path, &error))?;
+    let what = match SegmentHeader::read(&bytes) {
+        Ok(header) if header.number == number => return Ok(Some(header)),
+        Ok(header) => format!("it says that it is segment {:08x}", header.number),
+        _ if bytes.iter().all(|byte| *byte == 0) => return Ok(None),
+        Err(HeaderError::Short) => return Ok(None),
+        Err(HeaderError::Foreign) => "it is no segment of a log, or its first bytes are damaged".into(),
+        Err(HeaderError::Damaged) => "its header is damaged".into(),
+        Err(HeaderError::Version(version)) => format!("it has version {version}, which this server does not know"),
+    };
+    Err(Unusable(format!("{}: {what}. {REPAIR}", path.display())))
+}
+
+/// A last segment without a header: it was never synced. Where it has anything in it, it is kept under another name.
+fn set_aside(path: &Path) -> Result<(), Unusable> {
+    let failed = |error| Unusable::io("move aside", path, &error);
+    let bytes = fs::metadata(path).map_err(failed)?.len();
+    if bytes < SEGMENT_HEADER_BYTES as u64 {
+        return fs::remove_file(path).map_err(failed);
+    }
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".bad");
+    fs::rename(path, &aside).map_err(failed)?;
+    tracing::warn!(path = %path.display(), bytes, "a segment's first bytes were never written: it is moved aside, as .bad");
+    path.parent().map_or(Ok(()), sync_directory).map_err(failed)
+}
+
+/// Replays a log from its last snapshot that can be read. None where the last segment has nothing at all.
+fn replay(name: &Name<'_>, segments: &[Segment], buffer: &mut Vec<u8>) -> io::Result<Option<Recovered>> {
+    for start in (0..segments.len()).rev() {
+        let mut recovery = Recovery::begin(segments[start].header);
+        if !feed_all(&mut recovery, &segments[start..], buffer)? {
+            continue;
+        }
+        if recovery.has_image() {
+            return Ok(Some(recovery.finish(name.as_str(), buffer)));
+        }
+        let is_last = start + 1 == segments.len();
+        let recovered = recovery.finish(name.as_str(), buffer);
+        if is_last && recovered.end == SEGMENT_HEADER_BYTES as u64 && recovered.damage.is_empty() {
+            return Ok(None);
+        }
+    }
+    let mut recovery = Recovery::begin(segments[0].header);
+    recovery.without_snapshot(name.as_str());
+    feed_all(&mut recovery, segments, buffer)?;
+    Ok(Some(recovery.finish(name.as_str(), buffer)))
+}
+
+/// Feeds segments to their ends; what remains of the last is in the buffer. False where the snapshots of the first
+/// cannot be read.
+fn feed_all(recovery: &mut Recovery, segments: &[Segment], buffer: &mut Vec<u8>) -> io::Result<bool> {
+    for (index, segment) in segments.iter().enumerate() {
+        if index > 0 {
+            // Room that was made for more to come is no damage.
+            let unused = buffer.iter().all(|byte| *byte == 0);
+            let end = recovery.offset() + if unused { 0 } else { buffer.len() as u64 };
+            recovery.next_segment(segment.header, end);
+        }
+        feed(recovery, &File::open(&segment.path)?, buffer)?;
+        if recovery.is_headless() || (index + 1 < segments.len() && !recovery.has_image()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Feeds one segment to its end; what remains is in the buffer.
+fn feed(recovery: &mut Recovery, file: &File, buffer: &mut Vec<u8>) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    let mut window = WINDOW;
+    loop {
+        let offset = recovery.offset();
+        let left = length.saturating_sub(offset);
+        let size = window.min(left);
+        buffer.resize(size as usize, 0);
+        buffer.shrink_to(WINDOW as usize);
+        file.read_exact_at(buffer, offset)?;
+        let fed = recovery.feed(buffer);
+        if recovery.is_headless() {
+            return Ok(());
+        }
+        if size == left {
+            buffer.drain(..fed);
+            return Ok(());
+        }
+        // A frame, or what is damaged, is larger than the window.
+        window = if fed == 0 { window * 2 } else { WINDOW };
+    }
+}
+
+/// Cuts off what was not written wholly.
+fn cut(name: &Name<'_>, path: &Path, recovered: &mut Recovered) -> Result<(), Unusable> {
+    if recovered.torn == 0 {
+        return Ok(());
+    }
+    let file = OpenOptions::new().write(true).open(path);
+    let cut = file.and_then(|file| file.set_len(recovered.end).and_then(|()| file.sync_all()));
+    cut.map_err(|error| Unusable::io("cut off the unfinished end of", path, &error))?;
+    tracing::warn!(
+        topic = %name, file = %path.display(), offset = recovered.end, length = recovered.torn,
+        "the end of a log was not written wholly, or had room for more: it is cut off"
+    );
+    Ok(())
+}
+
+fn remove_unfinished(name: &Name<'_>, path: &Path) -> Result<(), Unusable> {
+    let removed = fs::remove_file(path).and_then(|()| path.parent().map_or(Ok(()), sync_directory));
+    removed.map_err(|error| Unusable::io("remove the unfinished segment", path, &error))?;
+    tracing::warn!(topic = %name, file = %path.display(), "a segment was just begun, and has nothing in it: it is removed");
+    Ok(())
+}
+
+/// Logs what cannot be read.
+fn report(name: &Name<'_>, directory: &Path, recovered: &Recovered) {
+    for damage in &recovered.damage {
+        tracing::warn!(
+            topic = %name, file = %directory.join(layout::segment_file_name(damage.segment)).display(),
+            offset = damage.offset, length = damage.length, kind = ?damage.kind,
+            "a part of a log is damaged, and is passed over"
+        );
+    }
+    if recovered.headless {
+        tracing::error!(
+            topic = %name, directory = %directory.display(),
+            "no snapshot of this topic can be read: its channels are lost, its messages are as if just published"
+        );
+    }
+}

@@ -1,0 +1,200 @@
+//! Reads messages back, beside the writer.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use shelfmq_core::log::{Loaded, Read};
+
+use super::dir::DataDir;
+use super::files::{Reach, open_limit};
+use super::index::Index;
+use super::lru::Lru;
+use super::{Key, Logs};
+
+/// At most so many segments are kept open for reading.
+const MOST_OPEN: usize = 64;
+/// At most so many segments have an index, and all of them so many places.
+const MOST_INDEXES: usize = 4096;
+const MOST_PLACES: usize = 256 * 1024;
+/// So many damaged places are remembered, to be logged once.
+const MOST_DAMAGE: usize = 4096;
+
+/// A segment of a log.
+type Segment = (Key, u32);
+
+/// What the reading threads share.
+pub(super) struct Readers {
+    dir: Arc<DataDir>,
+    logs: Arc<dyn Logs>,
+    reach: Arc<Reach>,
+    queue: Mutex<Queue>,
+    more: Condvar,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Queue {
+    reads: VecDeque<(usize, Read)>,
+    stopping: bool,
+}
+
+/// What is remembered of segments.
+struct Known {
+    open: Lru<Segment, Arc<File>>,
+    most_open: usize,
+    /// With how many places each has.
+    indexes: Lru<Segment, (Arc<Mutex<Index>>, usize)>,
+    places: usize,
+    damage: Lru<(Key, u32, u64), ()>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Readers {
+    pub(super) fn new(dir: Arc<DataDir>, logs: Arc<dyn Logs>, reach: Arc<Reach>) -> Self {
+        let known = Known {
+            open: Lru::new(),
+            most_open: open_limit().min(MOST_OPEN),
+            indexes: Lru::new(),
+            places: 0,
+            damage: Lru::new(),
+        };
+        Readers { dir, logs, reach, queue: Mutex::default(), more: Condvar::new(), known: Mutex::new(known) }
+    }
+
+    pub(super) fn push(&self, shard: usize, read: Read) {
+        lock(&self.queue).reads.push_back((shard, read));
+        self.more.notify_one();
+    }
+
+    /// What waits is still read.
+    pub(super) fn stop(&self) {
+        lock(&self.queue).stopping = true;
+        self.more.notify_all();
+    }
+
+    /// Segments of a log below this number are removed.
+    pub(super) fn forget(&self, key: Key, below: u32) {
+        let mut known = lock(&self.known);
+        let range = ((key, 0), (key, below));
+        known.open.remove_range(range.0, range.1);
+        let places: usize = known.indexes.remove_range(range.0, range.1).into_iter().map(|(_, places)| places).sum();
+        known.places -= places;
+    }
+
+    /// Serves reads until it is stopped.
+    pub(super) fn run(&self) {
+        while let Some((shard, read)) = self.next() {
+            let key = Key { shard, log: read.log };
+            let loaded = self.load(key, &read).inspect_err(|error| {
+                let file = self.dir.segment(&read.topic, read.segment);
+                tracing::error!(
+                    topic = %read.topic, file = %file.display(), from = read.from, to = read.to, %error,
+                    "messages cannot be read back"
+                );
+            });
+            self.logs.read_done(shard, &read, loaded.ok());
+        }
+    }
+
+    fn next(&self) -> Option<(usize, Read)> {
+        let mut queue = lock(&self.queue);
+        loop {
+            if let Some(next) = queue.reads.pop_front() {
+                return Some(next);
+            }
+            if queue.stopping {
+                return None;
+            }
+            queue = self.more.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn load(&self, key: Key, read: &Read) -> io::Result<Loaded> {
+        let segment = (key, read.segment);
+        let file = self.open(segment, read)?;
+        let metadata = file.metadata()?;
+        // What the writer is just writing is not to be seen: if it began to after the length was asked for, it has said
+        // so before.
+        let end =
+            self.reach.get(key).filter(|(number, _)| *number == read.segment).map_or(metadata.len(), |(_, end)| end);
+        let index = self.index(segment, &file)?;
+        let (part, salt, places) = {
+            let mut index = lock(&index);
+            (index.read(&file, read, end)?, index.salt(), index.len())
+        };
+        self.keep(segment, &index, places, metadata.nlink() > 0);
+        let mut loaded = Loaded::decode(salt, part.offset, &part.bytes, read.from, read.to);
+        for damage in &part.damage {
+            if damage.0 >= part.offset && !loaded.damage.contains(damage) {
+                loaded.damage.push(*damage);
+            }
+        }
+        self.report(key, read, loaded.damage.iter().chain(&part.damage));
+        Ok(loaded)
+    }
+
+    fn open(&self, segment: Segment, read: &Read) -> io::Result<Arc<File>> {
+        if let Some(file) = lock(&self.known).open.get(segment) {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(File::open(self.dir.segment(&read.topic, read.segment))?);
+        let mut known = lock(&self.known);
+        known.open.insert(segment, Arc::clone(&file));
+        while known.open.len() > known.most_open {
+            known.open.pop_oldest();
+        }
+        Ok(file)
+    }
+
+    fn index(&self, segment: Segment, file: &File) -> io::Result<Arc<Mutex<Index>>> {
+        if let Some((index, _)) = lock(&self.known).indexes.get(segment) {
+            return Ok(Arc::clone(index));
+        }
+        Ok(Arc::new(Mutex::new(Index::new(file)?)))
+    }
+
+    /// Remembers an index, unless its file was removed meanwhile, and forgets others where there are too many.
+    fn keep(&self, segment: Segment, index: &Arc<Mutex<Index>>, places: usize, is_there: bool) {
+        let mut known = lock(&self.known);
+        if !is_there {
+            known.open.remove(segment);
+        }
+        let old = if is_there {
+            known.places += places;
+            known.indexes.insert(segment, (Arc::clone(index), places))
+        } else {
+            known.indexes.remove(segment)
+        };
+        known.places -= old.map_or(0, |(_, places)| places);
+        while known.indexes.len() > MOST_INDEXES || (known.places > MOST_PLACES && known.indexes.len() > 1) {
+            let gone = known.indexes.pop_oldest();
+            known.places -= gone.map_or(0, |(_, (_, places))| places);
+        }
+    }
+
+    /// Logs what is damaged, each place once.
+    fn report<'a>(&self, key: Key, read: &Read, damage: impl Iterator<Item = &'a (u64, u64)>) {
+        for (offset, length) in damage {
+            let place = (key, read.segment, *offset);
+            let mut known = lock(&self.known);
+            if known.damage.insert(place, ()).is_some() {
+                continue;
+            }
+            while known.damage.len() > MOST_DAMAGE {
+                known.damage.pop_oldest();
+            }
+            drop(known);
+            let file = self.dir.segment(&read.topic, read.segment);
+            tracing::error!(
+                topic = %read.topic, file = %file.display(), offset, length,
+                "a part of a log is damaged, and is passed over"
+            );
+        }
+    }
+}

@@ -1,0 +1,444 @@
+//! The one thread that writes: it takes what waits in all engines, writes it, makes it durable, and tells them.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fs::File;
+use std::io;
+use std::mem;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use shelfmq_core::log::{Append, Delete, Forget, Work};
+use shelfmq_core::name::Name;
+use smallvec::SmallVec;
+
+use super::bell::Bell;
+use super::dir::{DataDir, sync_directory};
+use super::files::{Files, Reach, Written, is_full, open_limit};
+use super::janitor::{Chore, Janitor};
+use super::reader::Readers;
+use super::space::Space;
+use super::syncing::{Batch, Job, Pool, Step};
+use super::{DiskOptions, Done, Key, Logs, Sync};
+
+/// How long to wait for room on a full disk before the next attempt.
+const FULL_WAIT: Duration = Duration::from_millis(100);
+
+pub(super) struct Writer {
+    dir: Arc<DataDir>,
+    sync: Sync,
+    logs: Arc<dyn Logs>,
+    bell: Arc<Bell>,
+    readers: Arc<Readers>,
+    files: Files,
+    /// What was taken, in the order in which it is to be done.
+    queue: VecDeque<(usize, Work)>,
+    taken: Vec<Work>,
+    unsynced: Unsynced,
+    /// What each shard is to be told, once it is so.
+    done: Vec<Vec<Done>>,
+    /// Logs that are not to be trusted any more, and their topics.
+    failed: HashMap<Key, Name<'static>>,
+    /// The first segment of a log that may not be synced, where nothing is.
+    forgotten: HashMap<Key, u32>,
+    pool: Pool,
+    background: Option<Arc<Batch>>,
+    next_sync: Instant,
+    space: Space,
+    janitor: Janitor,
+    most_files: usize,
+}
+
+/// What was written and not synced.
+#[derive(Default)]
+struct Unsynced {
+    jobs: Vec<Job>,
+    /// Where each log's job is.
+    places: HashMap<Key, usize>,
+    /// How many files there are.
+    files: usize,
+    /// Logs whose topics' directories are new or gone.
+    renamed: HashMap<Key, Name<'static>>,
+}
+
+impl Unsynced {
+    fn is_empty(&self) -> bool {
+        self.jobs.is_empty() && self.renamed.is_empty()
+    }
+
+    fn push(&mut self, key: Key, step: Step) {
+        let place = *self.places.entry(key).or_insert_with(|| {
+            self.jobs.push(Job { key, steps: SmallVec::new() });
+            self.jobs.len() - 1
+        });
+        let steps = &mut self.jobs[place].steps;
+        if let Some(known) = steps.iter_mut().find(|known| known.number == step.number) {
+            known.cut |= step.cut;
+        } else {
+            self.files += 1;
+            steps.push(step);
+        }
+    }
+
+    /// Takes out what there is of a log.
+    fn remove(&mut self, key: Key) -> Option<Job> {
+        let place = self.places.remove(&key)?;
+        let job = self.jobs.swap_remove(place);
+        if let Some(moved) = self.jobs.get(place) {
+            self.places.insert(moved.key, place);
+        }
+        self.files -= job.steps.len();
+        Some(job)
+    }
+}
+
+impl Writer {
+    pub(super) fn new(
+        dir: Arc<DataDir>,
+        options: DiskOptions,
+        logs: Arc<dyn Logs>,
+        bell: Arc<Bell>,
+        reach: Arc<Reach>,
+        readers: Arc<Readers>,
+    ) -> Self {
+        let DiskOptions { sync, min_free_bytes } = options;
+        Writer {
+            files: Files::new(Arc::clone(&dir), reach, sync == Sync::Always),
+            queue: VecDeque::new(),
+            taken: Vec::new(),
+            unsynced: Unsynced::default(),
+            done: vec![Vec::new(); logs.shards()],
+            failed: HashMap::new(),
+            forgotten: HashMap::new(),
+            pool: Pool::new(Arc::clone(&bell)),
+            background: None,
+            next_sync: Instant::now(),
+            space: Space::new(dir.root().to_owned(), min_free_bytes),
+            janitor: Janitor::new(),
+            most_files: open_limit(),
+            dir,
+            sync,
+            logs,
+            bell,
+            readers,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        self.bell.belongs_to(thread::current());
+        self.clear_leftovers();
+        loop {
+            self.tell_space();
+            self.sync_in_background();
+            let stopping = self.bell.is_stopping();
+            self.collect(stopping);
+            if self.queue.is_empty() {
+                if stopping {
+                    break;
+                }
+                self.bell.wait(self.wait());
+                continue;
+            }
+            while let Some((shard, work)) = self.queue.pop_front() {
+                self.work(shard, work);
+                if self.unsynced.files >= self.most_files {
+                    self.settle();
+                }
+            }
+            self.settle();
+        }
+        self.close();
+    }
+
+    fn clear_leftovers(&self) {
+        match self.dir.leftovers() {
+            Ok(leftovers) => leftovers.into_iter().for_each(|path| self.janitor.remove(Chore::Directory(path))),
+            Err(error) => tracing::warn!(%error, "what is left of deleted topics cannot be found"),
+        }
+    }
+
+    /// How long it may sleep.
+    fn wait(&self) -> Option<Duration> {
+        let is_due = matches!(self.sync, Sync::Every(_)) && self.background.is_none() && !self.unsynced.is_empty();
+        let sync = is_due.then(|| self.next_sync.saturating_duration_since(Instant::now()));
+        [sync, self.space.wait()].into_iter().flatten().min()
+    }
+
+    /// Takes the work of all shards that have some.
+    fn collect(&mut self, of_all: bool) {
+        for shard in 0..self.done.len() {
+            if self.bell.rang(shard) || of_all {
+                self.logs.take(shard, &mut self.taken);
+                self.queue.extend(self.taken.drain(..).map(|work| (shard, work)));
+            }
+        }
+    }
+
+    fn work(&mut self, shard: usize, work: Work) {
+        match work {
+            Work::Append(append) => self.append(Key { shard, log: append.log }, &append),
+            Work::Forget(forget) => self.forget(Key { shard, log: forget.log }, &forget),
+            Work::Delete(delete) => self.delete(Key { shard, log: delete.log }, &delete),
+        }
+    }
+
+    fn append(&mut self, key: Key, append: &Append) {
+        if self.failed.contains_key(&key) {
+            return self.tell(key, Err(()));
+        }
+        loop {
+            match self.files.append(key, append) {
+                Ok(Written { left, step, is_new }) => {
+                    left.into_iter().for_each(|left| self.unsynced.push(key, left));
+                    self.unsynced.push(key, step);
+                    if is_new {
+                        self.unsynced.renamed.insert(key, append.topic.clone());
+                    }
+                    self.space.wrote(append.bytes.len() as u64);
+                    self.space.set_short(false);
+                    return self.tell(key, Ok(append.upto));
+                }
+                Err(error) if is_full(&error) && !self.bell.is_stopping() => {
+                    if self.wait_for_room(key) {
+                        return;
+                    }
+                }
+                Err(error) => return self.fail(key, &append.topic, "written", &error),
+            }
+        }
+    }
+
+    /// The disk is full. Meanwhile, what frees room goes first. True where the log itself was deleted.
+    fn wait_for_room(&mut self, key: Key) -> bool {
+        self.settle();
+        self.space.set_short(true);
+        self.tell_space();
+        self.collect(false);
+        let mut deleted = HashSet::new();
+        let mut rest = VecDeque::new();
+        let queue = mem::take(&mut self.queue);
+        for (shard, work) in queue.into_iter().rev() {
+            match work {
+                Work::Delete(delete) => {
+                    deleted.insert(Key { shard, log: delete.log });
+                    rest.push_front((shard, Work::Delete(delete)));
+                }
+                // Of a log that is to go, nothing needs to be written.
+                Work::Append(append) if deleted.contains(&Key { shard, log: append.log }) => {}
+                work => rest.push_front((shard, work)),
+            }
+        }
+        for (shard, work) in rest {
+            match work {
+                Work::Append(_) => self.queue.push_back((shard, work)),
+                work => self.work(shard, work),
+            }
+        }
+        self.settle();
+        if deleted.contains(&key) {
+            self.space.set_short(false);
+            return true;
+        }
+        thread::sleep(FULL_WAIT);
+        false
+    }
+
+    fn forget(&mut self, key: Key, forget: &Forget) {
+        if self.failed.contains_key(&key) {
+            return;
+        }
+        // What stays has to be on the disk before anything else goes.
+        if self.sync != Sync::Always
+            && let Err(error) = self.sync_log(key, forget)
+        {
+            return self.fail(key, &forget.topic, "synced", &error);
+        }
+        self.readers.forget(key, forget.segment);
+        match File::open(self.dir.topic(&forget.topic)) {
+            Ok(directory) => self.janitor.remove(Chore::Segments(directory, forget.segment)),
+            Err(error) => {
+                tracing::warn!(topic = %forget.topic, %error, "old segments of a log cannot be removed");
+            }
+        }
+    }
+
+    /// Syncs all segments of a log that stay, where that is not done always.
+    fn sync_log(&mut self, key: Key, forget: &Forget) -> io::Result<()> {
+        self.finish_background();
+        if self.failed.contains_key(&key) {
+            return Ok(());
+        }
+        if let Some(job) = self.unsynced.remove(key) {
+            job.run()?;
+        }
+        if self.sync == Sync::Never
+            && let Some(last) = self.files.last(key)
+        {
+            let first = self.forgotten.get(&key).map_or(forget.segment, |synced| forget.segment.max(*synced));
+            for number in first..=last {
+                File::open(self.dir.segment(&forget.topic, number))?.sync_all()?;
+            }
+            sync_directory(&self.dir.topic(&forget.topic))?;
+            self.forgotten.insert(key, last);
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, key: Key, delete: &Delete) {
+        self.unsynced.remove(key);
+        self.unsynced.renamed.remove(&key);
+        self.files.forget(key);
+        self.files.forget_reach(key);
+        self.failed.remove(&key);
+        self.forgotten.remove(&key);
+        self.readers.forget(key, u32::MAX);
+        match self.dir.take_away(&delete.topic) {
+            Ok(removed) => {
+                if let Some(path) = removed {
+                    self.unsynced.renamed.insert(key, delete.topic.clone());
+                    self.janitor.remove(Chore::Directory(path));
+                }
+                self.tell(key, Ok(u64::MAX));
+            }
+            Err(error) => self.fail(key, &delete.topic, "deleted", &error),
+        }
+    }
+
+    /// Notes what a shard is told with the next [`Writer::send`].
+    fn tell(&mut self, key: Key, outcome: Result<u64, ()>) {
+        self.done[key.shard].push(Done { log: key.log, outcome });
+    }
+
+    /// Tells the shards what was noted.
+    fn send(&mut self) {
+        for (shard, done) in self.done.iter_mut().enumerate().filter(|(_, done)| !done.is_empty()) {
+            self.logs.done(shard, done);
+            done.clear();
+        }
+    }
+
+    /// A log is not to be trusted any more.
+    fn fail(&mut self, key: Key, topic: &Name<'_>, what: &str, error: &io::Error) {
+        let why = format!("the log of topic {topic} could not be {what}: {error}");
+        tracing::error!("{why}; nothing more is written to it until the server is started again");
+        self.unsynced.remove(key);
+        self.files.forget(key);
+        self.failed.insert(key, topic.borrow().into_owned());
+        self.done[key.shard].retain(|done| done.log != key.log);
+        self.tell(key, Err(()));
+        self.logs.unwell(Some(why));
+    }
+
+    /// What was written becomes as durable as was promised, and the shards are told.
+    fn settle(&mut self) {
+        match self.sync {
+            Sync::Always if !self.unsynced.is_empty() => {
+                let mut unsynced = mem::take(&mut self.unsynced);
+                let renamed = mem::take(&mut unsynced.renamed);
+                let batch = self.pool.run(unsynced.jobs);
+                self.failures(&batch);
+                self.sync_topics(renamed);
+            }
+            Sync::Every(_) if self.unsynced.files >= self.most_files => {
+                // As many files are open as may be: this cannot wait for its time.
+                self.finish_background();
+                self.next_sync = Instant::now();
+                self.sync_in_background();
+            }
+            Sync::Never => self.unsynced = Unsynced::default(),
+            _ => {}
+        }
+        self.send();
+        self.tell_space();
+    }
+
+    /// Makes the names of topics durable, for these logs.
+    fn sync_topics(&mut self, renamed: HashMap<Key, Name<'static>>) {
+        if !renamed.is_empty()
+            && let Err(error) = sync_directory(self.dir.topics())
+        {
+            for (key, topic) in renamed {
+                self.fail(key, &topic, "synced", &error);
+            }
+        }
+    }
+
+    fn failures(&mut self, batch: &Batch) {
+        for (key, error) in batch.failures() {
+            self.fail_of(key, error);
+        }
+    }
+
+    /// A log could not be synced.
+    fn fail_of(&mut self, key: Key, error: &io::Error) {
+        match self.files.topic(key) {
+            Some(topic) => self.fail(key, &topic, "synced", error),
+            // It was deleted meanwhile, or failed before.
+            None => tracing::error!(%error, "the log of a topic that is gone could not be synced"),
+        }
+    }
+
+    /// Begins to sync, if it is time to.
+    fn sync_in_background(&mut self) {
+        let Sync::Every(every) = self.sync else { return };
+        if self.background.as_ref().is_some_and(|batch| batch.is_done()) {
+            self.finish_background();
+        }
+        let now = Instant::now();
+        if self.unsynced.is_empty() {
+            // The first that is written is synced so long after.
+            self.next_sync = now + every;
+        } else if self.background.is_none() && now >= self.next_sync {
+            self.next_sync = now + every;
+            let mut unsynced = mem::take(&mut self.unsynced);
+            self.sync_topics(mem::take(&mut unsynced.renamed));
+            self.background = Some(self.pool.begin(unsynced.jobs));
+        }
+    }
+
+    /// Waits for what is being synced, if anything is.
+    fn finish_background(&mut self) {
+        if let Some(batch) = self.background.take() {
+            self.pool.wait(&batch);
+            self.failures(&batch);
+            self.send();
+        }
+    }
+
+    /// Tells the shards whether the disk is full, where that changed.
+    fn tell_space(&mut self) {
+        if let Some(full) = self.space.news() {
+            self.logs.space(full);
+        }
+    }
+
+    /// Leaves nothing unsynced, and no room that is not used.
+    fn close(&mut self) {
+        self.finish_background();
+        for (key, step) in self.files.tidy() {
+            self.unsynced.push(key, step);
+        }
+        let mut unsynced = mem::take(&mut self.unsynced);
+        let renamed = mem::take(&mut unsynced.renamed);
+        let batch = self.pool.run(unsynced.jobs);
+        self.failures(&batch);
+        self.sync_topics(renamed);
+        if self.sync == Sync::Never {
+            sync_everything(&self.dir);
+        }
+        self.send();
+    }
+}
+
+/// Syncs the whole file system that has the data directory.
+fn sync_everything(dir: &DataDir) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Err(error) = File::open(dir.root()).and_then(|root| Ok(rustix::fs::syncfs(&root)?)) {
+        tracing::error!(%error, "the data directory could not be synced");
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = dir;
+        rustix::fs::sync();
+    }
+}
