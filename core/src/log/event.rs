@@ -203,6 +203,11 @@ pub enum Event {
 }
 
 impl Event {
+    /// The event of a frame's payload.
+    pub fn read(payload: &[u8]) -> Option<Self> {
+        postcard::from_bytes(payload).ok()
+    }
+
     /// Whether it is written twice: what is said once, and needed for long.
     pub(crate) fn is_vital(&self) -> bool {
         matches!(
