@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::iter;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
@@ -12,11 +14,13 @@ use serde_json::Value;
 use shelfmq_core::api::{self, Request, Response, Scope};
 use shelfmq_core::broker::Survey;
 use shelfmq_core::command::{Filter, Ticket};
-use shelfmq_core::config::{Config, Limits};
+use shelfmq_core::config::{Config, Limits, LogOptions};
+use shelfmq_core::log::{Loaded, Read, Work};
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output, shard_of};
 
 use crate::clock::{Alarm, Clock};
+use crate::disk::{DataDir, Disk, DiskOptions, Done, Logs, Unusable};
 use crate::shard::{Errand, Errands, Shard};
 
 /// Is told the name and the new value of an option.
@@ -32,6 +36,8 @@ pub struct Options {
     pub shards: usize,
     /// Makes receipts and hash tables repeatable; random where it is not given.
     pub seed: Option<u64>,
+    /// Where the topics' logs are kept; in memory only, where it is not given.
+    pub disk: Option<DiskStore>,
     /// Called when an option was changed at run time, by `PUT /config/<name>`.
     pub configured: Configured,
 }
@@ -45,9 +51,21 @@ impl Default for Options {
             // More than one for each thread, so that two busy topics seldom share one.
             shards: if threads == 1 { 1 } else { 4 * threads },
             seed: None,
+            disk: None,
             configured: Box::new(|_, _| {}),
         }
     }
+}
+
+/// How the topics' logs are kept on a disk.
+#[derive(Clone, Debug)]
+pub struct DiskStore {
+    /// The directory.
+    pub path: PathBuf,
+    /// How large their segments are, and how much of them is kept in memory.
+    pub log: LogOptions,
+    /// How the disk is used.
+    pub disk: DiskOptions,
 }
 
 impl fmt::Debug for Options {
@@ -68,6 +86,7 @@ struct Inner {
     alarm: Arc<Alarm>,
     configured: Configured,
     shards: Box<[Padded]>,
+    disk: OnceLock<Disk>,
 }
 
 /// Two shards in one cache line would slow each other down without sharing anything.
@@ -75,18 +94,46 @@ struct Inner {
 struct Padded(Mutex<Shard>);
 
 impl Shelf {
-    /// A broker with nothing in it.
+    /// A broker with nothing in it, or with what is on its disk: an error where there is a disk and it cannot be used.
+    pub fn open(mut options: Options) -> Result<Self, Unusable> {
+        let Some(store) = options.disk.take() else { return Ok(Shelf::new(options)) };
+        let dir = DataDir::open(&store.path)?;
+        let topics = dir.recover()?;
+        let LogOptions { segment_bytes, cache_bytes } = store.log;
+        let cache_bytes = cache_bytes / options.shards.max(1);
+        let log = LogOptions { segment_bytes, cache_bytes };
+        let shelf = Shelf::with(options, |config, seed| Engine::with_log(config, seed, log.clone()));
+        for topic in topics {
+            let index = shard_of(&topic.image.name, shelf.0.shards.len());
+            shelf.drive(index, |shard, now, _| shard.engine.open_topic(now, topic));
+        }
+        let disk = Disk::start(dir, store.disk, Arc::new(Logged(Arc::downgrade(&shelf.0))));
+        for index in 0..shelf.0.shards.len() {
+            disk.wake(index);
+        }
+        shelf.0.disk.get_or_init(|| disk);
+        // What the topics wanted to read as they were opened.
+        shelf.each_shard(|shard, now| shard.engine.handle_timeout(now));
+        Ok(shelf)
+    }
+
+    /// A broker with nothing in it, in memory.
     pub fn new(options: Options) -> Self {
+        Shelf::with(options, Engine::new)
+    }
+
+    fn with(options: Options, engine: impl Fn(Config, u64) -> Engine) -> Self {
         let seed = options.seed.unwrap_or_else(|| RandomState::new().hash_one(0));
         let manual = options.clock.is_manual();
         let config = Config { started: options.clock.now(), ..options.config };
-        let shard = |index: usize| Shard::new(Engine::new(config.clone(), seed.wrapping_add(index as u64)));
+        let shard = |index: usize| Shard::new(engine(config.clone(), seed.wrapping_add(index as u64)));
         let shelf = Shelf(Arc::new(Inner {
             shards: (0..options.shards.max(1)).map(|index| Padded(Mutex::new(shard(index)))).collect(),
             limits: config.limits,
             clock: Arc::new(options.clock),
             alarm: Arc::new(Alarm::new()),
             configured: options.configured,
+            disk: OnceLock::new(),
         }));
         if !manual {
             shelf.keep_time();
@@ -124,6 +171,14 @@ impl Shelf {
         self.each_shard(|shard, now| shard.engine.shutdown(now));
     }
 
+    /// Writes and syncs all that waits to be, and then does nothing more for its disk. To be called last, after
+    /// [`Shelf::shutdown`] and when all who waited have their answers.
+    pub fn close(&self) {
+        if let Some(disk) = self.0.disk.get() {
+            disk.shutdown();
+        }
+    }
+
     /// What there is: topics, channels, counts.
     pub fn survey(&self, filter: &Filter<'_>) -> Survey {
         let mut whole = Survey::default();
@@ -152,7 +207,12 @@ impl Shelf {
                 Errand::Wake(waker) => waker.wake(),
                 Errand::Configured(name, value) => (self.0.configured)(&name, &value),
                 Errand::Alarm(deadline) => self.0.alarm.set(deadline),
-                Errand::Read(_) | Errand::Write => {}
+                Errand::Read(shard, read) => self.read(shard, read),
+                Errand::Write(shard) => {
+                    if let Some(disk) = self.0.disk.get() {
+                        disk.wake(shard);
+                    }
+                }
                 Errand::Forward(parcel) => {
                     let index = shard_of(parcel.to.as_str(), self.0.shards.len());
                     self.visit(index, &mut errands, |shard, now, _| shard.engine.handle_parcel(now, parcel));
@@ -173,12 +233,24 @@ impl Shelf {
         let now = self.now();
         let result = act(&mut shard, now, errands);
         shard.drain(None, errands);
+        errands.extend(shard.reads.drain(..).map(|read| Errand::Read(index, read)));
+        if shard.engine.has_log_work() {
+            errands.push_back(Errand::Write(index));
+        }
         let deadline = shard.engine.poll_timeout().unwrap_or(Time::MAX);
         if deadline < shard.armed {
             shard.armed = deadline;
             errands.push_back(Errand::Alarm(deadline));
         }
         result
+    }
+
+    fn read(&self, shard: usize, read: Read) {
+        match self.0.disk.get() {
+            Some(disk) => disk.read(shard, read),
+            // The disk is not there yet: the read is tried again once it is.
+            None => self.lock(shard).reads.push(read),
+        }
     }
 
     fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
@@ -216,6 +288,59 @@ impl Shelf {
         };
         let keeper = thread::Builder::new().name("shelfmq-time".into()).spawn(run);
         keeper.expect("a machine that runs a broker can run one more thread");
+    }
+}
+
+/// The shards as their disk sees them, as long as there are any.
+struct Logged(Weak<Inner>);
+
+impl Logged {
+    fn shelf(&self) -> Option<Shelf> {
+        self.0.upgrade().map(Shelf)
+    }
+}
+
+impl Logs for Logged {
+    fn shards(&self) -> usize {
+        self.shelf().map_or(0, |shelf| shelf.0.shards.len())
+    }
+
+    fn take(&self, shard: usize, work: &mut Vec<Work>) {
+        if let Some(shelf) = self.shelf() {
+            let mut shard = shelf.lock(shard);
+            work.extend(iter::from_fn(|| shard.engine.poll_log()));
+        }
+    }
+
+    fn done(&self, shard: usize, done: &[Done]) {
+        if let Some(shelf) = self.shelf() {
+            shelf.drive(shard, |shard, now, _| {
+                for done in done {
+                    match done.outcome {
+                        Ok(upto) => shard.engine.handle_appended(now, done.log, upto),
+                        Err(()) => shard.engine.handle_append_failed(now, done.log),
+                    }
+                }
+            });
+        }
+    }
+
+    fn read_done(&self, shard: usize, read: &Read, loaded: Option<Loaded>) {
+        if let Some(shelf) = self.shelf() {
+            shelf.drive(shard, |shard, now, _| shard.engine.handle_read(now, read, loaded));
+        }
+    }
+
+    fn space(&self, full: bool) {
+        if let Some(shelf) = self.shelf() {
+            shelf.each_shard(|shard, _| shard.engine.handle_space(full));
+        }
+    }
+
+    fn unwell(&self, why: Option<String>) {
+        if let Some(shelf) = self.shelf() {
+            shelf.each_shard(|shard, _| shard.engine.set_unwell(why.clone()));
+        }
     }
 }
 

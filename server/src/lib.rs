@@ -35,7 +35,8 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 
 pub use clock::Clock;
-pub use driver::{Options, Shelf};
+pub use disk::{DiskOptions, Sync, Unusable};
+pub use driver::{DiskStore, Options, Shelf};
 pub use http::Body;
 pub use listen::{Address, Listener};
 pub use serve::{serve, serve_router};

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use cli::announce::announce;
 use cli::log::Logging;
-use cli::settings::{Settings, Store};
+use cli::settings::Settings;
 use shelfmq::{Clock, Listener, Options, Shelf};
 use shelfmq_core::config::Identity;
 use tokio::signal::unix::{SignalKind, signal};
@@ -55,17 +55,16 @@ fn serve(settings: Settings, logging: Logging) -> Result<(), String> {
     let address = &settings.http_address;
     let listener = Listener::bind(address).map_err(|error| cli::banner::cannot_listen(address, &error))?;
     let config = settings.core_config(listener.tcp_address().map(|a| a.port()));
-    if settings.data_path.is_some() && settings.store == Store::Memory {
-        tracing::warn!("--data-path is not used: with --store memory nothing is written to disk");
-    }
-    let banner = cli::banner::banner(&listener, &config.identity, settings.store);
+    let banner = cli::banner::banner(&listener, &config.identity, settings.disk_store().as_ref());
     let identity = config.identity.clone();
-    let shelf = Shelf::new(Options {
+    let shelf = Shelf::open(Options {
         config,
         clock: Clock::system(),
+        disk: settings.disk_store(),
         configured: Box::new(move |name, value| logging.configured(name, value)),
         ..Options::default()
-    });
+    })
+    .map_err(|error| error.to_string())?;
     // A broker without a reader of its banner is a broker all the same.
     let _ = print(&banner);
     let until = until_told(shelf.clone(), identity, settings.lookupd_http_address);

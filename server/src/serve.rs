@@ -62,7 +62,9 @@ pub fn serve(listener: Listener, shelf: &Shelf, threads: usize, shutdown: impl F
         shutdown.await;
         shelf.shutdown();
     };
-    run(listener, threads, app, stop)
+    run(listener, threads, app, stop)?;
+    shelf.close();
+    Ok(())
 }
 
 /// Serves any axum application in the same way: the same threads, limits and shutdown.

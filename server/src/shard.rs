@@ -15,6 +15,8 @@ pub(crate) struct Shard {
     pub(crate) engine: Engine,
     last_ticket: Ticket,
     parked: HashMap<Ticket, Parked>,
+    /// What the engine wants to be read, and the disk was not told.
+    pub(crate) reads: Vec<Read>,
     /// The alarm goes off at this time or before.
     pub(crate) armed: Time,
 }
@@ -33,17 +35,17 @@ pub(crate) enum Errand {
     Forward(Parcel),
     Configured(String, Value),
     Alarm(Time),
-    /// To be read from the disk.
-    Read(Read),
-    /// Something waits to be written to the disk.
-    Write,
+    /// To be read from the disk, for this shard.
+    Read(usize, Read),
+    /// Something of this shard waits to be written to the disk.
+    Write(usize),
 }
 
 pub(crate) type Errands = VecDeque<Errand>;
 
 impl Shard {
     pub(crate) fn new(engine: Engine) -> Self {
-        Shard { engine, last_ticket: 0, parked: HashMap::new(), armed: Time::MAX }
+        Shard { engine, last_ticket: 0, parked: HashMap::new(), reads: Vec::new(), armed: Time::MAX }
     }
 
     /// Takes a request: answers it at once, or gives the ticket by which its answer is [taken](Shard::take).
@@ -101,7 +103,7 @@ impl Shard {
             match output {
                 Output::Respond(ticket, response) if mine == Some(ticket) => answer = Some(response),
                 Output::Forward(parcel) => errands.push_back(Errand::Forward(parcel)),
-                Output::Read(read) => errands.push_back(Errand::Read(read)),
+                Output::Read(read) => self.reads.push(read),
                 Output::Configured(name, value) => errands.push_back(Errand::Configured(name, value)),
                 Output::Respond(ticket, _)
                 | Output::Open(ticket, _)

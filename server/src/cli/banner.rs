@@ -2,17 +2,22 @@
 
 use std::io;
 
-use shelfmq::{Address, Listener};
+use shelfmq::{Address, DiskStore, Listener, Sync};
 use shelfmq_core::config::Identity;
 
-use super::settings::Store;
-
 /// Who listens where, who may reach it, and three commands to paste.
-pub(crate) fn banner(listener: &Listener, identity: &Identity, store: Store) -> String {
+pub(crate) fn banner(listener: &Listener, identity: &Identity, disk: Option<&DiskStore>) -> String {
     let (curl, url) = listener.curl();
-    let store = match store {
-        Store::Memory => "memory (a restart forgets everything)",
-        Store::Disk => "disk",
+    let store = match disk {
+        None => "memory (a restart forgets everything)".into(),
+        Some(disk) => {
+            let synced = match disk.disk.sync {
+                Sync::Always => "an OK means synced to disk".into(),
+                Sync::Every(_) => format!("synced every {}", disk.disk.sync),
+                Sync::Never => "synced when the operating system likes".into(),
+            };
+            format!("{} ({synced})", disk.path.display())
+        }
     };
     let warning = match listener.tcp_address() {
         Some(address) if !address.ip().to_canonical().is_loopback() => {
@@ -66,7 +71,7 @@ mod tests {
 
     fn banner_of(address: &str) -> (Listener, String) {
         let listener = Listener::bind(&address.parse().expect("an address")).expect("it is free");
-        let text = banner(&listener, &Identity::default(), Store::Memory);
+        let text = banner(&listener, &Identity::default(), None);
         (listener, text)
     }
 

@@ -8,9 +8,9 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, FromArgMatches, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shelfmq::Address;
 use shelfmq::span::Span;
-use shelfmq_core::config::{Config, Identity, Limits};
+use shelfmq::{Address, DiskOptions, DiskStore, Sync};
+use shelfmq_core::config::{Config, Identity, Limits, LogOptions};
 use toml::Table;
 
 use super::known;
@@ -24,12 +24,26 @@ pub(crate) struct Settings {
     /// Where to listen: host:port, :port for every address of this machine, or the path of a Unix socket
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4151")]
     pub(crate) http_address: Address,
-    /// Where messages are kept: memory, or disk (not in this version)
-    #[arg(long, value_enum, default_value = "memory", hide_possible_values = true)]
+    /// Where messages are kept: disk or memory, which a restart empties
+    #[arg(long, value_enum, default_value = "disk", hide_possible_values = true)]
     pub(crate) store: Store,
     /// The directory that messages are kept in
-    #[arg(long, value_name = "DIRECTORY")]
-    pub(crate) data_path: Option<PathBuf>,
+    #[arg(long, value_name = "DIRECTORY", default_value = DATA_PATH)]
+    pub(crate) data_path: PathBuf,
+    /// When messages are synced to the disk: always (before their publish is answered), a duration (in the background,
+    /// so often), or never (as the operating system likes)
+    #[arg(long, value_name = "WHEN", default_value_t = Sync::Always)]
+    #[serde(with = "as_text")]
+    pub(crate) sync: Sync,
+    /// How large a file of a topic's log gets, in bytes, before the next is begun
+    #[arg(long, value_name = "BYTES", default_value_t = LogOptions::default().segment_bytes)]
+    pub(crate) segment_bytes: u64,
+    /// How many bytes of messages stay in memory, of those that are on disk
+    #[arg(long, value_name = "BYTES", default_value_t = LogOptions::default().cache_bytes)]
+    pub(crate) cache_bytes: usize,
+    /// How many bytes of the disk stay free: below, publishes are refused
+    #[arg(long, value_name = "BYTES", default_value_t = MIN_FREE_BYTES)]
+    pub(crate) min_free_bytes: u64,
     /// How many threads serve connections [default: one for each core]
     #[arg(long, value_name = "NUMBER", default_value_t = cores(), hide_default_value = true)]
     pub(crate) threads: usize,
@@ -83,6 +97,31 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]
     pub(crate) config: Option<PathBuf>,
+}
+
+/// Smaller ones would be more snapshots than messages.
+const MIN_SEGMENT_BYTES: u64 = 64 << 10;
+
+const DATA_PATH: &str = "shelfmq-data";
+
+/// Room for the events of consumers, so that what is on a disk that is nearly full can be finished.
+const MIN_FREE_BYTES: u64 = 64 << 20;
+
+/// A value as the text that it is written and read as.
+mod as_text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
 }
 
 /// Where messages are kept.
@@ -140,8 +179,8 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), String> {
-        let complaint = if self.store == Store::Disk {
-            "--store disk is not in this version: start with --store memory, which a restart empties".into()
+        let complaint = if self.segment_bytes < MIN_SEGMENT_BYTES {
+            format!("--segment-bytes is {}: it has to be at least {MIN_SEGMENT_BYTES}", self.segment_bytes)
         } else if self.threads == 0 {
             "--threads is 0: give at least one".into()
         } else if self.max_msg_size == 0 || self.max_body_size == 0 {
@@ -153,6 +192,15 @@ impl Settings {
             return Ok(());
         };
         Err(complaint)
+    }
+
+    /// How the disk is used, where it is.
+    pub(crate) fn disk_store(&self) -> Option<DiskStore> {
+        (self.store == Store::Disk).then(|| DiskStore {
+            path: self.data_path.clone(),
+            log: LogOptions { segment_bytes: self.segment_bytes, cache_bytes: self.cache_bytes },
+            disk: DiskOptions { sync: self.sync, min_free_bytes: self.min_free_bytes },
+        })
     }
 
     /// As a file that `--config` reads.
@@ -188,7 +236,6 @@ impl Settings {
     /// What `GET /config/<name>` shows, as nsqd would: durations in nanoseconds, levels as numbers.
     fn options(&self, identity: &Identity) -> Vec<(String, Value)> {
         let nanos = |span: Span| Value::from(span.0.as_nanos() as u64);
-        let path = self.data_path.as_deref().unwrap_or(Path::new(""));
         let store = match self.store {
             Store::Memory => "memory",
             Store::Disk => "disk",
@@ -196,7 +243,8 @@ impl Settings {
         [
             ("broadcast_address", identity.broadcast_address.as_str().into()),
             ("broadcast_http_port", identity.http_port.into()),
-            ("data_path", path.to_string_lossy().into()),
+            ("cache_bytes", self.cache_bytes.into()),
+            ("data_path", self.data_path.to_string_lossy().into()),
             ("http_address", self.http_address.to_string().into()),
             ("log_level", self.log_level.number().into()),
             ("lookupd_http_address", self.lookupd_http_address.clone().into()),
@@ -205,9 +253,12 @@ impl Settings {
             ("max_msg_timeout", nanos(self.max_msg_timeout)),
             ("max_req_timeout", nanos(self.max_req_timeout)),
             ("mem_queue_size", self.mem_queue_size.into()),
+            ("min_free_bytes", self.min_free_bytes.into()),
             ("msg_timeout", nanos(self.msg_timeout)),
             ("nsqlookupd_tcp_addresses", Value::Array(Vec::new())),
+            ("segment_bytes", self.segment_bytes.into()),
             ("store", store.into()),
+            ("sync", self.sync.to_string().into()),
             ("threads", self.threads.into()),
             ("topology_region", self.topology_region.as_str().into()),
             ("topology_zone", self.topology_zone.as_str().into()),
@@ -226,7 +277,10 @@ fn given(matches: &ArgMatches) -> HashSet<&str> {
 /// What a setting is, where its type's own complaint would speak of Rust.
 fn kind(setting: &str) -> Option<&'static str> {
     match setting {
-        "max_msg_size" | "max_body_size" => Some("a number of bytes"),
+        "max_msg_size" | "max_body_size" | "segment_bytes" | "cache_bytes" | "min_free_bytes" => {
+            Some("a number of bytes")
+        }
+        "sync" => Some("always, never or a duration in quotes"),
         "threads" | "mem_queue_size" => Some("a whole number of at least 0"),
         "broadcast_http_port" => Some("a port, which is a number up to 65535"),
         "lookupd_http_address" => Some("a list of addresses, as [\"127.0.0.1:4161\"]"),

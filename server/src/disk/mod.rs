@@ -29,8 +29,9 @@ mod tests;
 mod writer;
 
 use std::fmt;
+use std::mem;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -126,8 +127,7 @@ pub struct DiskOptions {
 pub(crate) struct Disk {
     bell: Arc<Bell>,
     readers: Arc<Readers>,
-    writer: Option<JoinHandle<()>>,
-    reading: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// How many reads are served at once.
@@ -140,16 +140,16 @@ impl Disk {
         let bell = Arc::new(Bell::new(logs.shards()));
         let reach = Arc::new(Reach::default());
         let readers = Arc::new(Readers::new(Arc::clone(&dir), Arc::clone(&logs), Arc::clone(&reach)));
-        let reading = (0..READERS).map(|_| {
+        let readings = (0..READERS).map(|_| {
             let readers = Arc::clone(&readers);
             spawn("reader", move || readers.run())
         });
-        let reading = reading.collect();
-        let writer = {
+        let mut threads: Vec<_> = readings.collect();
+        threads.push({
             let (bell, readers) = (Arc::clone(&bell), Arc::clone(&readers));
             spawn("writer", move || writer::Writer::new(dir, options, logs, bell, reach, readers).run())
-        };
-        Disk { bell, readers, writer: Some(writer), reading }
+        });
+        Disk { bell, readers, threads: Mutex::new(threads) }
     }
 
     /// There is something to be written in this shard.
@@ -163,15 +163,12 @@ impl Disk {
     }
 
     /// Writes and syncs what waits, and ends. Nothing may be published any more.
-    pub(crate) fn shutdown(mut self) {
-        self.end();
-    }
-
-    fn end(&mut self) {
+    pub(crate) fn shutdown(&self) {
         self.bell.stop();
         self.readers.stop();
-        let threads = self.writer.take().into_iter().chain(self.reading.drain(..));
-        for thread in threads {
+        let threads = mem::take(&mut *self.threads.lock().expect("nothing panics under this lock"));
+        // One of them may be the last to hold a broker that goes, and does not wait for itself.
+        for thread in threads.into_iter().filter(|thread| thread.thread().id() != thread::current().id()) {
             // A thread that panicked has said so.
             let _ = thread.join();
         }
@@ -180,7 +177,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        self.end();
+        self.shutdown();
     }
 }
 
