@@ -44,14 +44,11 @@ impl Dedup {
 
     /// The keys and what was published under them, in the order in which they are forgotten.
     pub(crate) fn image(&self) -> Vec<image::Accepted> {
-        let known = self.forget.iter().filter_map(|(until, key)| Some((until, key, self.accepted.get(key)?)));
-        let image = |(until, key, accepted): (&Time, &Box<str>, &Accepted)| image::Accepted {
-            key: key.as_ref().into(),
-            first: accepted.first,
-            count: accepted.count,
-            until: until.as_nanos(),
-        };
-        known.map(image).collect()
+        let known = self.forget.iter().filter_map(|(until, key)| {
+            let Accepted { first, count } = *self.accepted.get(key)?;
+            Some(image::Accepted { key: key.as_ref().into(), first, count, until: until.as_nanos() })
+        });
+        known.collect()
     }
 
     /// Remembers what an image tells. Of a key that was forgotten and accepted again, the last counts.

@@ -7,6 +7,7 @@ use core::time::Duration;
 use hashbrown::HashMap;
 
 use super::{Broker, Owner};
+use crate::channel::Search;
 use crate::command::Refusal;
 use crate::config::LogOptions;
 use crate::log::image::TopicImage;
@@ -54,7 +55,7 @@ impl Broker {
     }
 
     /// A topic that a log tells of.
-    pub(crate) fn open_topic(&mut self, now: Time, recovered: Recovered) {
+    pub(crate) fn open_topic(&mut self, now: Time, recovered: &Recovered) {
         let Some(name) = Name::parse(recovered.image.name.clone()) else { return };
         let (log, seed) = (self.new_log_id(), self.seeds.next());
         let segment_bytes = self.logs.options.as_ref().map_or(u64::MAX, |options| options.segment_bytes);
@@ -228,7 +229,7 @@ impl Broker {
         let Some(topic) = self.topics.get(number as usize) else { return };
         for channel in topic.channel_numbers() {
             let found = self.topics[number as usize].channel(channel);
-            if found.reading || found.has_outbox() {
+            if found.search == Search::Reading || found.has_outbox() {
                 self.after_channel(number, channel, now);
             }
         }

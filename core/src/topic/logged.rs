@@ -231,7 +231,7 @@ impl Topic {
     /// The topic that a log tells of, whose end is `journal`. The seed is another at every start.
     pub(crate) fn open(
         name: Name<'static>,
-        recovered: Recovered,
+        recovered: &Recovered,
         mut journal: Journal,
         seed: u64,
         now: Time,

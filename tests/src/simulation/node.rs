@@ -214,11 +214,7 @@ impl Node {
     /// there is nothing that could.
     pub fn step(&mut self) -> bool {
         let choice = self.random.below(4);
-        (choice == 0 && self.read())
-            || (choice == 1 && self.parcel())
-            || self.write()
-            || self.read()
-            || self.parcel()
+        (choice == 0 && self.read()) || (choice == 1 && self.parcel()) || self.write() || self.read() || self.parcel()
     }
 
     fn write(&mut self) -> bool {

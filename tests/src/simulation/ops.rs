@@ -148,7 +148,8 @@ impl Maker {
             key: Some(self.random.pick(&["", "", "k", "k", "l"]).to_owned()).filter(|key| !key.is_empty()),
             defer: self.random.pick(&[0, 0, 0, 0, 0, 0, 0, SECOND, 60 * SECOND, 3_000 * SECOND]),
             ttl: self.random.pick(&[0, 0, 0, 0, 0, 0, 0, 0, SECOND, 600 * SECOND]),
-            dedup: Some(self.random.pick(&["", "", "", "", "", "", "", "p", "q"]).to_owned()).filter(|key| !key.is_empty()),
+            dedup: Some(self.random.pick(&["", "", "", "", "", "", "", "p", "q"]).to_owned())
+                .filter(|key| !key.is_empty()),
         };
         self.ops.push(Op::Publish(draft));
     }

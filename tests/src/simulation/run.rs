@@ -44,8 +44,15 @@ pub fn run(settings: Settings, ops: &[Op], counts: &mut Counts) -> Result<(), Mi
 #[derive(Clone, Debug)]
 enum Asked {
     Publish(usize),
-    Subscribe { place: Place, timeout: Option<Nanos>, fin: Option<String> },
-    Settle { place: Place, what: Vec<(String, Verb)> },
+    Subscribe {
+        place: Place,
+        timeout: Option<Nanos>,
+        fin: Option<String>,
+    },
+    Settle {
+        place: Place,
+        what: Vec<(String, Verb)>,
+    },
     Administer(Seq),
     /// Somebody waits for it here.
     Answer,
@@ -201,22 +208,17 @@ impl Runner {
         self.send("GET", "/sub", &query, Vec::new(), asked)
     }
 
-    fn settle(
-        &mut self,
-        topic: &str,
-        channel: &str,
-        verb: u64,
-        which: &[usize],
-        time: Nanos,
-    ) -> Result<(), String> {
+    fn settle(&mut self, topic: &str, channel: &str, verb: u64, which: &[usize], time: Nanos) -> Result<(), String> {
         let Some(place) = self.ledger.place(topic, channel) else { return Ok(()) };
         let mut receipts: Vec<_> = which.iter().filter_map(|back| self.ledger.receipt(&place, *back)).collect();
         receipts.sort_unstable();
         receipts.dedup();
         let verbs = [Verb::Finish, Verb::Requeue, Verb::Touch(time)];
-        let what: Vec<_> = receipts.into_iter().enumerate().map(|(index, receipt)| {
-            (receipt, verbs[if verb == 3 { index % 3 } else { verb as usize }])
-        }).collect();
+        let what: Vec<_> = receipts
+            .into_iter()
+            .enumerate()
+            .map(|(index, receipt)| (receipt, verbs[if verb == 3 { index % 3 } else { verb as usize }]))
+            .collect();
         if what.is_empty() { Ok(()) } else { self.say(place, what, verb, time) }
     }
 
@@ -458,8 +460,7 @@ impl Runner {
         let text = String::from_utf8_lossy(bytes);
         self.transcript.push(format!("  {ticket}+ {}", text.trim_end().chars().take(300).collect::<String>()));
         let lines = text.lines().filter(|line| !line.is_empty());
-        let found: Option<Vec<_>> =
-            lines.map(|line| Delivery::read(&serde_json::from_str(line).ok()?)).collect();
+        let found: Option<Vec<_>> = lines.map(|line| Delivery::read(&serde_json::from_str(line).ok()?)).collect();
         self.deliver(&place, &found.ok_or("a chunk that is no messages")?, timeout)
     }
 
@@ -520,7 +521,10 @@ impl Runner {
         for place in &places {
             let left = self.peek(place)?;
             if let Some(left) = left.first() {
-                return Err(format!("message {} is left in {} of {}: {}", left.id, place.channel, place.topic, left.state));
+                return Err(format!(
+                    "message {} is left in {} of {}: {}",
+                    left.id, place.channel, place.topic, left.state
+                ));
             }
             self.ledger.drained(place)?;
         }

@@ -44,7 +44,8 @@ impl Delivery {
             attempts: json["attempts"].as_u64()?.try_into().ok()?,
             timestamp: json["timestamp"].as_u64()?,
             state: text("state").unwrap_or_default(),
-            letter: letter.and_then(|((topic, channel), id)| Some((topic, channel, u64::from_str_radix(&id, 16).ok()?))),
+            letter: letter
+                .and_then(|((topic, channel), id)| Some((topic, channel, u64::from_str_radix(&id, 16).ok()?))),
             body,
         })
     }
@@ -101,9 +102,11 @@ impl Ledger {
     /// The number of a dead letter's copy here. There is one, unless the letter died again long after.
     fn copy(&mut self, topic: &str, key: (String, String, usize), delivery: &Delivery) -> Result<usize, String> {
         let (number, new) = (key.2, self.messages.len());
-        let again = self.topics.get(&key.0).and_then(|found| found.channels.get(&key.1)).is_none_or(|channel| {
-            channel.goes_back || channel.fates.get(&number).is_none_or(|fate| fate.loose)
-        });
+        let again = self
+            .topics
+            .get(&key.0)
+            .and_then(|found| found.channels.get(&key.1))
+            .is_none_or(|channel| channel.goes_back || channel.fates.get(&number).is_none_or(|fate| fate.loose));
         let shaken = self.topics.values().any(|topic| topic.shaken);
         let life = self.topics.get(topic).map_or(0, |found| found.life);
         let copies = self.copies.entry(key).or_default();
@@ -316,4 +319,3 @@ impl Topic {
         Ok(())
     }
 }
-

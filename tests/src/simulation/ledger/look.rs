@@ -88,9 +88,9 @@ impl Ledger {
                 return Err(format!("channel {} of {name} is there", extra["channel_name"]));
             }
         }
-        let extra = topics.iter().find(|found| {
-            found["topic_name"].as_str().is_none_or(|topic| !self.topics.contains_key(topic))
-        });
+        let extra = topics
+            .iter()
+            .find(|found| found["topic_name"].as_str().is_none_or(|topic| !self.topics.contains_key(topic)));
         extra.map_or(Ok(()), |extra| Err(format!("topic {} is there", extra["topic_name"])))
     }
 }
