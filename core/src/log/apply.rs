@@ -265,6 +265,8 @@ impl ChannelImage {
             if facts.due.is_some_and(|due| due > at) {
                 self.defer(facts);
             } else {
+                // It was deferred until it was read, and is in one place.
+                self.entries.remove(&facts.id);
                 self.held.insert(facts.id, *facts);
             }
         }
