@@ -98,7 +98,7 @@ impl Topic {
             "/channel/create" | "/channel/config" => channel.configure(&wire.query),
             "/channel/pause" => channel.paused = true,
             "/channel/unpause" => channel.paused = false,
-            "/channel/empty" => channel.empty(seq),
+            "/channel/empty" => channel.empty(seq, messages),
             "/channel/seek" => channel.seek(value(&wire.query, "to") == Some("earliest"), kept_since, messages),
             "/channel/redrive" => channel.redrive(),
             "/dead/empty" => channel.empty_dead(),
@@ -125,10 +125,11 @@ impl Channel {
         }
     }
 
-    fn empty(&mut self, seq: Seq) {
-        for fate in self.fates.values_mut() {
+    fn empty(&mut self, seq: Seq, messages: &[Message]) {
+        for (number, fate) in &mut self.fates {
             (fate.owed, fate.receipt, fate.until) = (false, None, 0);
-            if self.attempts == 0 {
+            // What was not acknowledged yet may come after.
+            if self.attempts == 0 && messages[*number].status == Status::Acked {
                 fate.finished = Some(seq);
             }
         }
