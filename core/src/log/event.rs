@@ -38,7 +38,7 @@ impl FromIterator<u64> for Ids {
         let mut rows: Vec<(u64, u64)> = Vec::new();
         for id in ids {
             match rows.last_mut() {
-                Some((first, count)) if *first + *count == id => *count += 1,
+                Some((first, count)) if first.checked_add(*count) == Some(id) => *count += 1,
                 _ => rows.push((id, 1)),
             }
         }
@@ -64,8 +64,10 @@ pub enum Event {
     TopicConfigured(TopicSettings),
     /// The topic hands nothing (or something again) to its channels.
     TopicPaused(bool),
-    /// What the topic had not handed over, before this place, is delivered to nobody.
+    /// What the topic had not handed over is delivered to nobody.
     Voided {
+        /// The first of it.
+        from: Mark,
         /// The next that is handed over.
         to: Mark,
     },
@@ -203,6 +205,11 @@ pub enum Event {
 }
 
 impl Event {
+    /// The event of a frame's payload.
+    pub fn read(payload: &[u8]) -> Option<Self> {
+        postcard::from_bytes(payload).ok()
+    }
+
     /// Whether it is written twice: what is said once, and needed for long.
     pub(crate) fn is_vital(&self) -> bool {
         matches!(
@@ -225,7 +232,7 @@ impl Event {
             | Event::Dropped { cursor: mark, .. }
             | Event::ChannelCreated(_, ChannelImage { cursor: mark, .. })
             | Event::Sought { to: mark, .. }
-            | Event::Voided { to: mark } => Some(*mark),
+            | Event::Voided { to: mark, .. } => Some(*mark),
             _ => None,
         }
     }
