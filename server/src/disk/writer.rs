@@ -189,8 +189,9 @@ impl Writer {
         loop {
             match self.files.append(key, append) {
                 Ok(Written { left, step, is_new }) => {
-                    left.into_iter().for_each(|left| self.unsynced.push(key, left));
-                    self.unsynced.push(key, step);
+                    for step in left.into_iter().chain([step]) {
+                        self.unsynced.push(key, step);
+                    }
                     if is_new {
                         self.unsynced.renamed.insert(key, append.topic.clone());
                     }
@@ -371,10 +372,11 @@ impl Writer {
 
     /// A log could not be synced.
     fn fail_of(&mut self, key: Key, error: &io::Error) {
-        match self.files.topic(key) {
-            Some(topic) => self.fail(key, &topic, "synced", error),
+        if let Some(topic) = self.files.topic(key) {
+            self.fail(key, &topic, "synced", error);
+        } else {
             // It was deleted meanwhile, or failed before.
-            None => tracing::error!(%error, "the log of a topic that is gone could not be synced"),
+            tracing::error!(%error, "the log of a topic that is gone could not be synced");
         }
     }
 
