@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use shelfmq_core::log::Recovered;
-use shelfmq_core::log::image::ChannelImage;
+use shelfmq_core::log::image::{ChannelImage, SpotImage, TopicImage};
 
 use super::Lines;
 use super::place::{Place, Topic, length, read_header};
@@ -35,8 +35,10 @@ struct SegmentLine {
 struct ChannelLine<'a> {
     channel: &'a str,
     next_id: u64,
+    /// What waits to be leased.
     depth: u64,
-    departed: usize,
+    in_flight: usize,
+    deferred: usize,
     dead: usize,
     paused: bool,
 }
@@ -56,7 +58,7 @@ fn line<'a>(topic: &'a Topic, recovered: Option<&'a Recovered>) -> Result<Line<'
         segments.push(SegmentLine { number: *number, first_id, bytes: length(path)? });
     }
     let image = recovered.map(|recovered| &recovered.image);
-    let flow = image.map_or(0, |image| image.flow.id);
+    let channels = image.into_iter().flat_map(|image| image.channels.values().map(|one| channel(one, image))).collect();
     Ok(Line {
         topic: topic.name.as_str(),
         bytes: segments.iter().map(|segment| segment.bytes).sum(),
@@ -64,24 +66,34 @@ fn line<'a>(topic: &'a Topic, recovered: Option<&'a Recovered>) -> Result<Line<'
         next_id: image.map(|image| image.next.id),
         messages_published: image.map(|image| image.message_count),
         paused: image.is_some_and(|image| image.paused),
-        channels: image.into_iter().flat_map(|image| image.channels.values().map(|c| channel(c, flow))).collect(),
+        channels,
         damage: recovered.map_or(0, |recovered| recovered.damage.len()),
         torn_bytes: recovered.map_or(0, |recovered| recovered.torn),
         snapshot: recovered.is_some_and(|recovered| !recovered.headless),
     })
 }
 
-fn channel(channel: &ChannelImage, flow: u64) -> ChannelLine<'_> {
-    let ahead = flow.saturating_sub(channel.cursor.id);
-    let passed: u64 = channel.gaps.iter().map(|gap| gap.to.min(flow).saturating_sub(gap.from)).sum();
-    // What was deferred stands among the entries before the channel reads on to it.
-    let early = channel.entries.range(channel.cursor.id..).count() as u64;
-    let departed = channel.entries.len() + channel.held.len();
+fn channel<'a>(channel: &'a ChannelImage, image: &TopicImage) -> ChannelLine<'a> {
+    // What was written last is handed over as soon as the topic is opened, unless it is paused.
+    let flow = if image.paused { image.flow.id } else { image.next.id };
+    let next_id = channel.cursor.id;
+    let is_ahead = |id: u64| id >= next_id.max(image.flow.id) && id < flow;
+    let entries = || channel.entries.values().map(|entry| entry.spot);
+    let late = image.deferred.iter().filter(|facts| is_ahead(facts.id)).count();
+    let deferred = late + entries().filter(|spot| matches!(spot, SpotImage::Deferred { .. })).count();
+    let in_flight = entries().filter(|spot| matches!(spot, SpotImage::InFlight { .. })).count();
+    let gaps = channel.gaps.iter().chain(&image.backlog_voids);
+    let passed: u64 = gaps.map(|gap| gap.to.min(flow).saturating_sub(gap.from.max(next_id))).sum();
+    // What is deferred has its entry before the channel reads on to it.
+    let early = late + channel.entries.range(next_id..).count();
+    let unread = flow.saturating_sub(next_id).saturating_sub(passed).saturating_sub(early as u64);
+    let back = entries().filter(|spot| matches!(spot, SpotImage::Ready)).count() + channel.held.len();
     ChannelLine {
         channel: &channel.name,
-        next_id: channel.cursor.id,
-        depth: (ahead.saturating_sub(passed + early)).saturating_add(departed as u64),
-        departed,
+        next_id,
+        depth: unread + back as u64,
+        in_flight,
+        deferred,
         dead: channel.dead.len(),
         paused: channel.paused,
     }
