@@ -2,9 +2,11 @@
 
 pub mod events;
 pub mod http;
+pub mod instant_log;
 pub mod model;
 pub mod scenario;
 pub mod segments;
 pub mod server;
 pub mod shell;
+pub mod simulation;
 pub mod workload;
