@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use cli::announce::announce;
 use cli::log::Logging;
+use cli::log_tools;
 use cli::settings::Settings;
 use shelfmq::{Clock, Listener, Options, Shelf};
 use shelfmq_core::config::Identity;
@@ -23,7 +24,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let matches = cli::command().get_matches_from(cli::normalise(env::args_os()));
+    let args: Vec<OsString> = cli::normalise(env::args_os()).collect();
+    if args.get(1).is_some_and(|first| first == log_tools::LOG) {
+        return log_tools::run(args).unwrap_or_else(|message| fail(1, &message));
+    }
+    let matches = cli::command().get_matches_from(args);
     let settings = match Settings::load(&matches) {
         Ok(settings) => settings,
         Err(message) => return fail(USAGE, &message),
@@ -35,6 +40,7 @@ fn main() -> ExitCode {
     }
     let done = match matches.subcommand_name() {
         Some("config") => print(&settings.to_toml()),
+        Some(log_tools::LOG) => Err("log comes first, as in shelfmq log ls: it takes no settings of the broker".into()),
         _ => serve(settings, logging),
     };
     done.map_or_else(|message| fail(1, &message), |()| ExitCode::SUCCESS)
