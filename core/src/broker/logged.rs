@@ -63,7 +63,7 @@ impl Broker {
         let segment_bytes = self.logs.options.as_ref().map_or(u64::MAX, |options| options.segment_bytes);
         let journal = Journal::at(log, recovered.header, recovered.end, segment_bytes, seed);
         let key = name.as_str().into();
-        let topic = Topic::open(name, recovered, journal, now, &self.limits);
+        let topic = Topic::open(name, recovered, journal, self.seeds.next(), now, &self.limits);
         let channels = topic.channel_numbers();
         let number = self.topics.insert(topic) as u32;
         self.names.insert(key, number);

@@ -228,11 +228,12 @@ impl Topic {
         }
     }
 
-    /// The topic that a log tells of, whose end is `journal`.
+    /// The topic that a log tells of, whose end is `journal`. The seed is another at every start.
     pub(crate) fn open(
         name: Name<'static>,
         recovered: &Recovered,
         mut journal: Journal,
+        seed: u64,
         now: Time,
         limits: &Limits,
     ) -> Self {
@@ -240,12 +241,13 @@ impl Topic {
         journal.set_old_segments(image.old_segments.clone());
         let mut messages = Messages::recovered(image, journal.segment());
         let first = messages.first_mark();
+        let mut seeds = Seeds::new(seed ^ image.seed);
         let flow = messages.cursor(image.flow.max(first));
         let mut channels: Vec<(usize, Channel)> = Vec::new();
         for (&number, channel) in &image.channels {
             let Some(name) = Name::parse(channel.name.clone()) else { continue };
             let start = messages.cursor(channel.cursor.max(first));
-            channels.push((number as usize, Channel::open(name, channel, start, &mut messages, flow.id())));
+            channels.push((number as usize, Channel::open(name, channel, start, &mut messages, flow.id(), seeds.next())));
         }
         let names = channels.iter().map(|(number, channel)| (channel.name().clone(), *number as u32)).collect();
         let settings = &image.settings;
@@ -273,7 +275,7 @@ impl Topic {
             message_count: image.message_count,
             message_bytes: image.message_bytes,
             seed: image.seed,
-            seeds: Seeds::new(image.seed ^ now.as_nanos()),
+            seeds,
             log: Some(log),
             ..Topic::new(Name::parse("none").expect("it is a name"), image.seed, None)
         };
