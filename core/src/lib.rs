@@ -62,6 +62,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod engine;
+pub mod recording;
 
 pub mod api;
 pub mod command;
@@ -85,6 +86,7 @@ mod list;
 pub mod name;
 mod schedule;
 mod seeds;
+mod state;
 pub mod time;
 
 pub use broker::Parcel;

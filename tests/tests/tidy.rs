@@ -19,7 +19,8 @@ const LONG_FILES: &[&str] = &[];
 
 /// Whom each module of core may use, in the order of reading: only those further down.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("engine", &["api", "broker", "command", "config", "directory", "message", "name", "time"]),
+    ("recording", &["engine", "api", "broker", "command", "log", "message", "state", "time"]),
+    ("engine", &["api", "broker", "command", "config", "directory", "message", "name", "state", "time"]),
     ("directory", &["api", "broker", "config", "name", "time"]),
     ("api", &["command", "config", "message", "name", "time"]),
     (
@@ -40,13 +41,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("message", &["time"]),
     ("schedule", &["list", "time"]),
     ("seeds", &[]),
+    ("state", &[]),
     ("list", &[]),
     ("name", &[]),
     ("time", &[]),
 ];
 
 /// The modules that know HTTP, for it is their business, and those that only name the node's ports.
-const KNOW_HTTP: &[&str] = &["engine", "directory", "api", "config", "lib"];
+const KNOW_HTTP: &[&str] = &["recording", "engine", "directory", "api", "config", "lib"];
 
 /// What gives away that somebody knows HTTP.
 const HTTP_WORDS: &[&str] =

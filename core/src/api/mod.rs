@@ -19,12 +19,15 @@ mod params;
 pub mod routes;
 mod stats;
 mod stats_text;
+mod stored;
 mod values;
 mod view;
 
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
 
 use crate::command::{Command, Context, Filter, TopicStats};
 use crate::config::Limits;
@@ -54,7 +57,7 @@ pub struct Request<'a> {
 }
 
 /// An HTTP response as a plain record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Response {
     /// The status code.
     pub status: u16,
@@ -65,7 +68,7 @@ pub struct Response {
 }
 
 /// The name of a header field that responses carry.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Field {
     /// One of the API's own.
     Known(Known),
@@ -74,7 +77,7 @@ pub enum Field {
 }
 
 /// The header fields that the API itself sets. `as usize` counts from 0, for tables by field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum Known {
     ContentType,

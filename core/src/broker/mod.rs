@@ -15,6 +15,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use slab::Slab;
 
 use crate::command::{Command, Context, Filter, Refusal, Refused, Reply, Ticket, TopicStats, Verb};
@@ -33,16 +34,21 @@ use parked::Parked;
 pub use polls::Handed;
 
 /// The topics, and the pollers that wait for their messages.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Broker {
     limits: Limits,
+    /// Goes into the hashes of names.
+    seed: u64,
     seeds: Seeds,
     topics: Slab<Topic>,
+    #[serde(with = "crate::state::table")]
     names: HashMap<Box<str>, u32, foldhash::fast::FixedState>,
     pollers: Pollers,
     deadlines: Schedule<Owner>,
     /// Channels whose search for a message goes on at the next call.
     scans: VecDeque<(u32, u32)>,
+    /// None between two calls.
+    #[serde(skip)]
     events: VecDeque<Event>,
     exiting: bool,
     logs: Logs,
@@ -55,7 +61,7 @@ pub struct Broker {
 pub type Gate = (LogId, u64);
 
 /// Whose deadline it is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum Owner {
     Topic(u32),
     Channel(u32, u32),
@@ -85,7 +91,7 @@ pub enum Event {
 }
 
 /// What engines tell of their topics, for the answers that speak of the whole node.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Survey {
     /// The topics, by name.
     pub topics: Vec<TopicStats>,
@@ -104,6 +110,7 @@ impl Broker {
     pub fn new(limits: Limits, seed: u64) -> Self {
         Broker {
             limits,
+            seed,
             seeds: Seeds::new(seed),
             topics: Slab::new(),
             names: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(seed)),
@@ -116,6 +123,16 @@ impl Broker {
             parked: Vec::new(),
             gate: None,
         }
+    }
+
+    /// What is not in a checkpoint, and follows from what is.
+    pub(crate) fn restored(&mut self) {
+        let hasher = foldhash::fast::FixedState::with_seed(self.seed);
+        let names = core::mem::take(&mut self.names);
+        self.names = HashMap::with_capacity_and_hasher(names.len(), hasher);
+        self.names.extend(names);
+        self.topics.iter_mut().for_each(|(_, topic)| topic.restored());
+        self.recount_memory();
     }
 
     /// Does what a command asks. The answer to a poll comes as an [`Event`]; its reply is `Waiting`.

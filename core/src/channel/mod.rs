@@ -23,6 +23,7 @@ use core::ops::Range;
 use core::time::Duration;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use slab::Slab;
 
 use crate::command::{ChannelChanges, ChannelOptions};
@@ -82,7 +83,7 @@ impl Env<'_> {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Channel {
     name: Name<'static>,
     options: ChannelOptions,
@@ -96,6 +97,7 @@ pub(crate) struct Channel {
     /// Ids of all messages that wait for a consumer outside of the backlog: due again or held.
     waiting: BTreeSet<u64>,
     deadlines: Schedule<u32>,
+    #[serde(with = "crate::state::table")]
     keys: HashMap<Key, KeyQueue, foldhash::fast::FixedState>,
     dead: BTreeMap<u64, Dead>,
     /// What is held and no entry.
@@ -137,7 +139,7 @@ pub(crate) struct Channel {
     pub(crate) armed: Option<(Time, Handle)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Counts {
     finished: u64,
     requeued: u64,
@@ -147,7 +149,7 @@ struct Counts {
 }
 
 /// What a channel's operations leave to be done by others.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Effects {
     /// Streams that hold one message less, by poller.
     pub(crate) released: Vec<u32>,
@@ -156,7 +158,7 @@ pub(crate) struct Effects {
 }
 
 /// A message that departed from the channel's order.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Entry {
     id: u64,
     chunk: u64,
@@ -179,7 +181,7 @@ struct Entry {
 }
 
 /// Where an entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Spot {
     InFlight(Handle),
     Deferred(Handle),

@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Topic;
 use crate::channel::Channel;
 use crate::command::{Overflow, TopicOptions};
@@ -19,7 +21,7 @@ use crate::seeds::Seeds;
 use crate::time::Time;
 
 /// The log of a topic, and what is under way there.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct LogState {
     journal: Journal,
     /// The first message that is not as durable as was promised.

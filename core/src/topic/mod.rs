@@ -16,6 +16,7 @@ use alloc::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
+use serde::{Deserialize, Serialize};
 use slab::Slab;
 
 use crate::channel::{Channel, Env};
@@ -35,7 +36,7 @@ use crate::time::Time;
 
 pub(crate) use logged::LogState;
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Topic {
     name: Name<'static>,
     options: TopicOptions,
@@ -129,6 +130,12 @@ impl Topic {
         };
         topic.begin_log(journal);
         topic
+    }
+
+    /// What is not in a checkpoint, and follows from what is.
+    pub(crate) fn restored(&mut self) {
+        self.dedup.rehash(self.seed);
+        self.messages.recount();
     }
 
     pub(crate) fn name(&self) -> &Name<'static> {
