@@ -42,6 +42,8 @@ impl Content {
         if !plain {
             content.befores = befores;
         }
+        // However much room there was for reading: what is evicted when is not to depend on that.
+        content.shrink();
         content
     }
 
