@@ -52,22 +52,20 @@ impl Dedup {
 
     /// The keys and what was published under them, in the order in which they are forgotten.
     pub(crate) fn image(&self) -> Vec<image::Accepted> {
-        let known = self.forget.iter().filter_map(|(until, key)| Some((until, key, self.accepted.get(key)?)));
-        let image = |(until, key, accepted): (&Time, &Box<str>, &Accepted)| image::Accepted {
-            key: key.as_ref().into(),
-            first: accepted.first,
-            count: accepted.count,
-            until: until.as_nanos(),
-        };
-        known.map(image).collect()
+        let known = self.forget.iter().filter_map(|(until, key)| {
+            let Accepted { first, count } = *self.accepted.get(key)?;
+            Some(image::Accepted { key: key.as_ref().into(), first, count, until: until.as_nanos() })
+        });
+        known.collect()
     }
 
-    /// Remembers what an image tells.
+    /// Remembers what an image tells. Of a key that was forgotten and accepted again, the last counts.
     pub(crate) fn open(&mut self, accepted: &[image::Accepted]) {
-        for image::Accepted { key, first, count, until } in accepted {
-            let key: Box<str> = key.as_str().into();
-            self.accepted.insert(key.clone(), Accepted { first: *first, count: *count });
-            self.forget.push_back((Time::from_nanos(*until), key));
+        for image::Accepted { key, first, count, until } in accepted.iter().rev() {
+            if !self.accepted.contains_key(key.as_str()) {
+                self.accepted.insert(key.as_str().into(), Accepted { first: *first, count: *count });
+                self.forget.push_front((Time::from_nanos(*until), key.as_str().into()));
+            }
         }
     }
 
@@ -83,5 +81,21 @@ impl Dedup {
                 self.accepted.remove(&key);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_was_accepted_again_is_remembered_for_the_last_time() {
+        let accepted = |first, until| image::Accepted { key: "k".into(), first, count: 1, until };
+        let mut dedup = Dedup::new(0);
+        dedup.open(&[accepted(1, 10), accepted(2, 20)]);
+        dedup.forget(Time::from_nanos(15));
+        assert_eq!(dedup.get("k").map(|accepted| accepted.first), Some(2));
+        dedup.forget(Time::from_nanos(20));
+        assert!(dedup.get("k").is_none());
     }
 }

@@ -100,9 +100,10 @@ impl Engine {
     }
 
     /// A topic as its log tells of it. To be called for each before the first request.
+    #[expect(clippy::needless_pass_by_value, reason = "nobody is to use it after this")]
     pub fn open_topic(&mut self, now: Time, recovered: Recovered) {
         self.now = self.now.max(now);
-        self.broker.open_topic(self.now, recovered);
+        self.broker.open_topic(self.now, &recovered);
         self.finish(self.now);
     }
 

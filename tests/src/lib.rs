@@ -1,9 +1,12 @@
 //! What the tests of shelfmq share: scenarios and the hosts they run on, and a plain HTTP client.
 
+pub mod events;
 pub mod http;
+pub mod instant_log;
 pub mod model;
 pub mod scenario;
 pub mod segments;
 pub mod server;
 pub mod shell;
+pub mod simulation;
 pub mod workload;

@@ -19,25 +19,35 @@ const LONG_FILES: &[&str] = &[];
 
 /// Whom each module of core may use, in the order of reading: only those further down.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("recording", &["engine", "api", "broker", "command", "log", "message", "state", "time"]),
-    ("engine", &["api", "broker", "command", "config", "directory", "message", "name", "state", "time"]),
+    ("recording", &["engine", "api", "broker", "command", "log", "state", "time"]),
+    ("engine", &["api", "broker", "command", "config", "directory", "log", "message", "name", "state", "time"]),
     ("directory", &["api", "broker", "config", "name", "time"]),
-    ("api", &["command", "config", "message", "name", "time"]),
+    ("api", &["command", "config", "message", "name", "state", "time"]),
     (
         "broker",
-        &["pollers", "topic", "channel", "command", "config", "log", "message", "schedule", "seeds", "name", "time"],
+        &[
+            "pollers", "topic", "channel", "command", "config", "log", "messages", "message", "schedule", "seeds",
+            "state", "name", "time",
+        ],
     ),
     (
         "topic",
-        &["channel", "command", "dedup", "config", "gaps", "log", "message", "schedule", "seeds", "name", "time"],
+        &[
+            "channel", "command", "dedup", "config", "gaps", "log", "messages", "message", "schedule", "seeds", "name",
+            "time",
+        ],
     ),
-    ("pollers", &["channel", "command", "schedule", "list", "time"]),
-    ("channel", &["command", "config", "gaps", "log", "message", "schedule", "list", "name", "time"]),
+    ("pollers", &["channel", "command", "schedule", "list", "state", "time"]),
+    (
+        "channel",
+        &["command", "config", "gaps", "log", "messages", "message", "schedule", "list", "name", "state", "time"],
+    ),
     ("command", &["message", "name", "time"]),
-    ("config", &["time"]),
-    ("dedup", &["time"]),
-    ("gaps", &[]),
-    ("log", &["message", "time"]),
+    ("config", &["state", "time"]),
+    ("dedup", &["log", "state", "time"]),
+    ("gaps", &["log"]),
+    ("messages", &["log", "message", "state", "time"]),
+    ("log", &["message", "seeds", "name", "state", "time"]),
     ("message", &["time"]),
     ("schedule", &["list", "time"]),
     ("seeds", &[]),
@@ -285,8 +295,15 @@ fn expand(path: &str) -> Vec<String> {
 
 /// Codes of what no scenario can bring about: the broker's own mistakes, its disk, its end, and what hosts
 /// check before the core is asked.
-const NOT_IN_SCENARIOS: &[Code] =
-    &[Code::InternalError, Code::Exiting, Code::StorageFull, Code::TlsRequired, Code::Unauthorized, Code::Forbidden];
+const NOT_IN_SCENARIOS: &[Code] = &[
+    Code::InternalError,
+    Code::Exiting,
+    Code::StorageFull,
+    Code::StorageFailed,
+    Code::TlsRequired,
+    Code::Unauthorized,
+    Code::Forbidden,
+];
 
 #[test]
 fn every_error_has_a_scenario() {

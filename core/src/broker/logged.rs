@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Broker, Owner};
+use crate::channel::Search;
 use crate::command::Refusal;
 use crate::config::LogOptions;
 use crate::log::image::TopicImage;
@@ -56,7 +57,7 @@ impl Broker {
     }
 
     /// A topic that a log tells of.
-    pub(crate) fn open_topic(&mut self, now: Time, recovered: Recovered) {
+    pub(crate) fn open_topic(&mut self, now: Time, recovered: &Recovered) {
         let Some(name) = Name::parse(recovered.image.name.clone()) else { return };
         let (log, seed) = (self.new_log_id(), self.seeds.next());
         let segment_bytes = self.logs.options.as_ref().map_or(u64::MAX, |options| options.segment_bytes);
@@ -191,9 +192,12 @@ impl Broker {
     /// A log is durable up to there.
     pub(crate) fn appended(&mut self, now: Time, log: LogId, upto: u64) {
         let Some(&number) = self.logs.topics.get(&log) else { return };
-        let forget = self.topics[number as usize].appended(upto, now, &self.limits);
+        let topic = &mut self.topics[number as usize];
+        // What is deferred, or never to be delivered, reaches channels without pollers too.
+        let all = topic.hands_over_exceptions();
+        let forget = topic.appended(upto, now, &self.limits);
         self.logs.work.extend(forget);
-        self.after_topic(number, false, now);
+        self.after_topic(number, all, now);
     }
 
     /// A log could not be written.
@@ -236,7 +240,7 @@ impl Broker {
         let Some(topic) = self.topics.get(number as usize) else { return };
         for channel in topic.channel_numbers() {
             let found = self.topics[number as usize].channel(channel);
-            if found.reading || found.has_outbox() {
+            if found.search == Search::Reading || found.has_outbox() {
                 self.after_channel(number, channel, now);
             }
         }

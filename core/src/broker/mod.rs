@@ -18,6 +18,7 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use slab::Slab;
 
+use crate::channel::Search;
 use crate::command::{Command, Context, Filter, Refusal, Refused, Reply, Ticket, TopicStats, Verb};
 use crate::config::Limits;
 use crate::log::LogId;
@@ -302,6 +303,8 @@ impl Broker {
         let found = &self.topics[topic as usize];
         if found.name().is_ephemeral() && found.has_no_channels() {
             self.delete_topic(topic, now);
+        } else {
+            self.note_log(topic);
         }
     }
 
@@ -351,8 +354,10 @@ impl Broker {
         self.forward_dead_letters(topic, number);
         let Scene { channel, env } = self.topics[topic as usize].scene(number, now, &self.limits);
         channel.watch_clients(&env);
-        channel.scanning &= !channel.pollers.is_empty();
-        if channel.scanning && !self.scans.contains(&(topic, number)) {
+        if channel.pollers.is_empty() {
+            channel.search = Search::Done;
+        }
+        if channel.search == Search::Scanning && !self.scans.contains(&(topic, number)) {
             self.scans.push_back((topic, number));
         }
         let next = channel.next_deadline();

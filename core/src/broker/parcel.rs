@@ -55,7 +55,7 @@ impl Broker {
                 ];
                 // A letter that is sent again after a crash arrives once.
                 let dedup = alloc::format!("\0dead\0{topic}\0{channel}\0{id:x}-{delivery:x}");
-                if let Some(number) = self.publish_dead_letter(now, parcel.to, &record, &headers, &dedup) {
+                if let Some(number) = self.publish_dead_letter(now, &parcel.to, &record, &headers, &dedup) {
                     let arrived = Parcel { to: topic, content: Content::Arrived { channel, id } };
                     self.events.push_back(Event::Forward(arrived, self.topics[number as usize].gate()));
                 }
@@ -64,6 +64,7 @@ impl Broker {
                 if let Ok((topic, number)) = self.find_channel(&parcel.to, &channel) {
                     let Scene { channel, mut env } = self.topics[topic as usize].scene(number, now, &self.limits);
                     channel.remove_dead(id, &mut env);
+                    self.after_channel(topic, number, now);
                 }
             }
         }
@@ -72,7 +73,7 @@ impl Broker {
     fn publish_dead_letter(
         &mut self,
         now: Time,
-        to: Name<'static>,
+        to: &Name<'_>,
         record: &[u8],
         more: &[(&str, String)],
         dedup: &str,
@@ -88,7 +89,7 @@ impl Broker {
         };
         let messages = Messages::Same(core::iter::once(record.body).collect(), options);
         self.publish(now, to.borrow(), &Publish { messages, dedup: Some(dedup.into()) }).ok()?;
-        self.find_topic(&to).ok()
+        self.find_topic(to).ok()
     }
 
     pub(super) fn forward_dead_letters(&mut self, topic: u32, number: u32) {

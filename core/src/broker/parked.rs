@@ -70,7 +70,9 @@ impl Broker {
 
     fn release(&mut self, topic: u32, chunks: &[u64]) {
         if let Some(topic) = self.topics.get_mut(topic as usize) {
-            chunks.iter().for_each(|chunk| topic.messages_mut().release_chunk(*chunk));
+            for chunk in chunks {
+                topic.messages_mut().release_chunk(*chunk);
+            }
         }
     }
 

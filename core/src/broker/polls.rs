@@ -54,7 +54,7 @@ impl Broker {
         if !stream && found.pollers.is_empty() {
             let terms = Terms { timeout, client, stream: None };
             let leases = found.lease_up_to(max, &terms, &mut env);
-            if !leases.is_empty() || (wait.is_zero() && !found.scanning && !found.reading) {
+            if !leases.is_empty() || (wait.is_zero() && !found.is_searching()) {
                 let handed = Handed { topic, channel, leases, auto_finish };
                 self.events.push_back(Event::Leased(ticket, context.clone(), handed, refused));
                 self.after_channel(topic, channel, now);

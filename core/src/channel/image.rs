@@ -154,7 +154,9 @@ impl Channel {
             }
         }
         let keys: alloc::vec::Vec<Key> = self.keys.keys().copied().collect();
-        keys.into_iter().for_each(|key| self.release_key(key));
+        for key in keys {
+            self.release_key(key);
+        }
         // What was read and not leased waits behind nobody where there is no order.
         if !self.options.ordered {
             self.held.clone().into_keys().for_each(|id| self.release_held(id));

@@ -167,9 +167,12 @@ impl Channel {
 
     fn release_all(&mut self) {
         self.keys.clear();
+        // All become ready in the order of their ids, whether they were delivered before or not.
         let held: Vec<u64> = self.held.keys().copied().collect();
         for id in held {
-            self.release_held(id);
+            if let Some(held) = self.take_held(id) {
+                self.depart_pinned(&held.facts(id), held.chunk);
+            }
         }
         for slot in self.by_id.clone().into_values() {
             if self.entries[slot as usize].spot == Spot::Held {

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Channel, ClientId, Entry, Env, MAX_HELD, SCAN, Spot};
+use super::{Channel, ClientId, Entry, Env, MAX_HELD, SCAN, Search, Spot};
 use crate::command::Lease;
 use crate::log::event::{Event, Ids};
 use crate::message::{Facts, Receipt};
@@ -23,16 +23,20 @@ impl Channel {
     /// Leases the next message, if there is one. Due-again and new messages take turns.
     ///
     /// O(log of what is in flight). Messages that cannot be handed out are passed over, a bounded number in
-    /// one call: then there is no answer yet, and [`Channel::scanning`] says so.
+    /// one call: then there is no answer yet, and [`Channel::search`] says so.
     pub(crate) fn lease(&mut self, terms: &Terms, env: &mut Env<'_>) -> Option<Lease> {
-        (self.scanning, self.reading) = (false, false);
+        self.search = Search::Done;
         if self.paused || (self.options.max_in_flight > 0 && self.in_flight >= self.options.max_in_flight) {
             return None;
         }
-        let slot = if self.redelivery_turn {
-            self.take_ready(env).or_else(|| self.take_fresh(env))
-        } else {
-            self.take_fresh(env).or_else(|| self.take_ready(env))
+        let ready_first = self.redelivery_turn;
+        let first = if ready_first { self.take_ready(env) } else { self.take_fresh(env) };
+        // What has to be read first keeps its turn: the log changes nothing of the order.
+        let slot = match first {
+            None if self.search == Search::Reading => None,
+            None if ready_first => self.take_fresh(env),
+            None => self.take_ready(env),
+            first => first,
         };
         slot.map(|slot| self.hand_out(slot, terms, env))
     }
@@ -74,7 +78,7 @@ impl Channel {
                 Found::Record(_) => {}
                 Found::Absent(chunk) => {
                     env.messages.want(chunk);
-                    self.reading = true;
+                    self.search = Search::Reading;
                     return None;
                 }
                 Found::Gone => {
@@ -110,7 +114,7 @@ impl Channel {
                 Found::Absent(chunk) => {
                     env.messages.want(chunk);
                     env.messages.want_after(chunk);
-                    self.reading = true;
+                    self.search = Search::Reading;
                     return None;
                 }
                 Found::Gone => {
@@ -127,7 +131,7 @@ impl Channel {
                 return Some(slot);
             }
         }
-        self.scanning = true;
+        self.search = Search::Scanning;
         None
     }
 

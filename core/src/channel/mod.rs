@@ -5,9 +5,10 @@
 //! ready, but for entries again and for *gaps*: what expired, was dropped, or was finished before its turn. So a
 //! backlog costs a channel nothing, however long.
 //!
-//! In the order of a message's life: [`lease`] hands messages out, [`settle`] takes them back, [`keys`] keeps
+//! In the order of a message's life: [`backlog`] has what the channel has not read, [`lease`] hands messages out, [`settle`] takes them back, [`keys`] keeps
 //! ordered ones in line, [`dead`] has those that failed too often. [`clients`] counts the consumers.
 
+mod backlog;
 mod clients;
 mod dead;
 mod image;
@@ -34,7 +35,7 @@ use crate::log::event::{Event, Mark};
 use crate::log::image::Gap;
 use crate::log::journal::{Journal, What};
 use crate::message::Facts;
-use crate::messages::{Absent, Cursor, Found, Messages};
+use crate::messages::{Cursor, Messages};
 use crate::name::Name;
 use crate::schedule::{Handle, Schedule};
 use crate::time::Time;
@@ -107,10 +108,8 @@ pub(crate) struct Channel {
     pub(crate) pollers: List,
     /// Whether due-again messages are next; they and new ones take turns.
     redelivery_turn: bool,
-    /// The last lease stopped before it knew whether there is a message to hand out.
-    pub(crate) scanning: bool,
-    /// It stopped at a message that is in the log, and is read.
-    pub(crate) reading: bool,
+    /// How the last search for a message to hand out ended.
+    pub(crate) search: Search,
     next_delivery: u64,
     /// The delivery numbers that were or may have been used, without a trace in the log, before the topic was opened.
     untraced: Range<u64>,
@@ -146,6 +145,17 @@ struct Counts {
     timed_out: u64,
     expired: u64,
     dropped: u64,
+}
+
+/// How a search for a message to hand out ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Search {
+    /// It found one, or there is none.
+    Done,
+    /// It stopped before it knew, having passed over many.
+    Scanning,
+    /// It came to one that is in the log, and is read now.
+    Reading,
 }
 
 /// What a channel's operations leave to be done by others.
@@ -206,7 +216,6 @@ impl Channel {
             paused: false,
             since: cursor.id(),
             held: BTreeMap::new(),
-            reading: false,
             untraced: 0..0,
             told: cursor.id(),
             departed: Vec::new(),
@@ -224,7 +233,7 @@ impl Channel {
             clients: Clients::default(),
             pollers: List::default(),
             redelivery_turn: true,
-            scanning: false,
+            search: Search::Done,
             // 32 bits of chance above 2^20 deliveries: a receipt of a deleted channel of the same name fits nowhere.
             next_delivery: (seed >> 32 << 20) + 1,
             in_flight: 0,
@@ -253,7 +262,7 @@ impl Channel {
 
     /// Whether it does not know yet if it has a message to hand out.
     pub(crate) fn is_searching(&self) -> bool {
-        self.scanning || self.reading
+        self.search != Search::Done
     }
 
     /// Whether dead letters wait to be moved to another topic.
@@ -372,110 +381,6 @@ impl Channel {
         self.deadlines = Schedule::default();
         (self.in_flight, self.deferred, self.ahead) = (0, 0, 0);
         (self.departed_bytes, self.busy_bytes) = (0, 0);
-    }
-
-    /// These messages are not for this channel, which has not come there: it passes over them.
-    pub(crate) fn skip(&mut self, gap: Gap) {
-        self.gaps.insert(gap.from, gap.to, gap.bytes);
-    }
-
-    /// Where the cursor is is written down now; answers where it was when it was before.
-    pub(crate) fn tell(&mut self) -> u64 {
-        core::mem::replace(&mut self.told, self.cursor.id())
-    }
-
-    /// The reader moves into the chunk that has its message.
-    pub(crate) fn catch_up(&mut self, messages: &mut Messages) {
-        messages.catch_up(&mut self.cursor);
-    }
-
-    /// Messages that were never handed to the channels do not count as received.
-    pub(crate) fn never_received(&mut self, messages: u64) {
-        self.since += messages;
-    }
-
-    /// An ephemeral channel lets new messages, from this one on, go by, the newest first, where it is too deep.
-    pub(crate) fn drop_excess(&mut self, from: u64, env: &mut Env<'_>) {
-        let mut excess = self.depth(env.flow.id).saturating_sub(env.limits.mem_queue_size);
-        let mut id = env.flow.id;
-        while excess > 0 && id > from.max(self.cursor.id()) {
-            id -= 1;
-            if self.gaps.end_of(id).is_none() && !self.by_id.contains_key(&id) && !self.dead.contains_key(&id) {
-                let bytes = match env.messages.get(id) {
-                    Found::Record(record) => record.body.len() as u64,
-                    _ => 0,
-                };
-                self.skip(Gap { from: id, to: id + 1, bytes });
-                self.counts.dropped += 1;
-                excess -= 1;
-            }
-        }
-    }
-
-    /// Drops the oldest messages that wait for a consumer until there is room, or none waits.
-    pub(crate) fn drop_oldest(
-        &mut self,
-        env: &mut Env<'_>,
-        has_room: impl Fn(&Channel, &Env<'_>) -> bool,
-    ) -> Result<(), Absent> {
-        let before = self.counts.dropped;
-        let (mut ids, mut absent) = (Vec::new(), None);
-        while absent.is_none() && !has_room(self, env) {
-            while self.pass_gap(env) {}
-            self.catch_up(env.messages);
-            let fresh = (self.cursor.id() < env.flow.id).then_some(self.cursor.id());
-            let Some(oldest) = self.waiting.first().copied().into_iter().chain(fresh).min() else { break };
-            if fresh == Some(oldest) {
-                match env.messages.find(oldest, self.cursor.chunk()) {
-                    Found::Absent(chunk) => {
-                        absent = Some(Absent(chunk));
-                        continue;
-                    }
-                    Found::Record(record) => {
-                        let size = record.body.len() as u32;
-                        env.messages.step(&mut self.cursor, size);
-                    }
-                    Found::Gone => env.messages.step(&mut self.cursor, 0),
-                }
-            } else {
-                self.remove_waiting(oldest, env);
-                ids.push(oldest);
-            }
-            self.counts.dropped += 1;
-        }
-        let (cursor, count) = (self.cursor.mark(), self.counts.dropped - before);
-        if count > 0 {
-            let (ids, from) = (ids.into_iter().collect(), self.tell());
-            env.journal(|channel| Event::Dropped { channel, from, cursor, ids, count });
-        }
-        absent.map_or(Ok(()), Err)
-    }
-
-    /// A message's time to live has run out. In flight, it may still be finished.
-    pub(crate) fn expire(&mut self, id: u64, size: u32, env: &mut Env<'_>) {
-        match self.by_id.get(&id).map(|&slot| (slot, self.entries[slot as usize].spot)) {
-            Some((_, Spot::InFlight(_))) => return,
-            Some((slot, _)) => self.remove(slot, env),
-            None if self.waiting.contains(&id) => self.remove_waiting(id, env),
-            None if self.dead.contains_key(&id) => return,
-            None if id >= self.cursor.id() && id < env.flow.id && self.gaps.end_of(id).is_none() => {
-                self.skip(Gap { from: id, to: id + 1, bytes: size.into() });
-                // Without consumers nobody else would let go of the memory.
-                while self.pass_gap(env) {}
-            }
-            None => return,
-        }
-        self.counts.expired += 1;
-    }
-
-    /// A message that must wait for its time departs from the order before the cursor comes there.
-    pub(crate) fn defer_ahead(&mut self, facts: &Facts, env: &mut Env<'_>) {
-        let Some(due) = facts.due.map(Time::from_nanos).filter(|due| *due > env.now) else { return };
-        if let Some(key) = self.queue_of(facts.key) {
-            self.join_key(key, facts.id);
-        }
-        let slot = self.depart(facts, env);
-        self.defer(slot, due);
     }
 
     /// Makes an entry, in flight or deferred next. The message is where the cursor is or after, or has just been passed.
@@ -598,35 +503,5 @@ impl Channel {
             self.departed_bytes -= u64::from(entry.size);
         }
         entry
-    }
-
-    /// Moves the cursor past one gap, entry or dead letter, where it stands before one.
-    fn pass_gap(&mut self, env: &mut Env<'_>) -> bool {
-        let Mark { id, bytes: before } = self.cursor.mark();
-        if id >= env.flow.id {
-            return false;
-        }
-        if let Some((end, bytes)) = self.gaps.pass(id) {
-            env.messages.advance(&mut self.cursor, Mark { id: end, bytes: before + bytes });
-            return true;
-        }
-        if self.ahead > 0
-            && let Some(&slot) = self.by_id.get(&id)
-        {
-            let size = self.entries[slot as usize].size;
-            self.ahead -= 1;
-            self.departed_bytes += u64::from(size);
-            env.messages.step(&mut self.cursor, size);
-            return true;
-        }
-        if self.dead_ahead > 0
-            && let Some(&Dead { size, .. }) = self.dead.get(&id)
-        {
-            self.dead_ahead -= 1;
-            self.dead_ahead_bytes -= u64::from(size);
-            env.messages.step(&mut self.cursor, size);
-            return true;
-        }
-        false
     }
 }

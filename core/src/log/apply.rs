@@ -1,6 +1,6 @@
 //! What each frame of a log does to the image of its topic.
 //!
-//! Nothing here can fail. Where a frame was lost before this one, it does what makes no other message disappear: what
+//! Nothing here can fail, whatever the numbers are: a log may come from somebody else. Where a frame was lost before this one, it does what makes no other message disappear: what
 //! a channel read in the part that is missing is due again.
 
 use super::event::{Event, Facts, Ids, Mark};
@@ -45,11 +45,11 @@ impl TopicImage {
             self.miss(Mark { id: facts.id, bytes: before });
         }
         let chunk = self.chunk(segment);
-        chunk.log_bytes += log_bytes;
+        chunk.log_bytes = chunk.log_bytes.saturating_add(log_bytes);
         chunk.last_at = at;
-        self.next = Mark { id: facts.id + 1, bytes: before + u64::from(facts.size) };
-        self.message_count += 1;
-        self.message_bytes += u64::from(facts.size);
+        self.next = Mark { id: facts.id.saturating_add(1), bytes: before.saturating_add(u64::from(facts.size)) };
+        self.message_count = self.message_count.saturating_add(1);
+        self.message_bytes = self.message_bytes.saturating_add(u64::from(facts.size));
         if facts.due.is_some() {
             self.deferred.push(facts);
         }
@@ -60,7 +60,7 @@ impl TopicImage {
     /// An older message was written again, to this segment, in so many bytes.
     pub fn keep(&mut self, id: u64, log_bytes: u64, segment: u32) {
         let chunk = self.chunk(segment);
-        chunk.log_bytes += log_bytes;
+        chunk.log_bytes = chunk.log_bytes.saturating_add(log_bytes);
         let number = chunk.number;
         self.kept.insert(id, number);
     }
@@ -69,7 +69,7 @@ impl TopicImage {
     fn chunk(&mut self, segment: u32) -> &mut ChunkImage {
         let last = self.chunks.last();
         if last.is_none_or(|chunk| chunk.segment != segment || chunk.log_bytes >= CHUNK_BYTES) {
-            let number = last.map_or(0, |chunk| chunk.number + 1);
+            let number = last.map_or(0, |chunk| chunk.number.saturating_add(1));
             self.chunks.push(ChunkImage { number, segment, first: self.next, ..ChunkImage::default() });
         }
         self.chunks.last_mut().expect("there is one now")
@@ -99,7 +99,7 @@ impl TopicImage {
         for channel in self.channels.values_mut() {
             for gap in self.backlog_voids.iter().filter(|gap| gap.from >= channel.cursor.id) {
                 add_gap(&mut channel.gaps, *gap);
-                channel.since += gap.to - gap.from;
+                channel.since = channel.since.saturating_add(gap.to.saturating_sub(gap.from));
             }
             for facts in &self.deferred {
                 if facts.id >= channel.cursor.id
@@ -152,7 +152,7 @@ impl TopicImage {
         let gap = Gap { from: self.flow.id, to: to.id, bytes: to.bytes.saturating_sub(self.flow.bytes) };
         for channel in self.channels.values_mut() {
             add_gap(&mut channel.gaps, gap);
-            channel.since += gap.to - gap.from;
+            channel.since = channel.since.saturating_add(gap.to.saturating_sub(gap.from));
         }
         add_gap(&mut self.voids, gap);
         self.flow = to;
@@ -190,22 +190,22 @@ impl ChannelImage {
                 } else {
                     leased
                 };
-                for (id, delivery) in leased.iter().zip(*delivery..) {
-                    self.lease(id, delivery, SpotImage::InFlight { until: *until, at: *at });
+                for (id, nth) in leased.iter().zip(0..) {
+                    self.lease(id, delivery.saturating_add(nth), SpotImage::InFlight { until: *until, at: *at });
                 }
             }
             Event::Passed { at, from, cursor, departed, .. } => self.read_on(*from, *cursor, departed, *at),
             Event::Touched { until, ids, .. } => ids.iter().for_each(|id| self.touch(id, *until)),
             Event::Finished { ids, .. } => ids.iter().for_each(|id| {
-                self.finished += 1;
+                self.finished = self.finished.saturating_add(1);
                 self.remove(id);
             }),
             Event::Requeued { id, due, .. } => {
-                self.requeued += 1;
+                self.requeued = self.requeued.saturating_add(1);
                 self.put(*id, due.map_or(SpotImage::Ready, |until| SpotImage::Deferred { until }));
             }
             Event::TimedOut { ids, .. } => ids.iter().for_each(|id| {
-                self.timed_out += 1;
+                self.timed_out = self.timed_out.saturating_add(1);
                 self.put(id, SpotImage::Ready);
             }),
             Event::Died { ids, timed_out, .. } => ids.iter().for_each(|id| self.die(id, *timed_out)),
@@ -213,7 +213,7 @@ impl ChannelImage {
             Event::Redriven { at, ids, .. } => ids.iter().for_each(|id| self.redrive(id, *at)),
             Event::Dropped { from, cursor, ids, count, .. } => {
                 self.read_on(*from, *cursor, &[], 0);
-                self.dropped += count;
+                self.dropped = self.dropped.saturating_add(*count);
                 ids.iter().for_each(|id| self.remove(id));
             }
             Event::Sought { to, gaps, .. } => {
@@ -265,7 +265,7 @@ impl ChannelImage {
     }
 
     fn lease(&mut self, id: u64, delivery: u64, spot: SpotImage) {
-        self.next_delivery = self.next_delivery.max(delivery + 1);
+        self.next_delivery = self.next_delivery.max(delivery.saturating_add(1));
         if let Some(entry) = self.entry(id) {
             entry.attempts = entry.attempts.saturating_add(1);
             (entry.delivery, entry.spot) = (delivery, spot);
@@ -290,12 +290,13 @@ impl ChannelImage {
         let facts = entry.or_else(|| self.held.remove(&id)).or_else(|| self.dead.remove(&id).map(|dead| dead.facts));
         if id >= self.cursor.id {
             let bytes = facts.map_or(0, |facts| u64::from(facts.size));
-            add_gap(&mut self.gaps, Gap { from: id, to: id + 1, bytes });
+            add_gap(&mut self.gaps, Gap { from: id, to: id.saturating_add(1), bytes });
         }
     }
 
     fn die(&mut self, id: u64, timed_out: bool) {
-        *(if timed_out { &mut self.timed_out } else { &mut self.requeued }) += 1;
+        let count = if timed_out { &mut self.timed_out } else { &mut self.requeued };
+        *count = count.saturating_add(1);
         self.entry(id);
         if let Some(EntryImage { facts, attempts, delivery, .. }) = self.entries.remove(&id) {
             self.dead.insert(id, DeadImage { facts, attempts, delivery });
@@ -305,7 +306,7 @@ impl ChannelImage {
     fn redrive(&mut self, id: u64, at: u64) {
         let Some(&DeadImage { facts, delivery, .. }) = self.dead.get(&id) else { return };
         if facts.expires.is_some_and(|expires| expires <= at) {
-            self.expired += 1;
+            self.expired = self.expired.saturating_add(1);
             return self.remove(id);
         }
         self.dead.remove(&id);
@@ -333,11 +334,11 @@ pub(crate) fn add_gap(gaps: &mut alloc::vec::Vec<Gap>, gap: Gap) {
     if gaps.get(place + 1).is_some_and(|next| next.from <= gap.to) {
         let next = gaps.remove(place + 1);
         gaps[place].to = next.to.max(gap.to);
-        gaps[place].bytes += next.bytes;
+        gaps[place].bytes = gaps[place].bytes.saturating_add(next.bytes);
     }
     if place > 0 && gaps[place - 1].to >= gap.from {
         let own = gaps.remove(place);
         gaps[place - 1].to = gaps[place - 1].to.max(own.to);
-        gaps[place - 1].bytes += own.bytes;
+        gaps[place - 1].bytes = gaps[place - 1].bytes.saturating_add(own.bytes);
     }
 }

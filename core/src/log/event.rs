@@ -38,7 +38,7 @@ impl FromIterator<u64> for Ids {
         let mut rows: Vec<(u64, u64)> = Vec::new();
         for id in ids {
             match rows.last_mut() {
-                Some((first, count)) if *first + *count == id => *count += 1,
+                Some((first, count)) if first.checked_add(*count) == Some(id) => *count += 1,
                 _ => rows.push((id, 1)),
             }
         }
@@ -203,6 +203,11 @@ pub enum Event {
 }
 
 impl Event {
+    /// The event of a frame's payload.
+    pub fn read(payload: &[u8]) -> Option<Self> {
+        postcard::from_bytes(payload).ok()
+    }
+
     /// Whether it is written twice: what is said once, and needed for long.
     pub(crate) fn is_vital(&self) -> bool {
         matches!(

@@ -50,6 +50,13 @@ pub struct TopicImage {
     pub channels: BTreeMap<u32, ChannelImage>,
 }
 
+impl TopicImage {
+    /// The image of a snapshot's payload.
+    pub fn read(payload: &[u8]) -> Option<Self> {
+        postcard::from_bytes(payload).ok()
+    }
+}
+
 /// The options of a topic; durations in nanoseconds, zero for none or no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicSettings {

@@ -1,7 +1,8 @@
 //! A topic's log: how what happens to a topic becomes bytes, and bytes become the topic again.
 //!
 //! Read in this order: [`frame`] (the bytes of a segment), [`event`] (what can happen), [`image`] (a topic as plain
-//! data) and [`apply`] (what an event does to it), [`journal`] (writing), [`recovery`] and [`load`] (reading). All of
+//! data) and [`apply`] (what an event does to it), [`journal`] (writing), [`recovery`] and [`load`] (reading). A whole log
+//! in one file is an [`export`]. All of
 //! it is free of I/O. The host has the files: it [appends](Append), [reads](Read), [forgets](Forget) and
 //! [deletes](Delete) what an engine says.
 //!
@@ -19,6 +20,7 @@
 pub mod apply;
 pub(crate) mod crc;
 pub mod event;
+pub mod export;
 pub mod frame;
 pub mod image;
 pub(crate) mod journal;

@@ -162,7 +162,7 @@ impl Recovery {
         match frame.kind {
             Kind::Snapshot | Kind::SnapshotCopy => {
                 if self.image.is_none() {
-                    self.image = postcard::from_bytes(frame.payload).ok();
+                    self.image = TopicImage::read(frame.payload);
                     self.headless |= self.image.is_none() && frame.kind == Kind::SnapshotCopy;
                 }
             }
@@ -180,7 +180,7 @@ impl Recovery {
     }
 
     fn event(&mut self, frame: &Frame<'_>) {
-        let Ok(event) = postcard::from_bytes::<Event>(frame.payload) else {
+        let Some(event) = Event::read(frame.payload) else {
             let length = frame.end() - frame.offset;
             let damage = Damage { segment: self.header.number, offset: frame.offset, length, kind: Some(frame.kind) };
             return self.damage.push(damage);

@@ -85,15 +85,4 @@ impl Messages {
         self.free(number);
         self.pop_freed();
     }
-
-    /// Lets go of all that nobody needs: to be called once all cursors and pins of a recovered topic are there.
-    pub(crate) fn sweep(&mut self) {
-        for id in self.aside.iter().filter(|(_, aside)| aside.pins == 0).map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.forget_aside(id);
-        }
-        for number in self.front..self.low {
-            self.let_go(number);
-        }
-        self.pop_freed();
-    }
 }

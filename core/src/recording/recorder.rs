@@ -85,9 +85,9 @@ impl Recorder {
         Taken { inputs: mem::replace(&mut tape.inputs, empty), torn: tape.torn }
     }
 
-    /// How many bytes wait to be taken.
-    pub fn waiting(&self) -> usize {
-        self.tape.as_ref().map_or(0, |tape| tape.inputs.len())
+    /// Whether there is something to be taken.
+    pub fn has_inputs(&self) -> bool {
+        self.tape.as_ref().is_some_and(|tape| tape.torn || !tape.inputs.is_empty())
     }
 
     fn note<'a>(&mut self, now: Time, input: impl FnOnce() -> Input<'a>) {

@@ -153,6 +153,11 @@ impl Topic {
         self.forget_segments()
     }
 
+    /// Whether what it has not handed over is more than messages that are ready.
+    pub(crate) fn hands_over_exceptions(&self) -> bool {
+        !self.deferred.is_empty() || self.backlog_voids.ids() > 0
+    }
+
     /// Old segments that nobody needs, once it is durable that nobody does.
     fn forget_segments(&mut self) -> Option<Work> {
         let first = self.messages.first_segment();
@@ -227,7 +232,7 @@ impl Topic {
     /// The topic that a log tells of, whose end is `journal`.
     pub(crate) fn open(
         name: Name<'static>,
-        recovered: Recovered,
+        recovered: &Recovered,
         mut journal: Journal,
         now: Time,
         limits: &Limits,

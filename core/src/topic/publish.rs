@@ -22,15 +22,17 @@ impl Topic {
             Messages::Same(bodies, options) => {
                 let sizes = bodies.iter().map(|body| body.len() as u64).sum();
                 self.admit(bodies.len() as u64, sizes, now, limits)?;
-                self.remember(publish.dedup.as_deref(), bodies.len(), now, limits);
+                if !bodies.is_empty() {
+                    let accepted = Accepted { first: self.messages.end().id, count: bodies.len() as u32 };
+                    self.remember(publish.dedup.as_deref(), accepted, now, limits);
+                }
                 self.publish_same(bodies, options, now, limits)
             }
             Messages::Each(messages) => {
                 let new = self.without_duplicates(messages);
                 let sizes = new.iter().map(|message| message.body.len() as u64).sum();
                 self.admit(new.len() as u64, sizes, now, limits)?;
-                self.remember(publish.dedup.as_deref(), new.len(), now, limits);
-                self.publish_each(messages, &new, now, limits)
+                self.publish_each(messages, &new, publish.dedup.as_deref(), now, limits)
             }
         };
         self.hand_over(now, limits);
@@ -40,13 +42,12 @@ impl Topic {
         Ok(published)
     }
 
-    /// Remembers that so many messages, which come next, were published under a key.
-    fn remember(&mut self, key: Option<&str>, count: usize, now: Time, limits: &Limits) {
-        let Some(key) = key.filter(|_| count > 0) else { return };
-        let (first, count) = (self.messages.end().id, count as u32);
-        self.dedup.insert(key, Accepted { first, count }, now, limits.dedup_window);
+    /// Remembers what is published under a key; of that, at least the last message comes next.
+    fn remember(&mut self, key: Option<&str>, accepted: Accepted, now: Time, limits: &Limits) {
+        let Some(key) = key else { return };
+        self.dedup.insert(key, accepted, now, limits.dedup_window);
         if let Some(log) = &mut self.log {
-            let until = (now + limits.dedup_window).as_nanos();
+            let (until, Accepted { first, count }) = ((now + limits.dedup_window).as_nanos(), accepted);
             log.journal().event_of_publish(&Event::Deduplicated { key: key.into(), first, count, until });
         }
     }
@@ -71,6 +72,7 @@ impl Topic {
         &mut self,
         messages: &[NewMessage<'_>],
         new: &[&NewMessage<'_>],
+        dedup: Option<&str>,
         now: Time,
         limits: &Limits,
     ) -> Published {
@@ -80,7 +82,11 @@ impl Topic {
         }
         let first = self.messages.end().id;
         for (index, message) in new.iter().enumerate() {
-            self.remember(message.dedup.as_deref(), 1, now, limits);
+            let id = self.messages.end().id;
+            self.remember(message.dedup.as_deref(), Accepted { first: id, count: 1 }, now, limits);
+            if index + 1 == new.len() {
+                self.remember(dedup, Accepted { first, count: new.len() as u32 }, now, limits);
+            }
             let headers = header_block(&message.options);
             let record = Record { body: &message.body, ..record(&message.options, &headers, now) };
             self.append(&record, index + 1 < new.len(), limits);

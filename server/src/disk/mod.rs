@@ -41,6 +41,7 @@ use crate::span::Span;
 use bell::Bell;
 pub use dir::{DataDir, Unusable};
 use files::Reach;
+pub use open::{Segment, replay};
 use reader::Readers;
 
 /// The engines whose logs are kept here, as the disk sees them. Every method locks one shard for a moment.

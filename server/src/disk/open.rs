@@ -20,9 +20,12 @@ const WINDOW: u64 = 1024 * 1024;
 const THREADS: usize = 2;
 
 /// A segment of a log that is being opened.
-struct Segment {
-    path: PathBuf,
-    header: SegmentHeader,
+#[derive(Clone, Debug)]
+pub struct Segment {
+    /// Its file.
+    pub path: PathBuf,
+    /// What that begins with.
+    pub header: SegmentHeader,
 }
 
 impl DataDir {
@@ -166,8 +169,9 @@ fn set_aside(path: &Path) -> Result<(), Unusable> {
     path.parent().map_or(Ok(()), sync_directory).map_err(failed)
 }
 
-/// Replays a log from its last snapshot that can be read. None where the last segment has nothing at all.
-fn replay(name: &Name<'_>, segments: &[Segment], buffer: &mut Vec<u8>) -> io::Result<Option<Recovered>> {
+/// Replays a log, of one segment or more, from its last snapshot that can be read. None where the last segment has
+/// nothing at all. The buffer is for whatever is read; it is emptied before.
+pub fn replay(name: &Name<'_>, segments: &[Segment], buffer: &mut Vec<u8>) -> io::Result<Option<Recovered>> {
     for start in (0..segments.len()).rev() {
         let mut recovery = Recovery::begin(segments[start].header);
         if !feed_all(&mut recovery, &segments[start..], buffer)? {

@@ -11,6 +11,7 @@ use super::ops::START_SECS;
 use super::sides::{limits, model_limits, real};
 use super::{Coverage, Mismatch, Op, Template, compare};
 use crate::http::Answer as Real;
+use crate::instant_log::InstantLog;
 use crate::model::answer::{Answer, Event, Format};
 use crate::model::{Model, Nanos, Ticket, Wire};
 
@@ -55,6 +56,8 @@ type Place = (String, String);
 
 struct Runner<'a> {
     engine: Engine,
+    /// The log of the core, for one that has one.
+    log: Option<InstantLog>,
     model: Model,
     now: Nanos,
     last_ticket: Ticket,
@@ -73,8 +76,16 @@ impl<'a> Runner<'a> {
     fn new(seed: u64, coverage: &'a mut Coverage, tamper: Option<Tamper<'a>>) -> Self {
         let limits = limits();
         let model = Model::new(model_limits(&limits));
+        let config = Config { limits, started: Time::from_secs(START_SECS), ..Config::default() };
+        // A log changes nothing of what the core answers: every other seed has one.
+        let logged = seed % 2 == 1;
         Runner {
-            engine: Engine::new(Config { limits, started: Time::from_secs(START_SECS), ..Config::default() }, seed),
+            engine: if logged {
+                Engine::with_log(config, seed, InstantLog::small())
+            } else {
+                Engine::new(config, seed)
+            },
+            log: logged.then(InstantLog::default),
             model,
             now: Time::from_secs(START_SECS).as_nanos(),
             last_ticket: 0,
@@ -233,7 +244,11 @@ impl<'a> Runner<'a> {
 
     /// Takes out what the core wants done.
     fn drain(&mut self) {
-        while let Some(output) = self.engine.poll_output() {
+        loop {
+            if let Some(log) = &mut self.log {
+                log.write(&mut self.engine, Time::from_nanos(self.now));
+            }
+            let Some(output) = self.engine.poll_output() else { return };
             let (ticket, got) = match output {
                 Output::Respond(ticket, response) => (ticket, Got::Answer(real(response))),
                 Output::Open(ticket, response) => (ticket, Got::Open(real(response))),
@@ -246,7 +261,13 @@ impl<'a> Runner<'a> {
                     self.engine.handle_parcel(Time::from_nanos(self.now), parcel);
                     continue;
                 }
-                Output::Configured(..) | Output::Read(_) => continue,
+                Output::Read(read) => {
+                    let loaded = self.log.as_ref().and_then(|log| log.read(&read));
+                    let loaded = Some(loaded.expect("what the core needs is in its log"));
+                    self.engine.handle_read(Time::from_nanos(self.now), &read, loaded);
+                    continue;
+                }
+                Output::Configured(..) => continue,
             };
             self.got.entry(ticket).or_default().push_back(got);
         }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Mismatch, Op};
+use super::Mismatch;
 
 /// How long a shorter run is looked for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -11,12 +11,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 ///
 /// # Panics
 /// Where the operations do not fail.
-pub fn shrink(ops: &[Op], run: impl Fn(&[Op]) -> Result<(), Mismatch>) -> (Vec<Op>, Mismatch) {
+pub fn shrink<T: Clone>(ops: &[T], run: impl Fn(&[T]) -> Result<(), Mismatch>) -> (Vec<T>, Mismatch) {
     let began = Instant::now();
     let mut best = ops.to_vec();
     let mut mismatch = run(ops).expect_err("operations that fail are to be made shorter");
     let kind = mismatch.kind();
-    let fails = |ops: &[Op]| run(ops).err().filter(|found| found.kind() == kind);
+    let fails = |ops: &[T]| run(ops).err().filter(|found| found.kind() == kind);
     let mut size = best.len().div_ceil(2);
     while size > 0 {
         let mut at = 0;

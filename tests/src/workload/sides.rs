@@ -31,7 +31,7 @@ pub(super) fn model_limits(limits: &Limits) -> model::Limits {
 }
 
 /// A response of the core as any client would see it.
-pub(super) fn real(response: Response) -> Real {
+pub fn real(response: Response) -> Real {
     let headers = response.headers.into_iter().map(|(field, value)| (field.name().into(), value.into_bytes()));
     Real { status: response.status, headers: headers.collect(), body: response.body.into_bytes() }
 }

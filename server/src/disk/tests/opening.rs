@@ -1,0 +1,169 @@
+//! What is found at a start: whole, unfinished, damaged, or not ours.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::super::{DataDir, Sync};
+use super::fake::{Bench, Topic, file, recover};
+
+/// A topic in two segments, written and left in peace.
+fn written(path: &Path) -> Topic {
+    let bench = Bench::start(path, Sync::Always);
+    let mut topic = Topic::new(0, 1, "t");
+    topic.publish(10, 100);
+    topic.begin();
+    topic.publish(10, 100);
+    bench.write_and_wait(&mut topic);
+    bench.stop();
+    topic
+}
+
+fn home() -> (tempfile::TempDir, PathBuf) {
+    let home = tempfile::tempdir().expect("a directory can be made");
+    let path = home.path().join("data");
+    (home, path)
+}
+
+fn refusal(path: &Path) -> String {
+    DataDir::open(path).expect_err("it is not to be used").to_string()
+}
+
+#[test]
+fn a_second_server_is_told_so() {
+    let (_home, path) = home();
+    let bench = Bench::start(&path, Sync::Always);
+    let said = refusal(&path);
+    assert!(said.contains("another server") && said.contains(path.to_str().expect("it is plain")), "{said}");
+    bench.stop();
+    DataDir::open(&path).expect("it is free again");
+}
+
+#[test]
+fn what_is_not_ours_is_left_alone() {
+    let (_home, path) = home();
+    fs::create_dir(&path).expect("a directory can be made");
+    fs::write(path.join("letter"), "").expect("a file can be made");
+    assert!(refusal(&path).contains("letter"));
+    assert!(refusal(&path.join("letter")).contains("is a file"));
+    fs::write(path.join("lock"), "shelfmq data 2\n").expect("a file can be made");
+    assert!(refusal(&path).contains("version 2"));
+    fs::write(path.join("lock"), "ours").expect("a file can be made");
+    assert!(refusal(&path).contains("something else"));
+    fs::remove_file(path.join("lock")).expect("it is there");
+    fs::rename(path.join("letter"), path.join("lost+found")).expect("it can be renamed");
+    DataDir::open(&path).expect("a new file system is as good as empty");
+}
+
+#[test]
+fn a_torn_end_is_cut_off() {
+    let (_home, path) = home();
+    let mut topic = written(&path);
+    let last = file(&path, &topic, 2);
+    let whole = fs::read(&last).expect("it is there");
+    let start = topic.segments[1].frames.last().expect("it has some").start as usize;
+    for cut in [start + 1, start + 20, whole.len() - 1] {
+        fs::write(&last, &whole[..cut]).expect("it can be written");
+        let found = recover(&path).expect("it can be opened");
+        assert_eq!((found[0].end, found[0].torn), (start as u64, (cut - start) as u64));
+        assert!(found[0].damage.is_empty());
+        assert_eq!(fs::read(&last).expect("it is there"), whole[..start]);
+    }
+    fs::write(&last, [&whole[..], &[0; 3_000_000]].concat()).expect("it can be written");
+    topic.reopened(1, &recover(&path).expect("it can be opened")[0]);
+    assert_eq!(fs::read(&last).expect("it is there"), whole);
+}
+
+#[test]
+fn damage_in_the_middle_is_reported_and_stays() {
+    let (_home, path) = home();
+    let topic = written(&path);
+    let last = file(&path, &topic, 2);
+    let mut bytes = fs::read(&last).expect("it is there");
+    let hit = topic.segments[1].frames[4];
+    bytes[hit.start as usize + 40] ^= 1;
+    fs::write(&last, &bytes).expect("it can be written");
+    let found = recover(&path).expect("it can be opened");
+    let damage = found[0].damage.first().expect("it was found");
+    assert_eq!((damage.segment, damage.offset, damage.length), (2, hit.start, hit.end - hit.start));
+    assert_eq!((found[0].image.next.id, found[0].torn), (topic.next, 0));
+}
+
+#[test]
+fn without_the_last_snapshot_the_segment_before_is_read() {
+    let (_home, path) = home();
+    let topic = written(&path);
+    let last = file(&path, &topic, 2);
+    let mut bytes = fs::read(&last).expect("it is there");
+    let first = topic.segments[1].frames[0].start as usize;
+    (44..first).step_by(8).for_each(|at| bytes[at] ^= 1);
+    fs::write(&last, &bytes).expect("it can be written");
+    let found = recover(&path).expect("it can be opened");
+    assert_eq!((found[0].image.next.id, found[0].headless), (topic.next, false));
+    assert_eq!((found[0].header.number, found[0].end), (2, bytes.len() as u64));
+    fs::remove_file(file(&path, &topic, 1)).expect("it is there");
+    let found = recover(&path).expect("it can be opened");
+    assert_eq!((found[0].image.next.id, found[0].headless), (topic.next, true));
+}
+
+#[test]
+fn what_was_only_begun_is_removed() {
+    let (_home, path) = home();
+    let mut topic = written(&path);
+    let directory = path.join("topics/t.topic");
+    let third = file(&path, &topic, 3);
+    // Nothing, a part of a header, unwritten bytes, a header alone, a snapshot that ends too soon.
+    let mut header = topic.segments[1].header;
+    header.number = 3;
+    let header = header.to_bytes();
+    for begun in [&[][..], &header[..20], &[0; 44], &[0; 4096], &header[..], &[&header[..], &[0; 4096]].concat()] {
+        fs::write(&third, begun).expect("a file can be made");
+        fs::write(directory.join("00000004.log.tmp"), "x").expect("a file can be made");
+        topic.reopened(1, &recover(&path).expect("it can be opened")[0]);
+        assert!(!third.exists() && !directory.join("00000004.log.tmp").exists());
+    }
+    let begun = path.join("topics/begun.topic");
+    fs::create_dir(&begun).expect("a directory can be made");
+    fs::write(begun.join("00000001.log"), &header[..20]).expect("a file can be made");
+    assert_eq!(recover(&path).expect("it can be opened").len(), 1);
+    assert!(!begun.exists());
+}
+
+#[test]
+fn a_log_that_cannot_be_told_is_an_error_that_names_the_file() {
+    let cases: [(&str, fn(&mut Vec<u8>), &str); 3] = [
+        ("00000001.log", |bytes| bytes[0] ^= 1, "first bytes are damaged"),
+        ("00000002.log", |bytes| bytes[20] ^= 1, "header is damaged"),
+        ("00000001.log", |bytes| bytes.truncate(30), "no header"),
+    ];
+    for (name, damage, why) in cases {
+        let (_home, path) = home();
+        written(&path);
+        let file = path.join("topics/t.topic").join(name);
+        let mut bytes = fs::read(&file).expect("it is there");
+        damage(&mut bytes);
+        fs::write(&file, bytes).expect("it can be written");
+        let said = recover(&path).expect_err("it cannot be opened");
+        assert!(said.contains(name) && said.contains(why) && said.contains("log repair"), "{said}");
+    }
+}
+
+#[test]
+fn a_missing_or_misnamed_segment_is_an_error() {
+    let (_home, path) = home();
+    let mut topic = written(&path);
+    topic.reopened(7, &recover(&path).expect("it can be opened")[0]);
+    let bench = Bench::start(&path, Sync::Always);
+    topic.begin();
+    bench.write_and_wait(&mut topic);
+    bench.stop();
+    fs::rename(file(&path, &topic, 2), path.join("aside")).expect("it can be renamed");
+    let said = recover(&path).expect_err("it cannot be opened");
+    assert!(said.contains("00000002 is missing"), "{said}");
+    fs::copy(file(&path, &topic, 1), file(&path, &topic, 2)).expect("it can be copied");
+    let said = recover(&path).expect_err("it cannot be opened");
+    assert!(said.contains("00000002.log: it says that it is segment 00000001"), "{said}");
+    fs::rename(path.join("aside"), file(&path, &topic, 2)).expect("it can be renamed");
+    fs::rename(path.join("topics/t.topic"), path.join("topics/u.topic")).expect("it can be renamed");
+    let said = recover(&path).expect_err("it cannot be opened");
+    assert!(said.contains("another name, \"t\""), "{said}");
+}

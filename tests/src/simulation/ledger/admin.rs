@@ -1,0 +1,162 @@
+//! What happens to topics and channels as a whole.
+
+use super::{Channel, Ledger, Message, Nanos, Seq, Status, Topic};
+use crate::model::Wire;
+use crate::simulation::value;
+
+/// Where dead letters go.
+const DEAD_LETTERS: &str = "d";
+
+impl Ledger {
+    /// A request that changes a topic or a channel is sent; answers its number.
+    pub fn administer(&mut self, wire: &Wire) -> Seq {
+        let seq = self.next_seq();
+        self.admin.push((seq, wire.clone(), false));
+        let name = value(&wire.query, "topic").unwrap_or_default().to_owned();
+        if name == DEAD_LETTERS && wire.path != "/topic/create" {
+            // Letters that nobody has seen yet may be among what goes.
+            self.topics.values_mut().flat_map(|topic| topic.channels.values_mut()).for_each(Channel::give_up_letters);
+        }
+        match wire.path.as_str() {
+            "/topic/delete" => drop(self.topics.remove(&name)),
+            "/topic/create" => {
+                let topic = self.topics.entry(name).or_insert_with(|| Topic { life: seq, ..Topic::default() });
+                topic.configure(&wire.query);
+            }
+            _ => {
+                if let Some(topic) = self.topics.get_mut(&name) {
+                    topic.administer(wire, seq, self.now, &self.messages);
+                }
+            }
+        }
+        seq
+    }
+
+    /// Such a request is answered.
+    pub fn administered(&mut self, seq: Seq, status: u16) {
+        if status != 200 {
+            return;
+        }
+        let Some((_, wire, answered)) = self.admin.iter_mut().find(|(known, ..)| *known == seq) else { return };
+        *answered = true;
+        let topic = value(&wire.query, "topic").unwrap_or_default();
+        if let Some(topic) = self.topics.get_mut(topic).filter(|topic| topic.life <= seq) {
+            topic.durable = topic.durable.max(seq);
+        }
+        if self.sync == super::Sync::Always {
+            self.admin.retain(|(.., answered)| !answered);
+        }
+    }
+}
+
+impl Topic {
+    fn configure(&mut self, query: &str) {
+        let number = |name| value(query, name).and_then(|text| text.trim_end_matches('h').parse::<u64>().ok());
+        if let Some(hours) = number("retain") {
+            self.retain = hours * 3_600_000_000_000;
+        }
+        self.limited |= number("max_messages").is_some_and(|max| max > 0);
+    }
+
+    fn administer(&mut self, wire: &Wire, seq: Seq, now: Nanos, messages: &[Message]) {
+        let name = value(&wire.query, "channel").unwrap_or_default();
+        match wire.path.as_str() {
+            "/topic/config" => return self.configure(&wire.query),
+            "/topic/pause" => return self.paused = true,
+            "/topic/unpause" => {
+                self.paused = false;
+                return self.hand_over(false);
+            }
+            "/topic/empty" => return self.backlog.clear(),
+            "/channel/create" if !self.channels.contains_key(name) => {
+                let start = value(&wire.query, "start").is_some();
+                let goes_back = start || !self.backlog.is_empty();
+                self.channels.insert(name.into(), Channel { made: seq, goes_back, ..Channel::default() });
+                self.hand_over(start);
+            }
+            "/channel/delete" => return drop(self.channels.remove(name)),
+            _ => {}
+        }
+        let retain = self.retain;
+        let kept_since = if retain == 0 { Nanos::MAX } else { now.saturating_sub(retain) + 1_000_000_000 };
+        let Some(channel) = self.channels.get_mut(name) else { return };
+        match wire.path.as_str() {
+            "/channel/create" | "/channel/config" => channel.configure(&wire.query),
+            "/channel/pause" => channel.paused = true,
+            "/channel/unpause" => channel.paused = false,
+            "/channel/empty" => channel.empty(seq),
+            "/channel/seek" => channel.seek(value(&wire.query, "to") == Some("earliest"), kept_since, messages),
+            "/channel/redrive" => channel.redrive(),
+            "/dead/empty" => channel.empty_dead(),
+            _ => {}
+        }
+    }
+}
+
+impl Channel {
+    fn configure(&mut self, query: &str) {
+        for option in ["max_attempts", "max_in_flight", "ordered", "dead_letter"] {
+            let Some(text) = value(query, option) else { continue };
+            self.options.insert(option.into(), text.into());
+            match option {
+                "ordered" => self.ordered = text == "true" && self.fates.values().all(|fate| !fate.delivered),
+                "max_attempts" => {
+                    let attempts = text.parse().expect("the workload writes numbers");
+                    let known = if self.attempts == 0 { attempts } else { self.attempts };
+                    self.attempts = if attempts == 0 { known } else { known.min(attempts) };
+                }
+                "dead_letter" => self.forwards |= !text.is_empty(),
+                _ => {}
+            }
+        }
+    }
+
+    fn empty(&mut self, seq: Seq) {
+        for fate in self.fates.values_mut() {
+            (fate.owed, fate.receipt, fate.until) = (false, None, 0);
+            if self.attempts == 0 {
+                fate.finished = Some(seq);
+            }
+        }
+    }
+
+    fn seek(&mut self, to_earliest: bool, kept_since: Nanos, messages: &[Message]) {
+        self.goes_back = true;
+        self.highest = 0;
+        for (number, fate) in &mut self.fates {
+            let message = &messages[*number];
+            let untouched = fate.owed && !fate.delivered && message.due == 0 && message.key.is_none();
+            let is_kept = message.status == Status::Acked && message.at > kept_since && message.copy_of.is_none();
+            let dead = self.attempts > 0 && fate.attempts >= self.attempts;
+            let owed = to_earliest && (untouched || (is_kept && !dead));
+            *fate = super::Fate { owed, loose: true, ..super::Fate::default() };
+        }
+    }
+
+    /// Whether a message of this fate may be a dead letter.
+    pub(super) fn may_be_dead(&self, fate: &super::Fate) -> bool {
+        self.attempts > 0 && (fate.attempts >= self.attempts || fate.loose)
+    }
+
+    /// What may be a dead letter in another topic is not owed any more.
+    fn give_up_letters(&mut self) {
+        let attempts = self.attempts;
+        for fate in self.fates.values_mut().filter(|_| self.forwards && attempts > 0) {
+            fate.owed &= fate.attempts < attempts && !fate.loose;
+        }
+    }
+
+    fn redrive(&mut self) {
+        let attempts = self.attempts;
+        for fate in self.fates.values_mut().filter(|fate| attempts > 0 && fate.attempts >= attempts) {
+            (fate.sure, fate.exact, fate.loose) = (0, false, true);
+        }
+    }
+
+    fn empty_dead(&mut self) {
+        let attempts = self.attempts;
+        for fate in self.fates.values_mut() {
+            fate.owed &= attempts == 0 || (fate.attempts < attempts && !fate.loose);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Opening what is on the disk, as a host does when it starts.
+
+use shelfmq_core::log::frame::{Found, Frames, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, split_message};
+use shelfmq_core::log::{Loaded, Read, Recovered, Recovery};
+
+use super::disk::{Directory, SimDisk};
+use crate::workload::Random;
+
+/// Opens a topic; `None` where there is only what is left of one that was just being made.
+pub fn open(disk: &mut SimDisk, topic: &str, directory: Directory, random: &mut Random) -> Option<Recovered> {
+    let mut segments = disk.segments(directory);
+    // The last segment may be one that was just being made: without a header, or without a snapshot.
+    while let Some(last) = segments.last().copied() {
+        if is_begun(disk.read(directory, last)?) {
+            break;
+        }
+        disk.remove(directory, last);
+        segments.pop();
+    }
+    disk.sync_directory(directory);
+    let Some(last) = segments.len().checked_sub(1) else {
+        disk.remove_directory(topic);
+        disk.sync_root();
+        return None;
+    };
+    let readable = |segment: u32| SegmentHeader::read(disk.read(directory, segment)?).ok();
+    let mut first = last;
+    let mut recovery = Recovery::begin(readable(segments[last])?);
+    let mut fed = feed(&mut recovery, disk.read(directory, segments[last])?, random);
+    while recovery.is_headless() {
+        let before = first.checked_sub(1).and_then(|before| Some((before, readable(segments[before])?)));
+        match before {
+            Some((before, header)) => {
+                first = before;
+                recovery = Recovery::begin(header);
+            }
+            None => {
+                recovery = Recovery::begin(readable(segments[first])?);
+                recovery.without_snapshot(topic);
+            }
+        }
+        fed = feed(&mut recovery, disk.read(directory, segments[first])?, random);
+    }
+    for (index, segment) in segments.iter().enumerate().skip(first + 1) {
+        let bytes = disk.read(directory, *segment)?;
+        let end = disk.read(directory, segments[index - 1])?.len() as u64;
+        recovery.next_segment(SegmentHeader::read(bytes).ok()?, end);
+        fed = feed(&mut recovery, bytes, random);
+    }
+    let rest = disk.read(directory, segments[last])?[fed..].to_vec();
+    let recovered = recovery.finish(topic, &rest);
+    disk.truncate(directory, recovered.header.number, recovered.end);
+    Some(recovered)
+}
+
+/// Whether a segment has more than a header that was written before a crash.
+fn is_begun(bytes: &[u8]) -> bool {
+    let Ok(header) = SegmentHeader::read(bytes) else { return false };
+    let mut frames = Frames::new(header.salt, SEGMENT_HEADER_BYTES as u64, &bytes[SEGMENT_HEADER_BYTES..]);
+    frames.any(|found| matches!(found, Found::Frame(_)))
+}
+
+/// Feeds a segment in windows; answers how many bytes of it are done with.
+fn feed(recovery: &mut Recovery, bytes: &[u8], random: &mut Random) -> usize {
+    let mut at = SEGMENT_HEADER_BYTES;
+    let mut window = 1 + random.below(4096) as usize;
+    loop {
+        let end = (at + window).min(bytes.len());
+        let done = recovery.feed(&bytes[at..end]);
+        at += done;
+        if recovery.is_headless() || (end == bytes.len() && done == 0) {
+            return at;
+        }
+        window = if done == 0 { window * 2 } else { window };
+    }
+}
+
+/// Reads messages back; `None` where the segment is not there.
+pub(super) fn read_back(bytes: Option<&[u8]>, read: &Read) -> Option<Loaded> {
+    let bytes = bytes?;
+    let header = SegmentHeader::read(bytes).ok()?;
+    let (mut start, mut end) = (SEGMENT_HEADER_BYTES as u64, bytes.len() as u64);
+    for found in Frames::new(header.salt, start, &bytes[SEGMENT_HEADER_BYTES..]) {
+        let Found::Frame(frame) = found else { continue };
+        let Some((id, ..)) = split_message(frame.payload).filter(|_| frame.kind == Kind::Message) else { continue };
+        if id < read.from {
+            start = frame.end();
+        } else if id >= read.to {
+            end = frame.offset;
+            break;
+        }
+    }
+    let part = &bytes[start as usize..end.max(start) as usize];
+    Some(Loaded::decode(header.salt, start, part, read.from, read.to))
+}
+
+/// Replays a topic's whole log, from the first segment that is there.
+pub(super) fn replay_all(disk: &SimDisk, topic: &str, directory: Directory) -> Option<Recovered> {
+    let segments = disk.segments(directory);
+    let header = |segment: &u32| SegmentHeader::read(disk.read(directory, *segment)?).ok();
+    let mut recovery = Recovery::begin(header(segments.first()?)?);
+    let mut end = 0;
+    for (index, segment) in segments.iter().enumerate() {
+        let bytes = disk.read(directory, *segment)?;
+        if index > 0 {
+            recovery.next_segment(header(segment)?, end);
+        }
+        recovery.feed(&bytes[SEGMENT_HEADER_BYTES..]);
+        end = bytes.len() as u64;
+    }
+    Some(recovery.finish(topic, &[]))
+}
