@@ -7,12 +7,12 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, ApiError, Call, Code, Decoded, NodeCall, NodeReply, Request, Response, Scope, Stats};
-use crate::broker::{Broker, Event, Gate, Parcel, Survey};
+use crate::broker::{Broker, Event, Gate, Parcel, Sighting, Survey};
 use crate::command::{Context, Filter, Refusal, Reply, Ticket};
 use crate::config::{Config, LogOptions, log_level};
 use crate::directory::Directory;
 use crate::log::image::TopicImage;
-use crate::log::{Loaded, LogId, Read, Recovered, Work};
+use crate::log::{self, Loaded, LogId, Read, Recovered, Work};
 use crate::state;
 use crate::time::Time;
 
@@ -236,6 +236,22 @@ impl Engine {
     /// What a snapshot of a topic would tell now.
     pub fn image_of(&self, topic: &str) -> Option<TopicImage> {
         self.broker.image_of(topic)
+    }
+
+    /// Keeps what happens to this topic, where there is one, until it is taken by [`Engine::heard`]. Changes nothing
+    /// else, and is no part of a checkpoint.
+    pub fn watch(&mut self, topic: &str) {
+        self.broker.watch(topic);
+    }
+
+    /// What happened to a watched topic since the last look, each with the channel's name where it happened in one.
+    pub fn heard(&mut self, topic: &str) -> Vec<(Option<String>, log::event::Event)> {
+        self.broker.heard(topic)
+    }
+
+    /// Where a message is; `None` where there is no such topic.
+    pub fn sight(&self, topic: &str, id: u64) -> Option<Sighting> {
+        self.broker.sight(topic, id)
     }
 
     /// Time has passed. To be called when [`Engine::poll_timeout`] says.

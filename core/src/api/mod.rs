@@ -37,6 +37,8 @@ pub use encode::{encode, refuse};
 pub use errors::{ApiError, Code};
 pub use formats::{encode_leased, heartbeat, stream_chunk, stream_head};
 pub use node::encode_node;
+pub(crate) use stats_text::rfc3339;
+pub use values::instant;
 pub use view::View;
 
 /// An HTTP request as a plain record. A host makes it of whatever its sockets speak.

@@ -21,7 +21,7 @@ use slab::Slab;
 use crate::channel::Search;
 use crate::command::{Command, Context, Filter, Refusal, Refused, Reply, Ticket, TopicStats, Verb};
 use crate::config::Limits;
-use crate::log::LogId;
+use crate::log::{self, LogId};
 use crate::name::Name;
 use crate::pollers::Pollers;
 use crate::schedule::Schedule;
@@ -29,6 +29,8 @@ use crate::seeds::Seeds;
 use crate::time::Time;
 use crate::topic::{Halt, Scene, Topic};
 
+pub use crate::channel::{Place, Whereabouts};
+pub use crate::topic::Sighting;
 use logged::Logs;
 pub use parcel::Parcel;
 use parked::Parked;
@@ -134,6 +136,28 @@ impl Broker {
         self.names.extend(names);
         self.topics.iter_mut().for_each(|(_, topic)| topic.restored());
         self.recount_memory();
+    }
+
+    /// Keeps what happens to this topic, where there is one, until it is [taken](Broker::heard).
+    pub(crate) fn watch(&mut self, topic: &str) {
+        if let Some(&number) = self.names.get(topic) {
+            self.topics[number as usize].heard.get_or_insert_default();
+        }
+    }
+
+    /// What happened to a watched topic since the last look, with the name of the channel that it happened in.
+    pub(crate) fn heard(&mut self, topic: &str) -> Vec<(Option<String>, log::event::Event)> {
+        let Some(topic) = self.names.get(topic).map(|&number| &mut self.topics[number as usize]) else {
+            return Vec::new();
+        };
+        let heard = topic.heard.as_mut().map(core::mem::take).unwrap_or_default();
+        let name = |event: &log::event::Event| event.channel().and_then(|number| topic.channel_name(number));
+        heard.into_iter().map(|event| (name(&event).map(Into::into), event)).collect()
+    }
+
+    /// Where a message is; `None` where there is no such topic.
+    pub(crate) fn sight(&self, topic: &str, id: u64) -> Option<Sighting> {
+        self.names.get(topic).map(|&number| self.topics[number as usize].sight(id))
     }
 
     /// Does what a command asks. The answer to a poll comes as an [`Event`]; its reply is `Waiting`.

@@ -105,6 +105,11 @@ impl Clients {
         }
     }
 
+    /// Its name, and the address that it called from last.
+    pub(super) fn names(&self, id: ClientId) -> (&str, &str) {
+        self.slab.get(id.0 as usize).map_or(("", ""), |client| (&client.name, &client.address))
+    }
+
     /// It waits now.
     pub(super) fn starts_waiting(&mut self, id: ClientId) {
         self.with(id, |client| client.waiting += 1);

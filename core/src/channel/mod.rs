@@ -15,6 +15,7 @@ mod image;
 mod keys;
 mod lease;
 mod look;
+mod place;
 mod settle;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -31,7 +32,7 @@ use crate::command::{ChannelChanges, ChannelOptions};
 use crate::config::Limits;
 use crate::gaps::Gaps;
 use crate::list::{Linked, Links, List};
-use crate::log::event::{Event, Mark};
+use crate::log::event::{Event, Ids, Mark};
 use crate::log::image::Gap;
 use crate::log::journal::{Journal, What};
 use crate::message::Facts;
@@ -47,6 +48,7 @@ pub(crate) use dead::DeadLetter;
 use keys::{Held, Key, KeyQueue};
 pub(crate) use lease::Terms;
 pub(crate) use look::shown;
+pub use place::{Place, Whereabouts};
 
 /// How many messages one command may pass over on its way to one that it can hand out.
 const SCAN: u32 = 4096;
@@ -60,6 +62,8 @@ pub(crate) struct Env<'a> {
     pub(crate) messages: &'a mut Messages,
     /// Where what happens is written down; nowhere, if the channel is not in the log.
     pub(crate) journal: Option<&'a mut Journal>,
+    /// Where what happens is told as well, where somebody watches.
+    pub(crate) heard: Option<&'a mut Vec<Event>>,
     /// The topic hands over the messages before this place.
     pub(crate) flow: Mark,
     /// Goes into the hashes of ordering keys.
@@ -71,9 +75,14 @@ pub(crate) struct Env<'a> {
 impl Env<'_> {
     /// Writes down what happened.
     fn journal(&mut self, event: impl FnOnce(u32) -> Event) {
-        if let Some(journal) = &mut self.journal {
-            journal.event(&event(self.number));
+        if self.journal.is_none() && self.heard.is_none() {
+            return;
         }
+        let event = event(self.number);
+        if let Some(journal) = &mut self.journal {
+            journal.event(&event);
+        }
+        self.heard.iter_mut().for_each(|heard| heard.push(event.clone()));
     }
 
     /// Writes down what happened to a message, and is likely to happen to others next.
@@ -81,6 +90,7 @@ impl Env<'_> {
         if let Some(journal) = &mut self.journal {
             journal.each(self.number, what, id);
         }
+        self.heard.iter_mut().for_each(|heard| heard.push(what.event(self.number, Ids::from_iter([id]))));
     }
 }
 

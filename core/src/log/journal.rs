@@ -6,7 +6,7 @@ use core::mem;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Event, Mark};
+use super::event::{Event, Ids, Mark};
 use super::frame::{Kind, SEGMENT_HEADER_BYTES, SegmentHeader, write_frame};
 use super::image::TopicImage;
 use super::{Append, LogId};
@@ -59,6 +59,16 @@ struct Run {
 pub(crate) enum What {
     Finished,
     TimedOut,
+}
+
+impl What {
+    /// What is written of it.
+    pub(crate) fn event(self, channel: u32, ids: Ids) -> Event {
+        match self {
+            What::Finished => Event::Finished { channel, ids },
+            What::TimedOut => Event::TimedOut { channel, ids },
+        }
+    }
 }
 
 impl Journal {
@@ -160,11 +170,7 @@ impl Journal {
 
     fn end_run(&mut self) {
         let Some(Run { channel, what, ids }) = self.run.take() else { return };
-        let ids = ids.into_iter().collect();
-        self.event(&match what {
-            What::Finished => Event::Finished { channel, ids },
-            What::TimedOut => Event::TimedOut { channel, ids },
-        });
+        self.event(&what.event(channel, ids.into_iter().collect()));
     }
 
     /// Something happened.

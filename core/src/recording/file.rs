@@ -135,18 +135,26 @@ pub fn write_frame(out: &mut Vec<u8>, kind: Kind, shard: u32, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
-/// What a recording says of itself, and its frames. Then it ends, and how many bytes after the last frame are none.
-pub(super) fn read(bytes: &[u8]) -> Result<(Head, Vec<Frame<'_>>, usize), Unreadable> {
+/// What a recording says of itself.
+pub fn head(bytes: &[u8]) -> Result<Head, Unreadable> {
+    begin(bytes).map(|(head, _)| head)
+}
+
+/// The head, and the bytes after it.
+fn begin(bytes: &[u8]) -> Result<(Head, &[u8]), Unreadable> {
     let start = bytes.first_chunk::<START_BYTES>().filter(|start| start[..8] == MAGIC).ok_or(Unreadable::Foreign)?;
     match u16::from_le_bytes([start[8], start[9]]) {
         VERSION => {}
         other => return Err(Unreadable::Version(alloc::format!("with layout {other}"))),
     }
-    let (head, mut rest) = read_frame(&bytes[START_BYTES..]).ok_or(Unreadable::Damaged)?;
-    let (head, _): (Head, _) = state::read(head.payload).ok_or(Unreadable::Damaged)?;
-    if head.made_by != MADE_BY {
-        return Err(Unreadable::Version(head.made_by));
-    }
+    let (frame, rest) = read_frame(&bytes[START_BYTES..]).ok_or(Unreadable::Damaged)?;
+    let (head, _): (Head, _) = state::read(frame.payload).ok_or(Unreadable::Damaged)?;
+    if head.made_by == MADE_BY { Ok((head, rest)) } else { Err(Unreadable::Version(head.made_by)) }
+}
+
+/// What a recording says of itself, its other frames, and how many bytes after the last of them are none.
+pub(super) fn read(bytes: &[u8]) -> Result<(Head, Vec<Frame<'_>>, usize), Unreadable> {
+    let (head, mut rest) = begin(bytes)?;
     let mut frames = Vec::new();
     while let Some((frame, after)) = read_frame(rest) {
         frames.push(frame);

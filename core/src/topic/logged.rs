@@ -59,9 +59,14 @@ impl Topic {
 
     /// Writes down what happened, where there is a log.
     pub(super) fn journal(&mut self, event: impl FnOnce() -> Event) {
-        if let Some(log) = &mut self.log {
-            log.journal.event(&event());
+        if self.log.is_none() && self.heard.is_none() {
+            return;
         }
+        let event = event();
+        if let Some(log) = &mut self.log {
+            log.journal.event(&event);
+        }
+        self.heard.iter_mut().for_each(|heard| heard.push(event.clone()));
     }
 
     /// The first message that cannot be handed over yet, whoever wants it.

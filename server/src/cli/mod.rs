@@ -4,6 +4,7 @@ pub(crate) mod announce;
 pub(crate) mod banner;
 pub(crate) mod known;
 pub(crate) mod log;
+pub(crate) mod replay;
 pub(crate) mod settings;
 
 use std::ffi::OsString;
@@ -22,7 +23,8 @@ pub(crate) fn command() -> Command {
              Durations are 30s, 5m, 1h30m … or a bare number of milliseconds. nsqd's -http-address is --http-address.",
         )
         .subcommand(Command::new("serve").about("Runs the broker. The same as no subcommand at all"))
-        .subcommand(Command::new("config").about("Prints the configuration that the broker would run with, as TOML"));
+        .subcommand(Command::new("config").about("Prints the configuration that the broker would run with, as TOML"))
+        .subcommand(replay::command());
     let command = Settings::augment_args(command).about(env!("CARGO_PKG_DESCRIPTION"));
     command.mut_args(|arg| {
         let variable = known::variable(arg.get_id().as_str());
