@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use slab::Slab;
 
 use crate::channel::{ClientId, Terms};
@@ -16,9 +17,10 @@ use crate::schedule::{Handle, Schedule};
 use crate::time::Time;
 
 /// All that wait, whatever for.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Pollers {
     pub(crate) slab: Slab<Poller>,
+    #[serde(with = "crate::state::table")]
     tickets: HashMap<Ticket, u32, foldhash::fast::FixedState>,
     timers: Schedule<u32>,
     /// Those that are streams and not closed.
@@ -26,7 +28,7 @@ pub(crate) struct Pollers {
 }
 
 /// One that waits. Kept small, for there may be many.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Poller {
     pub(crate) ticket: Ticket,
     pub(crate) topic: u32,
@@ -45,7 +47,7 @@ pub(crate) struct Poller {
 }
 
 /// What few of them have.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Extra {
     ignored: Option<Box<str>>,
     refused: Vec<(String, Refused)>,
@@ -53,7 +55,7 @@ struct Extra {
 }
 
 /// An answer that goes on.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Stream {
     /// Messages it was sent that are not settled.
     pub(crate) in_flight: u32,

@@ -29,6 +29,9 @@ fn main() -> ExitCode {
         return log_tools::run(args).unwrap_or_else(|message| fail(1, &message));
     }
     let matches = cli::command().get_matches_from(args);
+    if let Some(("replay", asked)) = matches.subcommand() {
+        return cli::replay::run(asked).map_or_else(|message| fail(1, &message), |()| ExitCode::SUCCESS);
+    }
     let settings = match Settings::load(&matches) {
         Ok(settings) => settings,
         Err(message) => return fail(USAGE, &message),
@@ -71,6 +74,7 @@ fn serve(settings: Settings, logging: Logging) -> Result<(), String> {
         ..Options::default()
     })
     .map_err(|error| error.to_string())?;
+    settings.recording().map_or(Ok(()), |recording| shelf.record(recording))?;
     // A broker without a reader of its banner is a broker all the same.
     let _ = print(&banner);
     let until = until_told(shelf.clone(), identity, settings.lookupd_http_address);

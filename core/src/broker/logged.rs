@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use super::{Broker, Owner};
 use crate::channel::Search;
@@ -21,11 +22,12 @@ use crate::topic::Topic;
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the broker knows of its logs.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Logs {
     /// None where everything stays in memory.
     options: Option<LogOptions>,
     last: LogId,
+    #[serde(with = "crate::state::table")]
     topics: HashMap<LogId, u32, foldhash::fast::FixedState>,
     /// What waits to be written, in order: the topics whose appends are to be taken.
     dirty: VecDeque<Dirty>,
@@ -44,7 +46,7 @@ pub(super) struct Logs {
     unread: Vec<(LogId, u64)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 enum Dirty {
     Topic(LogId),
     Deleted(Delete),
@@ -129,6 +131,15 @@ impl Broker {
         }
         self.logs.resident.extend(messages.take_fresh().into_iter().map(|chunk| (log, chunk)));
         self.count_memory(number);
+    }
+
+    /// Counts again what memory the topics have.
+    pub(super) fn recount_memory(&mut self) {
+        self.logs.memory = 0;
+        for (_, topic) in self.topics.iter_mut().filter(|(_, topic)| topic.log_id().is_some()) {
+            topic.counted = topic.messages().memory();
+            self.logs.memory += topic.counted;
+        }
     }
 
     fn count_memory(&mut self, number: u32) {

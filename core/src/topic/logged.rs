@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Topic;
 use crate::channel::Channel;
 use crate::command::{Overflow, TopicOptions};
@@ -19,7 +21,7 @@ use crate::seeds::Seeds;
 use crate::time::Time;
 
 /// The log of a topic, and what is under way there.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct LogState {
     journal: Journal,
     /// The first message that is not as durable as was promised.
@@ -57,9 +59,14 @@ impl Topic {
 
     /// Writes down what happened, where there is a log.
     pub(super) fn journal(&mut self, event: impl FnOnce() -> Event) {
-        if let Some(log) = &mut self.log {
-            log.journal.event(&event());
+        if self.log.is_none() && self.heard.is_none() {
+            return;
         }
+        let event = event();
+        if let Some(log) = &mut self.log {
+            log.journal.event(&event);
+        }
+        self.heard.iter_mut().for_each(|heard| heard.push(event.clone()));
     }
 
     /// The first message that cannot be handed over yet, whoever wants it.
@@ -247,7 +254,8 @@ impl Topic {
         for (&number, channel) in &image.channels {
             let Some(name) = Name::parse(channel.name.clone()) else { continue };
             let start = messages.cursor(channel.cursor.max(first));
-            channels.push((number as usize, Channel::open(name, channel, start, &mut messages, flow.id(), seeds.next())));
+            channels
+                .push((number as usize, Channel::open(name, channel, start, &mut messages, flow.id(), seeds.next())));
         }
         let names = channels.iter().map(|(number, channel)| (channel.name().clone(), *number as u32)).collect();
         let settings = &image.settings;
