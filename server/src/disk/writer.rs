@@ -183,10 +183,12 @@ impl Writer {
     }
 
     fn append(&mut self, key: Key, append: &Append) {
-        if self.failed.contains_key(&key) {
-            return self.tell(key, Err(()));
-        }
         loop {
+            // It may also fail while it waits for room, with what was written of it before.
+            if self.failed.contains_key(&key) {
+                self.space.set_short(false);
+                return self.tell(key, Err(()));
+            }
             match self.files.append(key, append) {
                 Ok(Written { left, step, is_new }) => {
                     for step in left.into_iter().chain([step]) {
@@ -204,7 +206,10 @@ impl Writer {
                         return;
                     }
                 }
-                Err(error) => return self.fail(key, &append.topic, "written", &error),
+                Err(error) => {
+                    self.space.set_short(false);
+                    return self.fail(key, &append.topic, "written", &error);
+                }
             }
         }
     }
@@ -214,6 +219,7 @@ impl Writer {
         self.settle();
         self.space.set_short(true);
         self.tell_space();
+        self.sync_in_background();
         self.collect(false);
         let mut deleted = HashSet::new();
         let mut rest = VecDeque::new();
