@@ -82,6 +82,15 @@ impl Broker {
         Some(self.topics[number as usize].image())
     }
 
+    /// The broker goes down: logs that would take a while to replay end with a snapshot.
+    pub(super) fn close_logs(&mut self) {
+        for (_, topic) in &mut self.topics {
+            if topic.is_worth_a_snapshot() && !core::mem::replace(&mut topic.is_dirty, true) {
+                self.logs.dirty.extend(topic.log_id().map(Dirty::Topic));
+            }
+        }
+    }
+
     fn new_log_id(&mut self) -> LogId {
         self.logs.last += 1;
         self.logs.last
@@ -178,7 +187,7 @@ impl Broker {
                     let Some(&number) = self.logs.topics.get(&log) else { continue };
                     let topic = &mut self.topics[number as usize];
                     topic.is_dirty = false;
-                    topic.take_appends(now, &mut self.logs.work);
+                    topic.take_appends(now, self.exiting, &mut self.logs.work);
                     self.note_log(number);
                 }
             }
