@@ -157,7 +157,13 @@ impl Topic {
         if let Some(durable) = log.journal.appended(upto) {
             log.durable = durable;
             self.messages.set_durable(durable.id);
+            let has_expired = !log.postponed.is_empty();
             self.expiries.extend(log.postponed.drain(..).map(Reverse));
+            if has_expired {
+                // Before anybody is given what is durable too late.
+                self.hand_over(now, limits);
+                self.handle_timeout(now, limits);
+            }
         }
         self.hand_over(now, limits);
         self.forget_segments()
