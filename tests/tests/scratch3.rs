@@ -1,5 +1,5 @@
-use shelfmq_tests::simulation::*;
 use shelfmq_tests::model::Wire;
+use shelfmq_tests::simulation::*;
 #[test]
 fn x() {
     let settings = Settings { sync: Sync::Always, rots: false, fails: false, shards: 1, ..Settings::of(0) };
@@ -7,7 +7,9 @@ fn x() {
     let send = |n: &mut node::Node, p: &str, q: &str, b: &[u8]| {
         n.send(&Wire { method: "POST".into(), path: p.into(), query: q.into(), body: b.into(), ..Wire::default() });
         n.settle_down();
-        while let Some((_, s)) = n.seen.pop_front() { println!("{p} {q} {s:?}"); }
+        while let Some((_, s)) = n.seen.pop_front() {
+            println!("{p} {q} {s:?}");
+        }
     };
     send(&mut n, "/topic/create", "topic=r&retain=1h", b"");
     send(&mut n, "/channel/create", "topic=r&channel=a", b"");

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use shelfmq_core::api;
 use shelfmq_core::config::{Config, Limits, LogOptions};
-use shelfmq_core::log::{Damage, Read};
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
+use shelfmq_core::log::{Damage, Read};
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output, Parcel, shard_of};
 
