@@ -18,6 +18,9 @@ use crate::name::Name;
 use crate::time::Time;
 use crate::topic::Topic;
 
+/// How many chunks one call looks at to make room: more than it can have brought in.
+const EVICTIONS: usize = 128;
+
 /// How soon a read that failed is tried again.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
@@ -161,7 +164,7 @@ impl Broker {
     /// Takes messages out of memory that have no room there and can be read back.
     pub(crate) fn evict(&mut self) {
         let Some(room) = self.logs.options.as_ref().map(|options| options.cache_bytes) else { return };
-        let mut left = 2 * self.logs.resident.len();
+        let mut left = EVICTIONS.min(2 * self.logs.resident.len());
         while self.logs.memory > room && left > 0 {
             left -= 1;
             let Some((log, chunk)) = self.logs.resident.pop_front() else { return };
