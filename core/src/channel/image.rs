@@ -100,6 +100,7 @@ impl Channel {
             _ => image.next_delivery.saturating_add(UNTRACED + (seed >> 33)),
         };
         channel.untraced = image.next_delivery..channel.next_delivery;
+        channel.opened_at = messages.end().id;
         let position = channel.cursor.id();
         channel.gaps = image
             .gaps
