@@ -146,6 +146,8 @@ impl Node {
             self.engines[shard].open_topic(now, recovered);
             self.collect(shard);
         }
+        // What a process wrote that was killed before it synced is taken for kept from now on: so it has to be.
+        self.disk.sync_all();
     }
 
     /// The machine or the process stops, and starts again.
