@@ -208,11 +208,29 @@ impl Broker {
 
     /// Answers the polls that only waited to know whether there is something, now that it is known.
     pub(super) fn answer_overdue(&mut self, topic: u32, channel: u32, now: Time) {
-        let overdue = core::mem::take(&mut self.topics[topic as usize].channel_mut(channel).overdue);
-        for number in overdue.into_iter().filter_map(|ticket| self.pollers.find(ticket)).collect::<Vec<_>>() {
-            self.pollers.unset_timer(number);
-            self.poller_timeout(number, now);
+        for ticket in self.take_overdue(topic, channel) {
+            if let Some(number) = self.pollers.find(ticket) {
+                self.pollers.unset_timer(number);
+                self.poller_timeout(number, now);
+            }
         }
+    }
+
+    /// Answers the polls that only waited to know whether there is something, now that this cannot be known.
+    pub(super) fn give_up_overdue(&mut self, topic: u32, channel: u32, now: Time) {
+        for ticket in self.take_overdue(topic, channel) {
+            if let Some(number) = self.pollers.find(ticket) {
+                self.answer_with_nothing(number, now);
+            }
+        }
+    }
+
+    /// The polls of a channel that should have ended by now, each once, however often it was looked at.
+    fn take_overdue(&mut self, topic: u32, channel: u32) -> Vec<Ticket> {
+        let mut overdue = core::mem::take(&mut self.topics[topic as usize].channel_mut(channel).overdue);
+        overdue.sort_unstable();
+        overdue.dedup();
+        overdue
     }
 
     pub(super) fn poller_timeout(&mut self, number: u32, now: Time) {
@@ -236,11 +254,17 @@ impl Broker {
             self.pollers.set_timer(number, now + SCAN_AGAIN);
             self.topics[topic as usize].channel_mut(channel).overdue.push(ticket);
         } else {
-            let (context, refused) = poller.take_context();
-            self.events.push_back(Event::Leased(ticket, context, Handed::nothing(topic, channel), refused));
-            self.remove_poller(number, now);
-            self.after_channel(topic, channel, now);
+            self.answer_with_nothing(number, now);
         }
+    }
+
+    fn answer_with_nothing(&mut self, number: u32, now: Time) {
+        let poller = &mut self.pollers.slab[number as usize];
+        let (ticket, topic, channel) = (poller.ticket, poller.topic, poller.channel);
+        let (context, refused) = poller.take_context();
+        self.events.push_back(Event::Leased(ticket, context, Handed::nothing(topic, channel), refused));
+        self.remove_poller(number, now);
+        self.after_channel(topic, channel, now);
     }
 }
 
