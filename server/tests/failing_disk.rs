@@ -124,7 +124,7 @@ fn a_reserve_stays_free_so_that_consumers_make_room() {
     const RESERVE: u64 = 4 << 20;
     let Some(disk) = SmallDisk::mount(24) else { return };
     let reserve = RESERVE.to_string();
-    let args = ["--min-free-bytes", &reserve, "--segment-bytes", "1048576", "--cache-bytes", "1048576"];
+    let args = ["--min-free-bytes", &reserve, "--segment-bytes", "524288", "--cache-bytes", "1048576"];
     let broker = Process::start(&disk.data(), &args);
     create(&broker, "books");
     create(&broker, "other");
