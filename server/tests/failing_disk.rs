@@ -401,7 +401,13 @@ fn a_server_that_is_told_to_end_leaves_nothing_to_be_recovered() {
         let mut client = broker.client();
         let publisher = thread::spawn({
             let target = format!("/pub?topic={sync}");
-            move || (0..).take_while(|_| client.post(&target, b"x").is_ok_and(|answer| answer.status == 200)).count()
+            move || {
+                let mut count = 0;
+                while client.post(&target, b"x").is_ok_and(|answer| answer.status == 200) {
+                    count += 1;
+                }
+                count
+            }
         });
         thread::sleep(Duration::from_millis(100));
         let (code, log) = broker.end();

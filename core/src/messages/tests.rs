@@ -140,7 +140,9 @@ fn what_was_written_again_before_a_crash_is_looked_for_where_it_is_now() {
     let _cursor = messages.cursor(mark(30));
     // Of the second chunk, only one was written again before the crash.
     let pinned = [5, 6, 6, 12, 13].map(|id| (id, messages.chunk_of(id)));
-    pinned.iter().for_each(|(id, chunk)| messages.pin(*id, *chunk));
+    for (id, chunk) in pinned {
+        messages.pin(id, chunk);
+    }
     messages.set_keep(30);
     messages.sweep();
     assert_eq!(messages.first_segment(), 2, "the first segment may be gone by now");

@@ -38,10 +38,10 @@ fn every_ok_is_delivered_however_often_it_is_killed() {
         // Whatever goes wrong here, the clients end.
         let _end = End(&stage);
         start_clients(scope, &stage, seed);
-        let mut held = None;
+        let mut held: Option<String> = None;
         for life in 0..kills {
             let broker = Process::start(data.path(), ARGS);
-            late(&broker, &held);
+            late(&broker, held.as_deref());
             stage.set(Some(broker.address));
             thread::sleep(Duration::from_millis(random.below(400)));
             held = Some(hold(&broker, random.below(2) == 0));
@@ -112,7 +112,7 @@ fn hold(broker: &Process, is_short: bool) -> String {
 }
 
 /// Finishes what was leased before the broker was killed. Nobody else got it, so that works although it took long.
-fn late(broker: &Process, held: &Option<String>) {
+fn late(broker: &Process, held: Option<&str>) {
     if let Some(receipt) = held {
         let answer = broker.call("POST", &format!("/fin?topic=late&channel=l&receipt={receipt}"), b"");
         assert_eq!(answer.text(), r#"{"finished":1}"#, "{receipt}");
