@@ -22,7 +22,7 @@ use crate::topic::Topic;
 const EVICTIONS: usize = 128;
 
 /// How soon a read that failed is tried again.
-const READ_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the broker knows of its logs.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -4,8 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::logged::READ_AGAIN;
 use super::{Broker, Event};
-use crate::channel::{Channel, Env, Terms};
+use crate::channel::{Channel, Env, Search, Terms};
 use crate::command::{Context, Lease, ReceiptText, Refusal, Refused, Reply, Subscribe, Ticket};
 use crate::message::Delivery;
 use crate::name::Name;
@@ -208,7 +209,9 @@ impl Broker {
 
     /// Answers the polls that only waited to know whether there is something, now that it is known.
     pub(super) fn answer_overdue(&mut self, topic: u32, channel: u32, now: Time) {
-        for ticket in self.take_overdue(topic, channel) {
+        let overdue = core::mem::take(&mut self.topics[topic as usize].channel_mut(channel).overdue);
+        for ticket in overdue {
+            // It may be there more than once, or have been answered.
             if let Some(number) = self.pollers.find(ticket) {
                 self.pollers.unset_timer(number);
                 self.poller_timeout(number, now);
@@ -218,19 +221,12 @@ impl Broker {
 
     /// Answers the polls that only waited to know whether there is something, now that this cannot be known.
     pub(super) fn give_up_overdue(&mut self, topic: u32, channel: u32, now: Time) {
-        for ticket in self.take_overdue(topic, channel) {
+        let overdue = core::mem::take(&mut self.topics[topic as usize].channel_mut(channel).overdue);
+        for ticket in overdue {
             if let Some(number) = self.pollers.find(ticket) {
                 self.answer_with_nothing(number, now);
             }
         }
-    }
-
-    /// The polls of a channel that should have ended by now, each once, however often it was looked at.
-    fn take_overdue(&mut self, topic: u32, channel: u32) -> Vec<Ticket> {
-        let mut overdue = core::mem::take(&mut self.topics[topic as usize].channel_mut(channel).overdue);
-        overdue.sort_unstable();
-        overdue.dedup();
-        overdue
     }
 
     pub(super) fn poller_timeout(&mut self, number: u32, now: Time) {
@@ -250,9 +246,15 @@ impl Broker {
                 self.leave_line(number);
                 self.events.push_back(Event::Heartbeat(ticket, context));
             }
-        } else if self.topics[topic as usize].channel(channel).is_searching() {
+        } else if self.topics[topic as usize].channel(channel).search == Search::Reading {
+            // It is answered when that is read; the timer is for a host that forgot.
+            self.pollers.set_timer(number, now + READ_AGAIN);
+            let overdue = &mut self.topics[topic as usize].channel_mut(channel).overdue;
+            if !overdue.contains(&ticket) {
+                overdue.push(ticket);
+            }
+        } else if self.topics[topic as usize].channel(channel).search == Search::Scanning {
             self.pollers.set_timer(number, now + SCAN_AGAIN);
-            self.topics[topic as usize].channel_mut(channel).overdue.push(ticket);
         } else {
             self.answer_with_nothing(number, now);
         }

@@ -265,8 +265,10 @@ impl Topic {
         for (&number, channel) in &image.channels {
             let Some(name) = Name::parse(channel.name.clone()) else { continue };
             let start = messages.cursor(channel.cursor.max(first));
-            channels
-                .push((number as usize, Channel::open(name, channel, start, &mut messages, flow.id(), seeds.next())));
+            channels.push((
+                number as usize,
+                Channel::open(name, channel, start, &mut messages, flow.id(), (now, seeds.next())),
+            ));
         }
         let names = channels.iter().map(|(number, channel)| (channel.name().clone(), *number as u32)).collect();
         let settings = &image.settings;

@@ -63,6 +63,9 @@ impl DataDir {
             all.extend(found?);
         }
         all.sort_unstable_by_key(|(index, _)| *index);
+        // What a server wrote that was killed before it synced is taken for kept from now on: so it has to be.
+        let synced = File::open(self.root()).and_then(|root| Ok(rustix::fs::syncfs(root)?));
+        synced.map_err(|error| Unusable::io("sync", self.root(), &error))?;
         Ok(all.into_iter().map(|(_, recovered)| recovered).collect())
     }
 }

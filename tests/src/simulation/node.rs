@@ -107,6 +107,8 @@ impl Node {
     /// Starts engines on what is on the disk. `whole` says that nothing may be amiss there.
     fn boot(&mut self, whole: bool) {
         self.boots += 1;
+        // To start again takes a while, if only a little.
+        self.now += 1000;
         let Settings { seed, shards, segment_bytes, cache_bytes, .. } = self.settings;
         let options = || LogOptions { segment_bytes, cache_bytes };
         let config = || Config { limits: limits(), started: self.time(), ..Config::default() };

@@ -50,6 +50,8 @@ pub fn open(disk: &mut SimDisk, topic: &str, directory: Directory, random: &mut 
     let rest = disk.read(directory, segments[last])?[fed..].to_vec();
     let recovered = recovery.finish(topic, &rest);
     disk.truncate(directory, recovered.header.number, recovered.end);
+    // What a process wrote that was killed before it synced is taken for kept from now on: so it has to be.
+    segments.iter().for_each(|segment| disk.sync(directory, *segment));
     Some(recovered)
 }
 
