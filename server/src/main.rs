@@ -85,17 +85,19 @@ fn serve(settings: Settings, logging: Logging) -> Result<(), String> {
     })
     .map_err(|error| error.to_string())?;
     settings.recording().map_or(Ok(()), |recording| shelf.record(recording))?;
-    // A broker without a reader of its banner is a broker all the same.
-    let _ = print(&banner);
-    let until = until_told(shelf.clone(), identity, settings.lookupd_http_address);
+    let until = until_told(banner, shelf.clone(), identity, settings.lookupd_http_address);
     shelfmq::serve(listener, &shelf, settings.threads, until).map_err(|e| format!("cannot serve: {e}"))
 }
 
 /// Until Ctrl-C or SIGTERM; directories are told of this broker meanwhile.
-async fn until_told(shelf: Shelf, identity: Identity, directories: Vec<String>) {
+async fn until_told(banner: String, shelf: Shelf, identity: Identity, directories: Vec<String>) {
+    let mut interrupt = signal(SignalKind::interrupt()).expect("Ctrl-C can be handled");
     let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be handled");
+    // Not before that: whoever has read it may tell the broker to end. A broker without a reader of its banner is a
+    // broker all the same.
+    let _ = print(&banner);
     tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
+        _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
         () = announce(shelf, identity, directories) => {}
     }

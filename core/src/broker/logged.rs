@@ -227,12 +227,17 @@ impl Broker {
     pub(crate) fn loaded(&mut self, now: Time, read: &Read, loaded: Option<Loaded>) {
         self.logs.reading = self.logs.reading.saturating_sub(1);
         let Some(&number) = self.logs.topics.get(&read.log) else { return };
-        let topic = &mut self.topics[number as usize];
         let Some(loaded) = loaded else {
             self.logs.unread.push((read.log, read.chunk));
             self.deadlines.insert(now + READ_AGAIN, Owner::Reads(read.log));
+            for channel in self.topics[number as usize].channel_numbers() {
+                if self.topics[number as usize].channel(channel).search == Search::Reading {
+                    self.give_up_overdue(number, channel, now);
+                }
+            }
             return;
         };
+        let topic = &mut self.topics[number as usize];
         topic.messages_mut().load(read.chunk, loaded);
         topic.move_on();
         self.retry_parked(number, Some(read.chunk), now);

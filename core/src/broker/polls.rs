@@ -219,6 +219,16 @@ impl Broker {
         }
     }
 
+    /// Answers the polls that only waited to know whether there is something, now that this cannot be known.
+    pub(super) fn give_up_overdue(&mut self, topic: u32, channel: u32, now: Time) {
+        let overdue = core::mem::take(&mut self.topics[topic as usize].channel_mut(channel).overdue);
+        for ticket in overdue {
+            if let Some(number) = self.pollers.find(ticket) {
+                self.answer_with_nothing(number, now);
+            }
+        }
+    }
+
     pub(super) fn poller_timeout(&mut self, number: u32, now: Time) {
         let heartbeat = self.limits.heartbeat;
         let poller = &mut self.pollers.slab[number as usize];
@@ -246,11 +256,17 @@ impl Broker {
         } else if self.topics[topic as usize].channel(channel).search == Search::Scanning {
             self.pollers.set_timer(number, now + SCAN_AGAIN);
         } else {
-            let (context, refused) = poller.take_context();
-            self.events.push_back(Event::Leased(ticket, context, Handed::nothing(topic, channel), refused));
-            self.remove_poller(number, now);
-            self.after_channel(topic, channel, now);
+            self.answer_with_nothing(number, now);
         }
+    }
+
+    fn answer_with_nothing(&mut self, number: u32, now: Time) {
+        let poller = &mut self.pollers.slab[number as usize];
+        let (ticket, topic, channel) = (poller.ticket, poller.topic, poller.channel);
+        let (context, refused) = poller.take_context();
+        self.events.push_back(Event::Leased(ticket, context, Handed::nothing(topic, channel), refused));
+        self.remove_poller(number, now);
+        self.after_channel(topic, channel, now);
     }
 }
 

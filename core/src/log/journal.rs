@@ -137,6 +137,12 @@ impl Journal {
         self.written
     }
 
+    /// How far it reaches with all that happened until now.
+    pub(crate) fn written_with_run(&mut self) -> u64 {
+        self.end_run();
+        self.written
+    }
+
     /// Whether all of it is durable.
     pub(crate) fn is_durable(&self) -> bool {
         self.durable == self.written

@@ -178,7 +178,7 @@ impl Topic {
     fn forget_segments(&mut self) -> Option<Work> {
         let first = self.messages.first_segment();
         let log = self.log.as_mut()?;
-        let (upto, segment) = *log.forget.get_or_insert((log.journal.written(), first));
+        let (upto, segment) = *log.forget.get_or_insert_with(|| (log.journal.written_with_run(), first));
         if log.journal.durable() < upto {
             return None;
         }
