@@ -268,5 +268,9 @@ fn asked_of(query: &str) -> String {
     format!("{} {}", value("topic"), value("channel"))
 }
 
-fn postcard_event(b: &[u8]) -> Option<shelfmq_core::log::event::Event> { postcard::from_bytes(b).ok() }
-fn postcard_image(b: &[u8]) -> Option<TopicImage> { postcard::from_bytes(b).ok() }
+fn postcard_event(b: &[u8]) -> Option<shelfmq_core::log::event::Event> {
+    postcard::from_bytes(b).ok()
+}
+fn postcard_image(b: &[u8]) -> Option<TopicImage> {
+    postcard::from_bytes(b).ok()
+}

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use shelfmq_core::api;
 use shelfmq_core::config::{Config, Limits, LogOptions};
-use shelfmq_core::log::{Damage, Read};
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
+use shelfmq_core::log::{Damage, Read};
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output, Parcel, shard_of};
 
@@ -107,6 +107,8 @@ impl Node {
     /// Starts engines on what is on the disk. `whole` says that nothing may be amiss there.
     fn boot(&mut self, whole: bool) {
         self.boots += 1;
+        // To start again takes a while, if only a little.
+        self.now += 1000;
         let Settings { seed, shards, segment_bytes, cache_bytes, .. } = self.settings;
         let options = || LogOptions { segment_bytes, cache_bytes };
         let config = || Config { limits: limits(), started: self.time(), ..Config::default() };
@@ -144,6 +146,8 @@ impl Node {
             self.engines[shard].open_topic(now, recovered);
             self.collect(shard);
         }
+        // What a process wrote that was killed before it synced is taken for kept from now on: so it has to be.
+        self.disk.sync_all();
     }
 
     /// The machine or the process stops, and starts again.
