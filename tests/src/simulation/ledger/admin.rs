@@ -17,6 +17,9 @@ impl Ledger {
             // Letters that nobody has seen yet may be among what goes.
             self.topics.values_mut().flat_map(|topic| topic.channels.values_mut()).for_each(Channel::give_up_letters);
         }
+        if matches!(wire.path.as_str(), "/topic/delete" | "/channel/delete") {
+            self.bury(&name, value(&wire.query, "channel"));
+        }
         match wire.path.as_str() {
             "/topic/delete" => drop(self.topics.remove(&name)),
             "/topic/create" => {
@@ -30,6 +33,15 @@ impl Ledger {
             }
         }
         seq
+    }
+
+    /// What is gone gave out receipts that fit nowhere from now on.
+    fn bury(&mut self, topic: &str, channel: Option<&str>) {
+        let Some(found) = self.topics.get_mut(topic) else { return };
+        for (name, found) in found.channels.iter().filter(|(name, _)| channel.is_none_or(|channel| channel == *name)) {
+            let old = self.old.entry((topic.into(), name.clone())).or_default();
+            old.extend(found.given.iter().map(|(receipt, _)| receipt.clone()));
+        }
     }
 
     /// Such a request is answered.
