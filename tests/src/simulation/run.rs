@@ -109,7 +109,9 @@ impl Runner {
                 self.subscribe(&place, [*max, *wait, *timeout], *auto, *stream, fin).map(drop)
             }
             Op::Settle { topic, channel, verb, which, time } => self.settle(topic, channel, *verb, which, *time),
-            Op::Administer(path, query) => self.administer(path, query),
+            Op::Administer(path, query) => {
+                if self.ledger.is_there(path, query) { self.administer(path, query) } else { Ok(()) }
+            }
             Op::Work(steps) => {
                 for _ in 0..*steps {
                     self.node.step();

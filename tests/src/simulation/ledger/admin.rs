@@ -8,6 +8,15 @@ use crate::simulation::value;
 const DEAD_LETTERS: &str = "d";
 
 impl Ledger {
+    /// Whether what a request is about is there, or is to be made by it.
+    pub fn is_there(&self, path: &str, query: &str) -> bool {
+        let Some(topic) = self.topics.get(value(query, "topic").unwrap_or_default()) else {
+            return path == "/topic/create";
+        };
+        let known = |channel| topic.channels.contains_key(channel);
+        path.ends_with("/create") || value(query, "channel").is_none_or(known)
+    }
+
     /// A request that changes a topic or a channel is sent; answers its number.
     pub fn administer(&mut self, wire: &Wire) -> Seq {
         let seq = self.next_seq();

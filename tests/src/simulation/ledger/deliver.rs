@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::publish::number_of;
-use super::{Channel, Fate, Ledger, Message, Nanos, Place, Status, Topic};
+use super::{Channel, Fate, Ledger, Message, Nanos, Place, Seq, Status, Topic};
 
 /// A message as a consumer sees it, or somebody who only looks.
 #[derive(Clone, Debug)]
@@ -93,7 +93,7 @@ impl Ledger {
         }
         message.id = Some(id);
         let found = self.topics.get_mut(topic).expect("it was just there");
-        match found.ids.insert(id, number).filter(|other| *other != number) {
+        match found.ids.insert(id, number).filter(|other| *other != number && !found.damaged.contains(&id)) {
             Some(other) => Err(format!("messages {other} and {number} of {topic} have the id {id}")),
             None => Ok(number),
         }
@@ -316,8 +316,8 @@ impl Topic {
             if fate.until > now {
                 return Err(format!("was delivered while message {other} with its key was leased"));
             }
-            // A deferred message may overtake what has not left the backlog.
-            let left = fate.delivered || messages[number].due == 0;
+            // A deferred message may overtake what has not left the backlog, as far as the log knows.
+            let left = (fate.delivered && fate.leased < Seq::MAX) || messages[number].due == 0;
             let waits = left && fate.owed && message.status == Status::Acked && !channel.may_be_dead(fate);
             if waits && message.id.is_some_and(|other| other < id) {
                 return Err(format!("was delivered before message {other} with its key was done with"));

@@ -69,6 +69,8 @@ struct Topic {
     synced: Seq,
     /// Frames of its log were damaged that were no messages.
     shaken: bool,
+    /// Messages that cannot be read any more.
+    damaged: BTreeSet<u64>,
     /// Its log failed, and changes of it are refused.
     failed: bool,
 }
@@ -279,6 +281,7 @@ impl Ledger {
     /// A message cannot be read any more: its bits were flipped.
     pub fn damaged(&mut self, topic: &str, id: u64) {
         let Some(topic) = self.topics.get_mut(topic) else { return };
+        topic.damaged.insert(id);
         // At the end of a log it looks like one that was never wholly written, and its id is given to another.
         if let Some(number) = topic.ids.remove(&id) {
             (self.messages[number].status, self.messages[number].id) = (Status::Unknown, None);

@@ -184,7 +184,8 @@ impl Ledger {
         for (number, id) in (first..first + count).zip(id..) {
             let message = &mut self.messages[number];
             let topic = message.topic.clone();
-            message.status = Status::Acked;
+            let is_damaged = self.topics.get(&topic).is_some_and(|topic| topic.damaged.contains(&id));
+            message.status = if is_damaged { Status::Unknown } else { Status::Acked };
             if message.id.is_some_and(|known| known != id) {
                 return Err(format!("message {number} has the ids {:?} and {id}", message.id));
             }
@@ -192,7 +193,8 @@ impl Ledger {
             let seq = message.seq;
             let topic_seen = self.topics.get_mut(&topic).ok_or("a topic that is gone")?;
             topic_seen.durable = topic_seen.durable.max(seq);
-            if let Some(other) = topic_seen.ids.insert(id, number).filter(|other| *other != number) {
+            let other = topic_seen.ids.insert(id, number).filter(|other| *other != number);
+            if let Some(other) = other.filter(|_| !is_damaged) {
                 return Err(format!("messages {other} and {number} of {topic} have the id {id}"));
             }
             let start = format!("#{number}.");
