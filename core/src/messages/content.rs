@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::log::Loaded;
 use crate::log::event::Mark;
 use crate::message::{PLAIN_BYTES, Record};
+use crate::time::Time;
 
 /// Records with ids from `start` on, without holes between the ids.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -116,16 +117,31 @@ impl Content {
         }
     }
 
-    /// The first message that it has for which this does not hold, or the one after its last. What is asked has to
-    /// hold for some first messages and not for the others; one that cannot be read is not asked about.
-    pub(super) fn partition(&self, mut holds: impl FnMut(Mark, Option<Record<'_>>) -> bool) -> u64 {
+    /// The first message that it has for whose place this does not hold, or the one after its last. What is asked has
+    /// to hold for some first messages and not for the others.
+    pub(super) fn partition(&self, holds: impl Fn(Mark) -> bool) -> u64 {
         let (mut low, mut high) = (self.start.id, self.start.id + self.offsets.len() as u64);
         while low < high {
             let middle = u64::midpoint(low, high);
-            if holds(self.mark(middle), self.record(middle)) {
+            if holds(self.mark(middle)) {
                 low = middle + 1;
             } else {
                 high = middle;
+            }
+        }
+        low
+    }
+
+    /// The first message published at this time or later, or the one after its last. One that cannot be read any more
+    /// is taken for as old as the next that can.
+    pub(super) fn find_time(&self, at: Time) -> u64 {
+        let (mut low, mut high) = (self.start.id, self.start.id + self.offsets.len() as u64);
+        while low < high {
+            let middle = u64::midpoint(low, high);
+            let readable = (middle..high).find_map(|id| Some((id, self.record(id)?.timestamp)));
+            match readable {
+                Some((id, timestamp)) if timestamp < at => low = id + 1,
+                _ => high = middle,
             }
         }
         low

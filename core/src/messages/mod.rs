@@ -315,10 +315,7 @@ impl Messages {
         let index = self.chunks.partition_point(|chunk| chunk.last_at < at);
         let Some(chunk) = self.chunks.get(index) else { return Ok(self.end.id) };
         let content = self.whole_content(index, chunk)?;
-        // What cannot be read is taken for as old as what is looked for.
-        Ok(content.map_or(chunk.first.id, |content| {
-            content.partition(|_, record| record.is_none_or(|record| record.timestamp < at))
-        }))
+        Ok(content.map_or(chunk.first.id, |content| content.find_time(at)))
     }
 
     /// The first message such that it and all after it have at most so many bytes. O(log messages).
@@ -330,7 +327,7 @@ impl Messages {
             return Ok(chunk.first.id);
         }
         let content = self.whole_content(index, chunk)?;
-        Ok(content.map_or(chunk.first.id, |content| content.partition(|mark, _| mark.bytes < from)))
+        Ok(content.map_or(chunk.first.id, |content| content.partition(|mark| mark.bytes < from)))
     }
 
     /// The messages of a chunk from its first on, unless it is freed or has none.

@@ -47,7 +47,6 @@ enum Asked {
     Subscribe {
         place: Place,
         timeout: Option<Nanos>,
-        fin: Option<String>,
     },
     Settle {
         place: Place,
@@ -104,13 +103,17 @@ impl Runner {
         match op {
             Op::Publish(draft) => self.publish(draft),
             Op::Subscribe { topic, channel, max, wait, timeout, auto, stream, fin } => {
-                let Some(place) = self.ledger.place(topic, channel) else { return Ok(()) };
+                let Some(place) = self.ledger.sure_place(topic, channel) else { return Ok(()) };
                 let fin = fin.and_then(|back| self.ledger.receipt(&place, back));
                 self.subscribe(&place, [*max, *wait, *timeout], *auto, *stream, fin).map(drop)
             }
             Op::Settle { topic, channel, verb, which, time } => self.settle(topic, channel, *verb, which, *time),
             Op::Administer(path, query) => {
-                if self.ledger.is_there(path, query) { self.administer(path, query) } else { Ok(()) }
+                if self.ledger.is_there(path, query) {
+                    self.administer(path, query)
+                } else {
+                    Ok(())
+                }
             }
             Op::Work(steps) => {
                 for _ in 0..*steps {
@@ -206,7 +209,7 @@ impl Runner {
         query += if auto { "&ack=auto" } else { "" };
         fin.iter().for_each(|receipt| query += &format!("&fin={receipt}"));
         fin.iter().for_each(|receipt| self.ledger.finishing(place, receipt));
-        let asked = Asked::Subscribe { place: place.clone(), timeout: Some(timeout).filter(|_| !auto), fin };
+        let asked = Asked::Subscribe { place: place.clone(), timeout: Some(timeout).filter(|_| !auto) };
         self.send("GET", "/sub", &query, Vec::new(), asked)
     }
 
@@ -374,7 +377,8 @@ impl Runner {
         // Reads that failed are tried again.
         self.step_to(self.node.now + 2 * SECOND)?;
         self.settle_down()?;
-        for place in self.ledger.places() {
+        let places = self.ledger.places();
+        for place in places.into_iter().filter(|place| !self.ledger.has_failed(&place.topic)).collect::<Vec<_>>() {
             let found = self.peek(&place)?;
             self.ledger.looked(&place, &found)?;
         }
@@ -421,12 +425,7 @@ impl Runner {
                 let disk = Some(&self.node.disk).filter(|_| self.settings.sync == Sync::Always);
                 self.ledger.published(batch, &answer, disk.filter(|_| self.settings.lie.is_none()))
             }
-            Asked::Subscribe { place, timeout, fin } => {
-                let refused = answer.header("shelf-refused").is_some();
-                if let Some(receipt) = fin {
-                    let reason = Some("by shelf-refused").filter(|_| refused);
-                    self.ledger.settled(&place, &receipt, Verb::Finish, reason)?;
-                }
+            Asked::Subscribe { place, timeout } => {
                 if answer.status != 200 {
                     return Ok(());
                 }
@@ -461,7 +460,7 @@ impl Runner {
 
     fn chunk(&mut self, ticket: Ticket, bytes: &[u8]) -> Result<(), String> {
         self.untaken.insert(ticket);
-        let Some(Asked::Subscribe { place, timeout, .. }) = self.asked.get(&ticket).cloned() else {
+        let Some(Asked::Subscribe { place, timeout }) = self.asked.get(&ticket).cloned() else {
             return Err(format!("a chunk for request {ticket}, which is no stream"));
         };
         let text = String::from_utf8_lossy(bytes);

@@ -107,7 +107,10 @@ impl Topic {
             }
             "/channel/create" if !self.channels.contains_key(name) => {
                 let start = value(&wire.query, "start").is_some();
-                let goes_back = start || !self.backlog.is_empty() || (0..messages.len()).any(|number| waits(&number));
+                let goes_back = start
+                    || !self.backlog.is_empty()
+                    || !self.kept_back.is_empty()
+                    || (0..messages.len()).any(|number| waits(&number));
                 self.channels.insert(name.into(), Channel { made: seq, goes_back, ..Channel::default() });
                 self.hand_over(start);
             }
@@ -116,12 +119,15 @@ impl Topic {
         }
         let retain = self.retain;
         let kept_since = if retain == 0 { Nanos::MAX } else { now.saturating_sub(retain) + 1_000_000_000 };
+        let kept_back = &self.kept_back;
         let Some(channel) = self.channels.get_mut(name) else { return };
         match wire.path.as_str() {
             "/channel/create" | "/channel/config" => channel.configure(&wire.query),
             "/channel/pause" => channel.paused = true,
             "/channel/unpause" => channel.paused = false,
-            "/channel/empty" => channel.empty(seq, messages),
+            "/channel/empty" => {
+                channel.empty(seq, |number| messages[number].status == Status::Acked && !kept_back.contains(&number))
+            }
             "/channel/seek" => channel.seek(value(&wire.query, "to") == Some("earliest"), kept_since, messages),
             "/channel/redrive" => channel.redrive(),
             "/dead/empty" => channel.empty_dead(),
@@ -136,6 +142,7 @@ impl Topic {
         let to = value(&wire.query, "to").or_else(|| value(&wire.query, "start"));
         let name = value(&wire.query, "channel").unwrap_or_default();
         let Some(channel) = self.channels.get_mut(name) else { return };
+        channel.there |= wire.path == "/channel/create";
         let is_seek = match wire.path.as_str() {
             "/channel/seek" => true,
             "/channel/create" => to.is_some() && channel.made == seq,
@@ -166,11 +173,12 @@ impl Channel {
         }
     }
 
-    fn empty(&mut self, seq: Seq, messages: &[Message]) {
+    /// Some messages are surely given to it.
+    fn empty(&mut self, seq: Seq, is_given: impl Fn(usize) -> bool) {
         for (number, fate) in &mut self.fates {
             (fate.owed, fate.receipt, fate.until) = (false, None, 0);
-            // What was not acknowledged yet may come after.
-            if self.attempts == 0 && messages[*number].status == Status::Acked {
+            // What was not handed over yet comes after.
+            if self.attempts == 0 && is_given(*number) {
                 fate.finished = Some(seq);
             }
         }

@@ -88,6 +88,8 @@ struct Accepted {
 #[derive(Clone, Debug, Default)]
 struct Channel {
     made: Seq,
+    /// It was answered that it is there.
+    there: bool,
     paused: bool,
     options: BTreeMap<String, String>,
     ordered: bool,
@@ -195,6 +197,16 @@ impl Ledger {
     pub fn place(&self, topic: &str, channel: &str) -> Option<Place> {
         let made = self.topics.get(topic)?.channels.get(channel)?.made;
         Some(Place { topic: topic.into(), channel: channel.into(), made })
+    }
+
+    /// A channel that is surely there: a poll does not make it.
+    pub fn sure_place(&self, topic: &str, channel: &str) -> Option<Place> {
+        self.place(topic, channel).filter(|place| self.channel(place).is_some_and(|channel| channel.there))
+    }
+
+    /// Whether a topic's log failed since the last start.
+    pub fn has_failed(&self, topic: &str) -> bool {
+        self.topics.get(topic).is_some_and(|topic| topic.failed)
     }
 
     /// All channels, those made first before others.
