@@ -232,21 +232,21 @@ impl Messages {
 
     /// What there is of a message, which stands in this chunk.
     pub(crate) fn find(&self, id: u64, chunk: u64) -> Found<'_> {
+        // A log may tell that a message was written again before it tells that its chunk is needed no more.
+        match self.aside.get(&id) {
+            Some(Aside { record: Some(record), .. }) => return Record::read(record).map_or(Found::Gone, Found::Record),
+            Some(aside) if self.is_live(aside.chunk) => return Found::Absent(aside.chunk),
+            _ => {}
+        }
         let live = chunk.checked_sub(self.front).and_then(|index| self.chunks.get(index as usize));
-        match live.filter(|chunk| !chunk.freed) {
-            Some(live) => match live.content.as_ref().filter(|content| content.has(id)) {
-                Some(content) => {
-                    live.used.set(true);
-                    content.record(id).map_or(Found::Gone, Found::Record)
-                }
-                None if id >= live.first.id && id < self.end.id && self.segment.is_some() => Found::Absent(chunk),
-                None => Found::Gone,
-            },
-            None => match self.aside.get(&id) {
-                Some(Aside { record: Some(record), .. }) => Record::read(record).map_or(Found::Gone, Found::Record),
-                Some(aside) if self.is_live(aside.chunk) => Found::Absent(aside.chunk),
-                _ => Found::Gone,
-            },
+        let Some(live) = live.filter(|chunk| !chunk.freed) else { return Found::Gone };
+        match live.content.as_ref().filter(|content| content.has(id)) {
+            Some(content) => {
+                live.used.set(true);
+                content.record(id).map_or(Found::Gone, Found::Record)
+            }
+            None if id >= live.first.id && id < self.end.id && self.segment.is_some() => Found::Absent(chunk),
+            None => Found::Gone,
         }
     }
 

@@ -108,7 +108,7 @@ impl Node {
     fn boot(&mut self, whole: bool) {
         self.boots += 1;
         // To start again takes a while, if only a little.
-        self.now += 1000;
+        self.now += 2_000_000;
         let Settings { seed, shards, segment_bytes, cache_bytes, .. } = self.settings;
         let options = || LogOptions { segment_bytes, cache_bytes };
         let config = || Config { limits: limits(), started: self.time(), ..Config::default() };

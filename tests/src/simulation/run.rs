@@ -14,7 +14,8 @@ use crate::workload::{Mismatch, Random};
 
 /// How long a dedup key is remembered.
 const DEDUP_WINDOW: Nanos = 300_000_000_000;
-const SECOND: Nanos = 1_000_000_000;
+const MS: Nanos = 1_000_000;
+const SECOND: Nanos = 1_000 * MS;
 /// How many lines of what happened a failing run shows.
 const TRANSCRIPT: usize = 400;
 
@@ -151,7 +152,9 @@ impl Runner {
                 Ok(())
             }
             Op::Flip(which) => {
-                match self.node.flip(*which) {
+                let flipped = self.node.flip(*which);
+                self.transcript.push(format!("  hit {flipped:?}"));
+                match flipped {
                     Some((topic, Standing::Message(id))) => self.ledger.damaged(&topic, id),
                     Some((topic, _)) => self.ledger.shaken(&topic),
                     None => {}
@@ -260,7 +263,9 @@ impl Runner {
     fn administer(&mut self, path: &str, query: &str) -> Result<(), String> {
         let wire = Wire { method: "POST".into(), path: path.into(), query: query.into(), ..Wire::default() };
         let seq = self.ledger.administer(&wire);
-        self.send("POST", path, query, Vec::new(), Asked::Administer(seq)).map(drop)
+        self.send("POST", path, query, Vec::new(), Asked::Administer(seq))?;
+        // Nobody makes a channel in the moment in which one of its name went.
+        if path.ends_with("delete") { self.step_to(self.node.now + 2 * MS) } else { Ok(()) }
     }
 
     fn hang_up(&mut self, which: u64) -> Result<(), String> {
@@ -415,7 +420,7 @@ impl Runner {
     }
 
     fn answered(&mut self, ticket: Ticket, answer: Answer) -> Result<(), String> {
-        let shown: String = crate::workload::compare::show(&answer).chars().take(300).collect();
+        let shown: String = crate::workload::compare::show(&answer).chars().take(900).collect();
         self.transcript.push(format!("  {ticket}< {shown}"));
         let Some(asked) = self.asked.remove(&ticket) else {
             return Err(format!("request {ticket} is answered, and was before"));
@@ -464,7 +469,7 @@ impl Runner {
             return Err(format!("a chunk for request {ticket}, which is no stream"));
         };
         let text = String::from_utf8_lossy(bytes);
-        self.transcript.push(format!("  {ticket}+ {}", text.trim_end().chars().take(300).collect::<String>()));
+        self.transcript.push(format!("  {ticket}+ {}", text.trim_end().chars().take(900).collect::<String>()));
         let lines = text.lines().filter(|line| !line.is_empty());
         let found: Option<Vec<_>> = lines.map(|line| Delivery::read(&serde_json::from_str(line).ok()?)).collect();
         self.deliver(&place, &found.ok_or("a chunk that is no messages")?, timeout)

@@ -65,7 +65,7 @@ impl Ledger {
             return;
         }
         topic.durable = topic.durable.max(seq);
-        topic.administered(wire, seq, &self.messages);
+        topic.administered(wire, seq, self.now, &self.messages);
         if self.sync == super::Sync::Always {
             self.admin.retain(|(.., answered)| !answered);
         }
@@ -138,9 +138,10 @@ impl Topic {
 
 impl Topic {
     /// What a request did that may have waited for the disk: it was done some time between its sending and its answer.
-    fn administered(&mut self, wire: &Wire, seq: Seq, messages: &[Message]) {
+    fn administered(&mut self, wire: &Wire, seq: Seq, now: Nanos, messages: &[Message]) {
         let to = value(&wire.query, "to").or_else(|| value(&wire.query, "start"));
         let name = value(&wire.query, "channel").unwrap_or_default();
+        let gone_before = if self.retain == 0 { 0 } else { now.saturating_sub(self.retain) + 1_000_000_000 };
         let Some(channel) = self.channels.get_mut(name) else { return };
         channel.there |= wire.path == "/channel/create";
         let is_seek = match wire.path.as_str() {
@@ -150,7 +151,8 @@ impl Topic {
         };
         for (number, fate) in channel.fates.iter_mut().filter(|_| is_seek) {
             (fate.loose, fate.exact, fate.finished, fate.until) = (true, false, None, 0);
-            fate.owed &= to == Some("earliest") && (fate.delivered || messages[*number].seq < seq);
+            let message = &messages[*number];
+            fate.owed &= to == Some("earliest") && message.at > gone_before && (fate.delivered || message.seq < seq);
         }
     }
 }
@@ -189,7 +191,7 @@ impl Channel {
         self.highest = 0;
         for (number, fate) in &mut self.fates {
             let message = &messages[*number];
-            let untouched = fate.owed && !fate.delivered && message.due == 0 && message.key.is_none();
+            let untouched = fate.owed && !fate.delivered && !fate.loose && message.due == 0 && message.key.is_none();
             let is_kept = message.status == Status::Acked && message.at > kept_since && message.copy_of.is_none();
             let dead = self.attempts > 0 && fate.attempts >= self.attempts;
             let owed = to_earliest && (untouched || (is_kept && !dead));
