@@ -64,7 +64,6 @@ impl Ledger {
             topic.failed |= status == 503;
             return;
         }
-        topic.durable = topic.durable.max(seq);
         topic.administered(wire, seq, self.now, &self.messages);
         if self.sync == super::Sync::Always {
             self.admin.retain(|(.., answered)| !answered);
@@ -114,7 +113,13 @@ impl Topic {
                 self.channels.insert(name.into(), Channel { made: seq, goes_back, ..Channel::default() });
                 self.hand_over(start);
             }
-            "/channel/delete" => return drop(self.channels.remove(name)),
+            "/channel/delete" => {
+                self.channels.remove(name);
+                if self.channels.is_empty() {
+                    self.kept_back.extend((0..messages.len()).filter(waits));
+                }
+                return;
+            }
             _ => {}
         }
         let retain = self.retain;

@@ -84,7 +84,8 @@ impl Ledger {
             let extra = channels.iter().find(|found| {
                 found["channel_name"].as_str().is_none_or(|channel| !topic.channels.contains_key(channel))
             });
-            if let Some(extra) = extra.filter(|_| !topic.shaken) {
+            // Where nothing was synced, what was deleted may be back.
+            if let Some(extra) = extra.filter(|_| !topic.shaken && self.sync == super::Sync::Always) {
                 return Err(format!("channel {} of {name} is there", extra["channel_name"]));
             }
         }

@@ -269,6 +269,10 @@ impl Ledger {
                 message.id = None;
             }
         }
+        if !kept {
+            // Ids may be given to other messages now, and receipts with them.
+            self.old.clear();
+        }
         for topic in self.topics.values_mut() {
             let solid = topic.solid(kept);
             topic.crashed(solid, kept, &mut self.messages);
@@ -325,6 +329,7 @@ impl Topic {
             if !kept {
                 (channel.goes_back, channel.highest) = (true, 0);
                 channel.receipts.clear();
+                channel.given.clear();
             }
             for fate in channel.fates.values_mut() {
                 let known = fate.leased <= solid;
