@@ -106,7 +106,8 @@ impl Topic {
             }
             "/channel/create" if !self.channels.contains_key(name) => {
                 let start = value(&wire.query, "start").is_some();
-                let goes_back = start
+                let goes_back = self.torn
+                    || start
                     || !self.backlog.is_empty()
                     || !self.kept_back.is_empty()
                     || (0..messages.len()).any(|number| waits(&number));

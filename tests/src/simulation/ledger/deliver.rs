@@ -191,7 +191,8 @@ impl Ledger {
         let seq = self.next_seq();
         let now = self.now;
         let Some(number) = self.given(place, receipt) else {
-            let there = self.channel(place).is_some();
+            let topic = self.topics.get(&place.topic).filter(|topic| !topic.failed && !topic.shaken);
+            let there = topic.is_some() && self.channel(place).is_some();
             return match refused {
                 None if there => Err(format!("{place:?}: the receipt {receipt} of an earlier channel was accepted")),
                 _ => Ok(()),
@@ -270,7 +271,7 @@ impl Topic {
         if message.due > now {
             return Err("was delivered before its time".into());
         }
-        let kept_back = self.paused && self.backlog.contains(&number);
+        let kept_back = self.paused && self.backlog.contains(&number) && !self.torn;
         if kept_back || channel.paused {
             return Err("was delivered in a pause".into());
         }

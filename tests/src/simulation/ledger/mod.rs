@@ -69,6 +69,8 @@ struct Topic {
     synced: Seq,
     /// Frames of its log were damaged that were no messages.
     shaken: bool,
+    /// What was not synced was lost: which of it had been handed over, or dropped, is not known any more.
+    torn: bool,
     /// Messages that cannot be read any more.
     damaged: BTreeSet<u64>,
     /// Its log failed, and changes of it are refused.
@@ -320,6 +322,7 @@ impl Topic {
 
     fn crashed(&mut self, solid: Seq, kept: bool, messages: &mut [Message]) {
         self.failed = false;
+        self.torn |= !kept;
         self.dedup.retain(|_, accepted| accepted.seq <= solid || accepted.sure && kept);
         if !kept {
             self.ids.retain(|_, number| messages[*number].seq <= solid);

@@ -214,7 +214,8 @@ impl super::Topic {
         }
         for number in std::mem::take(&mut self.backlog) {
             for channel in self.channels.values_mut() {
-                channel.fates.insert(number, Fate { owed: !doubtful, exact: true, ..Fate::default() });
+                let fate = Fate { owed: !doubtful, exact: true, ..Fate::default() };
+                channel.fates.entry(number).or_insert(fate);
             }
         }
     }
