@@ -233,6 +233,11 @@ impl Engine {
         self.unwell = why;
     }
 
+    /// Whether nothing waits for a log: neither to be written, nor to be read, nor to be durable.
+    pub fn is_settled(&self) -> bool {
+        self.broker.is_settled() && self.held.is_empty()
+    }
+
     /// What a snapshot of a topic would tell now.
     pub fn image_of(&self, topic: &str) -> Option<TopicImage> {
         self.broker.image_of(topic)

@@ -172,6 +172,12 @@ impl Pollers {
         self.slab[number as usize].timer = Some(self.timers.insert(at, number));
     }
 
+    pub(crate) fn unset_timer(&mut self, number: u32) {
+        if let Some(timer) = self.slab[number as usize].timer.take() {
+            self.timers.remove(timer);
+        }
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         self.timers.next()
     }
@@ -185,10 +191,8 @@ impl Pollers {
 
     /// Takes one out. A stream some of whose messages are not settled stays, closed.
     pub(crate) fn remove(&mut self, number: u32) {
+        self.unset_timer(number);
         let poller = &mut self.slab[number as usize];
-        if let Some(timer) = poller.timer.take() {
-            self.timers.remove(timer);
-        }
         self.tickets.remove(&poller.ticket);
         self.streams.remove(&number);
         match poller.stream_mut() {

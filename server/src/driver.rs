@@ -191,6 +191,11 @@ impl Shelf {
         Ok(())
     }
 
+    /// Whether nothing waits for the disk.
+    pub fn is_settled(&self) -> bool {
+        (0..self.0.shards.len()).all(|index| self.lock(index).engine.is_settled())
+    }
+
     /// Writes and syncs all that waits to be, and then does nothing more for its disk. To be called last, after
     /// [`Shelf::shutdown`] and when all who waited have their answers.
     pub fn close(&self) {

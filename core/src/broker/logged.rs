@@ -34,6 +34,8 @@ pub(super) struct Logs {
     /// What was taken from them and not given away.
     work: VecDeque<Work>,
     reads: VecDeque<Read>,
+    /// How many reads are under way.
+    reading: usize,
     /// Chunks of messages in memory, in the order in which they are thought of to be evicted.
     resident: VecDeque<(LogId, u64)>,
     /// Bytes of all messages in memory of topics with a log.
@@ -186,7 +188,9 @@ impl Broker {
 
     /// What is to be read next.
     pub(crate) fn poll_read(&mut self) -> Option<Read> {
-        self.logs.reads.pop_front()
+        let read = self.logs.reads.pop_front()?;
+        self.logs.reading += 1;
+        Some(read)
     }
 
     /// A log is durable up to there.
@@ -209,6 +213,7 @@ impl Broker {
 
     /// What was to be read is here, or could not be read.
     pub(crate) fn loaded(&mut self, now: Time, read: &Read, loaded: Option<Loaded>) {
+        self.logs.reading = self.logs.reading.saturating_sub(1);
         let Some(&number) = self.logs.topics.get(&read.log) else { return };
         let topic = &mut self.topics[number as usize];
         let Some(loaded) = loaded else {
@@ -242,9 +247,15 @@ impl Broker {
             let found = self.topics[number as usize].channel(channel);
             if found.search == Search::Reading || found.has_outbox() {
                 self.after_channel(number, channel, now);
+                self.answer_overdue(number, channel, now);
             }
         }
         self.note_log(number);
+    }
+
+    /// Whether nothing is to be written or read, nor read at this moment.
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.has_log_work() && self.logs.reads.is_empty() && self.logs.reading == 0
     }
 
     /// The disk has no room, or has room again.

@@ -28,7 +28,7 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use slab::Slab;
 
-use crate::command::{ChannelChanges, ChannelOptions};
+use crate::command::{ChannelChanges, ChannelOptions, Ticket};
 use crate::config::Limits;
 use crate::gaps::Gaps;
 use crate::list::{Linked, Links, List};
@@ -120,6 +120,8 @@ pub(crate) struct Channel {
     redelivery_turn: bool,
     /// How the last search for a message to hand out ended.
     pub(crate) search: Search,
+    /// Polls that are to be answered as soon as it is known whether there is something.
+    pub(crate) overdue: Vec<Ticket>,
     next_delivery: u64,
     /// The delivery numbers that were or may have been used, without a trace in the log, before the topic was opened.
     untraced: Range<u64>,
@@ -244,6 +246,7 @@ impl Channel {
             pollers: List::default(),
             redelivery_turn: true,
             search: Search::Done,
+            overdue: Vec::new(),
             // 32 bits of chance above 2^20 deliveries: a receipt of a deleted channel of the same name fits nowhere.
             next_delivery: (seed >> 32 << 20) + 1,
             in_flight: 0,

@@ -104,8 +104,8 @@ pub struct Read {
     pub log: LogId,
     /// Its topic.
     pub topic: Name<'static>,
-    /// What the core calls the part that it wants.
-    pub(crate) chunk: u64,
+    /// What the core calls the part that it wants; of no meaning to a host.
+    pub chunk: u64,
     /// The first message.
     pub from: u64,
     /// The one after the last.

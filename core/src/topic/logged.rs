@@ -224,6 +224,7 @@ impl Topic {
             voids: self.voids.image(),
             backlog_voids: self.backlog_voids.image(),
             deferred: self.deferred.clone(),
+            handed: Vec::new(),
             expiries,
             dedup: self.dedup.image(),
             chunks,

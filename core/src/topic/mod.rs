@@ -214,13 +214,16 @@ impl Topic {
         self.ephemeral_channels += u32::from(is_ephemeral);
         let number = self.channels.insert(channel) as u32;
         self.names.insert(name, number);
-        if position.id > self.flow.id() {
+        let is_ahead = position.id > self.flow.id();
+        if is_ahead {
             self.messages.advance(&mut self.flow, position);
             self.forget_backlog_before(position.id);
         }
         if !is_ephemeral {
             let image = self.channel(number).image();
             self.journal(|| Event::ChannelCreated(number, image));
+        } else if is_ahead {
+            self.journal(|| Event::HandedOver { to: position });
         }
         self.hand_over(now, limits);
         Ok(number)
@@ -275,7 +278,7 @@ impl Topic {
         if start.id == end.id {
             return;
         }
-        self.journal(|| Event::Voided { to: end });
+        self.journal(|| Event::Voided { from: start, to: end });
         let gap = Gap { from: start.id, to: end.id, bytes: end.bytes - start.bytes };
         self.voids.insert(gap.from, gap.to, gap.bytes);
         for (_, channel) in &mut self.channels {

@@ -131,7 +131,7 @@ impl Bench {
 
     pub(super) fn read(&self, topic: &Topic, segment: u32, from: u64, to: u64, bytes: u64) -> Option<Loaded> {
         let before = self.fake.look(|told| told.reads.len());
-        let read = Read { log: topic.log, topic: topic.name.clone(), from, to, segment, bytes };
+        let read = Read { log: topic.log, topic: topic.name.clone(), chunk: 0, from, to, segment, bytes };
         self.disk.read(topic.shard, read);
         self.fake.wait("a read", |told| told.reads.get(before).map(|(_, _, loaded)| loaded.clone()))
     }
