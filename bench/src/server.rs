@@ -85,8 +85,7 @@ impl Server {
         let files = TempDir::new()?;
         let mut command = Self::broker()?;
         command.arg("--record").arg(files.path().join("recording"));
-        // Emptied once a round; what is in memory until then has to fit.
-        command.args(["--record-bytes", "2000000000", "--http-address"]);
+        command.arg("--http-address");
         Self::start(cores, command, Some(files))
     }
 
