@@ -71,6 +71,7 @@ pub struct Runner {
     untaken: BTreeSet<Ticket>,
     answers: BTreeMap<Ticket, Answer>,
     lies: Random,
+    /// All that was done and answered up to there.
     pub transcript: Vec<String>,
 }
 
