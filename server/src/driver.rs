@@ -175,6 +175,11 @@ impl Shelf {
         self.each_shard(|shard, now| shard.engine.shutdown(now));
     }
 
+    /// Whether nothing waits for the disk.
+    pub fn is_settled(&self) -> bool {
+        (0..self.0.shards.len()).all(|index| self.lock(index).engine.is_settled())
+    }
+
     /// Records what comes in from now on. To be called once.
     pub fn record(&self, options: RecordOptions) -> Result<(), String> {
         let shelf = Arc::downgrade(&self.0);
@@ -189,11 +194,6 @@ impl Shelf {
         let recording = recording.map_err(|failure| format!("cannot record: {failure}"))?;
         self.0.recording.get_or_init(|| recording);
         Ok(())
-    }
-
-    /// Whether nothing waits for the disk.
-    pub fn is_settled(&self) -> bool {
-        (0..self.0.shards.len()).all(|index| self.lock(index).engine.is_settled())
     }
 
     /// Writes and syncs all that waits to be, and then does nothing more for its disk. To be called last, after

@@ -10,7 +10,9 @@ use std::process::ExitCode;
 
 use cli::announce::announce;
 use cli::log::Logging;
+use cli::log_tools;
 use cli::settings::Settings;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use shelfmq::{Clock, Listener, Options, Shelf};
 use shelfmq_core::config::Identity;
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,7 +25,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let matches = cli::command().get_matches_from(cli::normalise(env::args_os()));
+    let args: Vec<OsString> = cli::normalise(env::args_os()).collect();
+    if args.get(1).is_some_and(|first| first == log_tools::LOG) {
+        return log_tools::run(args).unwrap_or_else(|message| fail(1, &message));
+    }
+    let matches = cli::command().get_matches_from(args);
     if let Some(("replay", asked)) = matches.subcommand() {
         return cli::replay::run(asked).map_or_else(|message| fail(1, &message), |()| ExitCode::SUCCESS);
     }
@@ -38,6 +44,7 @@ fn main() -> ExitCode {
     }
     let done = match matches.subcommand_name() {
         Some("config") => print(&settings.to_toml()),
+        Some(log_tools::LOG) => Err("log comes first, as in shelfmq log ls: it takes no settings of the broker".into()),
         _ => serve(settings, logging),
     };
     done.map_or_else(|message| fail(1, &message), |()| ExitCode::SUCCESS)
@@ -54,7 +61,16 @@ fn print(text: &str) -> Result<(), String> {
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|e| format!("cannot write to stdout: {e}"))
 }
 
+/// Connections and topics need files: as many as the system gives, and not only as many as it gives unasked.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}
+
 fn serve(settings: Settings, logging: Logging) -> Result<(), String> {
+    raise_open_files();
     let address = &settings.http_address;
     let listener = Listener::bind(address).map_err(|error| cli::banner::cannot_listen(address, &error))?;
     let config = settings.core_config(listener.tcp_address().map(|a| a.port()));
@@ -69,17 +85,19 @@ fn serve(settings: Settings, logging: Logging) -> Result<(), String> {
     })
     .map_err(|error| error.to_string())?;
     settings.recording().map_or(Ok(()), |recording| shelf.record(recording))?;
-    // A broker without a reader of its banner is a broker all the same.
-    let _ = print(&banner);
-    let until = until_told(shelf.clone(), identity, settings.lookupd_http_address);
+    let until = until_told(banner, shelf.clone(), identity, settings.lookupd_http_address);
     shelfmq::serve(listener, &shelf, settings.threads, until).map_err(|e| format!("cannot serve: {e}"))
 }
 
 /// Until Ctrl-C or SIGTERM; directories are told of this broker meanwhile.
-async fn until_told(shelf: Shelf, identity: Identity, directories: Vec<String>) {
+async fn until_told(banner: String, shelf: Shelf, identity: Identity, directories: Vec<String>) {
+    let mut interrupt = signal(SignalKind::interrupt()).expect("Ctrl-C can be handled");
     let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be handled");
+    // Not before that: whoever has read it may tell the broker to end. A broker without a reader of its banner is a
+    // broker all the same.
+    let _ = print(&banner);
     tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
+        _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
         () = announce(shelf, identity, directories) => {}
     }

@@ -150,6 +150,14 @@ fn it_says_where_it_is_and_ends_well_when_told() {
 }
 
 #[test]
+fn it_ends_well_however_soon_it_is_told() {
+    for _ in 0..10 {
+        let (broker, _) = start(&[]);
+        assert_eq!(end(broker), Some(0));
+    }
+}
+
+#[test]
 fn a_directory_learns_of_topics_as_they_come() {
     let directory = Server::start();
     // The second one is never there, which does not matter.

@@ -125,6 +125,8 @@ pub(crate) struct Channel {
     next_delivery: u64,
     /// The delivery numbers that were or may have been used, without a trace in the log, before the topic was opened.
     untraced: Range<u64>,
+    /// Messages from this one on were published since: no lease of them is untraced.
+    opened_at: u64,
     /// The cursor, as it was written down last.
     told: u64,
     /// What left the backlog since it was last written down.
@@ -229,6 +231,7 @@ impl Channel {
             since: cursor.id(),
             held: BTreeMap::new(),
             untraced: 0..0,
+            opened_at: 0,
             told: cursor.id(),
             departed: Vec::new(),
             dead_ahead: 0,

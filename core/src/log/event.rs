@@ -232,7 +232,8 @@ impl Event {
             | Event::Dropped { cursor: mark, .. }
             | Event::ChannelCreated(_, ChannelImage { cursor: mark, .. })
             | Event::Sought { to: mark, .. }
-            | Event::Voided { to: mark, .. } => Some(*mark),
+            | Event::Voided { to: mark, .. }
+            | Event::HandedOver { to: mark } => Some(*mark),
             _ => None,
         }
     }

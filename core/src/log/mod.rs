@@ -2,9 +2,8 @@
 //!
 //! Read in this order: [`frame`] (the bytes of a segment), [`event`] (what can happen), [`image`] (a topic as plain
 //! data) and [`apply`] (what an event does to it), [`journal`] (writing), [`recovery`] and [`load`] (reading). A whole log
-//! in one file is an [`export`]. All of
-//! it is free of I/O. The host has the files: it [appends](Append), [reads](Read), [forgets](Forget) and
-//! [deletes](Delete) what an engine says.
+//! in one file is an [`export`]. All of it is free of I/O. The host has the files: it [appends](Append), [reads](Read),
+//! [forgets](Forget) and [deletes](Delete) what an engine says.
 //!
 //! A log is named by its topic, and a place in it by a running index, the id of the next message there, within a
 //! numbered segment. A host maps that to files and offsets as it likes.

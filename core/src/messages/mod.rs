@@ -442,7 +442,8 @@ impl Messages {
 
     /// Holds a message until it is unpinned as often.
     pub(crate) fn pin(&mut self, id: u64, chunk: u64) {
-        if chunk < self.front || self.chunk(chunk).freed {
+        // In a log, a message may have been moved out of a chunk that is not known yet to be free of messages.
+        if chunk < self.front || self.chunk(chunk).freed || self.aside.contains_key(&id) {
             self.aside.entry(id).or_insert(Aside { pins: 0, record: None, chunk: 0 }).pins += 1;
             return;
         }
@@ -461,7 +462,12 @@ impl Messages {
 
     /// Ends one hold of a message.
     pub(crate) fn unpin(&mut self, id: u64, chunk: u64) {
-        if chunk >= self.front && !self.chunk(chunk).freed {
+        if let Some(aside) = self.aside.get_mut(&id) {
+            aside.pins -= 1;
+            if aside.pins == 0 {
+                self.forget_aside(id);
+            }
+        } else if chunk >= self.front && !self.chunk(chunk).freed {
             let (low, logged) = (self.low, self.segment.is_some());
             let found = self.chunk_mut(chunk);
             found.pin_counts[(id - found.first.id) as usize] -= 1;
@@ -469,11 +475,6 @@ impl Messages {
             if chunk < low && (found.pins == 0 || (!logged && found.is_sparse())) {
                 self.let_go(chunk);
                 self.pop_freed();
-            }
-        } else if let Some(aside) = self.aside.get_mut(&id) {
-            aside.pins -= 1;
-            if aside.pins == 0 {
-                self.forget_aside(id);
             }
         }
     }
@@ -550,7 +551,9 @@ impl Messages {
         let content = in_one_piece.then(|| Box::new(Content::new(self.end, limit)));
         self.fresh.extend(content.is_some().then_some(number));
         let segment = self.segment.unwrap_or_default();
-        let chunk = Chunk { first: self.end, limit, content, segment, ..Chunk::default() };
+        // Times only grow from chunk to chunk, those without a message included: they are searched.
+        let last_at = self.chunks.back().map_or(Time::default(), |tail| tail.last_at);
+        let chunk = Chunk { first: self.end, last_at, limit, content, segment, ..Chunk::default() };
         self.chunk_memory += chunk.memory();
         self.chunks.push_back(chunk);
         if let Some(old) = self.tail_number().checked_sub(OLD_CHUNKS) {

@@ -100,12 +100,17 @@ impl Topic {
         self.log.as_ref().map_or(0, |log| log.journal.disk_bytes())
     }
 
-    /// What is to be written, and then the next segment where that is due.
-    pub(crate) fn take_appends(&mut self, now: Time, work: &mut VecDeque<Work>) {
+    /// Whether a snapshot should be the last thing in the log when the broker goes down.
+    pub(crate) fn is_worth_a_snapshot(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| log.journal.is_worth_a_snapshot())
+    }
+
+    /// What is to be written, and then the next segment where that is due, or where the broker goes down.
+    pub(crate) fn take_appends(&mut self, now: Time, closing: bool, work: &mut VecDeque<Work>) {
         let end = self.messages.end();
         let Some(log) = &mut self.log else { return };
         work.extend(log.journal.take(&self.name, end).map(Work::Append));
-        if !log.journal.is_segment_full() {
+        if !log.journal.is_segment_full() && !(closing && log.journal.is_worth_a_snapshot()) {
             return;
         }
         log.journal.next_segment(now, end.id);
@@ -152,7 +157,13 @@ impl Topic {
         if let Some(durable) = log.journal.appended(upto) {
             log.durable = durable;
             self.messages.set_durable(durable.id);
+            let has_expired = !log.postponed.is_empty();
             self.expiries.extend(log.postponed.drain(..).map(Reverse));
+            if has_expired {
+                // Before anybody is given what is durable too late.
+                self.hand_over(now, limits);
+                self.handle_timeout(now, limits);
+            }
         }
         self.hand_over(now, limits);
         self.forget_segments()
@@ -167,7 +178,7 @@ impl Topic {
     fn forget_segments(&mut self) -> Option<Work> {
         let first = self.messages.first_segment();
         let log = self.log.as_mut()?;
-        let (upto, segment) = *log.forget.get_or_insert((log.journal.written(), first));
+        let (upto, segment) = *log.forget.get_or_insert_with(|| (log.journal.written_with_run(), first));
         if log.journal.durable() < upto {
             return None;
         }
@@ -235,11 +246,12 @@ impl Topic {
         }
     }
 
-    /// The topic that a log tells of, whose end is `journal`.
+    /// The topic that a log tells of, whose end is `journal`. The seed is another at every start.
     pub(crate) fn open(
         name: Name<'static>,
         recovered: &Recovered,
         mut journal: Journal,
+        seed: u64,
         now: Time,
         limits: &Limits,
     ) -> Self {
@@ -247,12 +259,16 @@ impl Topic {
         journal.set_old_segments(image.old_segments.clone());
         let mut messages = Messages::recovered(image, journal.segment());
         let first = messages.first_mark();
+        let mut seeds = Seeds::new(seed ^ image.seed);
         let flow = messages.cursor(image.flow.max(first));
         let mut channels: Vec<(usize, Channel)> = Vec::new();
         for (&number, channel) in &image.channels {
             let Some(name) = Name::parse(channel.name.clone()) else { continue };
             let start = messages.cursor(channel.cursor.max(first));
-            channels.push((number as usize, Channel::open(name, channel, start, &mut messages, flow.id())));
+            channels.push((
+                number as usize,
+                Channel::open(name, channel, start, &mut messages, flow.id(), (now, seeds.next())),
+            ));
         }
         let names = channels.iter().map(|(number, channel)| (channel.name().clone(), *number as u32)).collect();
         let settings = &image.settings;
@@ -280,7 +296,7 @@ impl Topic {
             message_count: image.message_count,
             message_bytes: image.message_bytes,
             seed: image.seed,
-            seeds: Seeds::new(image.seed ^ now.as_nanos()),
+            seeds,
             log: Some(log),
             ..Topic::new(Name::parse("none").expect("it is a name"), image.seed, None)
         };

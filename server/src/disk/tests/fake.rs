@@ -63,6 +63,11 @@ impl Fake {
         })
     }
 
+    /// Forgets what it was told.
+    pub(super) fn clear(&self) {
+        self.tell(|told| told.done.clear());
+    }
+
     pub(super) fn look<T>(&self, look: impl FnOnce(&Told) -> T) -> T {
         look(&self.told.lock().expect("no test panics with it"))
     }
