@@ -264,6 +264,13 @@ impl Channel {
         }
     }
 
+    /// Numbers its deliveries from this time on, in nanoseconds, and a chance of up to a millisecond. Nobody hands out
+    /// a message each nanosecond: so an earlier channel of the same name used none of them, and after a start there is
+    /// no doubt whose receipt it is that the log does not know.
+    pub(crate) fn number_from(&mut self, now: Time, seed: u64) {
+        self.next_delivery = now.as_nanos().saturating_add(seed >> 44);
+    }
+
     pub(crate) fn name(&self) -> &Name<'static> {
         &self.name
     }

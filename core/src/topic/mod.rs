@@ -206,6 +206,9 @@ impl Topic {
         };
         let voids = self.voids_after(position)?;
         let mut channel = Channel::new(name.clone(), self.messages.cursor(position), self.seeds.next());
+        if self.log.is_some() {
+            channel.number_from(now, self.seeds.next());
+        }
         for gap in voids {
             channel.skip(gap);
             channel.never_received(gap.to - gap.from);

@@ -17,6 +17,9 @@ impl Ledger {
             // Letters that nobody has seen yet may be among what goes.
             self.topics.values_mut().flat_map(|topic| topic.channels.values_mut()).for_each(Channel::give_up_letters);
         }
+        if matches!(wire.path.as_str(), "/topic/delete" | "/channel/delete") {
+            self.bury(&name, value(&wire.query, "channel"));
+        }
         match wire.path.as_str() {
             "/topic/delete" => drop(self.topics.remove(&name)),
             "/topic/create" => {
@@ -30,6 +33,15 @@ impl Ledger {
             }
         }
         seq
+    }
+
+    /// What is gone gave out receipts that fit nowhere from now on.
+    fn bury(&mut self, topic: &str, channel: Option<&str>) {
+        let Some(found) = self.topics.get_mut(topic) else { return };
+        for (name, found) in found.channels.iter().filter(|(name, _)| channel.is_none_or(|channel| channel == *name)) {
+            let old = self.old.entry((topic.into(), name.clone())).or_default();
+            old.extend(found.given.iter().map(|(receipt, _)| receipt.clone()));
+        }
     }
 
     /// Such a request is answered.
@@ -98,7 +110,7 @@ impl Topic {
             "/channel/create" | "/channel/config" => channel.configure(&wire.query),
             "/channel/pause" => channel.paused = true,
             "/channel/unpause" => channel.paused = false,
-            "/channel/empty" => channel.empty(seq),
+            "/channel/empty" => channel.empty(seq, messages),
             "/channel/seek" => channel.seek(value(&wire.query, "to") == Some("earliest"), kept_since, messages),
             "/channel/redrive" => channel.redrive(),
             "/dead/empty" => channel.empty_dead(),
@@ -125,10 +137,11 @@ impl Channel {
         }
     }
 
-    fn empty(&mut self, seq: Seq) {
-        for fate in self.fates.values_mut() {
+    fn empty(&mut self, seq: Seq, messages: &[Message]) {
+        for (number, fate) in &mut self.fates {
             (fate.owed, fate.receipt, fate.until) = (false, None, 0);
-            if self.attempts == 0 {
+            // What was not acknowledged yet may come after.
+            if self.attempts == 0 && messages[*number].status == Status::Acked {
                 fate.finished = Some(seq);
             }
         }

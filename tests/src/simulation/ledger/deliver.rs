@@ -190,7 +190,13 @@ impl Ledger {
     pub fn settled(&mut self, place: &Place, receipt: &str, verb: Verb, refused: Option<&str>) -> Result<(), String> {
         let seq = self.next_seq();
         let now = self.now;
-        let Some(number) = self.given(place, receipt) else { return Ok(()) };
+        let Some(number) = self.given(place, receipt) else {
+            let there = self.channel(place).is_some();
+            return match refused {
+                None if there => Err(format!("{place:?}: the receipt {receipt} of an earlier channel was accepted")),
+                _ => Ok(()),
+            };
+        };
         let Some(topic) = self.topics.get_mut(&place.topic) else { return Ok(()) };
         let (shaken, limited) = (topic.shaken, topic.limited);
         let Some(channel) = topic.channels.get_mut(&place.channel) else { return Ok(()) };

@@ -134,6 +134,8 @@ pub struct Ledger {
     topics: BTreeMap<String, Topic>,
     messages: Vec<Message>,
     batches: Vec<Batch>,
+    /// What channels gave out that are gone, by topic and channel.
+    old: BTreeMap<(String, String), Vec<String>>,
     /// Dead letters that were seen in another topic: by topic, channel and number there, id and time here.
     copies: BTreeMap<(String, String, usize), BTreeMap<u64, (usize, Nanos)>>,
     /// What changed topics and channels: not answered, or not surely durable.
@@ -164,6 +166,7 @@ impl Ledger {
             topics: BTreeMap::new(),
             messages: Vec::new(),
             batches: Vec::new(),
+            old: BTreeMap::new(),
             copies: BTreeMap::new(),
             admin: Vec::new(),
             counts: BTreeMap::new(),
@@ -209,8 +212,9 @@ impl Ledger {
 
     /// One of the receipts that a channel gave out, counted from the last.
     pub fn receipt(&self, place: &Place, back: usize) -> Option<String> {
-        let given = &self.channel(place)?.given;
-        given.iter().rev().nth(back).map(|(receipt, _)| receipt.clone())
+        let given = self.channel(place)?.given.iter().rev().map(|(receipt, _)| receipt);
+        let old = self.old.get(&(place.topic.clone(), place.channel.clone()));
+        given.chain(old.into_iter().flatten().rev()).nth(back).cloned()
     }
 
     /// How many receipts a channel gave out.
@@ -303,6 +307,8 @@ impl Topic {
             if !kept {
                 (channel.goes_back, channel.highest) = (true, 0);
                 channel.receipts.clear();
+                // Ids that were lost are given again: an old receipt may name another message than it was given for.
+                channel.given.clear();
             }
             for fate in channel.fates.values_mut() {
                 let known = fate.leased <= solid;
