@@ -8,14 +8,18 @@ use std::process::Command;
 
 use common::{Server, until};
 use serde_json::Value;
-use shelfmq::{DiskOptions, DiskStore, Options, RecordOptions, Shelf};
+use shelfmq::{DiskOptions, DiskStore, Options, RecordOptions, Shelf, Sync};
 use shelfmq_core::config::LogOptions;
 use tempfile::TempDir;
 
 /// A server on a disk whose engines are recorded, up to so many bytes.
 fn recorded(directory: &TempDir, bytes: u64) -> (Server, PathBuf) {
     let log = LogOptions { segment_bytes: 64 << 10, cache_bytes: 64 << 10 };
-    let store = DiskStore { path: directory.path().join("data"), log, disk: DiskOptions::default() };
+    let store = DiskStore {
+        path: directory.path().join("data"),
+        log,
+        disk: DiskOptions { sync: Sync::Never, min_free_bytes: 0 },
+    };
     let shelf = Shelf::open(Options { disk: Some(store), ..Options::default() }).expect("the disk can be used");
     let path = directory.path().join("recording");
     shelf.record(RecordOptions { path: path.clone(), bytes }).expect("the file can be written");
