@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use cli::announce::announce;
 use cli::log::Logging;
+use cli::log_tools;
 use cli::settings::Settings;
 use shelfmq::{Clock, Listener, Options, Shelf};
 use shelfmq_core::config::Identity;
@@ -23,7 +24,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let matches = cli::command().get_matches_from(cli::normalise(env::args_os()));
+    let args: Vec<OsString> = cli::normalise(env::args_os()).collect();
+    if args.get(1).is_some_and(|first| first == log_tools::LOG) {
+        return log_tools::run(args).unwrap_or_else(|message| fail(1, &message));
+    }
+    let matches = cli::command().get_matches_from(args);
+    if let Some(("replay", asked)) = matches.subcommand() {
+        return cli::replay::run(asked).map_or_else(|message| fail(1, &message), |()| ExitCode::SUCCESS);
+    }
     let settings = match Settings::load(&matches) {
         Ok(settings) => settings,
         Err(message) => return fail(USAGE, &message),
@@ -35,6 +43,7 @@ fn main() -> ExitCode {
     }
     let done = match matches.subcommand_name() {
         Some("config") => print(&settings.to_toml()),
+        Some(log_tools::LOG) => Err("log comes first, as in shelfmq log ls: it takes no settings of the broker".into()),
         _ => serve(settings, logging),
     };
     done.map_or_else(|message| fail(1, &message), |()| ExitCode::SUCCESS)
@@ -65,6 +74,7 @@ fn serve(settings: Settings, logging: Logging) -> Result<(), String> {
         ..Options::default()
     })
     .map_err(|error| error.to_string())?;
+    settings.recording().map_or(Ok(()), |recording| shelf.record(recording))?;
     // A broker without a reader of its banner is a broker all the same.
     let _ = print(&banner);
     let until = until_told(shelf.clone(), identity, settings.lookupd_http_address);

@@ -103,7 +103,10 @@ fn places_after_the_last() -> [Segment; 4] {
         message_and(&[leased(Mark { id: 3, bytes: 20 }, to, &[(3, 8)])]),
         message_and(&[Event::Passed { channel: 1, at: 5, from: 3, cursor: to, departed: Vec::new() }]),
         message_and(&[Event::ChannelCreated(2, ChannelImage { cursor: to, ..other() })]),
-        message_and(&[Event::Sought { channel: 1, to, gaps: Vec::new() }, Event::Voided { to }]),
+        message_and(&[
+            Event::Sought { channel: 1, to, gaps: Vec::new() },
+            Event::Voided { from: Mark { id: 3, bytes: 20 }, to },
+        ]),
     ]
 }
 

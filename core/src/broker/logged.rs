@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use super::{Broker, Owner};
 use crate::channel::Search;
@@ -21,17 +22,20 @@ use crate::topic::Topic;
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the broker knows of its logs.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Logs {
     /// None where everything stays in memory.
     options: Option<LogOptions>,
     last: LogId,
+    #[serde(with = "crate::state::table")]
     topics: HashMap<LogId, u32, foldhash::fast::FixedState>,
     /// What waits to be written, in order: the topics whose appends are to be taken.
     dirty: VecDeque<Dirty>,
     /// What was taken from them and not given away.
     work: VecDeque<Work>,
     reads: VecDeque<Read>,
+    /// How many reads are under way.
+    reading: usize,
     /// Chunks of messages in memory, in the order in which they are thought of to be evicted.
     resident: VecDeque<(LogId, u64)>,
     /// Bytes of all messages in memory of topics with a log.
@@ -42,7 +46,7 @@ pub(super) struct Logs {
     unread: Vec<(LogId, u64)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 enum Dirty {
     Topic(LogId),
     Deleted(Delete),
@@ -61,7 +65,7 @@ impl Broker {
         let segment_bytes = self.logs.options.as_ref().map_or(u64::MAX, |options| options.segment_bytes);
         let journal = Journal::at(log, recovered.header, recovered.end, segment_bytes, seed);
         let key = name.as_str().into();
-        let topic = Topic::open(name, recovered, journal, now, &self.limits);
+        let topic = Topic::open(name, recovered, journal, self.seeds.next(), now, &self.limits);
         let channels = topic.channel_numbers();
         let number = self.topics.insert(topic) as u32;
         self.names.insert(key, number);
@@ -129,6 +133,15 @@ impl Broker {
         self.count_memory(number);
     }
 
+    /// Counts again what memory the topics have.
+    pub(super) fn recount_memory(&mut self) {
+        self.logs.memory = 0;
+        for (_, topic) in self.topics.iter_mut().filter(|(_, topic)| topic.log_id().is_some()) {
+            topic.counted = topic.messages().memory();
+            self.logs.memory += topic.counted;
+        }
+    }
+
     fn count_memory(&mut self, number: u32) {
         let topic = &mut self.topics[number as usize];
         let memory = topic.messages().memory();
@@ -175,7 +188,9 @@ impl Broker {
 
     /// What is to be read next.
     pub(crate) fn poll_read(&mut self) -> Option<Read> {
-        self.logs.reads.pop_front()
+        let read = self.logs.reads.pop_front()?;
+        self.logs.reading += 1;
+        Some(read)
     }
 
     /// A log is durable up to there.
@@ -198,6 +213,7 @@ impl Broker {
 
     /// What was to be read is here, or could not be read.
     pub(crate) fn loaded(&mut self, now: Time, read: &Read, loaded: Option<Loaded>) {
+        self.logs.reading = self.logs.reading.saturating_sub(1);
         let Some(&number) = self.logs.topics.get(&read.log) else { return };
         let topic = &mut self.topics[number as usize];
         let Some(loaded) = loaded else {
@@ -231,9 +247,15 @@ impl Broker {
             let found = self.topics[number as usize].channel(channel);
             if found.search == Search::Reading || found.has_outbox() {
                 self.after_channel(number, channel, now);
+                self.answer_overdue(number, channel, now);
             }
         }
         self.note_log(number);
+    }
+
+    /// Whether nothing is to be written or read, nor read at this moment.
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.has_log_work() && self.logs.reads.is_empty() && self.logs.reading == 0
     }
 
     /// The disk has no room, or has room again.

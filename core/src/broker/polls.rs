@@ -206,6 +206,15 @@ impl Broker {
         self.after_channel(topic, channel, now);
     }
 
+    /// Answers the polls that only waited to know whether there is something, now that it is known.
+    pub(super) fn answer_overdue(&mut self, topic: u32, channel: u32, now: Time) {
+        let overdue = core::mem::take(&mut self.topics[topic as usize].channel_mut(channel).overdue);
+        for number in overdue.into_iter().filter_map(|ticket| self.pollers.find(ticket)).collect::<Vec<_>>() {
+            self.pollers.unset_timer(number);
+            self.poller_timeout(number, now);
+        }
+    }
+
     pub(super) fn poller_timeout(&mut self, number: u32, now: Time) {
         let heartbeat = self.limits.heartbeat;
         let poller = &mut self.pollers.slab[number as usize];
@@ -225,6 +234,7 @@ impl Broker {
             }
         } else if self.topics[topic as usize].channel(channel).is_searching() {
             self.pollers.set_timer(number, now + SCAN_AGAIN);
+            self.topics[topic as usize].channel_mut(channel).overdue.push(ticket);
         } else {
             let (context, refused) = poller.take_context();
             self.events.push_back(Event::Leased(ticket, context, Handed::nothing(topic, channel), refused));

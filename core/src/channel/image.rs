@@ -72,13 +72,15 @@ impl Channel {
         EntryImage { facts, attempts: entry.attempts, delivery: entry.delivery, spot }
     }
 
-    /// The channel that an image tells of, which goes on at `cursor`.
+    /// The channel that an image tells of, which goes on at `cursor`. The seed is another at every start, so that two
+    /// starts after which nothing was written give out different receipts.
     pub(crate) fn open(
         name: Name<'static>,
         image: &ChannelImage,
         cursor: Cursor,
         messages: &mut Messages,
         flow: u64,
+        seed: u64,
     ) -> Self {
         let settings = &image.settings;
         let mut channel = Channel::new(name, cursor, 0);
@@ -91,7 +93,7 @@ impl Channel {
         };
         channel.paused = image.paused;
         channel.since = image.since;
-        channel.next_delivery = image.next_delivery + UNTRACED;
+        channel.next_delivery = image.next_delivery + UNTRACED + (seed >> 33);
         channel.untraced = image.next_delivery..channel.next_delivery;
         let position = channel.cursor.id();
         channel.gaps = image

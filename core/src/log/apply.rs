@@ -109,7 +109,7 @@ impl TopicImage {
                 }
             }
         }
-        self.deferred.clear();
+        self.handed.append(&mut self.deferred);
         for gap in core::mem::take(&mut self.backlog_voids) {
             add_gap(&mut self.voids, gap);
         }
@@ -121,6 +121,10 @@ impl TopicImage {
             // No id is used again for another message, however many of the last ones were lost.
             self.miss(mark);
         }
+        if !matches!(event, Event::Deduplicated { .. } | Event::Voided { .. } | Event::HandedOver { .. }) {
+            // What waited to be durable when a snapshot was made was handed over since.
+            self.hand_over();
+        }
         match event {
             Event::Deduplicated { key, first, count, until } => {
                 self.dedup.push(Accepted { key: key.clone(), first: *first, count: *count, until: *until });
@@ -130,7 +134,7 @@ impl TopicImage {
                 self.paused = *paused;
                 self.hand_over();
             }
-            Event::Voided { to } => self.void(*to),
+            Event::Voided { from, to } => self.void(*from, *to),
             Event::HandedOver { to } if to.id > self.flow.id => {
                 self.flow = *to;
                 self.forget_backlog();
@@ -145,18 +149,25 @@ impl TopicImage {
         }
     }
 
-    fn void(&mut self, to: Mark) {
-        if to.id <= self.flow.id {
+    /// What is before `to` was not handed over, whatever the log says so far: only what is durable is.
+    fn void(&mut self, from: Mark, to: Mark) {
+        let gap = Gap { from: from.id, to: to.id, bytes: to.bytes.saturating_sub(from.bytes) };
+        if gap.from >= gap.to {
             return;
         }
-        let gap = Gap { from: self.flow.id, to: to.id, bytes: to.bytes.saturating_sub(self.flow.bytes) };
         for channel in self.channels.values_mut() {
-            add_gap(&mut channel.gaps, gap);
-            channel.since = channel.since.saturating_add(gap.to.saturating_sub(gap.from));
+            let (from, to) = (gap.from.max(channel.cursor.id), gap.to);
+            channel.entries.retain(|id, entry| entry.attempts > 0 || !(from..to).contains(id));
+            if from < to {
+                cover(&mut channel.gaps, Gap { from, ..gap });
+                channel.since = channel.since.saturating_add(to - from);
+            }
         }
-        add_gap(&mut self.voids, gap);
-        self.flow = to;
-        self.forget_backlog();
+        cover(&mut self.voids, gap);
+        if to.id > self.flow.id {
+            self.flow = to;
+            self.forget_backlog();
+        }
     }
 
     fn create(&mut self, number: u32, image: &ChannelImage) {
@@ -164,7 +175,13 @@ impl TopicImage {
             self.flow = image.cursor;
             self.forget_backlog();
         }
-        self.channels.insert(number, image.clone());
+        let mut channel = image.clone();
+        for facts in self.handed.iter().filter(|facts| facts.id >= image.cursor.id) {
+            if !image.gaps.iter().any(|gap| (gap.from..gap.to).contains(&facts.id)) {
+                channel.defer(facts);
+            }
+        }
+        self.channels.insert(number, channel);
         self.hand_over();
     }
 
@@ -341,4 +358,16 @@ pub(crate) fn add_gap(gaps: &mut alloc::vec::Vec<Gap>, gap: Gap) {
         gaps[place - 1].to = gaps[place - 1].to.max(own.to);
         gaps[place - 1].bytes = gaps[place - 1].bytes.saturating_add(own.bytes);
     }
+}
+
+/// Adds ids to a list of gaps in order, of which some may be in one.
+fn cover(gaps: &mut alloc::vec::Vec<Gap>, gap: Gap) {
+    let mut whole = gap;
+    for other in gaps.extract_if(.., |other| other.from < gap.to && other.to > gap.from) {
+        (whole.from, whole.to) = (whole.from.min(other.from), whole.to.max(other.to));
+        if other.from < gap.from || other.to > gap.to {
+            whole.bytes = whole.bytes.saturating_add(other.bytes);
+        }
+    }
+    add_gap(gaps, whole);
 }

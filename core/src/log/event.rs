@@ -64,8 +64,10 @@ pub enum Event {
     TopicConfigured(TopicSettings),
     /// The topic hands nothing (or something again) to its channels.
     TopicPaused(bool),
-    /// What the topic had not handed over, before this place, is delivered to nobody.
+    /// What the topic had not handed over is delivered to nobody.
     Voided {
+        /// The first of it.
+        from: Mark,
         /// The next that is handed over.
         to: Mark,
     },
@@ -230,7 +232,8 @@ impl Event {
             | Event::Dropped { cursor: mark, .. }
             | Event::ChannelCreated(_, ChannelImage { cursor: mark, .. })
             | Event::Sought { to: mark, .. }
-            | Event::Voided { to: mark } => Some(*mark),
+            | Event::Voided { to: mark, .. }
+            | Event::HandedOver { to: mark } => Some(*mark),
             _ => None,
         }
     }

@@ -4,7 +4,9 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::mem;
 
-use super::event::{Event, Mark};
+use serde::{Deserialize, Serialize};
+
+use super::event::{Event, Ids, Mark};
 use super::frame::{Kind, SEGMENT_HEADER_BYTES, SegmentHeader, write_frame};
 use super::image::TopicImage;
 use super::{Append, LogId};
@@ -13,13 +15,14 @@ use crate::seeds::Seeds;
 use crate::time::Time;
 
 /// The end of a topic's log.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Journal {
     log: LogId,
     header: SegmentHeader,
     /// Where in the segment the next byte goes.
     offset: u64,
     /// Frames that the host has not taken, and where they begin.
+    #[serde(with = "crate::state::bytes")]
     unwritten: Vec<u8>,
     unwritten_from: u64,
     /// The id of the next message at the first of them.
@@ -44,7 +47,7 @@ pub(crate) struct Journal {
 }
 
 /// What happens to messages of one channel, until something else happens.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Run {
     channel: u32,
     what: What,
@@ -52,10 +55,20 @@ struct Run {
 }
 
 /// What often happens to many messages in a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum What {
     Finished,
     TimedOut,
+}
+
+impl What {
+    /// What is written of it.
+    pub(crate) fn event(self, channel: u32, ids: Ids) -> Event {
+        match self {
+            What::Finished => Event::Finished { channel, ids },
+            What::TimedOut => Event::TimedOut { channel, ids },
+        }
+    }
 }
 
 impl Journal {
@@ -157,11 +170,7 @@ impl Journal {
 
     fn end_run(&mut self) {
         let Some(Run { channel, what, ids }) = self.run.take() else { return };
-        let ids = ids.into_iter().collect();
-        self.event(&match what {
-            What::Finished => Event::Finished { channel, ids },
-            What::TimedOut => Event::TimedOut { channel, ids },
-        });
+        self.event(&what.event(channel, ids.into_iter().collect()));
     }
 
     /// Something happened.

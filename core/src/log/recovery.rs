@@ -7,6 +7,8 @@
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use super::apply::Published;
 use super::event::{Event, Mark};
 use super::frame::{
@@ -19,7 +21,7 @@ use crate::message::Record;
 const SECTOR_BYTES: usize = 512;
 
 /// A place in a segment where something is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
     /// The segment's number.
     pub segment: u32,
@@ -55,7 +57,7 @@ pub struct Recovery {
 }
 
 /// A topic as its log tells, and where the log goes on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Recovered {
     /// The topic.
     pub image: TopicImage,

@@ -17,6 +17,8 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::log::event::Mark;
 use crate::log::frame::{FRAME_HEADER_BYTES, MESSAGE_HEADER_BYTES};
 use crate::message::{PLAIN_BYTES, Record};
@@ -35,7 +37,7 @@ const SPARSE: usize = 16;
 const MANY_CHUNKS: u64 = 1 << 16;
 
 /// A reader's place: the next message it reads. Made, moved and released by [`Messages`].
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 #[must_use = "a cursor holds what comes after it until it is released"]
 pub(crate) struct Cursor {
     mark: Mark,
@@ -75,7 +77,7 @@ pub(crate) enum Found<'a> {
 pub(crate) struct Absent(pub(crate) u64);
 
 /// The messages of a topic. Ids start at 1 and have no holes.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Messages {
     /// Never empty: the last one takes what comes. Freed ones stay until those before them are gone.
     chunks: VecDeque<Chunk>,
@@ -105,7 +107,7 @@ pub(crate) struct Messages {
     fresh: Vec<u64>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Chunk {
     /// Its first message.
     first: Mark,
@@ -139,7 +141,7 @@ struct Chunk {
 }
 
 /// A message whose chunk is gone.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Aside {
     pins: u32,
     /// Its bytes, where they are in memory.
@@ -173,6 +175,11 @@ impl Messages {
             wanted: Vec::new(),
             fresh: Vec::new(),
         }
+    }
+
+    /// Counts the memory of the chunks again.
+    pub(crate) fn recount(&mut self) {
+        self.chunk_memory = self.chunks.iter().map(Chunk::memory).sum();
     }
 
     /// Where the next message goes.

@@ -101,3 +101,23 @@ fn retained_messages_stay_until_they_are_let_go() {
     assert!(gone(&messages, 1001));
     assert!(messages.memory() <= CHUNK_BYTES + 4096, "{}", messages.memory());
 }
+
+#[test]
+fn what_is_read_back_and_what_came_meanwhile_leave_no_hole() {
+    let mut messages = Messages::new(Some(1));
+    let _cursor = messages.cursor(Mark { id: 1, bytes: 0 });
+    (1..=4).for_each(|at| drop(messages.append(&message(at, &[at as u8; 10]))));
+    messages.set_durable(3);
+    messages.want(0);
+    let wanted = messages.take_wanted();
+    assert_eq!((wanted[0].from, wanted[0].to), (1, 3));
+    messages.set_durable(5);
+    while messages.evict(0) != Some(true) {}
+    let read = crate::log::Loaded::decode(0, 0, &[], 1, 3);
+    messages.load(0, read.clone());
+    assert!(messages.wants(), "what came after the read was asked for is asked for as well");
+    messages.append(&message(5, &[5; 10]));
+    messages.load(0, read);
+    assert!(matches!(messages.get(5), Found::Record(record) if record.body == [5; 10]));
+    assert!(matches!(messages.get(4), Found::Absent(0)));
+}

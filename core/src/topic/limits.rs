@@ -73,11 +73,11 @@ impl Topic {
         if self.options.overflow == Overflow::Reject && !self.kept_back().fits(room) {
             return Err(Refusal::TopicFull.into());
         }
-        let from = self.flow.id();
+        let from = self.flow.mark();
         let dropped = self.drop_backlog(room);
-        if self.flow.id() > from {
+        if self.flow.id() > from.id {
             let to = self.flow.mark();
-            self.journal(|| Event::Voided { to });
+            self.journal(|| Event::Voided { from, to });
             self.forget_backlog_before(to.id);
         }
         Ok(dropped?)

@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Topic;
 use crate::channel::Channel;
 use crate::command::{Overflow, TopicOptions};
@@ -19,7 +21,7 @@ use crate::seeds::Seeds;
 use crate::time::Time;
 
 /// The log of a topic, and what is under way there.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct LogState {
     journal: Journal,
     /// The first message that is not as durable as was promised.
@@ -57,9 +59,14 @@ impl Topic {
 
     /// Writes down what happened, where there is a log.
     pub(super) fn journal(&mut self, event: impl FnOnce() -> Event) {
-        if let Some(log) = &mut self.log {
-            log.journal.event(&event());
+        if self.log.is_none() && self.heard.is_none() {
+            return;
         }
+        let event = event();
+        if let Some(log) = &mut self.log {
+            log.journal.event(&event);
+        }
+        self.heard.iter_mut().for_each(|heard| heard.push(event.clone()));
     }
 
     /// The first message that cannot be handed over yet, whoever wants it.
@@ -217,6 +224,7 @@ impl Topic {
             voids: self.voids.image(),
             backlog_voids: self.backlog_voids.image(),
             deferred: self.deferred.clone(),
+            handed: Vec::new(),
             expiries,
             dedup: self.dedup.image(),
             chunks,
@@ -227,11 +235,12 @@ impl Topic {
         }
     }
 
-    /// The topic that a log tells of, whose end is `journal`.
+    /// The topic that a log tells of, whose end is `journal`. The seed is another at every start.
     pub(crate) fn open(
         name: Name<'static>,
         recovered: &Recovered,
         mut journal: Journal,
+        seed: u64,
         now: Time,
         limits: &Limits,
     ) -> Self {
@@ -239,12 +248,14 @@ impl Topic {
         journal.set_old_segments(image.old_segments.clone());
         let mut messages = Messages::recovered(image, journal.segment());
         let first = messages.first_mark();
+        let mut seeds = Seeds::new(seed ^ image.seed);
         let flow = messages.cursor(image.flow.max(first));
         let mut channels: Vec<(usize, Channel)> = Vec::new();
         for (&number, channel) in &image.channels {
             let Some(name) = Name::parse(channel.name.clone()) else { continue };
             let start = messages.cursor(channel.cursor.max(first));
-            channels.push((number as usize, Channel::open(name, channel, start, &mut messages, flow.id())));
+            channels
+                .push((number as usize, Channel::open(name, channel, start, &mut messages, flow.id(), seeds.next())));
         }
         let names = channels.iter().map(|(number, channel)| (channel.name().clone(), *number as u32)).collect();
         let settings = &image.settings;
@@ -272,7 +283,7 @@ impl Topic {
             message_count: image.message_count,
             message_bytes: image.message_bytes,
             seed: image.seed,
-            seeds: Seeds::new(image.seed ^ now.as_nanos()),
+            seeds,
             log: Some(log),
             ..Topic::new(Name::parse("none").expect("it is a name"), image.seed, None)
         };

@@ -4,11 +4,13 @@ pub(crate) mod announce;
 pub(crate) mod banner;
 pub(crate) mod known;
 pub(crate) mod log;
+pub(crate) mod log_tools;
+pub(crate) mod replay;
 pub(crate) mod settings;
 
 use std::ffi::OsString;
 
-use clap::{Args, Command};
+use clap::{Arg, Args, Command};
 
 use settings::Settings;
 
@@ -22,12 +24,20 @@ pub(crate) fn command() -> Command {
              Durations are 30s, 5m, 1h30m … or a bare number of milliseconds. nsqd's -http-address is --http-address.",
         )
         .subcommand(Command::new("serve").about("Runs the broker. The same as no subcommand at all"))
-        .subcommand(Command::new("config").about("Prints the configuration that the broker would run with, as TOML"));
+        .subcommand(Command::new("config").about("Prints the configuration that the broker would run with, as TOML"))
+        // It is looked for before these are: here it is for the list, and for whoever writes a flag before it.
+        .subcommand(Command::new(log_tools::LOG).about(log_tools::ABOUT).arg(rest()))
+        .subcommand(replay::command());
     let command = Settings::augment_args(command).about(env!("CARGO_PKG_DESCRIPTION"));
     command.mut_args(|arg| {
         let variable = known::variable(arg.get_id().as_str());
         arg.global(true).env(variable).hide_env(true)
     })
+}
+
+/// Whatever follows.
+fn rest() -> Arg {
+    Arg::new("rest").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true).hide(true)
 }
 
 /// Takes nsqd's `-http-address` for `--http-address`. What follows `--`, and single letters, stay as they are.

@@ -53,7 +53,10 @@ impl DataDir {
         };
         let found: Vec<Result<_, Unusable>> = thread::scope(|scope| {
             let threads: Vec<_> = (0..THREADS.min(topics.len())).map(|_| scope.spawn(work)).collect();
-            threads.into_iter().map(|thread| thread.join().expect("reading logs does not panic")).collect()
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
         });
         let mut all = Vec::with_capacity(topics.len());
         for found in found {
@@ -78,25 +81,22 @@ fn recover_topic(name: &Name<'_>, path: &Path, buffer: &mut Vec<u8>) -> Result<O
         };
         let unreadable = |error: io::Error| Unusable(format!("{}: {error}. {REPAIR}", last.path.display()));
         let found = replay(name, &segments, buffer).map_err(unreadable)?;
-        match found {
-            Some(mut recovered) => {
-                if recovered.image.name != name.as_str() {
-                    return Err(Unusable(format!(
-                        "{} has the log of a topic of another name, {:?}. {REPAIR}",
-                        path.display(),
-                        recovered.image.name
-                    )));
-                }
-                cut(name, &last.path, &mut recovered)?;
-                report(name, path, &recovered);
-                return Ok(Some(recovered));
-            }
+        let Some(recovered) = found else {
             // A crash came before anything in it was on the disk.
-            None => {
-                remove_unfinished(name, &last.path)?;
-                segments.pop();
-            }
+            remove_unfinished(name, &last.path)?;
+            segments.pop();
+            continue;
+        };
+        if recovered.image.name != name.as_str() {
+            return Err(Unusable(format!(
+                "{} has the log of a topic of another name, {:?}. {REPAIR}",
+                path.display(),
+                recovered.image.name
+            )));
         }
+        cut(name, &last.path, &recovered)?;
+        report(name, path, &recovered);
+        return Ok(Some(recovered));
     }
 }
 
@@ -235,7 +235,7 @@ fn feed(recovery: &mut Recovery, file: &File, buffer: &mut Vec<u8>) -> io::Resul
 }
 
 /// Cuts off what was not written wholly.
-fn cut(name: &Name<'_>, path: &Path, recovered: &mut Recovered) -> Result<(), Unusable> {
+fn cut(name: &Name<'_>, path: &Path, recovered: &Recovered) -> Result<(), Unusable> {
     if recovered.torn == 0 {
         return Ok(());
     }

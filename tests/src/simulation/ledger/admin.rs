@@ -60,17 +60,31 @@ impl Topic {
 
     fn administer(&mut self, wire: &Wire, seq: Seq, now: Nanos, messages: &[Message]) {
         let name = value(&wire.query, "channel").unwrap_or_default();
+        // What is not durable yet is not handed over yet, and so kept back or dropped with what the topic has.
+        let life = self.life;
+        let waits = |number: &usize| messages[*number].status == Status::Pending && messages[*number].life == life;
         match wire.path.as_str() {
             "/topic/config" => return self.configure(&wire.query),
-            "/topic/pause" => return self.paused = true,
+            "/topic/pause" => {
+                self.paused = true;
+                self.kept_back.extend((0..messages.len()).filter(waits));
+                return;
+            }
             "/topic/unpause" => {
                 self.paused = false;
+                self.kept_back.clear();
                 return self.hand_over(false);
             }
-            "/topic/empty" => return self.backlog.clear(),
+            "/topic/empty" => {
+                self.backlog.clear();
+                for (number, fate) in self.channels.values_mut().flat_map(|channel| &mut channel.fates) {
+                    fate.owed &= !waits(number) && !self.kept_back.contains(number);
+                }
+                return;
+            }
             "/channel/create" if !self.channels.contains_key(name) => {
                 let start = value(&wire.query, "start").is_some();
-                let goes_back = start || !self.backlog.is_empty();
+                let goes_back = start || !self.backlog.is_empty() || (0..messages.len()).any(|number| waits(&number));
                 self.channels.insert(name.into(), Channel { made: seq, goes_back, ..Channel::default() });
                 self.hand_over(start);
             }

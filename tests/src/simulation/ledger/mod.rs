@@ -59,6 +59,8 @@ struct Topic {
     limited: bool,
     /// What was not handed over to any channel.
     backlog: Vec<usize>,
+    /// What may not have been handed over when the topic was paused, for it was not durable.
+    kept_back: BTreeSet<usize>,
     ids: BTreeMap<u64, usize>,
     channels: BTreeMap<String, Channel>,
     dedup: BTreeMap<String, Accepted>,
@@ -256,13 +258,16 @@ impl Ledger {
     /// What is to be asked again after a crash, for nobody knows whether it was done.
     pub fn unsure(&mut self, crash: Crash) -> Vec<Wire> {
         let kept = self.sync == Sync::Always || crash == Crash::Process;
-        let admin = std::mem::take(&mut self.admin);
-        let solid = |wire: &Wire| {
-            let topic = super::value(&wire.query, "topic").unwrap_or_default();
-            self.topics.get(topic).map_or(0, |topic| topic.solid(kept))
-        };
-        let unsure = admin.into_iter().filter(|(seq, wire, answered)| !answered || (!kept && *seq > solid(wire)));
-        unsure.map(|(_, wire, _)| wire).collect()
+        let mut unsure = Vec::new();
+        for (seq, wire, answered) in std::mem::take(&mut self.admin) {
+            let topic = super::value(&wire.query, "topic").and_then(|topic| self.topics.get(topic));
+            if !answered || (!kept && seq > topic.map_or(0, |topic| topic.solid(kept))) {
+                unsure.push(wire);
+            } else if seq > topic.map_or(0, |topic| topic.synced) {
+                self.admin.push((seq, wire, answered));
+            }
+        }
+        unsure
     }
 
     /// A message cannot be read any more: its bits were flipped.
@@ -305,7 +310,10 @@ impl Topic {
                 fate.until = 0;
                 fate.loose |= !kept;
                 if known {
-                    fate.sure = fate.attempts;
+                    fate.sure = fate.sure.max(fate.attempts);
+                } else {
+                    // The log will never tell of it.
+                    fate.leased = Seq::MAX;
                 }
                 fate.finished = fate.finished.filter(|seq| *seq <= solid);
             }
