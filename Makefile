@@ -52,5 +52,7 @@ bench: ## speed and memory, against limits and against others
 	cargo bench --locked --package shelfmq-bench --no-run
 	@scripts/bench.sh $(ARGS)
 
-soak: tools ## random workloads against the reference broker, until one differs; SEEDS=1000 says how many
+soak: tools ## long random runs: workloads against the reference broker, crashing disks, a killed server; SEEDS=1000, KILLS=200
 	SHELFMQ_SOAK=$(or $(SEEDS),1000) cargo test --locked --release --package shelfmq-tests --test model -- --nocapture
+	SHELFMQ_SOAK=$(or $(SEEDS),2500) cargo test --locked --release --package shelfmq-tests --test simulation -- --nocapture
+	SHELFMQ_KILLS=$(or $(KILLS),200) cargo test --locked --package shelfmq-tests --test crash -- --nocapture

@@ -12,6 +12,7 @@ use cli::announce::announce;
 use cli::log::Logging;
 use cli::log_tools;
 use cli::settings::Settings;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use shelfmq::{Clock, Listener, Options, Shelf};
 use shelfmq_core::config::Identity;
 use tokio::signal::unix::{SignalKind, signal};
@@ -60,7 +61,16 @@ fn print(text: &str) -> Result<(), String> {
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|e| format!("cannot write to stdout: {e}"))
 }
 
+/// Connections and topics need files: as many as the system gives, and not only as many as it gives unasked.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}
+
 fn serve(settings: Settings, logging: Logging) -> Result<(), String> {
+    raise_open_files();
     let address = &settings.http_address;
     let listener = Listener::bind(address).map_err(|error| cli::banner::cannot_listen(address, &error))?;
     let config = settings.core_config(listener.tcp_address().map(|a| a.port()));

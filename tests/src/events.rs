@@ -11,7 +11,7 @@ pub const IDS: u64 = 40;
 /// An event.
 pub fn event(random: &mut Random) -> Event {
     let channel = random.below(4) as u32;
-    match random.below(20) {
+    match random.below(21) {
         0 => {
             let (key, first) = (format!("key-{}", random.below(3)), number(random));
             Event::Deduplicated { key, first, count: random.below(9) as u32, until: number(random) }
@@ -48,7 +48,8 @@ pub fn event(random: &mut Random) -> Event {
             let (from, cursor, count) = (random.below(IDS), mark(random), number(random));
             Event::Dropped { channel, from, cursor, ids: ids(random), count }
         }
-        18 => Event::Lost { channel, id: number(random) },
+        18 => Event::HandedOver { to: mark(random) },
+        19 => Event::Lost { channel, id: number(random) },
         _ => Event::Sought { channel, to: mark(random), gaps: (0..random.below(3)).map(|_| gap(random)).collect() },
     }
 }

@@ -54,13 +54,18 @@ pub struct Segment {
 
 impl Segment {
     /// A segment that begins with two copies of this image.
+    ///
+    /// # Panics
+    /// Where the image has 4 GiB or more.
     pub fn begin(number: u32, image: &TopicImage) -> Self {
         let (salt, created) = (0x5eed_0000 + u64::from(number), Time::from_secs(1_800_000_000));
         let header = SegmentHeader { number, index: image.next.id, salt, created };
         let mut segment = Segment { header, bytes: header.to_bytes().to_vec(), pieces: Vec::new() };
         let payload = postcard::to_allocvec(image).expect("an image is data");
+        // Some of an image is only for replay, and not in a snapshot.
+        let told = TopicImage::read(&payload).expect("it was just written");
         for kind in [Kind::Snapshot, Kind::SnapshotCopy] {
-            segment.write(kind, false, What::Snapshot(Box::new(image.clone())), &payload);
+            segment.write(kind, false, What::Snapshot(Box::new(told.clone())), &payload);
         }
         segment
     }
@@ -107,6 +112,9 @@ impl Segment {
     }
 
     /// The topic after this segment.
+    ///
+    /// # Panics
+    /// Where the snapshot was taken out of it.
     pub fn image(&self) -> TopicImage {
         replay(std::slice::from_ref(self), &|_, _| true, true).expect("it begins with a snapshot")
     }
@@ -142,6 +150,10 @@ pub fn replay(segments: &[Segment], left: &dyn Fn(usize, usize) -> bool, whole: 
         // A publish whose last message was hit has its others.
         let any = segments.last()?.pieces.last()?;
         batch.drain(..).for_each(|(what, number)| tell(image.as_mut(), what, number, any));
+    }
+    if let Some(image) = &mut image {
+        // Of use while more is replayed only.
+        image.handed.clear();
     }
     image
 }

@@ -56,7 +56,9 @@ fn no_sequence_of_events_is_too_much_for_an_image() {
             assert!(ahead.is_none(), "a channel is past what there is: {image:?}");
         }
         let bytes = postcard::to_allocvec(&image).expect("an image is data");
-        assert_eq!(postcard::from_bytes::<TopicImage>(&bytes).as_ref(), Ok(&image));
+        // That is for replay only.
+        image.handed.clear();
+        assert_eq!(TopicImage::read(&bytes), Some(image));
     });
 }
 

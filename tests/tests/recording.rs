@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use shelfmq_core::api::{self, Request, Response, Scope};
 use shelfmq_core::config::{Config, LogOptions};
 use shelfmq_core::log::{Loaded, LogId, SegmentHeader, Work};
-use shelfmq_core::recording::{Broken, Head, Kind, Recorder, Replay, Step, Unreadable, write_frame};
+use shelfmq_core::recording::{Broken, Head, Kind, Recorder, Replay, Step, write_frame};
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output};
 use shelfmq_tests::workload::{Op, Random, Template, generate};

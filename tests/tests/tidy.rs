@@ -19,7 +19,7 @@ const LONG_FILES: &[&str] = &[];
 
 /// Whom each module of core may use, in the order of reading: only those further down.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("recording", &["engine", "api", "broker", "command", "log", "state", "time"]),
+    ("recording", &["engine", "api", "broker", "command", "log", "message", "state", "time"]),
     ("engine", &["api", "broker", "command", "config", "directory", "log", "message", "name", "state", "time"]),
     ("directory", &["api", "broker", "config", "name", "time"]),
     ("api", &["command", "config", "message", "name", "state", "time"]),

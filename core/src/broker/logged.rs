@@ -18,6 +18,9 @@ use crate::name::Name;
 use crate::time::Time;
 use crate::topic::Topic;
 
+/// How many chunks one call looks at to make room: more than it can have brought in.
+const EVICTIONS: usize = 128;
+
 /// How soon a read that failed is tried again.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
@@ -80,6 +83,15 @@ impl Broker {
     pub(crate) fn image_of(&self, topic: &str) -> Option<TopicImage> {
         let number = *self.names.get(topic)?;
         Some(self.topics[number as usize].image())
+    }
+
+    /// The broker goes down: logs that would take a while to replay end with a snapshot.
+    pub(super) fn close_logs(&mut self) {
+        for (_, topic) in &mut self.topics {
+            if topic.is_worth_a_snapshot() && !core::mem::replace(&mut topic.is_dirty, true) {
+                self.logs.dirty.extend(topic.log_id().map(Dirty::Topic));
+            }
+        }
     }
 
     fn new_log_id(&mut self) -> LogId {
@@ -152,7 +164,7 @@ impl Broker {
     /// Takes messages out of memory that have no room there and can be read back.
     pub(crate) fn evict(&mut self) {
         let Some(room) = self.logs.options.as_ref().map(|options| options.cache_bytes) else { return };
-        let mut left = 2 * self.logs.resident.len();
+        let mut left = EVICTIONS.min(2 * self.logs.resident.len());
         while self.logs.memory > room && left > 0 {
             left -= 1;
             let Some((log, chunk)) = self.logs.resident.pop_front() else { return };
@@ -178,7 +190,7 @@ impl Broker {
                     let Some(&number) = self.logs.topics.get(&log) else { continue };
                     let topic = &mut self.topics[number as usize];
                     topic.is_dirty = false;
-                    topic.take_appends(now, &mut self.logs.work);
+                    topic.take_appends(now, self.exiting, &mut self.logs.work);
                     self.note_log(number);
                 }
             }

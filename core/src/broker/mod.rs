@@ -255,6 +255,7 @@ impl Broker {
     pub fn shutdown(&mut self, now: Time) {
         self.exiting = true;
         self.refuse_parked();
+        self.close_logs();
         for number in self.pollers.numbers() {
             let poller = &mut self.pollers.slab[number as usize];
             let (ticket, topic, channel) = (poller.ticket, poller.topic, poller.channel);

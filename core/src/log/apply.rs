@@ -70,7 +70,8 @@ impl TopicImage {
         let last = self.chunks.last();
         if last.is_none_or(|chunk| chunk.segment != segment || chunk.log_bytes >= CHUNK_BYTES) {
             let number = last.map_or(0, |chunk| chunk.number.saturating_add(1));
-            self.chunks.push(ChunkImage { number, segment, first: self.next, ..ChunkImage::default() });
+            let last_at = last.map_or(0, |chunk| chunk.last_at);
+            self.chunks.push(ChunkImage { number, segment, first: self.next, last_at, ..ChunkImage::default() });
         }
         self.chunks.last_mut().expect("there is one now")
     }
@@ -264,6 +265,8 @@ impl ChannelImage {
             if facts.due.is_some_and(|due| due > at) {
                 self.defer(facts);
             } else {
+                // It was deferred until it was read, and is in one place.
+                self.entries.remove(&facts.id);
                 self.held.insert(facts.id, *facts);
             }
         }

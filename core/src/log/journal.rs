@@ -14,6 +14,9 @@ use crate::name::Name;
 use crate::seeds::Seeds;
 use crate::time::Time;
 
+/// Less than this after a snapshot is replayed in no time.
+const MUCH_TO_REPLAY: u64 = 64 * 1024;
+
 /// The end of a topic's log.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Journal {
@@ -223,6 +226,11 @@ impl Journal {
     /// Whether the next segment is due.
     pub(crate) fn is_segment_full(&self) -> bool {
         !self.failed && self.offset >= self.segment_bytes.max(8 * self.snapshot_bytes)
+    }
+
+    /// Whether so much stands after the snapshot that a new one makes the next start quicker.
+    pub(crate) fn is_worth_a_snapshot(&self) -> bool {
+        !self.failed && self.offset >= SEGMENT_HEADER_BYTES as u64 + self.snapshot_bytes + MUCH_TO_REPLAY
     }
 
     /// What the host has to write; `next` is where the next message after it goes.

@@ -262,10 +262,11 @@ impl Recovery {
             self.end_batch();
         }
         let headless = self.snapshotless || self.image.is_none();
-        let image = self.image.unwrap_or_else(|| {
+        let mut image = self.image.unwrap_or_else(|| {
             let next = Mark { id: self.header.index.max(1), bytes: 0 };
             TopicImage { name: name.into(), next, flow: next, ..TopicImage::default() }
         });
+        image.handed.clear();
         let Recovery { header, damage, frames, .. } = self;
         Recovered { image, header, end, damage, torn, headless, frames }
     }

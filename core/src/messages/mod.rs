@@ -550,7 +550,9 @@ impl Messages {
         let content = in_one_piece.then(|| Box::new(Content::new(self.end, limit)));
         self.fresh.extend(content.is_some().then_some(number));
         let segment = self.segment.unwrap_or_default();
-        let chunk = Chunk { first: self.end, limit, content, segment, ..Chunk::default() };
+        // Times only grow from chunk to chunk, those without a message included: they are searched.
+        let last_at = self.chunks.back().map_or(Time::default(), |tail| tail.last_at);
+        let chunk = Chunk { first: self.end, last_at, limit, content, segment, ..Chunk::default() };
         self.chunk_memory += chunk.memory();
         self.chunks.push_back(chunk);
         if let Some(old) = self.tail_number().checked_sub(OLD_CHUNKS) {

@@ -106,7 +106,9 @@ fn retained_messages_stay_until_they_are_let_go() {
 fn what_is_read_back_and_what_came_meanwhile_leave_no_hole() {
     let mut messages = Messages::new(Some(1));
     let _cursor = messages.cursor(Mark { id: 1, bytes: 0 });
-    (1..=4).for_each(|at| drop(messages.append(&message(at, &[at as u8; 10]))));
+    for at in 1..=4 {
+        messages.append(&message(at, &[at as u8; 10]));
+    }
     messages.set_durable(3);
     messages.want(0);
     let wanted = messages.take_wanted();

@@ -100,12 +100,17 @@ impl Topic {
         self.log.as_ref().map_or(0, |log| log.journal.disk_bytes())
     }
 
-    /// What is to be written, and then the next segment where that is due.
-    pub(crate) fn take_appends(&mut self, now: Time, work: &mut VecDeque<Work>) {
+    /// Whether a snapshot should be the last thing in the log when the broker goes down.
+    pub(crate) fn is_worth_a_snapshot(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| log.journal.is_worth_a_snapshot())
+    }
+
+    /// What is to be written, and then the next segment where that is due, or where the broker goes down.
+    pub(crate) fn take_appends(&mut self, now: Time, closing: bool, work: &mut VecDeque<Work>) {
         let end = self.messages.end();
         let Some(log) = &mut self.log else { return };
         work.extend(log.journal.take(&self.name, end).map(Work::Append));
-        if !log.journal.is_segment_full() {
+        if !log.journal.is_segment_full() && !(closing && log.journal.is_worth_a_snapshot()) {
             return;
         }
         log.journal.next_segment(now, end.id);
@@ -152,7 +157,13 @@ impl Topic {
         if let Some(durable) = log.journal.appended(upto) {
             log.durable = durable;
             self.messages.set_durable(durable.id);
+            let has_expired = !log.postponed.is_empty();
             self.expiries.extend(log.postponed.drain(..).map(Reverse));
+            if has_expired {
+                // Before anybody is given what is durable too late.
+                self.hand_over(now, limits);
+                self.handle_timeout(now, limits);
+            }
         }
         self.hand_over(now, limits);
         self.forget_segments()

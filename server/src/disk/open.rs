@@ -1,7 +1,7 @@
 //! From the files of a data directory to its topics.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -234,18 +234,38 @@ fn feed(recovery: &mut Recovery, file: &File, buffer: &mut Vec<u8>) -> io::Resul
     }
 }
 
+/// Whether from there on nothing was ever written: room that was made beforehand.
+fn is_zero(file: &mut File, from: u64) -> io::Result<bool> {
+    file.seek(SeekFrom::Start(from))?;
+    let mut part = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut part)? {
+            0 => return Ok(true),
+            count if part[..count].iter().any(|byte| *byte != 0) => return Ok(false),
+            _ => {}
+        }
+    }
+}
+
 /// Cuts off what was not written wholly.
 fn cut(name: &Name<'_>, path: &Path, recovered: &Recovered) -> Result<(), Unusable> {
     if recovered.torn == 0 {
         return Ok(());
     }
-    let file = OpenOptions::new().write(true).open(path);
-    let cut = file.and_then(|file| file.set_len(recovered.end).and_then(|()| file.sync_all()));
-    cut.map_err(|error| Unusable::io("cut off the unfinished end of", path, &error))?;
-    tracing::warn!(
-        topic = %name, file = %path.display(), offset = recovered.end, length = recovered.torn,
-        "the end of a log was not written wholly, or had room for more: it is cut off"
-    );
+    let file = OpenOptions::new().read(true).write(true).open(path);
+    let cut = file.and_then(|mut file| {
+        let empty = is_zero(&mut file, recovered.end)?;
+        file.set_len(recovered.end)?;
+        file.sync_all()?;
+        Ok(empty)
+    });
+    let empty = cut.map_err(|error| Unusable::io("cut off the unfinished end of", path, &error))?;
+    let (file, offset, length) = (path.display(), recovered.end, recovered.torn);
+    if empty {
+        tracing::debug!(topic = %name, %file, offset, length, "a log had room for more, which is given back");
+    } else {
+        tracing::warn!(topic = %name, %file, offset, length, "the end of a log was not written wholly: it is cut off");
+    }
     Ok(())
 }
 

@@ -1,11 +1,12 @@
 //! `log dump`: every frame.
 
+use std::ops::Not;
 use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use shelfmq_core::log::event::Event;
 use shelfmq_core::log::frame::{Found, Frame, Kind, split_message};
 use shelfmq_core::log::image::TopicImage;
@@ -35,8 +36,7 @@ struct Line<'a> {
     segment: u32,
     offset: u64,
     length: u64,
-    #[serde(serialize_with = "name_of")]
-    kind: Option<Kind>,
+    kind: Option<&'static str>,
     /// The next frame belongs to the same publish.
     #[serde(skip_serializing_if = "Not::not")]
     more: bool,
@@ -44,13 +44,11 @@ struct Line<'a> {
     content: Content<'a>,
 }
 
-use std::ops::Not;
-
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Content<'a> {
     Message(Box<Message<'a>>),
-    Event { event: Event },
+    Event { event: Box<Event> },
     Snapshot { snapshot: Box<TopicImage> },
     Copy {},
     Damage { damage: &'static str },
@@ -87,10 +85,6 @@ pub(super) fn kind_name(kind: Kind) -> &'static str {
         Kind::SnapshotCopy => "snapshot_copy",
         Kind::EventCopy => "event_copy",
     }
-}
-
-fn name_of<S: Serializer>(kind: &Option<Kind>, serializer: S) -> Result<S::Ok, S::Error> {
-    kind.map(kind_name).serialize(serializer)
 }
 
 /// What ends a walk.
@@ -181,12 +175,20 @@ fn line<'a>(found: &Found<'a>, place: &Line<'a>) -> Line<'a> {
     match found {
         Found::Damage { offset, length, kind } => {
             let content = Content::Damage { damage: "damaged" };
-            Line { topic, segment, offset: *offset, length: *length, kind: *kind, more: false, content }
+            Line { topic, segment, offset: *offset, length: *length, kind: kind.map(kind_name), more: false, content }
         }
         Found::Frame(frame) => {
             let content = content(frame).unwrap_or(Content::Damage { damage: "cannot be decoded" });
             let length = frame.end() - frame.offset;
-            Line { topic, segment, offset: frame.offset, length, kind: Some(frame.kind), more: frame.more, content }
+            Line {
+                topic,
+                segment,
+                offset: frame.offset,
+                length,
+                kind: Some(kind_name(frame.kind)),
+                more: frame.more,
+                content,
+            }
         }
     }
 }
@@ -194,7 +196,7 @@ fn line<'a>(found: &Found<'a>, place: &Line<'a>) -> Line<'a> {
 fn content<'a>(frame: &Frame<'a>) -> Option<Content<'a>> {
     Some(match frame.kind {
         Kind::Message | Kind::Kept => Content::Message(Box::new(message(frame.payload)?)),
-        Kind::Event => Content::Event { event: Event::read(frame.payload)? },
+        Kind::Event => Content::Event { event: Box::new(Event::read(frame.payload)?) },
         Kind::Snapshot => Content::Snapshot { snapshot: Box::new(TopicImage::read(frame.payload)?) },
         Kind::SnapshotCopy | Kind::EventCopy => Content::Copy {},
     })

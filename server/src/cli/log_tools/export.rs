@@ -107,12 +107,12 @@ fn head(from: &mut impl Read) -> Result<Name<'static>, String> {
 /// One more byte: heads are short, and read through a buffer.
 fn read_more(from: &mut impl Read, bytes: &mut Vec<u8>) -> Result<(), String> {
     let mut byte = [0];
-    from.read_exact(&mut byte).map_err(short)?;
+    from.read_exact(&mut byte).map_err(|error| short(&error))?;
     bytes.push(byte[0]);
     Ok(())
 }
 
-fn short(error: io::Error) -> String {
+fn short(error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::UnexpectedEof { wrong(ExportError::Short) } else { error.to_string() }
 }
 
@@ -135,7 +135,7 @@ fn segments(from: &mut impl Read, directory: &Path) -> Result<(usize, u64), Stri
     let (mut count, mut total) = (0, 0);
     loop {
         let mut part = [0; PART_BYTES];
-        from.read_exact(&mut part).map_err(short)?;
+        from.read_exact(&mut part).map_err(|error| short(&error))?;
         let length = read_part(&part).map_err(wrong)?;
         if length == 0 {
             let sync = File::open(directory).and_then(|directory| directory.sync_all());
@@ -143,7 +143,7 @@ fn segments(from: &mut impl Read, directory: &Path) -> Result<(usize, u64), Stri
             return Ok((count, total));
         }
         let mut head = vec![0; length.min(SEGMENT_HEADER_BYTES as u64) as usize];
-        from.read_exact(&mut head).map_err(short)?;
+        from.read_exact(&mut head).map_err(|error| short(&error))?;
         let number =
             SegmentHeader::read(&head).map_err(|error| format!("segment {}: {}", count + 1, complaint(error)))?;
         let path = directory.join(layout::segment_file_name(number.number));

@@ -99,7 +99,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, 
         Tool::Export { topic, path, output } => export::run(&topic, &path, output, &mut lines).map(|()| true),
         Tool::Import { file, into } => export::import(&file, &into, &mut lines).map(|()| true),
     };
-    let flushed = lines.0.flush().map_err(Lines::failed);
+    let flushed = lines.0.flush().map_err(|error| Lines::failed(&error));
     let code = |is_well| if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     is_well.map(code).and_then(|code| flushed.map(|()| code))
 }
@@ -109,11 +109,11 @@ struct Lines<'a>(BufWriter<StdoutLock<'a>>);
 
 impl Lines<'_> {
     fn write(&mut self, line: &impl Serialize) -> Result<(), String> {
-        serde_json::to_writer(&mut self.0, line).map_err(|error| Self::failed(error.into()))?;
-        self.0.write_all(b"\n").map_err(Self::failed)
+        serde_json::to_writer(&mut self.0, line).map_err(|error| Self::failed(&error.into()))?;
+        self.0.write_all(b"\n").map_err(|error| Self::failed(&error))
     }
 
-    fn failed(error: io::Error) -> String {
+    fn failed(error: &io::Error) -> String {
         if error.kind() == io::ErrorKind::BrokenPipe {
             // Whoever reads has seen enough.
             std::process::exit(0);

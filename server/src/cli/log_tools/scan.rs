@@ -47,7 +47,7 @@ pub(super) fn walk<E: From<io::Error>>(
         buffer.resize(size as usize, 0);
         file.read_exact_at(&mut buffer, at)?;
         let mut frames = Frames::new(header.salt, at, &buffer);
-        while let Some(found) = frames.next() {
+        for found in frames.by_ref() {
             match found {
                 Found::Damage { offset, length, kind: None } => {
                     let start = noise.map_or(offset, |noise| noise.start);

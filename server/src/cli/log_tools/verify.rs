@@ -18,7 +18,8 @@ use super::{Lines, scan};
 struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     topic: Option<&'a str>,
-    problem: &'static str,
+    #[serde(rename = "problem")]
+    what: &'static str,
     file: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
@@ -31,9 +32,9 @@ struct Problem<'a> {
 }
 
 impl<'a> Problem<'a> {
-    fn new(topic: Option<&'a str>, problem: &'static str, file: &Path) -> Self {
+    fn new(topic: Option<&'a str>, what: &'static str, file: &Path) -> Self {
         let file = file.to_string_lossy().into_owned();
-        Problem { topic, problem, file, offset: None, length: None, kind: None, detail: None }
+        Problem { topic, what, file, offset: None, length: None, kind: None, detail: None }
     }
 
     fn at(self, offset: u64, length: u64) -> Self {

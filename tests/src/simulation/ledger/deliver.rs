@@ -110,7 +110,7 @@ impl Ledger {
         let shaken = self.topics.values().any(|topic| topic.shaken);
         let life = self.topics.get(topic).map_or(0, |found| found.life);
         let copies = self.copies.entry(key).or_default();
-        copies.retain(|_, (copy, _)| self.messages[*copy].life == life);
+        copies.retain(|_, (copy, _)| self.messages[*copy].life == life && self.messages[*copy].id.is_some());
         if let Some((known, _)) = copies.get(&delivery.id) {
             return Ok(*known);
         }
@@ -131,7 +131,7 @@ impl Ledger {
             life: found.life,
             seq: self.seq,
             status: Status::Acked,
-            id: None,
+            id: Some(delivery.id),
             key,
             due: 0,
             expires: Nanos::MAX,

@@ -241,7 +241,7 @@ impl Ledger {
         let kept = self.sync == Sync::Always || crash == Crash::Process;
         for message in &mut self.messages {
             let solid = self.topics.get(&message.topic).map_or(0, |topic| topic.solid(kept));
-            let lost = message.seq > solid && message.copy_of.is_none();
+            let lost = message.seq > solid && (message.copy_of.is_none() || !kept);
             if message.status == Status::Pending || (message.status == Status::Acked && lost) {
                 message.status = Status::Unknown;
             }
@@ -296,7 +296,7 @@ impl Topic {
     fn crashed(&mut self, solid: Seq, kept: bool, messages: &mut [Message]) {
         self.dedup.retain(|_, accepted| accepted.seq <= solid || accepted.sure && kept);
         if !kept {
-            self.ids.retain(|_, number| messages[*number].seq <= solid || messages[*number].copy_of.is_some());
+            self.ids.retain(|_, number| messages[*number].seq <= solid);
         }
         for channel in self.channels.values_mut() {
             channel.goes_back |= channel.made > solid;
