@@ -19,7 +19,7 @@ test: fmt scripts licenses bare-metal clippy unit doc ## every test there is, an
 
 tools:
 	@scripts/rust.sh fmt clippy
-	@scripts/need.sh cc:gcc curl
+	@scripts/need.sh cc:gcc curl fiu-run:fiu-utils
 
 fmt: tools ## formatting
 	cargo fmt --all --check
@@ -52,8 +52,11 @@ bench: ## speed and memory, against limits and against others
 	cargo bench --locked --package shelfmq-bench --no-run
 	@scripts/bench.sh $(ARGS)
 
-soak: tools ## random workloads against the reference broker, until one differs; SEEDS=1000 says how many
+soak: tools ## long random runs: workloads against the reference broker, crashing disks, a killed server, many topics; SEEDS=1000, KILLS=200, TOPICS=100000
 	SHELFMQ_SOAK=$(or $(SEEDS),1000) cargo test --locked --release --package shelfmq-tests --test model -- --nocapture
+	SHELFMQ_SOAK=$(or $(SEEDS),2500) cargo test --locked --release --package shelfmq-tests --test simulation -- --nocapture
+	SHELFMQ_KILLS=$(or $(KILLS),200) cargo test --locked --package shelfmq --test crash -- --nocapture
+	SHELFMQ_TOPICS=$(or $(TOPICS),100000) cargo test --locked --package shelfmq --test many_topics -- --nocapture
 
 # What a run comes upon is kept in fuzz/target/corpus; fuzz/corpus is what it begins with.
 fuzz: ## bytes that nobody would think of, for frames, recovery, load and request; FUZZ=600 says how many seconds each

@@ -30,8 +30,9 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// A measurement: prints its rows, or says why it cannot.
 type Measurement = fn(&Cores) -> Result<(), Failure>;
 
-const MEASUREMENTS: [(&str, Measurement); 5] = [
+const MEASUREMENTS: [(&str, Measurement); 6] = [
     ("publish", publish::measure),
+    ("record", publish::measure_recorded),
     ("batch", batches::publish),
     ("consume", batches::consume),
     ("latency", latency::measure),

@@ -59,6 +59,22 @@ pub(crate) fn measure(cores: &Cores) -> Result<(), Failure> {
     if all.of_servers() > 1 { measure_on(&all, &format!("{} cores", all.of_servers())) } else { Ok(()) }
 }
 
+/// What it costs to record what comes in, in turns with the same server that does not.
+pub(crate) fn measure_recorded(cores: &Cores) -> Result<(), Failure> {
+    let mut plain = Contender::new(Server::shelfmq(cores)?)?;
+    let mut recorded = Contender::new(Server::shelfmq_recorded(cores)?)?;
+    for _ in 0..ROUNDS {
+        for contender in [&mut plain, &mut recorded] {
+            contender.round()?;
+            contender.ring.run_once(&request("POST", "/topic/delete?topic=bench", b""))?;
+        }
+    }
+    plain.print("shelfmq", "1 core, again");
+    recorded.print("shelfmq --record", "1 core");
+    row("/pub, 1 core, shelfmq --record : shelfmq", recorded.ratio(&plain), "x", Limit::AtMost(1.05));
+    Ok(())
+}
+
 /// Rounds in turns, so that what disturbs one disturbs all.
 fn measure_on(cores: &Cores, place: &str) -> Result<(), Failure> {
     let mut shelfmq = Contender::new(Server::shelfmq(cores)?)?;

@@ -75,13 +75,28 @@ pub(crate) struct Server {
 impl Server {
     /// The broker, all in memory.
     pub(crate) fn shelfmq(cores: &Cores) -> Result<Self, Failure> {
+        let mut command = Self::broker()?;
+        command.arg("--http-address");
+        Self::start(cores, command, None)
+    }
+
+    /// The same, recording what comes in.
+    pub(crate) fn shelfmq_recorded(cores: &Cores) -> Result<Self, Failure> {
+        let files = TempDir::new()?;
+        let mut command = Self::broker()?;
+        command.arg("--record").arg(files.path().join("recording"));
+        command.arg("--http-address");
+        Self::start(cores, command, Some(files))
+    }
+
+    fn broker() -> Result<Command, Failure> {
         let program = std::env::current_exe()?.with_file_name("shelfmq");
         if !program.exists() {
             return Err("there is no shelfmq beside this program: cargo build --release --workspace --bins".into());
         }
         let mut command = Command::new(program);
-        command.args(["--store", "memory", "--log-level", "warn", "--http-address"]);
-        Self::start(cores, command, None)
+        command.args(["--store", "memory", "--log-level", "warn"]);
+        Ok(command)
     }
 
     /// The bare handler.

@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::message::Receipt;
@@ -16,7 +17,7 @@ use crate::time::Time;
 pub type Ticket = u64;
 
 /// A request to one topic.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Command<'a> {
     /// The topic it is about.
     pub topic: Name<'a>,
@@ -25,12 +26,10 @@ pub struct Command<'a> {
 }
 
 /// What is to be done with a topic.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum Verb<'a> {
     /// Adds messages, all or none. Creates the topic.
     Publish(Publish<'a>),
-    /// Leases messages, and waits for one. Creates the topic and the channel.
-    Subscribe(Subscribe<'a>),
     /// Finishes, requeues and touches leased messages of a channel.
     Settle(Settle<'a>),
     /// Looks at messages without leasing them.
@@ -47,10 +46,13 @@ pub enum Verb<'a> {
     PauseTopic(bool),
     /// Something that concerns one channel.
     Channel(Name<'a>, ChannelVerb<'a>),
+    /// Leases messages, and waits for one. Creates the topic and the channel.
+    #[serde(skip)]
+    Subscribe(Subscribe<'a>),
 }
 
 /// What is to be done with a channel.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum ChannelVerb<'a> {
     /// Creates the channel, or changes the options of the one there is. The topic must exist.
     Create(ChannelChanges<'a>),
@@ -87,7 +89,7 @@ impl ChannelVerb<'_> {
 }
 
 /// Messages to add to a topic.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Publish<'a> {
     /// The messages.
     pub messages: Messages<'a>,
@@ -96,12 +98,13 @@ pub struct Publish<'a> {
 }
 
 /// The messages of a publish.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum Messages<'a> {
-    /// All with the same options.
-    Same(SmallVec<[&'a [u8]; 1]>, MessageOptions<'a>),
     /// Each with its own.
     Each(Vec<NewMessage<'a>>),
+    /// All with the same options.
+    #[serde(skip)]
+    Same(SmallVec<[&'a [u8]; 1]>, MessageOptions<'a>),
 }
 
 impl Publish<'_> {
@@ -125,7 +128,7 @@ fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
 }
 
 /// One message with its own options.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct NewMessage<'a> {
     /// Its bytes.
     pub body: Cow<'a, [u8]>,
@@ -155,7 +158,7 @@ impl MessageOptions<'_> {
 }
 
 /// What may be said of a message beside its bytes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct MessageOptions<'a> {
     /// Not delivered before this long from now.
     pub defer: Option<Duration>,
@@ -194,7 +197,7 @@ pub struct Subscribe<'a> {
 }
 
 /// A receipt as the consumer wrote it: its text, and what it says where it says anything.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReceiptText<'a> {
     /// As it came.
     pub text: Cow<'a, str>,
@@ -210,7 +213,7 @@ impl ReceiptText<'_> {
 }
 
 /// Leased messages to finish, requeue and touch.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Settle<'a> {
     /// The channel that leased them.
     pub channel: Name<'a>,
@@ -223,7 +226,7 @@ pub struct Settle<'a> {
 }
 
 /// What to look at.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Peek<'a> {
     /// The channel; without one, the messages that the topic keeps.
     pub channel: Option<Name<'a>>,
@@ -244,7 +247,7 @@ impl Peek<'_> {
 }
 
 /// Where a message of a channel is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// Waiting for a consumer.
     Ready,
@@ -257,7 +260,7 @@ pub enum State {
 }
 
 /// A place in a topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Start {
     /// The oldest message that the topic keeps.
     Earliest,
@@ -270,7 +273,7 @@ pub enum Start {
 }
 
 /// What a full topic does with a publish.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Overflow {
     /// Refuses it.
     #[default]
@@ -280,7 +283,7 @@ pub enum Overflow {
 }
 
 /// The options of a topic. Zero means none or no limit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicOptions {
     /// How long a message is kept for replay after all channels finished it.
     pub retain: Duration,
@@ -295,7 +298,7 @@ pub struct TopicOptions {
 }
 
 /// Options of a topic to change; `None` leaves one as it is.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct TopicChanges {
     /// See [`TopicOptions::retain`].
     pub retain: Option<Duration>,
@@ -310,7 +313,7 @@ pub struct TopicChanges {
 }
 
 /// The options of a channel. Zero means the broker's default or no limit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelOptions {
     /// How long a lease lasts.
     pub timeout: Duration,
@@ -325,7 +328,7 @@ pub struct ChannelOptions {
 }
 
 /// Options of a channel to change; `None` leaves one as it is.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ChannelChanges<'a> {
     /// Where a new channel starts. By default the first channel takes the topic's backlog and later
     /// ones start with what comes next.
@@ -356,7 +359,7 @@ impl ChannelChanges<'_> {
 }
 
 /// What the API wants back with the answer to a request. The broker keeps it and does not look inside.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {
     /// How the answer is to be written.
     pub view: u8,
@@ -421,7 +424,7 @@ pub struct Settled {
 }
 
 /// Why a receipt was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refused {
     /// It is not a receipt.
     Malformed,
@@ -472,7 +475,7 @@ pub enum Refusal {
 }
 
 /// A topic in numbers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct TopicStats {
     /// Its name.
     pub name: String,
@@ -495,7 +498,7 @@ pub struct TopicStats {
 }
 
 /// A channel in numbers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ChannelStats {
     /// Its name.
     pub name: String,
@@ -534,7 +537,7 @@ pub struct ChannelStats {
 }
 
 /// A consumer in numbers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ClientStats {
     /// Its name for itself, or the address it calls from.
     pub name: String,

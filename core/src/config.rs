@@ -4,10 +4,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Time;
 
 /// The limits of the API. NSQ's flags of the same names have the same meaning and defaults.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Limits {
     /// How long a lease lasts where neither the request nor the channel says.
     pub msg_timeout: Duration,
@@ -52,7 +54,7 @@ impl Default for Limits {
 }
 
 /// How an engine keeps a log of its topics.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LogOptions {
     /// About how many bytes a segment of a log has: then the next begins, and those before can go once nobody needs
     /// them.
@@ -68,7 +70,7 @@ impl Default for LogOptions {
 }
 
 /// Who this broker is, as `/info`, `/stats` and the directory endpoints tell it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Identity {
     /// The version of the broker, as semver without a `v`.
     pub version: String,
@@ -101,7 +103,7 @@ impl Default for Identity {
 }
 
 /// All that an [`Engine`](crate::Engine) is told when it is made.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Config {
     /// The limits.
     pub limits: Limits,
@@ -110,6 +112,7 @@ pub struct Config {
     /// When the broker started.
     pub started: Time,
     /// What `GET /config/<name>` answers, by name (`max_msg_size`), in the order of the names.
+    #[serde(with = "crate::state::json")]
     pub options: Vec<(String, serde_json::Value)>,
 }
 

@@ -6,20 +6,22 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::log::image;
 use crate::time::Time;
 
 /// The dedup keys that a topic accepted within the window.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Dedup {
+    #[serde(with = "crate::state::table")]
     accepted: HashMap<Box<str>, Accepted, foldhash::fast::FixedState>,
     /// The keys in the order in which they are forgotten.
     forget: VecDeque<(Time, Box<str>)>,
 }
 
 /// What was published under a key.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Accepted {
     pub(crate) first: u64,
     pub(crate) count: u32,
@@ -29,6 +31,12 @@ impl Dedup {
     pub(crate) fn new(seed: u64) -> Self {
         let accepted = HashMap::with_hasher(foldhash::fast::FixedState::with_seed(seed));
         Dedup { accepted, forget: VecDeque::new() }
+    }
+
+    /// Hashes its keys by this seed from now on.
+    pub(crate) fn rehash(&mut self, seed: u64) {
+        let accepted = core::mem::replace(&mut self.accepted, Dedup::new(seed).accepted);
+        self.accepted.extend(accepted);
     }
 
     /// What was published under this key.

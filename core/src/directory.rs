@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::api::Producer;
 use crate::broker::Survey;
@@ -22,7 +22,7 @@ const TOMBSTONE_LIFETIME: Duration = Duration::from_secs(45);
 const MAX_NODES: usize = 1000;
 
 /// The nodes that registered, by `address:port`.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Directory {
     nodes: BTreeMap<String, Node>,
     /// Until when a node's topic is not to be found, by topic and node.
@@ -30,7 +30,7 @@ pub(crate) struct Directory {
 }
 
 /// What a node says of itself: the body of a registration.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Registration {
     broadcast_address: String,
     hostname: String,
@@ -46,7 +46,7 @@ struct Registration {
     topics: BTreeMap<String, Vec<String>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Node {
     said: Registration,
     last_seen: Time,

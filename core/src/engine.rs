@@ -4,13 +4,16 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::api::{self, ApiError, Call, Code, Decoded, NodeCall, NodeReply, Request, Response, Scope, Stats};
-use crate::broker::{Broker, Event, Gate, Parcel, Survey};
+use crate::broker::{Broker, Event, Gate, Parcel, Sighting, Survey};
 use crate::command::{Context, Filter, Refusal, Reply, Ticket};
 use crate::config::{Config, LogOptions, log_level};
 use crate::directory::Directory;
 use crate::log::image::TopicImage;
-use crate::log::{Loaded, LogId, Read, Recovered, Work};
+use crate::log::{self, Loaded, LogId, Read, Recovered, Work};
+use crate::state;
 use crate::time::Time;
 
 /// The whole broker behind its HTTP API, as a state machine without I/O.
@@ -19,11 +22,12 @@ use crate::time::Time;
 /// - `poll_output` says what is to be done, `poll_timeout` when to come back. Both change only by the former.
 ///
 /// The same seed and the same calls give the same outputs. Calling early is harmless; calling late is late.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Engine {
     config: Config,
     broker: Broker,
     directory: Directory,
+    #[serde(skip)]
     outputs: VecDeque<Output>,
     now: Time,
     /// What is told once a log is durable so far, by log, in order.
@@ -33,7 +37,7 @@ pub struct Engine {
 }
 
 /// What waits for a log to be durable.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 enum Held {
     Response(Ticket, Context, Response),
     Parcel(Parcel),
@@ -78,6 +82,21 @@ impl Engine {
         let mut engine = Engine::new(config, seed);
         engine.broker.keep_logs(options);
         engine
+    }
+
+    /// All that this engine has, as bytes that only this version of it understands; `None` where they are more than
+    /// `limit`. To be called when all outputs are taken.
+    pub fn checkpoint(&self, limit: usize) -> Option<Vec<u8>> {
+        debug_assert!(self.outputs.is_empty(), "outputs are no part of a checkpoint");
+        let mut bytes = Vec::new();
+        state::write(self, &mut bytes, limit).then_some(bytes)
+    }
+
+    /// The engine that a [checkpoint](Engine::checkpoint) tells of; `None` where it is none of this version.
+    pub fn from_checkpoint(bytes: &[u8]) -> Option<Self> {
+        let (mut engine, rest): (Engine, _) = state::read(bytes)?;
+        engine.broker.restored();
+        rest.is_empty().then_some(engine)
     }
 
     /// A topic as its log tells of it. To be called for each before the first request.
@@ -214,9 +233,30 @@ impl Engine {
         self.unwell = why;
     }
 
+    /// Whether nothing waits for a log: neither to be written, nor to be read, nor to be durable.
+    pub fn is_settled(&self) -> bool {
+        self.broker.is_settled() && self.held.is_empty()
+    }
+
     /// What a snapshot of a topic would tell now.
     pub fn image_of(&self, topic: &str) -> Option<TopicImage> {
         self.broker.image_of(topic)
+    }
+
+    /// Keeps what happens to this topic, where there is one, until it is taken by [`Engine::heard`]. Changes nothing
+    /// else, and is no part of a checkpoint.
+    pub fn watch(&mut self, topic: &str) {
+        self.broker.watch(topic);
+    }
+
+    /// What happened to a watched topic since the last look, each with the channel's name where it happened in one.
+    pub fn heard(&mut self, topic: &str) -> Vec<(Option<String>, log::event::Event)> {
+        self.broker.heard(topic)
+    }
+
+    /// Where a message is; `None` where there is no such topic.
+    pub fn sight(&self, topic: &str, id: u64) -> Option<Sighting> {
+        self.broker.sight(topic, id)
     }
 
     /// Time has passed. To be called when [`Engine::poll_timeout`] says.

@@ -3,10 +3,12 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::log::image::Gap;
 
 /// Ranges of ids ahead of a reader. Neighbours are joined, so that ids in a row cost no more than one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Gaps {
     /// From the first id of each range to the one after its last, with the bytes of the bodies between.
     ranges: BTreeMap<u64, (u64, u64)>,

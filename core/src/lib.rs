@@ -60,6 +60,7 @@
 extern crate alloc;
 
 pub mod engine;
+pub mod recording;
 
 pub mod api;
 pub mod command;
@@ -83,6 +84,7 @@ mod list;
 pub mod name;
 mod schedule;
 mod seeds;
+mod state;
 pub mod time;
 
 pub use broker::Parcel;

@@ -1,12 +1,13 @@
 //! Doubly linked lists whose links stand inside the items of a slab: joining and leaving cost O(1) and no memory.
 
+use serde::{Deserialize, Serialize};
 use slab::Slab;
 
 /// No item.
 pub(crate) const NIL: u32 = u32::MAX;
 
 /// An item's neighbours in the one list that it may be in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Links {
     prev: u32,
     next: u32,
@@ -24,7 +25,7 @@ pub(crate) trait Linked {
 }
 
 /// First come, first served.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct List {
     head: u32,
     tail: u32,

@@ -37,7 +37,7 @@ pub struct Facts {
 }
 
 /// What settles one delivery of one message. Opaque to consumers, and written `<id>-<delivery>` in hex.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Receipt {
     /// The message.
     pub id: u64,

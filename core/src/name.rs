@@ -1,7 +1,11 @@
 //! Names of topics and channels. A value of these types exists only if the name is valid.
 
 use alloc::borrow::Cow;
+use alloc::string::String;
 use core::fmt;
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The longest name, its `#ephemeral` included.
 pub const MAX_LEN: usize = 64;
@@ -48,6 +52,18 @@ impl<'a> Name<'a> {
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl Serialize for Name<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Name<'_> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Name::parse(String::deserialize(from)?).ok_or_else(|| D::Error::custom("no name"))
     }
 }
 

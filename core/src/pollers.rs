@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use slab::Slab;
 
 use crate::channel::{ClientId, Terms};
@@ -16,9 +17,10 @@ use crate::schedule::{Handle, Schedule};
 use crate::time::Time;
 
 /// All that wait, whatever for.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Pollers {
     pub(crate) slab: Slab<Poller>,
+    #[serde(with = "crate::state::table")]
     tickets: HashMap<Ticket, u32, foldhash::fast::FixedState>,
     timers: Schedule<u32>,
     /// Those that are streams and not closed.
@@ -26,7 +28,7 @@ pub(crate) struct Pollers {
 }
 
 /// One that waits. Kept small, for there may be many.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Poller {
     pub(crate) ticket: Ticket,
     pub(crate) topic: u32,
@@ -45,7 +47,7 @@ pub(crate) struct Poller {
 }
 
 /// What few of them have.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Extra {
     ignored: Option<Box<str>>,
     refused: Vec<(String, Refused)>,
@@ -53,7 +55,7 @@ struct Extra {
 }
 
 /// An answer that goes on.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Stream {
     /// Messages it was sent that are not settled.
     pub(crate) in_flight: u32,
@@ -170,6 +172,12 @@ impl Pollers {
         self.slab[number as usize].timer = Some(self.timers.insert(at, number));
     }
 
+    pub(crate) fn unset_timer(&mut self, number: u32) {
+        if let Some(timer) = self.slab[number as usize].timer.take() {
+            self.timers.remove(timer);
+        }
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         self.timers.next()
     }
@@ -183,10 +191,8 @@ impl Pollers {
 
     /// Takes one out. A stream some of whose messages are not settled stays, closed.
     pub(crate) fn remove(&mut self, number: u32) {
+        self.unset_timer(number);
         let poller = &mut self.slab[number as usize];
-        if let Some(timer) = poller.timer.take() {
-            self.timers.remove(timer);
-        }
         self.tickets.remove(&poller.ticket);
         self.streams.remove(&number);
         match poller.stream_mut() {

@@ -5,6 +5,7 @@
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use slab::Slab;
 
 use crate::list::{Linked, Links, List, NIL};
@@ -14,7 +15,7 @@ use crate::time::Time;
 pub(crate) type Handle = u32;
 
 /// Items in the order of their deadlines; equal ones in the order they came.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Schedule<T> {
     items: Slab<Item<T>>,
     groups: Slab<Group>,
@@ -25,7 +26,7 @@ pub(crate) struct Schedule<T> {
     made: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Item<T> {
     value: T,
     group: u32,
@@ -38,7 +39,7 @@ impl<T> Linked for Item<T> {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Group {
     at: Time,
     items: List,
@@ -46,7 +47,7 @@ struct Group {
     place: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Place {
     at: Time,
     order: u64,

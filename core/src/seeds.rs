@@ -1,8 +1,10 @@
 //! Many seeds from one.
 
+use serde::{Deserialize, Serialize};
+
 /// A sequence of numbers that look random. Sequences that start at each other's numbers have nothing in common,
 /// so that each topic can have its own, and none of its channels gives out receipts that fit another.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Seeds(u64);
 
 impl Seeds {

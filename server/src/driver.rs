@@ -16,11 +16,13 @@ use shelfmq_core::broker::Survey;
 use shelfmq_core::command::{Filter, Ticket};
 use shelfmq_core::config::{Config, Limits, LogOptions};
 use shelfmq_core::log::{Loaded, Read, Work};
+use shelfmq_core::recording::Recorder;
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output, shard_of};
 
 use crate::clock::{Alarm, Clock};
 use crate::disk::{DataDir, Disk, DiskOptions, Done, Logs, Unusable};
+use crate::recording::{RecordOptions, Recording};
 use crate::shard::{Errand, Errands, Shard};
 
 /// Is told the name and the new value of an option.
@@ -87,6 +89,7 @@ struct Inner {
     configured: Configured,
     shards: Box<[Padded]>,
     disk: OnceLock<Disk>,
+    recording: OnceLock<Recording>,
 }
 
 /// Two shards in one cache line would slow each other down without sharing anything.
@@ -134,6 +137,7 @@ impl Shelf {
             alarm: Arc::new(Alarm::new()),
             configured: options.configured,
             disk: OnceLock::new(),
+            recording: OnceLock::new(),
         }));
         if !manual {
             shelf.keep_time();
@@ -171,11 +175,35 @@ impl Shelf {
         self.each_shard(|shard, now| shard.engine.shutdown(now));
     }
 
+    /// Whether nothing waits for the disk.
+    pub fn is_settled(&self) -> bool {
+        (0..self.0.shards.len()).all(|index| self.lock(index).engine.is_settled())
+    }
+
+    /// Records what comes in from now on. To be called once.
+    pub fn record(&self, options: RecordOptions) -> Result<(), String> {
+        let shelf = Arc::downgrade(&self.0);
+        let visit = move |shard: usize, act: &mut dyn FnMut(&mut Recorder)| {
+            let found = shelf.upgrade().map(Shelf);
+            if let Some(shelf) = &found {
+                act(&mut shelf.lock(shard).engine);
+            }
+            found.is_some()
+        };
+        let recording = Recording::start(options, self.0.shards.len(), Box::new(visit));
+        let recording = recording.map_err(|failure| format!("cannot record: {failure}"))?;
+        self.0.recording.get_or_init(|| recording);
+        Ok(())
+    }
+
     /// Writes and syncs all that waits to be, and then does nothing more for its disk. To be called last, after
     /// [`Shelf::shutdown`] and when all who waited have their answers.
     pub fn close(&self) {
         if let Some(disk) = self.0.disk.get() {
             disk.shutdown();
+        }
+        if let Some(recording) = self.0.recording.get() {
+            recording.stop();
         }
     }
 
@@ -194,7 +222,7 @@ impl Shelf {
             Scope::Survey(filter) => (0, Some(self.survey(&filter))),
             Scope::Node => (0, None),
         };
-        let first = self.drive(index, |shard, now, errands| shard.request(now, decoded, survey, errands));
+        let first = self.drive(index, |shard, now, errands| shard.request(now, request, decoded, survey, errands));
         first.map_err(|ticket| Answer { shelf: self.clone(), shard: index, ticket, writable: false, ended: false })
     }
 
@@ -308,7 +336,8 @@ impl Logs for Logged {
     fn take(&self, shard: usize, work: &mut Vec<Work>) {
         if let Some(shelf) = self.shelf() {
             let mut shard = shelf.lock(shard);
-            work.extend(iter::from_fn(|| shard.engine.poll_log()));
+            let now = shelf.now();
+            work.extend(iter::from_fn(|| shard.engine.poll_log(now)));
         }
     }
 
@@ -333,13 +362,13 @@ impl Logs for Logged {
 
     fn space(&self, full: bool) {
         if let Some(shelf) = self.shelf() {
-            shelf.each_shard(|shard, _| shard.engine.handle_space(full));
+            shelf.each_shard(|shard, now| shard.engine.handle_space(now, full));
         }
     }
 
     fn unwell(&self, why: Option<String>) {
         if let Some(shelf) = self.shelf() {
-            shelf.each_shard(|shard, _| shard.engine.set_unwell(why.clone()));
+            shelf.each_shard(|shard, now| shard.engine.set_unwell(now, why.clone()));
         }
     }
 }

@@ -8,8 +8,11 @@
 //! A topic may be called `.` or `..`, hence the suffix.
 
 use std::ffi::OsStr;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use shelfmq_core::name::Name;
 
@@ -20,6 +23,19 @@ pub const TOPICS: &str = "topics";
 
 const TOPIC_SUFFIX: &str = ".topic";
 const SEGMENT_SUFFIX: &str = ".log";
+
+/// Takes the lock of a data directory, whose file this is, for as long as the file is open. Whether nobody has it:
+/// one who is just going down is waited for, for a moment.
+pub fn lock(file: &File) -> io::Result<bool> {
+    for _ in 0..20 {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(50)),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(false)
+}
 
 /// The directory of a topic, within a data directory.
 pub fn topic_directory(data: &Path, topic: &Name<'_>) -> PathBuf {

@@ -25,6 +25,7 @@ pub mod driver;
 mod http;
 pub mod layout;
 pub mod listen;
+pub mod recording;
 pub mod serve;
 mod shard;
 pub mod span;
@@ -39,6 +40,7 @@ pub use disk::{DiskOptions, Sync, Unusable};
 pub use driver::{DiskStore, Options, Shelf};
 pub use http::Body;
 pub use listen::{Address, Listener};
+pub use recording::RecordOptions;
 pub use serve::{serve, serve_router};
 
 /// The whole API of a broker, to be nested in an axum application.

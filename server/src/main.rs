@@ -12,6 +12,7 @@ use cli::announce::announce;
 use cli::log::Logging;
 use cli::log_tools;
 use cli::settings::Settings;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use shelfmq::{Clock, Listener, Options, Shelf};
 use shelfmq_core::config::Identity;
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,6 +30,9 @@ fn main() -> ExitCode {
         return log_tools::run(args).unwrap_or_else(|message| fail(1, &message));
     }
     let matches = cli::command().get_matches_from(args);
+    if let Some(("replay", asked)) = matches.subcommand() {
+        return cli::replay::run(asked).map_or_else(|message| fail(1, &message), |()| ExitCode::SUCCESS);
+    }
     let settings = match Settings::load(&matches) {
         Ok(settings) => settings,
         Err(message) => return fail(USAGE, &message),
@@ -57,7 +61,16 @@ fn print(text: &str) -> Result<(), String> {
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|e| format!("cannot write to stdout: {e}"))
 }
 
+/// Connections and topics need files: as many as the system gives, and not only as many as it gives unasked.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}
+
 fn serve(settings: Settings, logging: Logging) -> Result<(), String> {
+    raise_open_files();
     let address = &settings.http_address;
     let listener = Listener::bind(address).map_err(|error| cli::banner::cannot_listen(address, &error))?;
     let config = settings.core_config(listener.tcp_address().map(|a| a.port()));
@@ -71,17 +84,20 @@ fn serve(settings: Settings, logging: Logging) -> Result<(), String> {
         ..Options::default()
     })
     .map_err(|error| error.to_string())?;
-    // A broker without a reader of its banner is a broker all the same.
-    let _ = print(&banner);
-    let until = until_told(shelf.clone(), identity, settings.lookupd_http_address);
+    settings.recording().map_or(Ok(()), |recording| shelf.record(recording))?;
+    let until = until_told(banner, shelf.clone(), identity, settings.lookupd_http_address);
     shelfmq::serve(listener, &shelf, settings.threads, until).map_err(|e| format!("cannot serve: {e}"))
 }
 
 /// Until Ctrl-C or SIGTERM; directories are told of this broker meanwhile.
-async fn until_told(shelf: Shelf, identity: Identity, directories: Vec<String>) {
+async fn until_told(banner: String, shelf: Shelf, identity: Identity, directories: Vec<String>) {
+    let mut interrupt = signal(SignalKind::interrupt()).expect("Ctrl-C can be handled");
     let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be handled");
+    // Not before that: whoever has read it may tell the broker to end. A broker without a reader of its banner is a
+    // broker all the same.
+    let _ = print(&banner);
     tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
+        _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
         () = announce(shelf, identity, directories) => {}
     }

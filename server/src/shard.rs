@@ -4,15 +4,16 @@ use std::collections::{HashMap, VecDeque};
 use std::task::{Context, Poll, Waker};
 
 use serde_json::Value;
-use shelfmq_core::api::{Decoded, Response};
+use shelfmq_core::api::{Decoded, Request, Response};
 use shelfmq_core::broker::Survey;
 use shelfmq_core::command::Ticket;
 use shelfmq_core::log::Read;
+use shelfmq_core::recording::Recorder;
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output, Parcel};
 
 pub(crate) struct Shard {
-    pub(crate) engine: Engine,
+    pub(crate) engine: Recorder,
     last_ticket: Ticket,
     parked: HashMap<Ticket, Parked>,
     /// What the engine wants to be read, and the disk was not told.
@@ -45,20 +46,27 @@ pub(crate) type Errands = VecDeque<Errand>;
 
 impl Shard {
     pub(crate) fn new(engine: Engine) -> Self {
-        Shard { engine, last_ticket: 0, parked: HashMap::new(), reads: Vec::new(), armed: Time::MAX }
+        Shard {
+            engine: Recorder::new(engine),
+            last_ticket: 0,
+            parked: HashMap::new(),
+            reads: Vec::new(),
+            armed: Time::MAX,
+        }
     }
 
     /// Takes a request: answers it at once, or gives the ticket by which its answer is [taken](Shard::take).
     pub(crate) fn request(
         &mut self,
         now: Time,
+        request: &Request<'_>,
         decoded: Decoded<'_>,
         survey: Option<Survey>,
         errands: &mut Errands,
     ) -> Result<Response, Ticket> {
         self.last_ticket += 1;
         let ticket = self.last_ticket;
-        self.engine.handle_decoded(now, ticket, decoded, survey);
+        self.engine.handle_decoded(now, ticket, request, decoded, survey);
         let answer = self.drain(Some(ticket), errands);
         answer.ok_or_else(|| {
             self.parked.entry(ticket).or_default();

@@ -73,6 +73,8 @@ fn mistakes_are_named_and_end_with_2() {
         ("http-adress = ':1'", "http-adress is no setting: did you mean http_address?"),
         ("config = 'other.toml'", "config is no setting"),
         ("max_msg_size = 'x'", "max_msg_size: a number of bytes, not \"x\""),
+        ("sync = 'often'", "sync: "),
+        ("cache_bytes = 'x'", "cache_bytes: a number of bytes"),
         ("threads = -1", "threads: a whole number of at least 0, not -1"),
         ("broadcast_http_port = 65536", "broadcast_http_port: a port"),
         ("lookupd_http_address = ':4161'", "lookupd_http_address: a list of addresses"),
@@ -86,7 +88,8 @@ fn mistakes_are_named_and_end_with_2() {
         assert!(code == Some(2) && error.contains(complaint), "{text}: {code:?} {error}");
     }
     for (args, complaint) in [
-        (&["--store", "disk"][..], "--store memory"),
+        (&["--segment-bytes", "1"][..], "--segment-bytes"),
+        (&["--sync", "often"], "often"),
         (&["--msg-timeout", "1h"], "--max-msg-timeout"),
         (&["--threads", "0"], "--threads"),
         (&["--config", "/no/such/file"], "/no/such/file"),
@@ -120,7 +123,7 @@ fn an_address_in_use_is_one_line_and_1() {
 /// A broker on a free port, and its address.
 fn start(args: &[&str]) -> (Child, String) {
     let mut broker = Command::new(SHELFMQ)
-        .args(["serve", "--http-address", "127.0.0.1:0", "--log-level", "error"])
+        .args(["serve", "--http-address", "127.0.0.1:0", "--log-level", "error", "--store", "memory"])
         .args(args)
         .stdout(Stdio::piped())
         .spawn()
@@ -144,6 +147,14 @@ fn it_says_where_it_is_and_ends_well_when_told() {
     let (broker, address) = start(&[]);
     TcpStream::connect(address).expect("it listens there");
     assert_eq!(end(broker), Some(0));
+}
+
+#[test]
+fn it_ends_well_however_soon_it_is_told() {
+    for _ in 0..10 {
+        let (broker, _) = start(&[]);
+        assert_eq!(end(broker), Some(0));
+    }
 }
 
 #[test]

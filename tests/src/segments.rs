@@ -151,6 +151,10 @@ pub fn replay(segments: &[Segment], left: &dyn Fn(usize, usize) -> bool, whole: 
         let any = segments.last()?.pieces.last()?;
         batch.drain(..).for_each(|(what, number)| tell(image.as_mut(), what, number, any));
     }
+    if let Some(image) = &mut image {
+        // Of use while more is replayed only.
+        image.handed.clear();
+    }
     image
 }
 

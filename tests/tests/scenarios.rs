@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use shelfmq_tests::scenario::host::Kind;
 use shelfmq_tests::scenario::{Scenario, core_host, parse, run, server_host};
 
-const HOSTS: [Kind; 3] = [core_host::ONE, core_host::SHARDED, server_host::SERVER];
+const HOSTS: [Kind; 4] = [core_host::ONE, core_host::SHARDED, server_host::SERVER, server_host::ON_DISK];
 
 /// How many scenarios of a file passed on each host, and how many there are.
 #[derive(Default)]

@@ -19,14 +19,15 @@ const LONG_FILES: &[&str] = &[];
 
 /// Whom each module of core may use, in the order of reading: only those further down.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("engine", &["api", "broker", "command", "config", "directory", "log", "message", "name", "time"]),
+    ("recording", &["engine", "api", "broker", "command", "log", "message", "state", "time"]),
+    ("engine", &["api", "broker", "command", "config", "directory", "log", "message", "name", "state", "time"]),
     ("directory", &["api", "broker", "config", "name", "time"]),
-    ("api", &["command", "config", "message", "name", "time"]),
+    ("api", &["command", "config", "message", "name", "state", "time"]),
     (
         "broker",
         &[
             "pollers", "topic", "channel", "command", "config", "log", "messages", "message", "schedule", "seeds",
-            "name", "time",
+            "state", "name", "time",
         ],
     ),
     (
@@ -36,24 +37,28 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
-    ("pollers", &["channel", "command", "schedule", "list", "time"]),
-    ("channel", &["command", "config", "gaps", "log", "messages", "message", "schedule", "list", "name", "time"]),
+    ("pollers", &["channel", "command", "schedule", "list", "state", "time"]),
+    (
+        "channel",
+        &["command", "config", "gaps", "log", "messages", "message", "schedule", "list", "name", "state", "time"],
+    ),
     ("command", &["message", "name", "time"]),
-    ("config", &["time"]),
-    ("dedup", &["log", "time"]),
+    ("config", &["state", "time"]),
+    ("dedup", &["log", "state", "time"]),
     ("gaps", &["log"]),
-    ("messages", &["log", "message", "time"]),
-    ("log", &["message", "seeds", "name", "time"]),
+    ("messages", &["log", "message", "state", "time"]),
+    ("log", &["message", "seeds", "name", "state", "time"]),
     ("message", &["time"]),
     ("schedule", &["list", "time"]),
     ("seeds", &[]),
+    ("state", &[]),
     ("list", &[]),
     ("name", &[]),
     ("time", &[]),
 ];
 
 /// The modules that know HTTP, for it is their business, and those that only name the node's ports.
-const KNOW_HTTP: &[&str] = &["engine", "directory", "api", "config", "lib"];
+const KNOW_HTTP: &[&str] = &["recording", "engine", "directory", "api", "config", "lib"];
 
 /// What gives away that somebody knows HTTP.
 const HTTP_WORDS: &[&str] =

@@ -18,11 +18,12 @@ type OfChannel = Metric<fn(&ChannelStats) -> u64>;
 /// A number, by its name, its kind and what it means. Counters end in `_total`.
 struct Metric<F>(&'static str, &'static str, F);
 
-const TOPIC_METRICS: [OfTopic; 5] = [
+const TOPIC_METRICS: [OfTopic; 6] = [
     Metric("shelfmq_topic_depth", "Messages not yet handed to the topic's channels.", |t| t.depth),
     Metric("shelfmq_topic_messages_total", "Messages published to the topic.", |t| t.message_count),
     Metric("shelfmq_topic_message_bytes_total", "Bytes of bodies published to the topic.", |t| t.message_bytes),
     Metric("shelfmq_topic_memory_bytes", "Bytes that the topic holds in memory.", |t| t.memory_bytes),
+    Metric("shelfmq_topic_disk_bytes", "Bytes of the topic's log.", |t| t.disk_bytes),
     Metric("shelfmq_topic_paused", "1 where the topic is paused.", |t| t.paused.into()),
 ];
 

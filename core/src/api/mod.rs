@@ -19,12 +19,15 @@ mod params;
 pub mod routes;
 mod stats;
 mod stats_text;
+mod stored;
 mod values;
 mod view;
 
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
 
 use crate::command::{Command, Context, Filter, TopicStats};
 use crate::config::Limits;
@@ -34,6 +37,8 @@ pub use encode::{encode, refuse};
 pub use errors::{ApiError, Code};
 pub use formats::{encode_leased, heartbeat, stream_chunk, stream_head};
 pub use node::encode_node;
+pub(crate) use stats_text::rfc3339;
+pub use values::instant;
 pub use view::View;
 
 /// An HTTP request as a plain record. A host makes it of whatever its sockets speak.
@@ -54,7 +59,7 @@ pub struct Request<'a> {
 }
 
 /// An HTTP response as a plain record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Response {
     /// The status code.
     pub status: u16,
@@ -65,7 +70,7 @@ pub struct Response {
 }
 
 /// The name of a header field that responses carry.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Field {
     /// One of the API's own.
     Known(Known),
@@ -74,7 +79,7 @@ pub enum Field {
 }
 
 /// The header fields that the API itself sets. `as usize` counts from 0, for tables by field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum Known {
     ContentType,

@@ -84,6 +84,7 @@ struct TopicBody<'a> {
     paused: bool,
     e2e_processing_latency: Latency,
     memory_bytes: u64,
+    disk_bytes: u64,
     options: TopicOptionsBody,
 }
 
@@ -99,6 +100,7 @@ impl<'a> TopicBody<'a> {
             paused: topic.paused,
             e2e_processing_latency: Latency::default(),
             memory_bytes: topic.memory_bytes,
+            disk_bytes: topic.disk_bytes,
             options: TopicOptionsBody::of(&topic.options),
         }
     }
@@ -361,7 +363,7 @@ mod tests {
         let topic = alloc::format!(
             concat!(
                 r#"{{"topic_name":"t","channels":[{}],"depth":2,"backend_depth":0,"message_count":0,"message_bytes":9,"#,
-                r#""paused":false,{},"memory_bytes":0,"options":{{"retain_ms":0,"retain_bytes":0,"max_bytes":0,"#,
+                r#""paused":false,{},"memory_bytes":0,"disk_bytes":0,"options":{{"retain_ms":0,"retain_bytes":0,"max_bytes":0,"#,
                 r#""max_messages":0,"overflow":"reject"}}}}"#,
             ),
             channel,

@@ -80,7 +80,7 @@ fn write_client(page: &mut String, client: &ClientStats, now: Time) -> fmt::Resu
 }
 
 /// A point in time as RFC 3339 has it, to the second.
-fn rfc3339(time: Time) -> String {
+pub(crate) fn rfc3339(time: Time) -> String {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let time = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     // By hand, for the crate's own formatting needs std.

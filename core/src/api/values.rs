@@ -73,7 +73,7 @@ pub(super) fn start(text: &str) -> Option<Start> {
 }
 
 /// An RFC 3339 time. What is before 1970 counts as 1970.
-fn instant(text: &str) -> Option<Time> {
+pub fn instant(text: &str) -> Option<Time> {
     let nanos = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos();
     Some(Time::from_nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX)))
 }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use super::{Broker, Owner};
 use crate::channel::Search;
@@ -17,21 +18,27 @@ use crate::name::Name;
 use crate::time::Time;
 use crate::topic::Topic;
 
+/// How many chunks one call looks at to make room: more than it can have brought in.
+const EVICTIONS: usize = 128;
+
 /// How soon a read that failed is tried again.
-const READ_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the broker knows of its logs.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Logs {
     /// None where everything stays in memory.
     options: Option<LogOptions>,
     last: LogId,
+    #[serde(with = "crate::state::table")]
     topics: HashMap<LogId, u32, foldhash::fast::FixedState>,
     /// What waits to be written, in order: the topics whose appends are to be taken.
     dirty: VecDeque<Dirty>,
     /// What was taken from them and not given away.
     work: VecDeque<Work>,
     reads: VecDeque<Read>,
+    /// How many reads are under way.
+    reading: usize,
     /// Chunks of messages in memory, in the order in which they are thought of to be evicted.
     resident: VecDeque<(LogId, u64)>,
     /// Bytes of all messages in memory of topics with a log.
@@ -42,7 +49,7 @@ pub(super) struct Logs {
     unread: Vec<(LogId, u64)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 enum Dirty {
     Topic(LogId),
     Deleted(Delete),
@@ -61,7 +68,7 @@ impl Broker {
         let segment_bytes = self.logs.options.as_ref().map_or(u64::MAX, |options| options.segment_bytes);
         let journal = Journal::at(log, recovered.header, recovered.end, segment_bytes, seed);
         let key = name.as_str().into();
-        let topic = Topic::open(name, recovered, journal, now, &self.limits);
+        let topic = Topic::open(name, recovered, journal, self.seeds.next(), now, &self.limits);
         let channels = topic.channel_numbers();
         let number = self.topics.insert(topic) as u32;
         self.names.insert(key, number);
@@ -76,6 +83,15 @@ impl Broker {
     pub(crate) fn image_of(&self, topic: &str) -> Option<TopicImage> {
         let number = *self.names.get(topic)?;
         Some(self.topics[number as usize].image())
+    }
+
+    /// The broker goes down: logs that would take a while to replay end with a snapshot.
+    pub(super) fn close_logs(&mut self) {
+        for (_, topic) in &mut self.topics {
+            if topic.is_worth_a_snapshot() && !core::mem::replace(&mut topic.is_dirty, true) {
+                self.logs.dirty.extend(topic.log_id().map(Dirty::Topic));
+            }
+        }
     }
 
     fn new_log_id(&mut self) -> LogId {
@@ -129,6 +145,15 @@ impl Broker {
         self.count_memory(number);
     }
 
+    /// Counts again what memory the topics have.
+    pub(super) fn recount_memory(&mut self) {
+        self.logs.memory = 0;
+        for (_, topic) in self.topics.iter_mut().filter(|(_, topic)| topic.log_id().is_some()) {
+            topic.counted = topic.messages().memory();
+            self.logs.memory += topic.counted;
+        }
+    }
+
     fn count_memory(&mut self, number: u32) {
         let topic = &mut self.topics[number as usize];
         let memory = topic.messages().memory();
@@ -139,7 +164,7 @@ impl Broker {
     /// Takes messages out of memory that have no room there and can be read back.
     pub(crate) fn evict(&mut self) {
         let Some(room) = self.logs.options.as_ref().map(|options| options.cache_bytes) else { return };
-        let mut left = 2 * self.logs.resident.len();
+        let mut left = EVICTIONS.min(2 * self.logs.resident.len());
         while self.logs.memory > room && left > 0 {
             left -= 1;
             let Some((log, chunk)) = self.logs.resident.pop_front() else { return };
@@ -165,7 +190,7 @@ impl Broker {
                     let Some(&number) = self.logs.topics.get(&log) else { continue };
                     let topic = &mut self.topics[number as usize];
                     topic.is_dirty = false;
-                    topic.take_appends(now, &mut self.logs.work);
+                    topic.take_appends(now, self.exiting, &mut self.logs.work);
                     self.note_log(number);
                 }
             }
@@ -175,7 +200,9 @@ impl Broker {
 
     /// What is to be read next.
     pub(crate) fn poll_read(&mut self) -> Option<Read> {
-        self.logs.reads.pop_front()
+        let read = self.logs.reads.pop_front()?;
+        self.logs.reading += 1;
+        Some(read)
     }
 
     /// A log is durable up to there.
@@ -198,13 +225,19 @@ impl Broker {
 
     /// What was to be read is here, or could not be read.
     pub(crate) fn loaded(&mut self, now: Time, read: &Read, loaded: Option<Loaded>) {
+        self.logs.reading = self.logs.reading.saturating_sub(1);
         let Some(&number) = self.logs.topics.get(&read.log) else { return };
-        let topic = &mut self.topics[number as usize];
         let Some(loaded) = loaded else {
             self.logs.unread.push((read.log, read.chunk));
             self.deadlines.insert(now + READ_AGAIN, Owner::Reads(read.log));
+            for channel in self.topics[number as usize].channel_numbers() {
+                if self.topics[number as usize].channel(channel).search == Search::Reading {
+                    self.give_up_overdue(number, channel, now);
+                }
+            }
             return;
         };
+        let topic = &mut self.topics[number as usize];
         topic.messages_mut().load(read.chunk, loaded);
         topic.move_on();
         self.retry_parked(number, Some(read.chunk), now);
@@ -231,9 +264,15 @@ impl Broker {
             let found = self.topics[number as usize].channel(channel);
             if found.search == Search::Reading || found.has_outbox() {
                 self.after_channel(number, channel, now);
+                self.answer_overdue(number, channel, now);
             }
         }
         self.note_log(number);
+    }
+
+    /// Whether nothing is to be written or read, nor read at this moment.
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.has_log_work() && self.logs.reads.is_empty() && self.logs.reading == 0
     }
 
     /// The disk has no room, or has room again.

@@ -15,12 +15,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use slab::Slab;
 
 use crate::channel::Search;
 use crate::command::{Command, Context, Filter, Refusal, Refused, Reply, Ticket, TopicStats, Verb};
 use crate::config::Limits;
-use crate::log::LogId;
+use crate::log::{self, LogId};
 use crate::name::Name;
 use crate::pollers::Pollers;
 use crate::schedule::Schedule;
@@ -28,22 +29,29 @@ use crate::seeds::Seeds;
 use crate::time::Time;
 use crate::topic::{Halt, Scene, Topic};
 
+pub use crate::channel::{Place, Whereabouts};
+pub use crate::topic::Sighting;
 use logged::Logs;
 pub use parcel::Parcel;
 use parked::Parked;
 pub use polls::Handed;
 
 /// The topics, and the pollers that wait for their messages.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Broker {
     limits: Limits,
+    /// Goes into the hashes of names.
+    seed: u64,
     seeds: Seeds,
     topics: Slab<Topic>,
+    #[serde(with = "crate::state::table")]
     names: HashMap<Box<str>, u32, foldhash::fast::FixedState>,
     pollers: Pollers,
     deadlines: Schedule<Owner>,
     /// Channels whose search for a message goes on at the next call.
     scans: VecDeque<(u32, u32)>,
+    /// None between two calls.
+    #[serde(skip)]
     events: VecDeque<Event>,
     exiting: bool,
     logs: Logs,
@@ -56,7 +64,7 @@ pub struct Broker {
 pub type Gate = (LogId, u64);
 
 /// Whose deadline it is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum Owner {
     Topic(u32),
     Channel(u32, u32),
@@ -86,7 +94,7 @@ pub enum Event {
 }
 
 /// What engines tell of their topics, for the answers that speak of the whole node.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Survey {
     /// The topics, by name.
     pub topics: Vec<TopicStats>,
@@ -105,6 +113,7 @@ impl Broker {
     pub fn new(limits: Limits, seed: u64) -> Self {
         Broker {
             limits,
+            seed,
             seeds: Seeds::new(seed),
             topics: Slab::new(),
             names: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(seed)),
@@ -117,6 +126,38 @@ impl Broker {
             parked: Vec::new(),
             gate: None,
         }
+    }
+
+    /// What is not in a checkpoint, and follows from what is.
+    pub(crate) fn restored(&mut self) {
+        let hasher = foldhash::fast::FixedState::with_seed(self.seed);
+        let names = core::mem::take(&mut self.names);
+        self.names = HashMap::with_capacity_and_hasher(names.len(), hasher);
+        self.names.extend(names);
+        self.topics.iter_mut().for_each(|(_, topic)| topic.restored());
+        self.recount_memory();
+    }
+
+    /// Keeps what happens to this topic, where there is one, until it is [taken](Broker::heard).
+    pub(crate) fn watch(&mut self, topic: &str) {
+        if let Some(&number) = self.names.get(topic) {
+            self.topics[number as usize].heard.get_or_insert_default();
+        }
+    }
+
+    /// What happened to a watched topic since the last look, with the name of the channel that it happened in.
+    pub(crate) fn heard(&mut self, topic: &str) -> Vec<(Option<String>, log::event::Event)> {
+        let Some(topic) = self.names.get(topic).map(|&number| &mut self.topics[number as usize]) else {
+            return Vec::new();
+        };
+        let heard = topic.heard.as_mut().map(core::mem::take).unwrap_or_default();
+        let name = |event: &log::event::Event| event.channel().and_then(|number| topic.channel_name(number));
+        heard.into_iter().map(|event| (name(&event).map(Into::into), event)).collect()
+    }
+
+    /// Where a message is; `None` where there is no such topic.
+    pub(crate) fn sight(&self, topic: &str, id: u64) -> Option<Sighting> {
+        self.names.get(topic).map(|&number| self.topics[number as usize].sight(id))
     }
 
     /// Does what a command asks. The answer to a poll comes as an [`Event`]; its reply is `Waiting`.
@@ -214,6 +255,7 @@ impl Broker {
     pub fn shutdown(&mut self, now: Time) {
         self.exiting = true;
         self.refuse_parked();
+        self.close_logs();
         for number in self.pollers.numbers() {
             let poller = &mut self.pollers.slab[number as usize];
             let (ticket, topic, channel) = (poller.ticket, poller.topic, poller.channel);

@@ -6,6 +6,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Broker, Event};
 use crate::channel::DeadLetter;
 use crate::command::{MessageOptions, Messages, Publish};
@@ -16,17 +18,28 @@ use crate::time::Time;
 use crate::topic::Scene;
 
 /// A dead letter on its way to another topic, or the word that it arrived.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Parcel {
     /// The topic whose engine is to have it.
     pub to: Name<'static>,
     content: Content,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum Content {
-    DeadLetter { topic: Name<'static>, channel: Name<'static>, id: u64, delivery: u64, attempts: u16, record: Vec<u8> },
-    Arrived { channel: Name<'static>, id: u64 },
+    DeadLetter {
+        topic: Name<'static>,
+        channel: Name<'static>,
+        id: u64,
+        delivery: u64,
+        attempts: u16,
+        #[serde(with = "crate::state::bytes")]
+        record: Vec<u8>,
+    },
+    Arrived {
+        channel: Name<'static>,
+        id: u64,
+    },
 }
 
 impl Broker {

@@ -2,13 +2,15 @@
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Broker, Event};
 use crate::command::{Command, Context, Refusal, Reply, Ticket};
 use crate::messages::Absent;
 use crate::time::Time;
 
 /// A command that is tried again once what it needs is in memory.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Parked {
     topic: u32,
     /// What it waits for.

@@ -4,8 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::logged::READ_AGAIN;
 use super::{Broker, Event};
-use crate::channel::{Channel, Env, Terms};
+use crate::channel::{Channel, Env, Search, Terms};
 use crate::command::{Context, Lease, ReceiptText, Refusal, Refused, Reply, Subscribe, Ticket};
 use crate::message::Delivery;
 use crate::name::Name;
@@ -206,6 +207,28 @@ impl Broker {
         self.after_channel(topic, channel, now);
     }
 
+    /// Answers the polls that only waited to know whether there is something, now that it is known.
+    pub(super) fn answer_overdue(&mut self, topic: u32, channel: u32, now: Time) {
+        let overdue = core::mem::take(&mut self.topics[topic as usize].channel_mut(channel).overdue);
+        for ticket in overdue {
+            // It may be there more than once, or have been answered.
+            if let Some(number) = self.pollers.find(ticket) {
+                self.pollers.unset_timer(number);
+                self.poller_timeout(number, now);
+            }
+        }
+    }
+
+    /// Answers the polls that only waited to know whether there is something, now that this cannot be known.
+    pub(super) fn give_up_overdue(&mut self, topic: u32, channel: u32, now: Time) {
+        let overdue = core::mem::take(&mut self.topics[topic as usize].channel_mut(channel).overdue);
+        for ticket in overdue {
+            if let Some(number) = self.pollers.find(ticket) {
+                self.answer_with_nothing(number, now);
+            }
+        }
+    }
+
     pub(super) fn poller_timeout(&mut self, number: u32, now: Time) {
         let heartbeat = self.limits.heartbeat;
         let poller = &mut self.pollers.slab[number as usize];
@@ -223,14 +246,27 @@ impl Broker {
                 self.leave_line(number);
                 self.events.push_back(Event::Heartbeat(ticket, context));
             }
-        } else if self.topics[topic as usize].channel(channel).is_searching() {
+        } else if self.topics[topic as usize].channel(channel).search == Search::Reading {
+            // It is answered when that is read; the timer is for a host that forgot.
+            self.pollers.set_timer(number, now + READ_AGAIN);
+            let overdue = &mut self.topics[topic as usize].channel_mut(channel).overdue;
+            if !overdue.contains(&ticket) {
+                overdue.push(ticket);
+            }
+        } else if self.topics[topic as usize].channel(channel).search == Search::Scanning {
             self.pollers.set_timer(number, now + SCAN_AGAIN);
         } else {
-            let (context, refused) = poller.take_context();
-            self.events.push_back(Event::Leased(ticket, context, Handed::nothing(topic, channel), refused));
-            self.remove_poller(number, now);
-            self.after_channel(topic, channel, now);
+            self.answer_with_nothing(number, now);
         }
+    }
+
+    fn answer_with_nothing(&mut self, number: u32, now: Time) {
+        let poller = &mut self.pollers.slab[number as usize];
+        let (ticket, topic, channel) = (poller.ticket, poller.topic, poller.channel);
+        let (context, refused) = poller.take_context();
+        self.events.push_back(Event::Leased(ticket, context, Handed::nothing(topic, channel), refused));
+        self.remove_poller(number, now);
+        self.after_channel(topic, channel, now);
     }
 }
 

@@ -7,13 +7,14 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use slab::Slab;
 
 use crate::command::ClientStats;
 use crate::time::Time;
 
 /// Names a consumer of one channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClientId(u32);
 
 impl ClientId {
@@ -21,9 +22,10 @@ impl ClientId {
     pub(crate) const NONE: ClientId = ClientId(u32::MAX);
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Clients {
     slab: Slab<Client>,
+    #[serde(with = "crate::state::table")]
     names: HashMap<Box<str>, u32, foldhash::fast::FixedState>,
     /// With so many consumers, those long gone are looked for.
     purge_at: usize,
@@ -33,7 +35,7 @@ pub(super) struct Clients {
     last_seen: Option<Time>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Client {
     name: Box<str>,
     address: Box<str>,
@@ -101,6 +103,11 @@ impl Clients {
             change(client);
             self.busy += u32::from(client.is_busy());
         }
+    }
+
+    /// Its name, and the address that it called from last.
+    pub(super) fn names(&self, id: ClientId) -> (&str, &str) {
+        self.slab.get(id.0 as usize).map_or(("", ""), |client| (&client.name, &client.address))
     }
 
     /// It waits now.

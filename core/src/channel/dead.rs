@@ -3,13 +3,15 @@
 use alloc::vec::Vec;
 use core::num::NonZeroU64;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Channel, Env, Key};
 use crate::log::event::{Event, Ids};
 use crate::log::journal::What;
 use crate::message::{Facts, Receipt};
 
 /// A message that is delivered no more until it is redriven. It stays pinned in the log.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Dead {
     pub(super) chunk: u64,
     pub(super) delivery: u64,

@@ -10,8 +10,8 @@ use crate::messages::{Cursor, Messages};
 use crate::name::Name;
 use crate::time::Time;
 
-/// How many delivery numbers may have been used that the log does not know of. More than any broker hands out between
-/// a lease and its being written.
+/// How many delivery numbers may have been used that the log does not know of, where the clock ran back. More than any
+/// broker hands out between a lease and its being written.
 const UNTRACED: u64 = 1 << 32;
 
 impl Channel {
@@ -72,13 +72,15 @@ impl Channel {
         EntryImage { facts, attempts: entry.attempts, delivery: entry.delivery, spot }
     }
 
-    /// The channel that an image tells of, which goes on at `cursor`.
+    /// The channel that an image tells of, which goes on at `cursor`. The seed is another at every start, so that two
+    /// starts after which nothing was written give out different receipts.
     pub(crate) fn open(
         name: Name<'static>,
         image: &ChannelImage,
         cursor: Cursor,
         messages: &mut Messages,
         flow: u64,
+        (now, seed): (Time, u64),
     ) -> Self {
         let settings = &image.settings;
         let mut channel = Channel::new(name, cursor, 0);
@@ -91,8 +93,14 @@ impl Channel {
         };
         channel.paused = image.paused;
         channel.since = image.since;
-        channel.next_delivery = image.next_delivery + UNTRACED;
+        // Nobody hands out a message each nanosecond: a later start has higher numbers than any that an earlier one
+        // used, whether the log knows them or not.
+        channel.next_delivery = match now.as_nanos() {
+            now if now > image.next_delivery => now,
+            _ => image.next_delivery.saturating_add(UNTRACED + (seed >> 33)),
+        };
         channel.untraced = image.next_delivery..channel.next_delivery;
+        channel.opened_at = messages.end().id;
         let position = channel.cursor.id();
         channel.gaps = image
             .gaps

@@ -8,11 +8,13 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::num::NonZeroU64;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Channel, Entry, Env, Spot};
 use crate::message::Facts;
 
 /// A key by its seeded hash. Two keys that meet in one hash share a queue: both stay in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Key(NonZeroU64);
 
 impl Key {
@@ -26,7 +28,7 @@ impl Key {
 }
 
 /// The messages of one key that are not done with.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct KeyQueue {
     /// In ascending order.
     pub(super) ids: VecDeque<u64>,
@@ -40,7 +42,7 @@ impl KeyQueue {
 }
 
 /// What is kept of a held message.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Held {
     pub(super) chunk: u64,
     pub(super) key: Option<Key>,

@@ -15,6 +15,7 @@ mod image;
 mod keys;
 mod lease;
 mod look;
+mod place;
 mod settle;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -24,13 +25,14 @@ use core::ops::Range;
 use core::time::Duration;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use slab::Slab;
 
-use crate::command::{ChannelChanges, ChannelOptions};
+use crate::command::{ChannelChanges, ChannelOptions, Ticket};
 use crate::config::Limits;
 use crate::gaps::Gaps;
 use crate::list::{Linked, Links, List};
-use crate::log::event::{Event, Mark};
+use crate::log::event::{Event, Ids, Mark};
 use crate::log::image::Gap;
 use crate::log::journal::{Journal, What};
 use crate::message::Facts;
@@ -46,6 +48,7 @@ pub(crate) use dead::DeadLetter;
 use keys::{Held, Key, KeyQueue};
 pub(crate) use lease::Terms;
 pub(crate) use look::shown;
+pub use place::{Place, Whereabouts};
 
 /// How many messages one command may pass over on its way to one that it can hand out.
 const SCAN: u32 = 4096;
@@ -59,6 +62,8 @@ pub(crate) struct Env<'a> {
     pub(crate) messages: &'a mut Messages,
     /// Where what happens is written down; nowhere, if the channel is not in the log.
     pub(crate) journal: Option<&'a mut Journal>,
+    /// Where what happens is told as well, where somebody watches.
+    pub(crate) heard: Option<&'a mut Vec<Event>>,
     /// The topic hands over the messages before this place.
     pub(crate) flow: Mark,
     /// Goes into the hashes of ordering keys.
@@ -70,9 +75,14 @@ pub(crate) struct Env<'a> {
 impl Env<'_> {
     /// Writes down what happened.
     fn journal(&mut self, event: impl FnOnce(u32) -> Event) {
-        if let Some(journal) = &mut self.journal {
-            journal.event(&event(self.number));
+        if self.journal.is_none() && self.heard.is_none() {
+            return;
         }
+        let event = event(self.number);
+        if let Some(journal) = &mut self.journal {
+            journal.event(&event);
+        }
+        self.heard.iter_mut().for_each(|heard| heard.push(event.clone()));
     }
 
     /// Writes down what happened to a message, and is likely to happen to others next.
@@ -80,10 +90,11 @@ impl Env<'_> {
         if let Some(journal) = &mut self.journal {
             journal.each(self.number, what, id);
         }
+        self.heard.iter_mut().for_each(|heard| heard.push(what.event(self.number, Ids::from_iter([id]))));
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Channel {
     name: Name<'static>,
     options: ChannelOptions,
@@ -97,6 +108,7 @@ pub(crate) struct Channel {
     /// Ids of all messages that wait for a consumer outside of the backlog: due again or held.
     waiting: BTreeSet<u64>,
     deadlines: Schedule<u32>,
+    #[serde(with = "crate::state::table")]
     keys: HashMap<Key, KeyQueue, foldhash::fast::FixedState>,
     dead: BTreeMap<u64, Dead>,
     /// What is held and no entry.
@@ -108,9 +120,13 @@ pub(crate) struct Channel {
     redelivery_turn: bool,
     /// How the last search for a message to hand out ended.
     pub(crate) search: Search,
+    /// Polls that are to be answered as soon as it is known whether there is something.
+    pub(crate) overdue: Vec<Ticket>,
     next_delivery: u64,
     /// The delivery numbers that were or may have been used, without a trace in the log, before the topic was opened.
     untraced: Range<u64>,
+    /// Messages from this one on were published since: no lease of them is untraced.
+    opened_at: u64,
     /// The cursor, as it was written down last.
     told: u64,
     /// What left the backlog since it was last written down.
@@ -136,7 +152,7 @@ pub(crate) struct Channel {
     pub(crate) armed: Option<(Time, Handle)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Counts {
     finished: u64,
     requeued: u64,
@@ -146,7 +162,7 @@ struct Counts {
 }
 
 /// How a search for a message to hand out ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Search {
     /// It found one, or there is none.
     Done,
@@ -157,7 +173,7 @@ pub(crate) enum Search {
 }
 
 /// What a channel's operations leave to be done by others.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Effects {
     /// Streams that hold one message less, by poller.
     pub(crate) released: Vec<u32>,
@@ -166,7 +182,7 @@ pub(crate) struct Effects {
 }
 
 /// A message that departed from the channel's order.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Entry {
     id: u64,
     chunk: u64,
@@ -189,7 +205,7 @@ struct Entry {
 }
 
 /// Where an entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Spot {
     InFlight(Handle),
     Deferred(Handle),
@@ -215,6 +231,7 @@ impl Channel {
             since: cursor.id(),
             held: BTreeMap::new(),
             untraced: 0..0,
+            opened_at: 0,
             told: cursor.id(),
             departed: Vec::new(),
             dead_ahead: 0,
@@ -232,6 +249,7 @@ impl Channel {
             pollers: List::default(),
             redelivery_turn: true,
             search: Search::Done,
+            overdue: Vec::new(),
             // 32 bits of chance above 2^20 deliveries: a receipt of a deleted channel of the same name fits nowhere.
             next_delivery: (seed >> 32 << 20) + 1,
             in_flight: 0,
@@ -244,6 +262,13 @@ impl Channel {
             idle_at: None,
             armed: None,
         }
+    }
+
+    /// Numbers its deliveries from this time on, in nanoseconds, and a chance of up to a millisecond. Nobody hands out
+    /// a message each nanosecond: so an earlier channel of the same name used none of them, and after a start there is
+    /// no doubt whose receipt it is that the log does not know.
+    pub(crate) fn number_from(&mut self, now: Time, seed: u64) {
+        self.next_delivery = now.as_nanos().saturating_add(seed >> 44);
     }
 
     pub(crate) fn name(&self) -> &Name<'static> {

@@ -21,11 +21,16 @@ impl Channel {
                 env.journal_each(What::Finished, receipt.id);
             }
             Err(_) if self.finish_dead(receipt, env) => {}
-            Err(_) if self.untraced.contains(&receipt.delivery) && self.finish_untraced(receipt.id, env) => {}
+            Err(_) if self.is_untraced(receipt) && self.finish_untraced(receipt.id, env) => {}
             Err(refused) => return Err(refused),
         }
         self.counts.finished += 1;
         Ok(())
+    }
+
+    /// Whether this may be of a lease before the topic was opened that left no trace in the log.
+    fn is_untraced(&self, receipt: Receipt) -> bool {
+        receipt.id < self.opened_at && self.untraced.contains(&receipt.delivery)
     }
 
     /// Finishes a message whose lease left no trace in the log: as far as that tells, nobody was handed it.
@@ -128,7 +133,7 @@ impl Channel {
         match self.entries[slot as usize].delivery {
             delivery if delivery == receipt.delivery => Ok(slot),
             // It was leased after that, but the log does not know it.
-            delivery if delivery < receipt.delivery && self.untraced.contains(&receipt.delivery) => Ok(slot),
+            delivery if delivery < receipt.delivery && self.is_untraced(receipt) => Ok(slot),
             delivery if delivery > receipt.delivery => Err(Refused::LeasedAgain),
             _ => Err(Refused::NotInFlight),
         }

@@ -3,6 +3,8 @@
 //! Nothing here can fail, whatever the numbers are: a log may come from somebody else. Where a frame was lost before this one, it does what makes no other message disappear: what
 //! a channel read in the part that is missing is due again.
 
+use alloc::collections::BTreeMap;
+
 use super::event::{Event, Facts, Ids, Mark};
 use super::frame::{FRAME_HEADER_BYTES, MESSAGE_HEADER_BYTES};
 use super::image::{Accepted, ChannelImage, ChunkImage, DeadImage, EntryImage, Expiry, Gap, SpotImage, TopicImage};
@@ -70,7 +72,8 @@ impl TopicImage {
         let last = self.chunks.last();
         if last.is_none_or(|chunk| chunk.segment != segment || chunk.log_bytes >= CHUNK_BYTES) {
             let number = last.map_or(0, |chunk| chunk.number.saturating_add(1));
-            self.chunks.push(ChunkImage { number, segment, first: self.next, ..ChunkImage::default() });
+            let last_at = last.map_or(0, |chunk| chunk.last_at);
+            self.chunks.push(ChunkImage { number, segment, first: self.next, last_at, ..ChunkImage::default() });
         }
         self.chunks.last_mut().expect("there is one now")
     }
@@ -84,6 +87,16 @@ impl TopicImage {
         self.next = to;
         add_gap(&mut self.backlog_voids, lost);
         self.hand_over();
+    }
+
+    /// No more comes. What is not known of a message because the event that told it is damaged, and is known
+    /// otherwise, is put down.
+    pub(super) fn complete(&mut self) {
+        self.handed.clear();
+        let expiries: BTreeMap<u64, u64> = self.expiries.iter().map(|expiry| (expiry.id, expiry.at)).collect();
+        for entry in self.channels.values_mut().flat_map(|channel| channel.entries.values_mut()) {
+            entry.facts.expires = entry.facts.expires.or_else(|| expiries.get(&entry.facts.id).copied());
+        }
     }
 
     fn keeps_back(&self) -> bool {
@@ -264,6 +277,8 @@ impl ChannelImage {
             if facts.due.is_some_and(|due| due > at) {
                 self.defer(facts);
             } else {
+                // It was deferred until it was read, and is in one place.
+                self.entries.remove(&facts.id);
                 self.held.insert(facts.id, *facts);
             }
         }

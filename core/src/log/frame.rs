@@ -35,6 +35,8 @@
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use super::crc::crc32c;
 use crate::time::Time;
 
@@ -53,7 +55,7 @@ pub const MESSAGE_HEADER_BYTES: usize = 16;
 const MORE: u8 = 0x80;
 
 /// The first bytes of a segment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentHeader {
     /// Counts the segments of a topic, from 1 on.
     pub number: u32,
@@ -115,7 +117,7 @@ impl SegmentHeader {
 }
 
 /// What a frame holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Kind {
     /// A message, published here.

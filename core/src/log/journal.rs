@@ -4,7 +4,9 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::mem;
 
-use super::event::{Event, Mark};
+use serde::{Deserialize, Serialize};
+
+use super::event::{Event, Ids, Mark};
 use super::frame::{Kind, SEGMENT_HEADER_BYTES, SegmentHeader, write_frame};
 use super::image::TopicImage;
 use super::{Append, LogId};
@@ -12,14 +14,18 @@ use crate::name::Name;
 use crate::seeds::Seeds;
 use crate::time::Time;
 
+/// Less than this after a snapshot is replayed in no time.
+const MUCH_TO_REPLAY: u64 = 64 * 1024;
+
 /// The end of a topic's log.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Journal {
     log: LogId,
     header: SegmentHeader,
     /// Where in the segment the next byte goes.
     offset: u64,
     /// Frames that the host has not taken, and where they begin.
+    #[serde(with = "crate::state::bytes")]
     unwritten: Vec<u8>,
     unwritten_from: u64,
     /// The id of the next message at the first of them.
@@ -44,7 +50,7 @@ pub(crate) struct Journal {
 }
 
 /// What happens to messages of one channel, until something else happens.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Run {
     channel: u32,
     what: What,
@@ -52,10 +58,20 @@ struct Run {
 }
 
 /// What often happens to many messages in a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum What {
     Finished,
     TimedOut,
+}
+
+impl What {
+    /// What is written of it.
+    pub(crate) fn event(self, channel: u32, ids: Ids) -> Event {
+        match self {
+            What::Finished => Event::Finished { channel, ids },
+            What::TimedOut => Event::TimedOut { channel, ids },
+        }
+    }
 }
 
 impl Journal {
@@ -121,6 +137,12 @@ impl Journal {
         self.written
     }
 
+    /// How far it reaches with all that happened until now.
+    pub(crate) fn written_with_run(&mut self) -> u64 {
+        self.end_run();
+        self.written
+    }
+
     /// Whether all of it is durable.
     pub(crate) fn is_durable(&self) -> bool {
         self.durable == self.written
@@ -157,11 +179,7 @@ impl Journal {
 
     fn end_run(&mut self) {
         let Some(Run { channel, what, ids }) = self.run.take() else { return };
-        let ids = ids.into_iter().collect();
-        self.event(&match what {
-            What::Finished => Event::Finished { channel, ids },
-            What::TimedOut => Event::TimedOut { channel, ids },
-        });
+        self.event(&what.event(channel, ids.into_iter().collect()));
     }
 
     /// Something happened.
@@ -214,6 +232,11 @@ impl Journal {
     /// Whether the next segment is due.
     pub(crate) fn is_segment_full(&self) -> bool {
         !self.failed && self.offset >= self.segment_bytes.max(8 * self.snapshot_bytes)
+    }
+
+    /// Whether so much stands after the snapshot that a new one makes the next start quicker.
+    pub(crate) fn is_worth_a_snapshot(&self) -> bool {
+        !self.failed && self.offset >= SEGMENT_HEADER_BYTES as u64 + self.snapshot_bytes + MUCH_TO_REPLAY
     }
 
     /// What the host has to write; `next` is where the next message after it goes.

@@ -3,14 +3,17 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use super::frame::{Found, Frames, Kind, split_message};
 
 /// The messages of a part of a log, verified. Made outside of whatever guards the engine.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loaded {
     /// The id of the first message that was asked for.
     pub(crate) from: u64,
     /// Their records, one after another.
+    #[serde(with = "crate::state::bytes")]
     pub(crate) records: Vec<u8>,
     /// Where each record starts; a message that cannot be read has none, and starts where the next does.
     pub(crate) offsets: Vec<u32>,

@@ -17,7 +17,7 @@
 //! - A sync that failed says nothing of what is on the disk; nothing is appended to that log until it is opened again.
 
 pub mod apply;
-mod crc;
+pub(crate) mod crc;
 pub mod event;
 pub mod export;
 pub mod frame;
@@ -28,6 +28,8 @@ pub mod recovery;
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::name::Name;
 pub use frame::SegmentHeader;
 pub use load::Loaded;
@@ -37,7 +39,7 @@ pub use recovery::{Damage, Recovered, Recovery};
 pub type LogId = u64;
 
 /// Something to be done with a log, in the order in which it is told.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum Work {
     /// Bytes to be written at the end.
     Append(Append),
@@ -49,7 +51,7 @@ pub enum Work {
 
 /// Bytes to be written at the end of a log. Once they are as durable as was promised, the host calls
 /// [`Engine::handle_appended`](crate::Engine::handle_appended) with `log` and `upto`.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Append {
     /// The log.
     pub log: LogId,
@@ -68,11 +70,12 @@ pub struct Append {
     /// How far the log reaches with them: a number that only grows.
     pub upto: u64,
     /// The bytes.
+    #[serde(with = "crate::state::bytes")]
     pub bytes: Vec<u8>,
 }
 
 /// Nobody needs the first segments of a log any more.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Forget {
     /// The log.
     pub log: LogId,
@@ -84,7 +87,7 @@ pub struct Forget {
 
 /// A topic was deleted: its log is to go, as a whole. Then the host calls
 /// [`Engine::handle_appended`](crate::Engine::handle_appended) with `log` and `u64::MAX`.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Delete {
     /// The log.
     pub log: LogId,
@@ -94,14 +97,14 @@ pub struct Delete {
 
 /// Messages wanted back from a log. The host finds the frames, has them [decoded](Loaded::decode), and calls
 /// [`Engine::handle_read`](crate::Engine::handle_read).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Read {
     /// The log.
     pub log: LogId,
     /// Its topic.
     pub topic: Name<'static>,
-    /// What the core calls the part that it wants.
-    pub(crate) chunk: u64,
+    /// What the core calls the part that it wants; of no meaning to a host.
+    pub chunk: u64,
     /// The first message.
     pub from: u64,
     /// The one after the last.

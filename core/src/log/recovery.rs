@@ -7,6 +7,8 @@
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use super::apply::Published;
 use super::event::{Event, Mark};
 use super::frame::{
@@ -19,7 +21,7 @@ use crate::message::Record;
 const SECTOR_BYTES: usize = 512;
 
 /// A place in a segment where something is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
     /// The segment's number.
     pub segment: u32,
@@ -55,7 +57,7 @@ pub struct Recovery {
 }
 
 /// A topic as its log tells, and where the log goes on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Recovered {
     /// The topic.
     pub image: TopicImage,
@@ -260,10 +262,11 @@ impl Recovery {
             self.end_batch();
         }
         let headless = self.snapshotless || self.image.is_none();
-        let image = self.image.unwrap_or_else(|| {
+        let mut image = self.image.unwrap_or_else(|| {
             let next = Mark { id: self.header.index.max(1), bytes: 0 };
             TopicImage { name: name.into(), next, flow: next, ..TopicImage::default() }
         });
+        image.complete();
         let Recovery { header, damage, frames, .. } = self;
         Recovered { image, header, end, damage, torn, headless, frames }
     }

@@ -60,11 +60,16 @@ impl Messages {
                 aside.record = Some(record.clone());
             }
         }
+        let to = loaded.from + loaded.offsets.len() as u64;
+        let end = self.chunks.get((number + 1 - self.front) as usize).map_or(self.end.id, |next| next.first.id);
         let chunk = self.chunk_mut(number);
         chunk.asked = false;
         chunk.used.set(true);
+        if to < chunk.content.as_ref().map_or(end, |newer| newer.start.id) {
+            // More came, and was evicted, since it was asked for: without that there would be a hole.
+            return self.want(number);
+        }
         let before = chunk.memory();
-        let to = loaded.from + loaded.offsets.len() as u64;
         let mut content = Content::loaded(chunk.first, loaded);
         // The newest chunk may have gone on meanwhile.
         if let Some(newer) = &chunk.content {

@@ -2,14 +2,17 @@
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::log::Loaded;
 use crate::log::event::Mark;
 use crate::message::{PLAIN_BYTES, Record};
 
 /// Records with ids from `start` on, without holes between the ids.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Content {
     pub(super) start: Mark,
+    #[serde(with = "crate::state::bytes")]
     records: Vec<u8>,
     /// Where each record starts. One that starts where the next does cannot be read any more.
     offsets: Vec<u32>,
@@ -39,6 +42,8 @@ impl Content {
         if !plain {
             content.befores = befores;
         }
+        // However much room there was for reading: what is evicted when is not to depend on that.
+        content.shrink();
         content
     }
 

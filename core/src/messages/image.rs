@@ -20,7 +20,7 @@ impl Messages {
                 first: chunk.first,
                 last_at: Time::from_nanos(chunk.last_at),
                 log_bytes: chunk.log_bytes,
-                record_bytes: usize::MAX,
+                record_bytes: u32::MAX as usize,
                 segment: chunk.segment,
                 freed: chunk.freed,
                 ..Chunk::default()

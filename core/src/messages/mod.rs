@@ -17,6 +17,8 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::log::event::Mark;
 use crate::log::frame::{FRAME_HEADER_BYTES, MESSAGE_HEADER_BYTES};
 use crate::message::{PLAIN_BYTES, Record};
@@ -35,7 +37,7 @@ const SPARSE: usize = 16;
 const MANY_CHUNKS: u64 = 1 << 16;
 
 /// A reader's place: the next message it reads. Made, moved and released by [`Messages`].
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 #[must_use = "a cursor holds what comes after it until it is released"]
 pub(crate) struct Cursor {
     mark: Mark,
@@ -75,7 +77,7 @@ pub(crate) enum Found<'a> {
 pub(crate) struct Absent(pub(crate) u64);
 
 /// The messages of a topic. Ids start at 1 and have no holes.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Messages {
     /// Never empty: the last one takes what comes. Freed ones stay until those before them are gone.
     chunks: VecDeque<Chunk>,
@@ -105,7 +107,7 @@ pub(crate) struct Messages {
     fresh: Vec<u64>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Chunk {
     /// Its first message.
     first: Mark,
@@ -139,7 +141,7 @@ struct Chunk {
 }
 
 /// A message whose chunk is gone.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Aside {
     pins: u32,
     /// Its bytes, where they are in memory.
@@ -173,6 +175,11 @@ impl Messages {
             wanted: Vec::new(),
             fresh: Vec::new(),
         }
+    }
+
+    /// Counts the memory of the chunks again.
+    pub(crate) fn recount(&mut self) {
+        self.chunk_memory = self.chunks.iter().map(Chunk::memory).sum();
     }
 
     /// Where the next message goes.
@@ -435,7 +442,8 @@ impl Messages {
 
     /// Holds a message until it is unpinned as often.
     pub(crate) fn pin(&mut self, id: u64, chunk: u64) {
-        if chunk < self.front || self.chunk(chunk).freed {
+        // In a log, a message may have been moved out of a chunk that is not known yet to be free of messages.
+        if chunk < self.front || self.chunk(chunk).freed || self.aside.contains_key(&id) {
             self.aside.entry(id).or_insert(Aside { pins: 0, record: None, chunk: 0 }).pins += 1;
             return;
         }
@@ -454,7 +462,12 @@ impl Messages {
 
     /// Ends one hold of a message.
     pub(crate) fn unpin(&mut self, id: u64, chunk: u64) {
-        if chunk >= self.front && !self.chunk(chunk).freed {
+        if let Some(aside) = self.aside.get_mut(&id) {
+            aside.pins -= 1;
+            if aside.pins == 0 {
+                self.forget_aside(id);
+            }
+        } else if chunk >= self.front && !self.chunk(chunk).freed {
             let (low, logged) = (self.low, self.segment.is_some());
             let found = self.chunk_mut(chunk);
             found.pin_counts[(id - found.first.id) as usize] -= 1;
@@ -462,11 +475,6 @@ impl Messages {
             if chunk < low && (found.pins == 0 || (!logged && found.is_sparse())) {
                 self.let_go(chunk);
                 self.pop_freed();
-            }
-        } else if let Some(aside) = self.aside.get_mut(&id) {
-            aside.pins -= 1;
-            if aside.pins == 0 {
-                self.forget_aside(id);
             }
         }
     }
@@ -543,7 +551,9 @@ impl Messages {
         let content = in_one_piece.then(|| Box::new(Content::new(self.end, limit)));
         self.fresh.extend(content.is_some().then_some(number));
         let segment = self.segment.unwrap_or_default();
-        let chunk = Chunk { first: self.end, limit, content, segment, ..Chunk::default() };
+        // Times only grow from chunk to chunk, those without a message included: they are searched.
+        let last_at = self.chunks.back().map_or(Time::default(), |tail| tail.last_at);
+        let chunk = Chunk { first: self.end, last_at, limit, content, segment, ..Chunk::default() };
         self.chunk_memory += chunk.memory();
         self.chunks.push_back(chunk);
         if let Some(old) = self.tail_number().checked_sub(OLD_CHUNKS) {

@@ -101,3 +101,58 @@ fn retained_messages_stay_until_they_are_let_go() {
     assert!(gone(&messages, 1001));
     assert!(messages.memory() <= CHUNK_BYTES + 4096, "{}", messages.memory());
 }
+
+#[test]
+fn what_is_read_back_and_what_came_meanwhile_leave_no_hole() {
+    let mut messages = Messages::new(Some(1));
+    let _cursor = messages.cursor(Mark { id: 1, bytes: 0 });
+    for at in 1..=4 {
+        messages.append(&message(at, &[at as u8; 10]));
+    }
+    messages.set_durable(3);
+    messages.want(0);
+    let wanted = messages.take_wanted();
+    assert_eq!((wanted[0].from, wanted[0].to), (1, 3));
+    messages.set_durable(5);
+    while messages.evict(0) != Some(true) {}
+    let read = crate::log::Loaded::decode(0, 0, &[], 1, 3);
+    messages.load(0, read.clone());
+    assert!(messages.wants(), "what came after the read was asked for is asked for as well");
+    messages.append(&message(5, &[5; 10]));
+    messages.load(0, read);
+    assert!(matches!(messages.get(5), Found::Record(record) if record.body == [5; 10]));
+    assert!(matches!(messages.get(4), Found::Absent(0)));
+}
+
+#[test]
+fn what_was_written_again_before_a_crash_is_looked_for_where_it_is_now() {
+    use crate::log::image::{ChunkImage, TopicImage};
+    let mark = |id| Mark { id, bytes: 0 };
+    // Nothing in a log says that a chunk is free of messages: it is when all that are needed were written again.
+    let chunk = |number, segment, id| ChunkImage { number, segment, first: mark(id), ..ChunkImage::default() };
+    let image = TopicImage {
+        next: mark(30),
+        chunks: [chunk(0, 1, 1), chunk(1, 2, 10), chunk(2, 3, 20)].into(),
+        kept: [(5, 2), (6, 2), (12, 2)].into(),
+        ..TopicImage::default()
+    };
+    let mut messages = Messages::recovered(&image, 4);
+    let _cursor = messages.cursor(mark(30));
+    // Of the second chunk, only one was written again before the crash.
+    let pinned = [5, 6, 6, 12, 13].map(|id| (id, messages.chunk_of(id)));
+    for (id, chunk) in pinned {
+        messages.pin(id, chunk);
+    }
+    messages.set_keep(30);
+    messages.sweep();
+    assert_eq!(messages.first_segment(), 2, "the first segment may be gone by now");
+    for (id, now) in [(5, 2), (6, 2), (13, 1)] {
+        assert!(matches!(messages.get(id), Found::Absent(chunk) if chunk == now), "{id}: {:?}", messages.get(id));
+    }
+    assert!(matches!(messages.get(12), Found::Absent(1 | 2)));
+    for (id, chunk) in pinned {
+        assert!(messages.has(id));
+        messages.unpin(id, chunk);
+    }
+    assert_eq!((messages.first_id(), gone(&messages, 5)), (30, true));
+}

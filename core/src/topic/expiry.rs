@@ -47,7 +47,8 @@ impl Topic {
         let (flow, seed) = (self.flow.mark(), self.seed);
         for (number, channel) in &mut self.channels {
             let number = number as u32;
-            let mut env = Env { number, flow, messages: &mut self.messages, journal: None, seed, now, limits };
+            let mut env =
+                Env { number, flow, messages: &mut self.messages, journal: None, heard: None, seed, now, limits };
             channel.expire(id, size, &mut env);
         }
     }

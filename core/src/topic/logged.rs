@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Topic;
 use crate::channel::Channel;
 use crate::command::{Overflow, TopicOptions};
@@ -19,7 +21,7 @@ use crate::seeds::Seeds;
 use crate::time::Time;
 
 /// The log of a topic, and what is under way there.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct LogState {
     journal: Journal,
     /// The first message that is not as durable as was promised.
@@ -57,9 +59,14 @@ impl Topic {
 
     /// Writes down what happened, where there is a log.
     pub(super) fn journal(&mut self, event: impl FnOnce() -> Event) {
-        if let Some(log) = &mut self.log {
-            log.journal.event(&event());
+        if self.log.is_none() && self.heard.is_none() {
+            return;
         }
+        let event = event();
+        if let Some(log) = &mut self.log {
+            log.journal.event(&event);
+        }
+        self.heard.iter_mut().for_each(|heard| heard.push(event.clone()));
     }
 
     /// The first message that cannot be handed over yet, whoever wants it.
@@ -93,12 +100,17 @@ impl Topic {
         self.log.as_ref().map_or(0, |log| log.journal.disk_bytes())
     }
 
-    /// What is to be written, and then the next segment where that is due.
-    pub(crate) fn take_appends(&mut self, now: Time, work: &mut VecDeque<Work>) {
+    /// Whether a snapshot should be the last thing in the log when the broker goes down.
+    pub(crate) fn is_worth_a_snapshot(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| log.journal.is_worth_a_snapshot())
+    }
+
+    /// What is to be written, and then the next segment where that is due, or where the broker goes down.
+    pub(crate) fn take_appends(&mut self, now: Time, closing: bool, work: &mut VecDeque<Work>) {
         let end = self.messages.end();
         let Some(log) = &mut self.log else { return };
         work.extend(log.journal.take(&self.name, end).map(Work::Append));
-        if !log.journal.is_segment_full() {
+        if !log.journal.is_segment_full() && !(closing && log.journal.is_worth_a_snapshot()) {
             return;
         }
         log.journal.next_segment(now, end.id);
@@ -145,7 +157,13 @@ impl Topic {
         if let Some(durable) = log.journal.appended(upto) {
             log.durable = durable;
             self.messages.set_durable(durable.id);
+            let has_expired = !log.postponed.is_empty();
             self.expiries.extend(log.postponed.drain(..).map(Reverse));
+            if has_expired {
+                // Before anybody is given what is durable too late.
+                self.hand_over(now, limits);
+                self.handle_timeout(now, limits);
+            }
         }
         self.hand_over(now, limits);
         self.forget_segments()
@@ -160,7 +178,7 @@ impl Topic {
     fn forget_segments(&mut self) -> Option<Work> {
         let first = self.messages.first_segment();
         let log = self.log.as_mut()?;
-        let (upto, segment) = *log.forget.get_or_insert((log.journal.written(), first));
+        let (upto, segment) = *log.forget.get_or_insert_with(|| (log.journal.written_with_run(), first));
         if log.journal.durable() < upto {
             return None;
         }
@@ -228,11 +246,12 @@ impl Topic {
         }
     }
 
-    /// The topic that a log tells of, whose end is `journal`.
+    /// The topic that a log tells of, whose end is `journal`. The seed is another at every start.
     pub(crate) fn open(
         name: Name<'static>,
         recovered: &Recovered,
         mut journal: Journal,
+        seed: u64,
         now: Time,
         limits: &Limits,
     ) -> Self {
@@ -240,12 +259,16 @@ impl Topic {
         journal.set_old_segments(image.old_segments.clone());
         let mut messages = Messages::recovered(image, journal.segment());
         let first = messages.first_mark();
+        let mut seeds = Seeds::new(seed ^ image.seed);
         let flow = messages.cursor(image.flow.max(first));
         let mut channels: Vec<(usize, Channel)> = Vec::new();
         for (&number, channel) in &image.channels {
             let Some(name) = Name::parse(channel.name.clone()) else { continue };
             let start = messages.cursor(channel.cursor.max(first));
-            channels.push((number as usize, Channel::open(name, channel, start, &mut messages, flow.id())));
+            channels.push((
+                number as usize,
+                Channel::open(name, channel, start, &mut messages, flow.id(), (now, seeds.next())),
+            ));
         }
         let names = channels.iter().map(|(number, channel)| (channel.name().clone(), *number as u32)).collect();
         let settings = &image.settings;
@@ -273,7 +296,7 @@ impl Topic {
             message_count: image.message_count,
             message_bytes: image.message_bytes,
             seed: image.seed,
-            seeds: Seeds::new(image.seed ^ now.as_nanos()),
+            seeds,
             log: Some(log),
             ..Topic::new(Name::parse("none").expect("it is a name"), image.seed, None)
         };

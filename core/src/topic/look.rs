@@ -2,14 +2,52 @@
 
 use alloc::vec::Vec;
 
+use serde::Serialize;
+
 use super::Topic;
-use crate::channel::Channel;
+use crate::channel::{Channel, Whereabouts};
 use crate::command::{Filter, Peeked, State, TopicStats};
 use crate::config::Limits;
 use crate::messages::{Absent, Found};
 use crate::time::Time;
 
+/// Where one message of a topic is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Sighting {
+    /// It was published.
+    pub published: bool,
+    /// It is as durable as was promised.
+    pub durable: bool,
+    /// Its topic handed it to the channels.
+    pub handed_over: bool,
+    /// It expired, or was dropped before it was handed over: no channel gets it (again).
+    pub void: bool,
+    /// The topic hands nothing to its channels.
+    pub topic_paused: bool,
+    /// Where it is in each channel, by name.
+    pub channels: Vec<Whereabouts>,
+}
+
 impl Topic {
+    /// Where this message is.
+    pub(crate) fn sight(&self, id: u64) -> Sighting {
+        let flow = self.flow.id();
+        let channels = self.names.values().map(|&number| self.channel(number).whereabouts(id, flow));
+        Sighting {
+            published: (1..self.messages.end().id).contains(&id),
+            durable: id < self.handable().id,
+            handed_over: id < flow,
+            void: self.voids.end_of(id).or_else(|| self.backlog_voids.end_of(id)).is_some(),
+            topic_paused: self.paused,
+            channels: channels.collect(),
+        }
+    }
+
+    /// The name of the channel with this number.
+    pub(crate) fn channel_name(&self, number: u32) -> Option<&str> {
+        self.channels.get(number as usize).map(|channel| channel.name().as_str())
+    }
+
     /// Messages of a channel in this state, from this id on.
     pub(crate) fn peek_channel(&self, number: u32, state: State, from: u64, max: usize) -> Result<Vec<Peeked>, Absent> {
         self.channel(number).peek(state, from, max, &self.messages, self.flow.id())

@@ -16,6 +16,7 @@ use alloc::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
+use serde::{Deserialize, Serialize};
 use slab::Slab;
 
 use crate::channel::{Channel, Env};
@@ -34,8 +35,9 @@ use crate::seeds::Seeds;
 use crate::time::Time;
 
 pub(crate) use logged::LogState;
+pub use look::Sighting;
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Topic {
     name: Name<'static>,
     options: TopicOptions,
@@ -63,6 +65,9 @@ pub(crate) struct Topic {
     seeds: Seeds,
     /// The log; none for a topic that is kept in memory only.
     log: Option<LogState>,
+    /// What happened since the last look, where somebody watches.
+    #[serde(skip)]
+    pub(crate) heard: Option<Vec<Event>>,
     /// The deadline that the broker knows of.
     pub(crate) armed: Option<(Time, Handle)>,
     /// Bytes of its messages in memory, as the broker counted them last.
@@ -123,12 +128,19 @@ impl Topic {
             seed,
             seeds: Seeds::new(seed),
             log: None,
+            heard: None,
             armed: None,
             counted: 0,
             is_dirty: false,
         };
         topic.begin_log(journal);
         topic
+    }
+
+    /// What is not in a checkpoint, and follows from what is.
+    pub(crate) fn restored(&mut self) {
+        self.dedup.rehash(self.seed);
+        self.messages.recount();
     }
 
     pub(crate) fn name(&self) -> &Name<'static> {
@@ -167,7 +179,8 @@ impl Topic {
         let channel = &mut self.channels[number as usize];
         let journal = self.log.as_mut().filter(|_| !channel.name().is_ephemeral()).map(LogState::journal);
         let (flow, seed) = (self.flow.mark(), self.seed);
-        let env = Env { number, flow, messages: &mut self.messages, journal, seed, now, limits };
+        let heard = self.heard.as_mut();
+        let env = Env { number, flow, messages: &mut self.messages, journal, heard, seed, now, limits };
         Scene { channel, env }
     }
 
@@ -193,6 +206,9 @@ impl Topic {
         };
         let voids = self.voids_after(position)?;
         let mut channel = Channel::new(name.clone(), self.messages.cursor(position), self.seeds.next());
+        if self.log.is_some() {
+            channel.number_from(now, self.seeds.next());
+        }
         for gap in voids {
             channel.skip(gap);
             channel.never_received(gap.to - gap.from);
@@ -237,7 +253,7 @@ impl Topic {
             self.journal(|| Event::ChannelDeleted(number));
         }
         let (flow, seed) = (self.flow.mark(), self.seed);
-        let mut env = Env { number, flow, messages: &mut self.messages, journal: None, seed, now, limits };
+        let mut env = Env { number, flow, messages: &mut self.messages, journal: None, heard: None, seed, now, limits };
         channel.close(&mut env).released
     }
 
@@ -330,7 +346,8 @@ impl Topic {
         self.deferred = still;
         for (number, channel) in &mut self.channels {
             let (number, seed) = (number as u32, self.seed);
-            let mut env = Env { number, flow: end, messages: &mut self.messages, journal: None, seed, now, limits };
+            let mut env =
+                Env { number, flow: end, messages: &mut self.messages, journal: None, heard: None, seed, now, limits };
             for gap in voids.after(channel.position()) {
                 channel.skip(gap);
                 channel.never_received(gap.to - gap.from);

@@ -5,6 +5,7 @@ pub(crate) mod banner;
 pub(crate) mod known;
 pub(crate) mod log;
 pub(crate) mod log_tools;
+pub(crate) mod replay;
 pub(crate) mod settings;
 
 use std::ffi::OsString;
@@ -25,7 +26,8 @@ pub(crate) fn command() -> Command {
         .subcommand(Command::new("serve").about("Runs the broker. The same as no subcommand at all"))
         .subcommand(Command::new("config").about("Prints the configuration that the broker would run with, as TOML"))
         // It is looked for before these are: here it is for the list, and for whoever writes a flag before it.
-        .subcommand(Command::new(log_tools::LOG).about(log_tools::ABOUT).arg(rest()));
+        .subcommand(Command::new(log_tools::LOG).about(log_tools::ABOUT).arg(rest()))
+        .subcommand(replay::command());
     let command = Settings::augment_args(command).about(env!("CARGO_PKG_DESCRIPTION"));
     command.mut_args(|arg| {
         let variable = known::variable(arg.get_id().as_str());

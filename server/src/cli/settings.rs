@@ -9,7 +9,7 @@ use clap::{ArgMatches, Args, FromArgMatches, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shelfmq::span::Span;
-use shelfmq::{Address, DiskOptions, DiskStore, Sync};
+use shelfmq::{Address, DiskOptions, DiskStore, RecordOptions, Sync};
 use shelfmq_core::config::{Config, Identity, Limits, LogOptions};
 use toml::Table;
 
@@ -44,6 +44,12 @@ pub(crate) struct Settings {
     /// How many bytes of the disk stay free: below, publishes are refused
     #[arg(long, value_name = "BYTES", default_value_t = MIN_FREE_BYTES)]
     pub(crate) min_free_bytes: u64,
+    /// Records all that comes in to this file, for shelfmq replay; the part before is beside it, with .1 at its end
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// How many bytes the recording may have, in both files
+    #[arg(long, value_name = "BYTES", default_value_t = RECORD_BYTES)]
+    pub(crate) record_bytes: u64,
     /// How many threads serve connections [default: one for each core]
     #[arg(long, value_name = "NUMBER", default_value_t = cores(), hide_default_value = true)]
     pub(crate) threads: usize,
@@ -101,6 +107,9 @@ pub(crate) struct Settings {
 
 /// Smaller ones would be more snapshots than messages.
 const MIN_SEGMENT_BYTES: u64 = 64 << 10;
+/// The bytes of a recording, where it is not said; and the least that makes sense.
+const RECORD_BYTES: u64 = 256 << 20;
+const MIN_RECORD_BYTES: u64 = 1 << 20;
 
 const DATA_PATH: &str = "shelfmq-data";
 
@@ -181,6 +190,8 @@ impl Settings {
     fn check(&self) -> Result<(), String> {
         let complaint = if self.segment_bytes < MIN_SEGMENT_BYTES {
             format!("--segment-bytes is {}: it has to be at least {MIN_SEGMENT_BYTES}", self.segment_bytes)
+        } else if self.record_bytes < MIN_RECORD_BYTES {
+            format!("--record-bytes is {}: it has to be at least {MIN_RECORD_BYTES}", self.record_bytes)
         } else if self.threads == 0 {
             "--threads is 0: give at least one".into()
         } else if self.max_msg_size == 0 || self.max_body_size == 0 {
@@ -201,6 +212,11 @@ impl Settings {
             log: LogOptions { segment_bytes: self.segment_bytes, cache_bytes: self.cache_bytes },
             disk: DiskOptions { sync: self.sync, min_free_bytes: self.min_free_bytes },
         })
+    }
+
+    /// Where what comes in is recorded, where it is.
+    pub(crate) fn recording(&self) -> Option<RecordOptions> {
+        self.record.clone().map(|path| RecordOptions { path, bytes: self.record_bytes })
     }
 
     /// As a file that `--config` reads.
@@ -256,6 +272,8 @@ impl Settings {
             ("min_free_bytes", self.min_free_bytes.into()),
             ("msg_timeout", nanos(self.msg_timeout)),
             ("nsqlookupd_tcp_addresses", Value::Array(Vec::new())),
+            ("record", self.record.as_deref().unwrap_or(Path::new("")).to_string_lossy().into()),
+            ("record_bytes", self.record_bytes.into()),
             ("segment_bytes", self.segment_bytes.into()),
             ("store", store.into()),
             ("sync", self.sync.to_string().into()),
@@ -277,7 +295,7 @@ fn given(matches: &ArgMatches) -> HashSet<&str> {
 /// What a setting is, where its type's own complaint would speak of Rust.
 fn kind(setting: &str) -> Option<&'static str> {
     match setting {
-        "max_msg_size" | "max_body_size" | "segment_bytes" | "cache_bytes" | "min_free_bytes" => {
+        "max_msg_size" | "max_body_size" | "segment_bytes" | "cache_bytes" | "min_free_bytes" | "record_bytes" => {
             Some("a number of bytes")
         }
         "sync" => Some("always, never or a duration in quotes"),

@@ -1,7 +1,7 @@
 //! The data directory: whose it is, who uses it, and the names in it.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -170,15 +170,15 @@ fn take_lock(root: &Path, path: &Path) -> Result<File, Unusable> {
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(true).truncate(false).open(path);
     let file = file.map_err(|error| Unusable::io("write to", path, &error))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
+    match layout::lock(&file) {
+        Ok(true) => {}
+        Ok(false) => {
             return Err(Unusable(format!(
                 "another server is running on the data directory {}: stop it, or name another with --data-path",
                 root.display()
             )));
         }
-        Err(TryLockError::Error(error)) => return Err(Unusable::io("lock", path, &error)),
+        Err(error) => return Err(Unusable::io("lock", path, &error)),
     }
     let mut said = Vec::new();
     (&file).take(64).read_to_end(&mut said).map_err(|error| Unusable::io("read", path, &error))?;

@@ -79,7 +79,9 @@ mod tests {
     #[test]
     fn a_range_goes_as_a_whole() {
         let mut lru = Lru::new();
-        (0..5).for_each(|key| drop(lru.insert(key, key)));
+        for key in 0..5 {
+            lru.insert(key, key);
+        }
         assert_eq!(lru.remove_range(1, 4), [1, 2, 3]);
         assert_eq!(lru.get(2), None);
         assert_eq!((lru.len(), lru.order.len()), (2, 2));

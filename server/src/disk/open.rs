@@ -1,7 +1,7 @@
 //! From the files of a data directory to its topics.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -53,13 +53,19 @@ impl DataDir {
         };
         let found: Vec<Result<_, Unusable>> = thread::scope(|scope| {
             let threads: Vec<_> = (0..THREADS.min(topics.len())).map(|_| scope.spawn(work)).collect();
-            threads.into_iter().map(|thread| thread.join().expect("reading logs does not panic")).collect()
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
         });
         let mut all = Vec::with_capacity(topics.len());
         for found in found {
             all.extend(found?);
         }
         all.sort_unstable_by_key(|(index, _)| *index);
+        // What a server wrote that was killed before it synced is taken for kept from now on: so it has to be.
+        let synced = File::open(self.root()).and_then(|root| Ok(rustix::fs::syncfs(root)?));
+        synced.map_err(|error| Unusable::io("sync", self.root(), &error))?;
         Ok(all.into_iter().map(|(_, recovered)| recovered).collect())
     }
 }
@@ -78,25 +84,22 @@ fn recover_topic(name: &Name<'_>, path: &Path, buffer: &mut Vec<u8>) -> Result<O
         };
         let unreadable = |error: io::Error| Unusable(format!("{}: {error}. {REPAIR}", last.path.display()));
         let found = replay(name, &segments, buffer).map_err(unreadable)?;
-        match found {
-            Some(mut recovered) => {
-                if recovered.image.name != name.as_str() {
-                    return Err(Unusable(format!(
-                        "{} has the log of a topic of another name, {:?}. {REPAIR}",
-                        path.display(),
-                        recovered.image.name
-                    )));
-                }
-                cut(name, &last.path, &mut recovered)?;
-                report(name, path, &recovered);
-                return Ok(Some(recovered));
-            }
+        let Some(recovered) = found else {
             // A crash came before anything in it was on the disk.
-            None => {
-                remove_unfinished(name, &last.path)?;
-                segments.pop();
-            }
+            remove_unfinished(name, &last.path)?;
+            segments.pop();
+            continue;
+        };
+        if recovered.image.name != name.as_str() {
+            return Err(Unusable(format!(
+                "{} has the log of a topic of another name, {:?}. {REPAIR}",
+                path.display(),
+                recovered.image.name
+            )));
         }
+        cut(name, &last.path, &recovered)?;
+        report(name, path, &recovered);
+        return Ok(Some(recovered));
     }
 }
 
@@ -234,18 +237,38 @@ fn feed(recovery: &mut Recovery, file: &File, buffer: &mut Vec<u8>) -> io::Resul
     }
 }
 
+/// Whether from there on nothing was ever written: room that was made beforehand.
+fn is_zero(file: &mut File, from: u64) -> io::Result<bool> {
+    file.seek(SeekFrom::Start(from))?;
+    let mut part = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut part)? {
+            0 => return Ok(true),
+            count if part[..count].iter().any(|byte| *byte != 0) => return Ok(false),
+            _ => {}
+        }
+    }
+}
+
 /// Cuts off what was not written wholly.
-fn cut(name: &Name<'_>, path: &Path, recovered: &mut Recovered) -> Result<(), Unusable> {
+fn cut(name: &Name<'_>, path: &Path, recovered: &Recovered) -> Result<(), Unusable> {
     if recovered.torn == 0 {
         return Ok(());
     }
-    let file = OpenOptions::new().write(true).open(path);
-    let cut = file.and_then(|file| file.set_len(recovered.end).and_then(|()| file.sync_all()));
-    cut.map_err(|error| Unusable::io("cut off the unfinished end of", path, &error))?;
-    tracing::warn!(
-        topic = %name, file = %path.display(), offset = recovered.end, length = recovered.torn,
-        "the end of a log was not written wholly, or had room for more: it is cut off"
-    );
+    let file = OpenOptions::new().read(true).write(true).open(path);
+    let cut = file.and_then(|mut file| {
+        let empty = is_zero(&mut file, recovered.end)?;
+        file.set_len(recovered.end)?;
+        file.sync_all()?;
+        Ok(empty)
+    });
+    let empty = cut.map_err(|error| Unusable::io("cut off the unfinished end of", path, &error))?;
+    let (file, offset, length) = (path.display(), recovered.end, recovered.torn);
+    if empty {
+        tracing::debug!(topic = %name, %file, offset, length, "a log had room for more, which is given back");
+    } else {
+        tracing::warn!(topic = %name, %file, offset, length, "the end of a log was not written wholly: it is cut off");
+    }
     Ok(())
 }
 

@@ -21,6 +21,8 @@ const MOST_INDEXES: usize = 4096;
 const MOST_PLACES: usize = 256 * 1024;
 /// So many damaged places are remembered, to be logged once.
 const MOST_DAMAGE: usize = 4096;
+/// Of so many logs it is remembered which segments were removed.
+const MOST_REMOVED: usize = 4096;
 
 /// A segment of a log.
 type Segment = (Key, u32);
@@ -49,6 +51,8 @@ struct Known {
     indexes: Lru<Segment, (Arc<Mutex<Index>>, usize)>,
     places: usize,
     damage: Lru<(Key, u32, u64), ()>,
+    /// Segments of a log below this number are removed.
+    removed: Lru<Key, u32>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -63,6 +67,7 @@ impl Readers {
             indexes: Lru::new(),
             places: 0,
             damage: Lru::new(),
+            removed: Lru::new(),
         };
         Readers { dir, logs, reach, queue: Mutex::default(), more: Condvar::new(), known: Mutex::new(known) }
     }
@@ -85,6 +90,15 @@ impl Readers {
         known.open.remove_range(range.0, range.1);
         let places: usize = known.indexes.remove_range(range.0, range.1).into_iter().map(|(_, places)| places).sum();
         known.places -= places;
+        known.removed.insert(key, below);
+        while known.removed.len() > MOST_REMOVED {
+            known.removed.pop_oldest();
+        }
+    }
+
+    /// Whether a segment was removed because nobody needs what is in it any more.
+    fn is_removed(&self, key: Key, segment: u32) -> bool {
+        lock(&self.known).removed.get(key).is_some_and(|below| segment < *below)
     }
 
     /// Serves reads until it is stopped.
@@ -92,6 +106,10 @@ impl Readers {
         while let Some((shard, read)) = self.next() {
             let key = Key { shard, log: read.log };
             let loaded = self.load(key, &read).inspect_err(|error| {
+                if error.kind() == io::ErrorKind::NotFound && self.is_removed(key, read.segment) {
+                    // While this waited, the last of these messages was finished, or moved.
+                    return;
+                }
                 let file = self.dir.segment(&read.topic, read.segment);
                 tracing::error!(
                     topic = %read.topic, file = %file.display(), from = read.from, to = read.to, %error,

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 /// How long what is known of the free space holds.
 const EVERY: Duration = Duration::from_millis(250);
-/// After so many bytes written it is looked at again, however soon.
-const EVERY_BYTES: u64 = 64 * 1024 * 1024;
+/// After this part of the reserve was written it is looked at again, however soon.
+const EVERY_PART: u64 = 8;
 /// Space has come back when there is at least so much more than the reserve, in bytes.
 const LEAST_MORE: u64 = 1024 * 1024;
 
@@ -46,7 +46,8 @@ impl Space {
 
     /// Looks at the disk, if it is time to. Whether it is full now, where that is news.
     pub(super) fn news(&mut self) -> Option<bool> {
-        let is_due = self.looked.is_none_or(|looked| self.written >= EVERY_BYTES || looked.elapsed() >= EVERY);
+        let is_due =
+            self.looked.is_none_or(|looked| self.written >= self.reserve / EVERY_PART || looked.elapsed() >= EVERY);
         if self.reserve > 0 && is_due {
             (self.looked, self.written) = (Some(Instant::now()), 0);
             self.look();
@@ -83,6 +84,21 @@ impl Space {
 #[cfg(test)]
 mod tests {
     use super::Space;
+
+    #[test]
+    fn who_writes_much_looks_often() {
+        let reserve = u64::MAX / 2;
+        let mut space = Space::new("/".into(), reserve);
+        assert_eq!(space.news(), Some(true));
+        space.reserve = 1;
+        space.wrote(0);
+        assert_eq!(space.news(), Some(false));
+        space.reserve = reserve;
+        space.wrote(reserve / 8 - 1);
+        assert_eq!(space.news(), None);
+        space.wrote(1);
+        assert_eq!(space.news(), Some(true));
+    }
 
     #[test]
     fn the_disk_is_full_below_the_reserve_and_where_a_write_had_no_room() {

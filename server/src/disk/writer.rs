@@ -183,14 +183,17 @@ impl Writer {
     }
 
     fn append(&mut self, key: Key, append: &Append) {
-        if self.failed.contains_key(&key) {
-            return self.tell(key, Err(()));
-        }
         loop {
+            // It may also fail while it waits for room, with what was written of it before.
+            if self.failed.contains_key(&key) {
+                self.space.set_short(false);
+                return self.tell(key, Err(()));
+            }
             match self.files.append(key, append) {
                 Ok(Written { left, step, is_new }) => {
-                    left.into_iter().for_each(|left| self.unsynced.push(key, left));
-                    self.unsynced.push(key, step);
+                    for step in left.into_iter().chain([step]) {
+                        self.unsynced.push(key, step);
+                    }
                     if is_new {
                         self.unsynced.renamed.insert(key, append.topic.clone());
                     }
@@ -203,7 +206,10 @@ impl Writer {
                         return;
                     }
                 }
-                Err(error) => return self.fail(key, &append.topic, "written", &error),
+                Err(error) => {
+                    self.space.set_short(false);
+                    return self.fail(key, &append.topic, "written", &error);
+                }
             }
         }
     }
@@ -213,6 +219,7 @@ impl Writer {
         self.settle();
         self.space.set_short(true);
         self.tell_space();
+        self.sync_in_background();
         self.collect(false);
         let mut deleted = HashSet::new();
         let mut rest = VecDeque::new();
@@ -371,10 +378,11 @@ impl Writer {
 
     /// A log could not be synced.
     fn fail_of(&mut self, key: Key, error: &io::Error) {
-        match self.files.topic(key) {
-            Some(topic) => self.fail(key, &topic, "synced", error),
+        if let Some(topic) = self.files.topic(key) {
+            self.fail(key, &topic, "synced", error);
+        } else {
             // It was deleted meanwhile, or failed before.
-            None => tracing::error!(%error, "the log of a topic that is gone could not be synced"),
+            tracing::error!(%error, "the log of a topic that is gone could not be synced");
         }
     }
 

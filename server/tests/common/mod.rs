@@ -2,6 +2,9 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file takes what it needs")]
 
+pub mod client;
+pub mod process;
+
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread::{self, JoinHandle};
@@ -23,7 +26,12 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Self {
-        Self::start_with(Shelf::new(Options::default()), shelfmq::serve)
+        Self::start_shelf(Shelf::new(Options::default()))
+    }
+
+    /// Serves this broker.
+    pub fn start_shelf(shelf: Shelf) -> Self {
+        Self::start_with(shelf, shelfmq::serve)
     }
 
     /// The same, served by an axum application around the broker.

@@ -8,13 +8,20 @@ use std::time::{Duration, Instant};
 
 use shelfmq_core::command::Filter;
 
+use super::Client;
 use super::host::{Event, Host, HostError, Kind, Patience, Wire, config};
-use super::{Client, Scenario};
 use crate::http::{DEADLINE, Exchange, call};
 use crate::server::Server;
 
 /// The native server.
-pub const SERVER: Kind = Kind { name: "server", start: |scenario| Ok(Box::new(ServerHost::new(scenario)?)) };
+pub const SERVER: Kind = Kind {
+    name: "server",
+    start: |scenario| Ok(Box::new(ServerHost::new(Server::with_manual_clock(config(scenario)?)?))),
+};
+
+/// The native server with its topics on disk, and no room for them in memory.
+pub const ON_DISK: Kind =
+    Kind { name: "on disk", start: |scenario| Ok(Box::new(ServerHost::new(Server::on_disk(config(scenario)?)?))) };
 
 struct ServerHost {
     /// Before the server: it ends at once where all its clients have gone.
@@ -32,14 +39,19 @@ struct Connection {
 }
 
 impl ServerHost {
-    fn new(scenario: &Scenario) -> Result<Self, HostError> {
-        Ok(ServerHost { clients: BTreeMap::new(), server: Server::with_manual_clock(config(scenario)?)? })
+    fn new(server: Server) -> Self {
+        ServerHost { clients: BTreeMap::new(), server }
     }
 
     /// How many polls and streams wait in the broker.
     fn waiting(&self) -> u64 {
         let survey = self.server.shelf().survey(&Filter::default());
         survey.topics.iter().flat_map(|topic| &topic.channels).map(|channel| channel.waiting).sum()
+    }
+
+    /// Waits until nothing waits for the disk.
+    fn settle(&self) -> Result<(), HostError> {
+        until("the disk", || self.server.shelf().is_settled())
     }
 
     /// Whether a consumer that called from this address last is known to the broker.
@@ -85,7 +97,7 @@ impl Host for ServerHost {
         let address = connection.socket.local_addr()?;
         until("the server to take a request in", || connection.has_event() || self.knows(address))?;
         self.clients.insert(client, connection);
-        Ok(())
+        self.settle()
     }
 
     /// What must not come is given one whole request after it: the server has one thread, so that what it
@@ -110,7 +122,7 @@ impl Host for ServerHost {
 
     fn advance(&mut self, by: Duration) -> Result<(), HostError> {
         self.server.shelf().advance(by);
-        Ok(())
+        self.settle()
     }
 
     fn hang_up(&mut self, client: Client) -> Result<(), HostError> {
@@ -122,7 +134,7 @@ impl Host for ServerHost {
             until("the server to see that a client hung up", || self.waiting() < before)?;
         }
         self.clients.remove(&client);
-        Ok(())
+        self.settle()
     }
 }
 

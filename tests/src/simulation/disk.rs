@@ -180,6 +180,14 @@ impl SimDisk {
         self.root.durable.values().any(|known| *known == number).then(|| self.files[file].durable.as_slice())
     }
 
+    /// How many bytes of each segment are durable.
+    pub fn lengths(&self) -> BTreeMap<(Directory, u32), u64> {
+        let segments = self.directories.iter().flat_map(|(directory, names)| {
+            names.live.iter().map(move |(segment, file)| ((Directory(*directory), *segment), file))
+        });
+        segments.map(|(place, file)| (place, self.files[file].durable.len() as u64)).collect()
+    }
+
     /// Makes an empty file for a segment.
     pub fn create(&mut self, directory: Directory, segment: u32) {
         let number = self.count();

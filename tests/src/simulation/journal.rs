@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use shelfmq_core::Engine;
 use shelfmq_core::config::{Config, LogOptions};
 use shelfmq_core::log::Recovered;
-use shelfmq_core::log::image::TopicImage;
+use shelfmq_core::log::image::{ChannelImage, TopicImage};
 use shelfmq_core::time::Time;
 
 use super::node::{Node, Seen};
@@ -52,7 +52,7 @@ impl Runner {
         match op {
             Op::Send(template) => {
                 let mut wire = template.wire.clone();
-                let place = place(&wire.query);
+                let place = asked_of(&wire.query);
                 wire.query = self.fill(&wire.query, &place);
                 if let Ok(text) = std::str::from_utf8(&wire.body) {
                     wire.body = self.fill(text, &place).into_bytes();
@@ -144,6 +144,32 @@ impl Runner {
 
     /// What replaying the log gives, from its last segment and from its first, against what the engine has.
     fn compare(&mut self) -> Result<(), String> {
+        let result = self.compare0();
+        if result.is_err() && std::env::var("DUMP").is_ok() {
+            for topic in self.node.disk.topics() {
+                let d = self.node.disk.directory(&topic).unwrap();
+                for s in self.node.disk.segments(d) {
+                    use shelfmq_core::log::frame::*;
+                    let bytes = self.node.disk.read(d, s).unwrap();
+                    let h = SegmentHeader::read(bytes).unwrap();
+                    for f in Frames::new(h.salt, 44, &bytes[44..]) {
+                        if let Found::Frame(f) = f {
+                            let text = match f.kind {
+                                Kind::Event => format!("{:?}", postcard_event(f.payload)),
+                                Kind::Snapshot => format!("{:?}", postcard_image(f.payload)),
+                                Kind::Message | Kind::Kept => format!("{:?}", split_message(f.payload).unwrap().0),
+                                _ => String::new(),
+                            };
+                            self.transcript.push(format!("DUMP {topic} {s} {:?} more {} {text}", f.kind, f.more));
+                        }
+                    }
+                }
+            }
+        }
+        result
+    }
+
+    fn compare0(&mut self) -> Result<(), String> {
         if let Some(wrong) = self.node.wrong.pop() {
             return Err(wrong);
         }
@@ -167,47 +193,67 @@ impl Runner {
     }
 }
 
-/// A topic as an engine has it that was just opened from this.
-fn opened(recovered: &Recovered, now: u64) -> Option<TopicImage> {
+/// A topic as an engine has it that was just opened from this, in plain words.
+fn opened(recovered: &Recovered, now: u64) -> Vec<String> {
     let now = Time::from_nanos(now);
     let options = LogOptions { segment_bytes: 1 << 20, cache_bytes: 1 << 20 };
     let config = Config { limits: super::node::limits(), started: now, ..Config::default() };
     let mut engine = Engine::with_log(config, 1, options);
     engine.open_topic(now, recovered.clone());
-    engine.image_of(&recovered.image.name).map(normal)
+    engine.image_of(&recovered.image.name).map(|image| tell(&image)).unwrap_or_default()
 }
 
-/// The same without what is nobody's business: how messages are divided into chunks, and what was counted.
-fn normal(mut image: TopicImage) -> TopicImage {
-    image.chunks.clear();
-    image.kept.clear();
-    image.expiries.sort_unstable();
-    for channel in image.channels.values_mut() {
-        // What stands right at the cursor is passed over at the next lease, or was at the last.
-        while let Some(gap) = channel.gaps.first().copied().filter(|gap| gap.from <= channel.cursor.id) {
-            channel.gaps.remove(0);
-            channel.cursor.bytes += if gap.to > channel.cursor.id { gap.bytes } else { 0 };
-            channel.cursor.id = channel.cursor.id.max(gap.to);
-        }
-        channel.since = 0;
-        (channel.timed_out, channel.expired, channel.dropped) = (0, 0, 0);
-        (channel.finished, channel.requeued) = (0, 0);
+/// All that matters of a topic, a line for each thing: not how its messages are divided into chunks, not what was
+/// counted, and not in which of two ways that mean the same a channel is written down.
+fn tell(image: &TopicImage) -> Vec<String> {
+    let mut lines = vec![
+        format!("{} {:?} paused {}", image.name, image.settings, image.paused),
+        format!("next {:?} flow {:?} seed {}", image.next, image.flow, image.seed),
+        format!("published {} {}", image.message_count, image.message_bytes),
+    ];
+    lines.extend(image.dedup.iter().map(|accepted| format!("{accepted:?}")));
+    let mut expiries = image.expiries.clone();
+    expiries.sort_unstable();
+    lines.extend(expiries.iter().map(|expiry| format!("{expiry:?}")));
+    lines.extend(image.backlog_voids.iter().map(|gap| format!("not to be handed over {gap:?}")));
+    // Of what expired meanwhile, the list of what was deferred may still tell.
+    let voids = || image.backlog_voids.iter().chain(&image.voids);
+    let is_void = |id: u64| id < image.flow.id || voids().any(|gap| (gap.from..gap.to).contains(&id));
+    let deferred = image.deferred.iter().filter(|facts| !is_void(facts.id));
+    lines.extend(deferred.map(|facts| format!("deferred {facts:?}")));
+    for channel in image.channels.values() {
+        let ChannelImage { name, settings, paused, next_delivery, .. } = channel;
+        lines.push(format!("channel {name} {settings:?} paused {paused}, next delivery {next_delivery}"));
+        let first = channel.entries.keys().chain(channel.held.keys()).chain(channel.dead.keys()).min();
+        let first = first.copied().unwrap_or(channel.cursor.id).min(channel.cursor.id);
+        lines.extend((first..image.flow.id).filter_map(|id| Some(format!("{name} {id} {}", place(channel, id)?))));
     }
-    image
+    lines
 }
 
-fn difference(topic: &str, expected: &Option<TopicImage>, got: &Option<TopicImage>) -> Result<(), String> {
+/// Where a message is in a channel; nothing where the channel is done with it.
+fn place(channel: &ChannelImage, id: u64) -> Option<String> {
+    let is_gap = channel.gaps.iter().any(|gap| (gap.from..gap.to).contains(&id));
+    if let Some(entry) = channel.entries.get(&id) {
+        // Where nobody had it, it may as well stand in the backlog, and tell itself when it is due.
+        return Some(if entry.delivery == 0 { "waits".into() } else { format!("{entry:?}") });
+    }
+    if let Some(dead) = channel.dead.get(&id) {
+        return Some(format!("{dead:?}"));
+    }
+    let waits = channel.held.contains_key(&id) || (id >= channel.cursor.id && !is_gap);
+    waits.then(|| "waits".into())
+}
+
+fn difference(topic: &str, expected: &[String], got: &[String]) -> Result<(), String> {
     if expected == got {
         return Ok(());
     }
-    let (Some(expected), Some(got)) = (expected, got) else {
-        return Err(format!("{topic}: {expected:?} expected, got {got:?}"));
+    let only = |these: &[String], those: &[String]| {
+        let lines = these.iter().filter(|line| !those.contains(line));
+        lines.map(|line| format!("\n    {line}")).collect::<String>()
     };
-    let lines = |image: &TopicImage| format!("{image:#?}").lines().map(str::to_owned).collect::<Vec<_>>();
-    let (expected, got) = (lines(expected), lines(got));
-    let same = expected.iter().zip(&got).take_while(|(a, b)| a == b).count();
-    let part = |lines: &[String]| lines[same.saturating_sub(12)..(same + 12).min(lines.len())].join("\n");
-    Err(format!("{topic}: the engine has\n{}\nand its log says\n{}", part(&expected), part(&got)))
+    Err(format!("{topic}: the engine has{}\n  and its log says{}", only(expected, got), only(got, expected)))
 }
 
 /// The receipts in a text of JSON.
@@ -216,7 +262,15 @@ fn receipts(text: &str) -> Vec<String> {
     found.filter_map(|rest| rest.split('"').next().map(str::to_owned)).collect()
 }
 
-fn place(query: &str) -> String {
+/// The topic and the channel of a query.
+fn asked_of(query: &str) -> String {
     let value = |name: &str| super::value(query, name).unwrap_or_default();
     format!("{} {}", value("topic"), value("channel"))
+}
+
+fn postcard_event(b: &[u8]) -> Option<shelfmq_core::log::event::Event> {
+    postcard::from_bytes(b).ok()
+}
+fn postcard_image(b: &[u8]) -> Option<TopicImage> {
+    postcard::from_bytes(b).ok()
 }

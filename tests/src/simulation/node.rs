@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use shelfmq_core::api;
 use shelfmq_core::config::{Config, Limits, LogOptions};
-use shelfmq_core::log::Read;
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
+use shelfmq_core::log::{Damage, Read};
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output, Parcel, shard_of};
 
@@ -56,9 +56,12 @@ pub struct Node {
     boots: u64,
     last_ticket: Ticket,
     failing_reads: u32,
-    /// Bits were flipped, so that damage may be found; and where.
+    /// Bits were flipped, so that damage may be found; where; and where it was found.
     rotten: bool,
     flipped: BTreeSet<(Directory, u32)>,
+    damaged: BTreeSet<(Directory, u32, u64)>,
+    /// How much of each segment was durable before the last crash.
+    solid: BTreeMap<(Directory, u32), u64>,
 }
 
 impl Node {
@@ -86,6 +89,8 @@ impl Node {
             failing_reads: 0,
             rotten: false,
             flipped: BTreeSet::new(),
+            damaged: BTreeSet::new(),
+            solid: BTreeMap::new(),
         };
         node.boot(true);
         node
@@ -102,6 +107,8 @@ impl Node {
     /// Starts engines on what is on the disk. `whole` says that nothing may be amiss there.
     fn boot(&mut self, whole: bool) {
         self.boots += 1;
+        // To start again takes a while, if only a little.
+        self.now += 1000;
         let Settings { seed, shards, segment_bytes, cache_bytes, .. } = self.settings;
         let options = || LogOptions { segment_bytes, cache_bytes };
         let config = || Config { limits: limits(), started: self.time(), ..Config::default() };
@@ -115,9 +122,17 @@ impl Node {
         for topic in self.disk.topics() {
             let Some(directory) = self.disk.directory(&topic) else { continue };
             let Some(mut recovered) = open(&mut self.disk, &topic, directory, &mut self.random) else { continue };
-            if whole && (recovered.headless || !recovered.damage.is_empty()) {
+            // Of what was not synced, some sectors may be there, and others before them not.
+            let durable = |damage: &Damage| {
+                let solid = self.solid.get(&(directory, damage.segment));
+                solid.is_some_and(|solid| damage.offset + damage.length <= *solid)
+            };
+            let place = |damage: &Damage| (directory, damage.segment, damage.offset);
+            let new = |damage: &&Damage| durable(damage) && !self.damaged.contains(&place(damage));
+            if whole && (recovered.headless || recovered.damage.iter().any(|damage| new(&damage))) {
                 self.wrong.push(format!("{topic} is taken for damaged: {:?}", recovered.damage));
             }
+            self.damaged.extend(recovered.damage.iter().map(place));
             self.count("frames replayed", recovered.frames);
             self.count("torn tails", u64::from(recovered.torn > 0));
             self.count("headless", u64::from(recovered.headless));
@@ -131,11 +146,14 @@ impl Node {
             self.engines[shard].open_topic(now, recovered);
             self.collect(shard);
         }
+        // What a process wrote that was killed before it synced is taken for kept from now on: so it has to be.
+        self.disk.sync_all();
     }
 
     /// The machine or the process stops, and starts again.
     pub fn crash(&mut self, crash: Crash) {
         self.count("crashes", 1);
+        self.solid = self.disk.lengths();
         self.disk.crash(crash, &mut self.random);
         let whole = !self.rotten && (crash == Crash::Process || self.settings.sync == Sync::Always);
         self.boot(whole);
@@ -151,6 +169,8 @@ impl Node {
         }
         self.settle_down();
         self.disk.sync_all();
+        self.solid = self.disk.lengths();
+        self.disk.crash(Crash::Process, &mut self.random);
         self.boot(!self.rotten);
     }
 
@@ -263,7 +283,7 @@ impl Node {
         {
             self.disk.forge(directory, read.segment, &mut self.random);
         }
-        let mut loaded = read_back(directory.and_then(|there| self.disk.read(there, read.segment)), &read);
+        let mut loaded = Some(read_back(directory.and_then(|there| self.disk.read(there, read.segment)), &read));
         self.count("reads", 1);
         if self.failing_reads > 0 {
             self.failing_reads -= 1;

@@ -75,10 +75,10 @@ fn feed(recovery: &mut Recovery, bytes: &[u8], random: &mut Random) -> usize {
     }
 }
 
-/// Reads messages back; `None` where the segment is not there.
-pub(super) fn read_back(bytes: Option<&[u8]>, read: &Read) -> Option<Loaded> {
-    let bytes = bytes?;
-    let header = SegmentHeader::read(bytes).ok()?;
+/// Reads messages back. Of a segment that is not there, all are missing.
+pub(super) fn read_back(bytes: Option<&[u8]>, read: &Read) -> Loaded {
+    let segment = bytes.and_then(|bytes| Some((bytes, SegmentHeader::read(bytes).ok()?)));
+    let Some((bytes, header)) = segment else { return Loaded::decode(0, 0, &[], read.from, read.to) };
     let (mut start, mut end) = (SEGMENT_HEADER_BYTES as u64, bytes.len() as u64);
     for found in Frames::new(header.salt, start, &bytes[SEGMENT_HEADER_BYTES..]) {
         let Found::Frame(frame) = found else { continue };
@@ -91,7 +91,7 @@ pub(super) fn read_back(bytes: Option<&[u8]>, read: &Read) -> Option<Loaded> {
         }
     }
     let part = &bytes[start as usize..end.max(start) as usize];
-    Some(Loaded::decode(header.salt, start, part, read.from, read.to))
+    Loaded::decode(header.salt, start, part, read.from, read.to)
 }
 
 /// Replays a topic's whole log, from the first segment that is there.

@@ -354,9 +354,11 @@ impl Runner {
     /// Asks for something that changes nothing.
     fn ask(&mut self, path: &str, query: &str) -> Result<Value, String> {
         let ticket = self.send("GET", path, query, Vec::new(), Asked::Answer)?;
-        let mut patience = 10_000;
+        let mut patience = 2_000;
         while !self.answers.contains_key(&ticket) && patience > 0 {
-            self.node.step();
+            if !self.node.step() {
+                self.step_to(self.node.now + SECOND / 10)?;
+            }
             self.see()?;
             patience -= 1;
         }
@@ -366,6 +368,9 @@ impl Runner {
 
     fn look(&mut self) -> Result<(), String> {
         self.node.calm();
+        self.settle_down()?;
+        // Reads that failed are tried again.
+        self.step_to(self.node.now + 2 * SECOND)?;
         self.settle_down()?;
         for place in self.ledger.places() {
             let found = self.peek(&place)?;

@@ -160,7 +160,10 @@ impl Writer {
             }
             Work::Delete(delete) => {
                 let log = (shard, delete.log);
-                if self.directories.remove(&log).is_some() {
+                let here = disk.directory(delete.topic.as_str());
+                let is_another = self.directories.iter().any(|(other, at)| *other != log && Some(*at) == here);
+                // A log to which nothing was appended since the start is the one of that name.
+                if self.directories.remove(&log).is_some() || !is_another {
                     disk.remove_directory(delete.topic.as_str());
                     self.steps.push_back(Step::Root);
                 }

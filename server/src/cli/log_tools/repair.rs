@@ -1,7 +1,7 @@
 //! `log repair`: makes damaged logs such that a broker starts on them. Nothing that may be of use is deleted: files
 //! that cannot be used are moved aside, under names that end with `.bad`.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -82,12 +82,10 @@ impl Repair<'_, '_> {
             }
         }
         let file = File::open(&path).map_err(|error| failed("open", &path, &error))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(TryLockError::WouldBlock) => {
-                Err(format!("a broker is running on the data directory {}: stop it first", root.display()))
-            }
-            Err(TryLockError::Error(error)) => Err(failed("lock", &path, &error)),
+        match layout::lock(&file) {
+            Ok(true) => Ok(Some(file)),
+            Ok(false) => Err(format!("a broker is running on the data directory {}: stop it first", root.display())),
+            Err(error) => Err(failed("lock", &path, &error)),
         }
     }
 

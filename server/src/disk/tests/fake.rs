@@ -63,6 +63,11 @@ impl Fake {
         })
     }
 
+    /// Forgets what it was told.
+    pub(super) fn clear(&self) {
+        self.tell(|told| told.done.clear());
+    }
+
     pub(super) fn look<T>(&self, look: impl FnOnce(&Told) -> T) -> T {
         look(&self.told.lock().expect("no test panics with it"))
     }
@@ -131,7 +136,7 @@ impl Bench {
 
     pub(super) fn read(&self, topic: &Topic, segment: u32, from: u64, to: u64, bytes: u64) -> Option<Loaded> {
         let before = self.fake.look(|told| told.reads.len());
-        let read = Read { log: topic.log, topic: topic.name.clone(), from, to, segment, bytes };
+        let read = Read { log: topic.log, topic: topic.name.clone(), chunk: 0, from, to, segment, bytes };
         self.disk.read(topic.shard, read);
         self.fake.wait("a read", |told| told.reads.get(before).map(|(_, _, loaded)| loaded.clone()))
     }

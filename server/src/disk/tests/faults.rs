@@ -103,6 +103,30 @@ fn a_topic_that_is_deleted_while_the_disk_is_full_is_gone() {
 }
 
 #[test]
+fn a_log_that_fails_while_the_disk_is_full_is_not_written_to_again() {
+    let home = tempfile::tempdir().expect("a directory can be made");
+    let bench = Bench::start(home.path(), Sync::Every(Duration::from_millis(300)));
+    let mut topic = Topic::new(0, 1, "t");
+    bench.write_and_wait(&mut topic);
+    // What is written to the second segment cannot be synced, and for the third there is no room.
+    divert(&bench, &topic, "/dev/null");
+    topic.begin();
+    let link = divert(&bench, &topic, "/dev/full");
+    topic.begin();
+    bench.write(&mut topic);
+    bench.fake.wait("a full disk", |told| (told.full == [true]).then_some(()));
+    bench.fake.wait("the end of it", |told| (told.full == [true, false]).then_some(()));
+    fs::remove_file(link).expect("it is there");
+    topic.publish(1, 1);
+    bench.write(&mut topic);
+    let mut other = Topic::new(0, 2, "other");
+    bench.write_and_wait(&mut other);
+    assert_eq!(bench.fake.outcome(&topic), Err(()));
+    assert!(!bench.file(&topic, 3).exists());
+    bench.stop();
+}
+
+#[test]
 fn a_server_stops_although_the_disk_is_full() {
     let home = tempfile::tempdir().expect("a directory can be made");
     let bench = Bench::start(home.path(), Sync::Always);

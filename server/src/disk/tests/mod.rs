@@ -4,4 +4,5 @@ mod fake;
 mod faults;
 mod opening;
 mod reading;
+mod speed;
 mod writing;

@@ -17,6 +17,9 @@ impl Ledger {
             // Letters that nobody has seen yet may be among what goes.
             self.topics.values_mut().flat_map(|topic| topic.channels.values_mut()).for_each(Channel::give_up_letters);
         }
+        if matches!(wire.path.as_str(), "/topic/delete" | "/channel/delete") {
+            self.bury(&name, value(&wire.query, "channel"));
+        }
         match wire.path.as_str() {
             "/topic/delete" => drop(self.topics.remove(&name)),
             "/topic/create" => {
@@ -30,6 +33,15 @@ impl Ledger {
             }
         }
         seq
+    }
+
+    /// What is gone gave out receipts that fit nowhere from now on.
+    fn bury(&mut self, topic: &str, channel: Option<&str>) {
+        let Some(found) = self.topics.get_mut(topic) else { return };
+        for (name, found) in found.channels.iter().filter(|(name, _)| channel.is_none_or(|channel| channel == *name)) {
+            let old = self.old.entry((topic.into(), name.clone())).or_default();
+            old.extend(found.given.iter().map(|(receipt, _)| receipt.clone()));
+        }
     }
 
     /// Such a request is answered.
@@ -60,17 +72,31 @@ impl Topic {
 
     fn administer(&mut self, wire: &Wire, seq: Seq, now: Nanos, messages: &[Message]) {
         let name = value(&wire.query, "channel").unwrap_or_default();
+        // What is not durable yet is not handed over yet, and so kept back or dropped with what the topic has.
+        let life = self.life;
+        let waits = |number: &usize| messages[*number].status == Status::Pending && messages[*number].life == life;
         match wire.path.as_str() {
             "/topic/config" => return self.configure(&wire.query),
-            "/topic/pause" => return self.paused = true,
+            "/topic/pause" => {
+                self.paused = true;
+                self.kept_back.extend((0..messages.len()).filter(waits));
+                return;
+            }
             "/topic/unpause" => {
                 self.paused = false;
+                self.kept_back.clear();
                 return self.hand_over(false);
             }
-            "/topic/empty" => return self.backlog.clear(),
+            "/topic/empty" => {
+                self.backlog.clear();
+                for (number, fate) in self.channels.values_mut().flat_map(|channel| &mut channel.fates) {
+                    fate.owed &= !waits(number) && !self.kept_back.contains(number);
+                }
+                return;
+            }
             "/channel/create" if !self.channels.contains_key(name) => {
                 let start = value(&wire.query, "start").is_some();
-                let goes_back = start || !self.backlog.is_empty();
+                let goes_back = start || !self.backlog.is_empty() || (0..messages.len()).any(|number| waits(&number));
                 self.channels.insert(name.into(), Channel { made: seq, goes_back, ..Channel::default() });
                 self.hand_over(start);
             }
@@ -84,7 +110,7 @@ impl Topic {
             "/channel/create" | "/channel/config" => channel.configure(&wire.query),
             "/channel/pause" => channel.paused = true,
             "/channel/unpause" => channel.paused = false,
-            "/channel/empty" => channel.empty(seq),
+            "/channel/empty" => channel.empty(seq, messages),
             "/channel/seek" => channel.seek(value(&wire.query, "to") == Some("earliest"), kept_since, messages),
             "/channel/redrive" => channel.redrive(),
             "/dead/empty" => channel.empty_dead(),
@@ -111,10 +137,11 @@ impl Channel {
         }
     }
 
-    fn empty(&mut self, seq: Seq) {
-        for fate in self.fates.values_mut() {
+    fn empty(&mut self, seq: Seq, messages: &[Message]) {
+        for (number, fate) in &mut self.fates {
             (fate.owed, fate.receipt, fate.until) = (false, None, 0);
-            if self.attempts == 0 {
+            // What was not acknowledged yet may come after.
+            if self.attempts == 0 && messages[*number].status == Status::Acked {
                 fate.finished = Some(seq);
             }
         }

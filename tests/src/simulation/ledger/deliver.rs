@@ -110,7 +110,7 @@ impl Ledger {
         let shaken = self.topics.values().any(|topic| topic.shaken);
         let life = self.topics.get(topic).map_or(0, |found| found.life);
         let copies = self.copies.entry(key).or_default();
-        copies.retain(|_, (copy, _)| self.messages[*copy].life == life);
+        copies.retain(|_, (copy, _)| self.messages[*copy].life == life && self.messages[*copy].id.is_some());
         if let Some((known, _)) = copies.get(&delivery.id) {
             return Ok(*known);
         }
@@ -131,7 +131,7 @@ impl Ledger {
             life: found.life,
             seq: self.seq,
             status: Status::Acked,
-            id: None,
+            id: Some(delivery.id),
             key,
             due: 0,
             expires: Nanos::MAX,
@@ -190,7 +190,13 @@ impl Ledger {
     pub fn settled(&mut self, place: &Place, receipt: &str, verb: Verb, refused: Option<&str>) -> Result<(), String> {
         let seq = self.next_seq();
         let now = self.now;
-        let Some(number) = self.given(place, receipt) else { return Ok(()) };
+        let Some(number) = self.given(place, receipt) else {
+            let there = self.channel(place).is_some();
+            return match refused {
+                None if there => Err(format!("{place:?}: the receipt {receipt} of an earlier channel was accepted")),
+                _ => Ok(()),
+            };
+        };
         let Some(topic) = self.topics.get_mut(&place.topic) else { return Ok(()) };
         let (shaken, limited) = (topic.shaken, topic.limited);
         let Some(channel) = topic.channels.get_mut(&place.channel) else { return Ok(()) };

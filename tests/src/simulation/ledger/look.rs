@@ -24,7 +24,7 @@ impl Ledger {
         let Some(topic) = self.topics.get(&place.topic) else { return Ok(()) };
         let Some(channel) = self.channel(place) else { return Ok(()) };
         for (number, fate) in &channel.fates {
-            let moved = channel.forwards && channel.may_be_dead(fate);
+            let moved = (channel.forwards && channel.may_be_dead(fate)) || topic.kept_back.contains(number);
             if is_owed(fate, &self.messages[*number], now) && !moved && !topic.limited && !there.contains_key(number) {
                 let (name, fate) = (format!("{} of {}", place.channel, place.topic), format!("{fate:?}"));
                 return Err(format!("message {number} is nowhere in {name}: {fate}"));

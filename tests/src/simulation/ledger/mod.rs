@@ -59,6 +59,8 @@ struct Topic {
     limited: bool,
     /// What was not handed over to any channel.
     backlog: Vec<usize>,
+    /// What may not have been handed over when the topic was paused, for it was not durable.
+    kept_back: BTreeSet<usize>,
     ids: BTreeMap<u64, usize>,
     channels: BTreeMap<String, Channel>,
     dedup: BTreeMap<String, Accepted>,
@@ -132,6 +134,8 @@ pub struct Ledger {
     topics: BTreeMap<String, Topic>,
     messages: Vec<Message>,
     batches: Vec<Batch>,
+    /// What channels gave out that are gone, by topic and channel.
+    old: BTreeMap<(String, String), Vec<String>>,
     /// Dead letters that were seen in another topic: by topic, channel and number there, id and time here.
     copies: BTreeMap<(String, String, usize), BTreeMap<u64, (usize, Nanos)>>,
     /// What changed topics and channels: not answered, or not surely durable.
@@ -162,6 +166,7 @@ impl Ledger {
             topics: BTreeMap::new(),
             messages: Vec::new(),
             batches: Vec::new(),
+            old: BTreeMap::new(),
             copies: BTreeMap::new(),
             admin: Vec::new(),
             counts: BTreeMap::new(),
@@ -207,8 +212,9 @@ impl Ledger {
 
     /// One of the receipts that a channel gave out, counted from the last.
     pub fn receipt(&self, place: &Place, back: usize) -> Option<String> {
-        let given = &self.channel(place)?.given;
-        given.iter().rev().nth(back).map(|(receipt, _)| receipt.clone())
+        let given = self.channel(place)?.given.iter().rev().map(|(receipt, _)| receipt);
+        let old = self.old.get(&(place.topic.clone(), place.channel.clone()));
+        given.chain(old.into_iter().flatten().rev()).nth(back).cloned()
     }
 
     /// How many receipts a channel gave out.
@@ -239,7 +245,7 @@ impl Ledger {
         let kept = self.sync == Sync::Always || crash == Crash::Process;
         for message in &mut self.messages {
             let solid = self.topics.get(&message.topic).map_or(0, |topic| topic.solid(kept));
-            let lost = message.seq > solid && message.copy_of.is_none();
+            let lost = message.seq > solid && (message.copy_of.is_none() || !kept);
             if message.status == Status::Pending || (message.status == Status::Acked && lost) {
                 message.status = Status::Unknown;
             }
@@ -256,13 +262,16 @@ impl Ledger {
     /// What is to be asked again after a crash, for nobody knows whether it was done.
     pub fn unsure(&mut self, crash: Crash) -> Vec<Wire> {
         let kept = self.sync == Sync::Always || crash == Crash::Process;
-        let admin = std::mem::take(&mut self.admin);
-        let solid = |wire: &Wire| {
-            let topic = super::value(&wire.query, "topic").unwrap_or_default();
-            self.topics.get(topic).map_or(0, |topic| topic.solid(kept))
-        };
-        let unsure = admin.into_iter().filter(|(seq, wire, answered)| !answered || (!kept && *seq > solid(wire)));
-        unsure.map(|(_, wire, _)| wire).collect()
+        let mut unsure = Vec::new();
+        for (seq, wire, answered) in std::mem::take(&mut self.admin) {
+            let topic = super::value(&wire.query, "topic").and_then(|topic| self.topics.get(topic));
+            if !answered || (!kept && seq > topic.map_or(0, |topic| topic.solid(kept))) {
+                unsure.push(wire);
+            } else if seq > topic.map_or(0, |topic| topic.synced) {
+                self.admin.push((seq, wire, answered));
+            }
+        }
+        unsure
     }
 
     /// A message cannot be read any more: its bits were flipped.
@@ -291,13 +300,15 @@ impl Topic {
     fn crashed(&mut self, solid: Seq, kept: bool, messages: &mut [Message]) {
         self.dedup.retain(|_, accepted| accepted.seq <= solid || accepted.sure && kept);
         if !kept {
-            self.ids.retain(|_, number| messages[*number].seq <= solid || messages[*number].copy_of.is_some());
+            self.ids.retain(|_, number| messages[*number].seq <= solid);
         }
         for channel in self.channels.values_mut() {
             channel.goes_back |= channel.made > solid;
             if !kept {
                 (channel.goes_back, channel.highest) = (true, 0);
                 channel.receipts.clear();
+                // Ids that were lost are given again: an old receipt may name another message than it was given for.
+                channel.given.clear();
             }
             for fate in channel.fates.values_mut() {
                 let known = fate.leased <= solid;
@@ -305,7 +316,10 @@ impl Topic {
                 fate.until = 0;
                 fate.loose |= !kept;
                 if known {
-                    fate.sure = fate.attempts;
+                    fate.sure = fate.sure.max(fate.attempts);
+                } else {
+                    // The log will never tell of it.
+                    fate.leased = Seq::MAX;
                 }
                 fate.finished = fate.finished.filter(|seq| *seq <= solid);
             }

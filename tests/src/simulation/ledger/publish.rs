@@ -119,7 +119,7 @@ impl Ledger {
                 self.set_status(first, count, Status::Refused);
                 self.count("duplicates");
                 self.forget_key(&topic, dedup.as_deref(), batch);
-                self.repeated(&topic, dedup.as_deref(), repeats, id, disk)
+                self.repeated(&topic, dedup.as_deref(), repeats, id)
             }
             200 => {
                 if let Some(earlier) = repeats.filter(|_| !self.topics[&topic].shaken) {
@@ -164,7 +164,6 @@ impl Ledger {
         key: Option<&str>,
         repeats: Option<usize>,
         id: Option<u64>,
-        disk: Option<&SimDisk>,
     ) -> Result<(), String> {
         let known = key.and_then(|key| self.topics[topic].dedup.get(key)).map(|known| known.batch);
         let Some(earlier) = repeats.or(known) else { return Ok(()) };
@@ -172,7 +171,8 @@ impl Ledger {
         if self.messages[first].status == Status::Refused {
             return Err(format!("a publish repeats publish {earlier}, which was refused"));
         }
-        self.acked(first, count, id, disk)
+        // It may have been delivered long ago, and be needed no more.
+        self.acked(first, count, id, None)
     }
 
     /// These messages are kept, from this id on.

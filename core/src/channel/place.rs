@@ -1,0 +1,132 @@
+//! Where one message is in a channel, and what keeps it there.
+
+use alloc::string::{String, ToString};
+
+use serde::Serialize;
+
+use super::{Channel, Spot};
+use crate::message::Receipt;
+use crate::time::Time;
+
+/// Where a message is in a channel. Ids are numbers, times nanoseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "place", rename_all = "snake_case")]
+pub enum Place {
+    /// The topic has not handed it over.
+    InTopic,
+    /// Waiting for a consumer, as it was published.
+    Backlog,
+    /// Waiting for a consumer, for another time.
+    Ready {
+        /// How often it was delivered.
+        attempts: u16,
+    },
+    /// A consumer has it.
+    InFlight {
+        /// How often it was delivered, this time included.
+        attempts: u16,
+        /// What settles it.
+        receipt: String,
+        /// Who has it: the name it gives itself, or its host.
+        client: String,
+        /// The address that it called from last.
+        address: String,
+        /// When the lease ends.
+        until: Time,
+    },
+    /// Waiting for its time.
+    Deferred {
+        /// How often it was delivered.
+        attempts: u16,
+        /// When that comes.
+        until: Time,
+    },
+    /// Behind another message of its key.
+    Held {
+        /// The first message of the key.
+        behind: u64,
+    },
+    /// A dead letter.
+    Dead {
+        /// How often it was delivered.
+        attempts: u16,
+    },
+    /// Finished, expired, dropped, or never for this channel.
+    Done,
+}
+
+/// A channel, as far as it matters to one message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Whereabouts {
+    /// The channel.
+    pub channel: String,
+    /// Where the message is.
+    #[serde(flatten)]
+    pub place: Place,
+    /// The next message that the channel reads of its backlog.
+    pub reads_next: u64,
+    /// It leases nothing.
+    pub paused: bool,
+    /// Messages leased, and how many may be at most; zero for no limit.
+    pub in_flight: u32,
+    /// See there.
+    pub max_in_flight: u32,
+    /// Polls and streams that wait.
+    pub waiting: u32,
+    /// Where its dead letters go.
+    pub dead_letter: Option<String>,
+}
+
+impl Channel {
+    /// Where this message is.
+    pub(crate) fn whereabouts(&self, id: u64, flow: u64) -> Whereabouts {
+        Whereabouts {
+            channel: self.name.as_str().into(),
+            place: self.place(id, flow),
+            reads_next: self.cursor.id(),
+            paused: self.paused,
+            in_flight: self.in_flight,
+            max_in_flight: self.options.max_in_flight,
+            waiting: self.pollers.len(),
+            dead_letter: self.options.dead_letter.as_ref().map(|topic| topic.as_str().into()),
+        }
+    }
+
+    fn place(&self, id: u64, flow: u64) -> Place {
+        if let Some(&slot) = self.by_id.get(&id) {
+            return self.place_of_entry(slot);
+        }
+        if let Some(dead) = self.dead.get(&id) {
+            return Place::Dead { attempts: dead.attempts };
+        }
+        if let Some(held) = self.held.get(&id) {
+            return self.behind(held.key);
+        }
+        match id {
+            id if id >= flow => Place::InTopic,
+            id if id < self.cursor.id() || self.gaps.end_of(id).is_some() => Place::Done,
+            _ => Place::Backlog,
+        }
+    }
+
+    fn place_of_entry(&self, slot: u32) -> Place {
+        let entry = &self.entries[slot as usize];
+        let attempts = entry.attempts;
+        match entry.spot {
+            Spot::InFlight(deadline) => {
+                let (client, address) = self.clients.names(entry.client);
+                let receipt = Receipt { id: entry.id, delivery: entry.delivery }.to_string();
+                let until = self.deadlines.deadline(deadline);
+                Place::InFlight { attempts, receipt, client: client.into(), address: address.into(), until }
+            }
+            Spot::Deferred(deadline) => Place::Deferred { attempts, until: self.deadlines.deadline(deadline) },
+            Spot::Ready => Place::Ready { attempts },
+            Spot::Held => self.behind(entry.key),
+        }
+    }
+
+    fn behind(&self, key: Option<super::Key>) -> Place {
+        let queue = key.and_then(|key| self.keys.get(&key));
+        Place::Held { behind: queue.and_then(|queue| queue.ids.front().copied()).unwrap_or_default() }
+    }
+}

@@ -1,0 +1,24 @@
+//! Recordings: all that comes to a broker's engines, written down, and run again elsewhere.
+//!
+//! An engine does the same whenever the same comes to it at the same times. So a recording is an engine as it was (a
+//! *checkpoint*) and what came to it from then on (*inputs*): replaying them gives every output again, byte for byte,
+//! and the state at any moment between.
+//!
+//! Read in this order: [`input`] (what can come), [`recorder`] (an engine that writes it down), [`file`] (the bytes),
+//! [`replay`] (running it again), [`told`] and [`story`] (what that shows). All of it is free of I/O: hosts have the files.
+//!
+//! A recording is trusted as far as its checksums reach: it holds an engine's insides, and is to be opened by those who
+//! may see all messages in it.
+
+pub mod file;
+pub mod input;
+pub mod recorder;
+pub mod replay;
+pub mod story;
+pub mod told;
+
+pub use file::{Head, Kind, Unreadable, write_frame};
+pub use input::Input;
+pub use recorder::{Recorder, Taken};
+pub use replay::{Broken, Replay, Step};
+pub use story::Story;
