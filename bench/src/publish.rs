@@ -29,17 +29,17 @@ pub(crate) fn measure(cores: &Cores) -> Result<(), Failure> {
 
 /// What it costs to record what comes in, in turns with the same server that does not.
 pub(crate) fn measure_recorded(cores: &Cores) -> Result<(), Failure> {
-    let mut plain = Contender::new(Server::shelfmq(cores)?)?;
-    let mut recorded = Contender::new(Server::shelfmq_recorded(cores)?)?;
+    let mut plain = contender(Server::shelfmq(cores)?)?;
+    let mut recorded = contender(Server::shelfmq_recorded(cores)?)?;
     for _ in 0..ROUNDS {
         for contender in [&mut plain, &mut recorded] {
             contender.round()?;
-            contender.ring.run_once(&request("POST", "/topic/delete?topic=bench", b""))?;
+            contender.delete_topic()?;
         }
     }
-    plain.print("shelfmq", "1 core, again");
-    recorded.print("shelfmq --record", "1 core");
-    row("/pub, 1 core, shelfmq --record : shelfmq", recorded.ratio(&plain), "x", Limit::AtMost(1.05));
+    print(&plain, "shelfmq", "1 core, again");
+    print(&recorded, "shelfmq --record", "1 core");
+    row("/pub, 1 core, shelfmq --record : shelfmq", recorded.cost_ratio(&plain), "x", Limit::AtMost(1.05));
     Ok(())
 }
 
