@@ -110,7 +110,8 @@ impl Topic {
         let end = self.messages.end();
         let Some(log) = &mut self.log else { return };
         work.extend(log.journal.take(&self.name, end).map(Work::Append));
-        if !log.journal.is_segment_full() && !(closing && log.journal.is_worth_a_snapshot()) {
+        let ends = log.journal.is_segment_full() || (closing && log.journal.is_worth_a_snapshot());
+        if !ends {
             return;
         }
         log.journal.next_segment(now, end.id);
