@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{Content, Messages};
+use super::{Content, Messages, NOWHERE};
 use crate::log::Loaded;
 
 /// A chunk to be read from the log.
@@ -60,6 +60,7 @@ impl Messages {
                 aside.record = Some(record.clone());
             }
         }
+        self.lose_kept(number);
         let to = loaded.from + loaded.offsets.len() as u64;
         let end = self.chunks.get((number + 1 - self.front) as usize).map_or(self.end.id, |next| next.first.id);
         let chunk = self.chunk_mut(number);
@@ -84,6 +85,18 @@ impl Messages {
         let after = chunk.memory();
         self.chunk_memory = self.chunk_memory + after - before;
         self.fresh.push(number);
+    }
+
+    /// Of what was written again in a chunk that was just read, what is not here cannot be read any more: nothing is
+    /// evicted before it is durable, nor while a read is under way.
+    fn lose_kept(&mut self, number: u64) {
+        let aside = &mut self.aside;
+        let chunk = &mut self.chunks[(number - self.front) as usize];
+        chunk.kept.retain(|id| {
+            let Some(aside) = aside.get_mut(id).filter(|aside| aside.record.is_none()) else { return true };
+            aside.chunk = NOWHERE;
+            false
+        });
     }
 
     /// It could not be read; it may be asked for again.
@@ -114,6 +127,11 @@ impl Messages {
         self.durable = self.durable.max(id);
     }
 
+    /// The log is durable up to there, in bytes ever written to it.
+    pub(crate) fn set_log_durable(&mut self, upto: u64) {
+        self.log_durable = self.log_durable.max(upto);
+    }
+
     /// From now on, messages go to this segment of the log.
     pub(crate) fn start_segment(&mut self, number: u32) {
         self.segment = Some(number);
@@ -135,7 +153,10 @@ impl Messages {
             return None;
         }
         let next = if number == tail { end } else { self.chunks[(number + 1 - self.front) as usize].first.id };
-        if chunk.holds > 0 || next > durable || chunk.used.replace(false) {
+        let is_durable = next <= durable && chunk.kept_until <= self.log_durable;
+        // A read that was begun before something was written again does not bring it.
+        let is_read = chunk.asked && !chunk.kept.is_empty();
+        if chunk.holds > 0 || is_read || !is_durable || chunk.used.replace(false) {
             return Some(false);
         }
         let chunk = self.chunk_mut(number);
