@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use shelfmq_core::api::{self, Request, Response, Scope};
 use shelfmq_core::config::{Config, LogOptions};
 use shelfmq_core::log::{Loaded, LogId, SegmentHeader, Work};
-use shelfmq_core::recording::{Broken, Head, Kind, Recorder, Replay, Step, write_frame};
+use shelfmq_core::recording::{Broken, Head, Kind, Recorder, Replay, Step, Unreadable, write_frame};
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output};
 use shelfmq_tests::workload::{Op, Random, Template, generate};
@@ -384,7 +384,9 @@ fn a_replay_stops_at_any_time_and_is_there_what_the_engine_was_then() {
 fn what_diverges_is_found_and_what_is_missing_is_not_taken_for_that() {
     let Recorded { parts, .. } = record(with_log, 5, 250);
     let mut other = Host::new(with_log(5), 5);
-    generate(6, 250).iter().for_each(|op| other.perform(op));
+    for op in &generate(6, 250) {
+        other.perform(op);
+    }
     other.flush();
     let wrong = [other.parts[0].clone(), parts[1].clone()];
     assert_eq!(replay(&wrong, Time::MAX).map(|(told, _)| told.len()), Err(Broken::Diverged(0)));
