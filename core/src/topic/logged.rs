@@ -110,7 +110,8 @@ impl Topic {
         let end = self.messages.end();
         let Some(log) = &mut self.log else { return };
         work.extend(log.journal.take(&self.name, end).map(Work::Append));
-        if !log.journal.is_segment_full() && !(closing && log.journal.is_worth_a_snapshot()) {
+        let ends = log.journal.is_segment_full() || (closing && log.journal.is_worth_a_snapshot());
+        if !ends {
             return;
         }
         log.journal.next_segment(now, end.id);
@@ -263,6 +264,8 @@ impl Topic {
         let flow = messages.cursor(image.flow.max(first));
         let mut channels: Vec<(usize, Channel)> = Vec::new();
         for (&number, channel) in &image.channels {
+            let cleared = channel.without_expired(now.as_nanos());
+            let channel = cleared.as_ref().unwrap_or(channel);
             let Some(name) = Name::parse(channel.name.clone()) else { continue };
             let start = messages.cursor(channel.cursor.max(first));
             channels.push((

@@ -123,6 +123,13 @@ pub struct DiskOptions {
     pub min_free_bytes: u64,
 }
 
+impl Default for DiskOptions {
+    /// Synced before it counts, on a disk that may be filled to the last byte.
+    fn default() -> Self {
+        DiskOptions { sync: Sync::Always, min_free_bytes: 0 }
+    }
+}
+
 /// The logs of a running server. Dropped, it is [shut down](Disk::shutdown).
 pub(crate) struct Disk {
     bell: Arc<Bell>,
