@@ -61,8 +61,6 @@ pub enum Lie {
     LosesAnswers,
     /// Gives some messages out twice.
     Repeats,
-    /// Loses some parcels.
-    LosesParcels,
 }
 
 /// What a run is like.
