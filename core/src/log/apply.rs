@@ -269,7 +269,9 @@ impl ChannelImage {
         }
         let mut channel = self.clone();
         channel.expired += over.len() as u64;
-        over.into_iter().for_each(|id| channel.remove(id));
+        for id in over {
+            channel.remove(id);
+        }
         Some(channel)
     }
 
