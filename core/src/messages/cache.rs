@@ -60,6 +60,12 @@ impl Messages {
                 aside.record = Some(record.clone());
             }
         }
+        for id in &self.chunks[(number - self.front) as usize].kept {
+            if let Some(aside) = self.aside.get_mut(id).filter(|aside| aside.record.is_none()) {
+                // It should have been there: it cannot be read any more.
+                aside.record = Some(Box::default());
+            }
+        }
         let to = loaded.from + loaded.offsets.len() as u64;
         let end = self.chunks.get((number + 1 - self.front) as usize).map_or(self.end.id, |next| next.first.id);
         let chunk = self.chunk_mut(number);
@@ -74,8 +80,9 @@ impl Messages {
         // The newest chunk may have gone on meanwhile.
         if let Some(newer) = &chunk.content {
             for id in to..newer.start.id + newer.len() as u64 {
-                if let Some(record) = newer.record(id) {
-                    content.push(&record);
+                match newer.record(id) {
+                    Some(record) => content.push(&record),
+                    None => content.push_missing(),
                 }
             }
         }

@@ -156,3 +156,22 @@ fn what_was_written_again_before_a_crash_is_looked_for_where_it_is_now() {
     }
     assert_eq!((messages.first_id(), gone(&messages, 5)), (30, true));
 }
+
+#[test]
+fn a_kept_message_that_is_not_there_any_more_is_gone() {
+    let mut messages = Messages::new(Some(1));
+    let mut cursor = messages.cursor(Mark { id: 1, bytes: 0 });
+    messages.append(&message(1, &[1; 10]));
+    messages.pin(1, 0);
+    messages.step(&mut cursor, 10);
+    messages.start_segment(2);
+    messages.append(&message(2, &[2; 10]));
+    messages.set_durable(3);
+    messages.catch_up(&mut cursor);
+    messages.moved(0, |_, _| {});
+    let tail = messages.chunk_of(2);
+    while messages.evict(tail) != Some(true) {}
+    assert!(matches!(messages.get(1), Found::Absent(chunk) if chunk == tail));
+    messages.load(tail, crate::log::Loaded::decode(0, 0, &[], 2, 3));
+    assert!(gone(&messages, 1));
+}

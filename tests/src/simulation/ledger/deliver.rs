@@ -159,7 +159,7 @@ impl Ledger {
         let Some(topic) = self.topics.get_mut(&place.topic) else { return Ok(()) };
         let message = &self.messages[number];
         let name = format!("message {number} (id {}) of {} in {}", delivery.id, place.topic, place.channel);
-        if !topic.shaken {
+        if !topic.shaken && !topic.failed {
             topic.judge(place, number, delivery, now, &self.messages).map_err(|what| format!("{name} {what}"))?;
         }
         let channel = topic.channels.get_mut(&place.channel).expect("it was just looked for");
@@ -201,7 +201,7 @@ impl Ledger {
             };
         };
         let Some(topic) = self.topics.get_mut(&place.topic) else { return Ok(()) };
-        let (shaken, limited) = (topic.shaken, topic.limited);
+        let (shaken, limited) = (topic.shaken || topic.failed, topic.limited);
         let Some(channel) = topic.channels.get_mut(&place.channel) else { return Ok(()) };
         let may_have_moved =
             channel.forwards && channel.fates.get(&number).is_some_and(|fate| channel.may_be_dead(fate));
@@ -274,7 +274,7 @@ impl Topic {
             return Err("was delivered before its time".into());
         }
         let kept_back = self.paused && self.backlog.contains(&number);
-        if (kept_back || channel.paused) && !self.failed {
+        if kept_back || channel.paused {
             return Err("was delivered in a pause".into());
         }
         let new = Fate::default();
