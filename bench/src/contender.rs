@@ -48,7 +48,7 @@ impl Contender {
     }
 
     /// Sends requests for this long. How many were answered.
-    pub(crate) fn load(&mut self, duration: Duration) -> Result<u64, Failure> {
+    fn load(&mut self, duration: Duration) -> Result<u64, Failure> {
         let deadline = Instant::now() + duration;
         let mut requests = self.requests.iter().cycle();
         // A look at the clock costs little beside a request.
@@ -57,10 +57,6 @@ impl Contender {
             Instant::now() < deadline
         })?;
         Ok(answered)
-    }
-
-    pub(crate) fn server(&self) -> &Server {
-        &self.server
     }
 
     /// Nanoseconds of CPU time a request, in the middle round.

@@ -2,10 +2,10 @@
 //! disk does by itself.
 
 use shelfmq_bench::table::{Limit, median, row};
-use shelfmq_bench::{BATCH, BODY, batch};
+use shelfmq_bench::{BATCH, BODY, FRAME, batch};
 
 use crate::Failure;
-use crate::baseline::{Appender, usage};
+use crate::baseline::Appender;
 use crate::client::request;
 use crate::contender::{Contender, ROUND, ratio};
 use crate::server::{Cores, Server};
@@ -14,9 +14,6 @@ const MANY: usize = 64;
 const FEW: usize = 4;
 const ROUNDS: usize = 7;
 const TOPICS: usize = 1_000;
-
-/// About the bytes that a message of 100 B takes in a log.
-const FRAME: usize = 140;
 
 /// `/pub` of 100 B: as many as without a disk where many wait for one sync, as many as there are syncs where one does.
 pub(crate) fn publish(cores: &Cores) -> Result<(), Failure> {
@@ -96,7 +93,7 @@ pub(crate) fn batches(cores: &Cores) -> Result<(), Failure> {
 fn batches_from(cores: &Cores, connections: usize) -> Result<(), Failure> {
     let publish = vec![request("POST", "/mpub?topic=bench", &batch())];
     let mut disk = Contender::new(Server::on_disk(cores, &["--sync", "always"])?, connections, publish)?;
-    let bytes = bytes_each(&mut disk)?;
+    let bytes = FRAME * BATCH;
     // Of what comes in while a sync is under way, all goes into the next: at best every connection's.
     let mut file = Appender::new(bytes, connections as u32)?;
     let mut rates = Vec::new();
@@ -116,13 +113,6 @@ fn batches_from(cores: &Cores, connections: usize) -> Result<(), Failure> {
     );
     row(format!("/mpub, fsynced, {from} : a plain file"), ratio, "x", Limit::AtLeast(0.6));
     Ok(())
-}
-
-/// How many bytes a batch takes in the log.
-fn bytes_each(disk: &mut Contender) -> Result<usize, Failure> {
-    let before = usage(disk.server().home())?.0;
-    let batches = disk.load(ROUND / 3)?;
-    Ok(((usage(disk.server().home())?.0 - before) / batches) as usize)
 }
 
 /// Each `/pub` to another topic, beside all of them to one.

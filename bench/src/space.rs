@@ -4,7 +4,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use shelfmq_bench::table::{Limit, row};
-use shelfmq_bench::{BATCH, BODY};
+use shelfmq_bench::{BATCH, BODY, FRAME};
 
 use crate::Failure;
 use crate::baseline::usage;
@@ -55,15 +55,10 @@ fn one(cores: &Cores, left: Left, name: &str) -> Result<(), Failure> {
     let mut publishers = Ring::open(server.address, 2)?;
     let mut consumer = Connection::open(server.address)?;
     begin(&mut publishers, left)?;
-    let (mut peak, mut frame) = (0, 0.0);
-    for turn in 0..FLOW / TURN {
-        let before = usage(server.home())?.0;
+    let mut peak = 0;
+    for _ in 0..FLOW / TURN {
         flow::publish(&mut publishers, "bench", TURN)?;
-        let (length, room) = usage(server.home())?;
-        if turn == 0 {
-            frame = (length - before) as f64 / TURN as f64;
-        }
-        peak = peak.max(room);
+        peak = peak.max(usage(server.home())?.1);
         consume(&mut consumer, left)?;
     }
     let kept = match left {
@@ -72,7 +67,7 @@ fn one(cores: &Cores, left: Left, name: &str) -> Result<(), Failure> {
         Left::Dead => FLOW / DEAD,
         Left::Deferred | Left::Leased => 1,
     };
-    let needed = kept as f64 * frame;
+    let needed = (kept * FRAME) as f64;
     let found = settled(&server)? as f64;
     row(format!("2 GB gone through, {name}: needed"), needed / MIB, "MiB", Limit::None);
     row(format!("2 GB gone through, {name}: the most meanwhile"), peak as f64 / MIB, "MiB", Limit::None);

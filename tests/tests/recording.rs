@@ -384,7 +384,9 @@ fn a_replay_stops_at_any_time_and_is_there_what_the_engine_was_then() {
 fn what_diverges_is_found_and_what_is_missing_is_not_taken_for_that() {
     let Recorded { parts, .. } = record(with_log, 5, 250);
     let mut other = Host::new(with_log(5), 5);
-    generate(6, 250).iter().for_each(|op| other.perform(op));
+    for op in &generate(6, 250) {
+        other.perform(op);
+    }
     other.flush();
     let wrong = [other.parts[0].clone(), parts[1].clone()];
     assert_eq!(replay(&wrong, Time::MAX).map(|(told, _)| told.len()), Err(Broken::Diverged(0)));

@@ -76,7 +76,6 @@ fn a_host_that_betrays_is_noticed() {
         Lie::ForgetsEntries,
         Lie::LosesAnswers,
         Lie::Repeats,
-        Lie::LosesParcels,
     ];
     for lie in lies {
         let noticed = (0..120).any(|seed| {

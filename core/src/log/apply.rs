@@ -4,6 +4,7 @@
 //! a channel read in the part that is missing is due again.
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use super::event::{Event, Facts, Ids, Mark};
 use super::frame::{FRAME_HEADER_BYTES, MESSAGE_HEADER_BYTES};
@@ -256,6 +257,24 @@ impl ChannelImage {
         }
     }
 
+    /// The channel without what came back after its time to live had run out: an engine lets go of it when that
+    /// happens, which is not written down. `None` where there is nothing of the kind.
+    pub(crate) fn without_expired(&self, now: u64) -> Option<Self> {
+        let is_over = |facts: &Facts| facts.expires.is_some_and(|expires| expires <= now);
+        let waiting = self.entries.values().filter(|entry| !matches!(entry.spot, SpotImage::InFlight { .. }));
+        let waiting = waiting.map(|entry| &entry.facts).chain(self.held.values());
+        let over: Vec<u64> = waiting.filter(|facts| is_over(facts)).map(|facts| facts.id).collect();
+        if over.is_empty() {
+            return None;
+        }
+        let mut channel = self.clone();
+        channel.expired += over.len() as u64;
+        for id in over {
+            channel.remove(id);
+        }
+        Some(channel)
+    }
+
     /// A message that must wait for its time, wherever the cursor is.
     fn defer(&mut self, facts: &Facts) {
         let until = facts.due.unwrap_or_default();
@@ -357,7 +376,7 @@ impl ChannelImage {
 }
 
 /// Adds ids to a list of gaps in order, of which none is in one already; neighbours are joined.
-pub(crate) fn add_gap(gaps: &mut alloc::vec::Vec<Gap>, gap: Gap) {
+pub(crate) fn add_gap(gaps: &mut Vec<Gap>, gap: Gap) {
     if gap.from >= gap.to {
         return;
     }
@@ -376,7 +395,7 @@ pub(crate) fn add_gap(gaps: &mut alloc::vec::Vec<Gap>, gap: Gap) {
 }
 
 /// Adds ids to a list of gaps in order, of which some may be in one.
-fn cover(gaps: &mut alloc::vec::Vec<Gap>, gap: Gap) {
+fn cover(gaps: &mut Vec<Gap>, gap: Gap) {
     let mut whole = gap;
     for other in gaps.extract_if(.., |other| other.from < gap.to && other.to > gap.from) {
         (whole.from, whole.to) = (whole.from.min(other.from), whole.to.max(other.to));

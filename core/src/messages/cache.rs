@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{Content, Messages, NOWHERE};
+use super::{Content, Messages};
 use crate::log::Loaded;
 
 /// A chunk to be read from the log.
@@ -60,7 +60,12 @@ impl Messages {
                 aside.record = Some(record.clone());
             }
         }
-        self.lose_kept(number);
+        for id in &self.chunks[(number - self.front) as usize].kept {
+            if let Some(aside) = self.aside.get_mut(id).filter(|aside| aside.record.is_none()) {
+                // It should have been there: it cannot be read any more.
+                aside.record = Some(Box::default());
+            }
+        }
         let to = loaded.from + loaded.offsets.len() as u64;
         let end = self.chunks.get((number + 1 - self.front) as usize).map_or(self.end.id, |next| next.first.id);
         let chunk = self.chunk_mut(number);
@@ -75,8 +80,9 @@ impl Messages {
         // The newest chunk may have gone on meanwhile.
         if let Some(newer) = &chunk.content {
             for id in to..newer.start.id + newer.len() as u64 {
-                if let Some(record) = newer.record(id) {
-                    content.push(&record);
+                match newer.record(id) {
+                    Some(record) => content.push(&record),
+                    None => content.push_missing(),
                 }
             }
         }
@@ -85,18 +91,6 @@ impl Messages {
         let after = chunk.memory();
         self.chunk_memory = self.chunk_memory + after - before;
         self.fresh.push(number);
-    }
-
-    /// Of what was written again in a chunk that was just read, what is not here cannot be read any more: nothing is
-    /// evicted before it is durable, nor while a read is under way.
-    fn lose_kept(&mut self, number: u64) {
-        let aside = &mut self.aside;
-        let chunk = &mut self.chunks[(number - self.front) as usize];
-        chunk.kept.retain(|id| {
-            let Some(aside) = aside.get_mut(id).filter(|aside| aside.record.is_none()) else { return true };
-            aside.chunk = NOWHERE;
-            false
-        });
     }
 
     /// It could not be read; it may be asked for again.

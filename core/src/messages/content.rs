@@ -59,6 +59,15 @@ impl Content {
         record.write(&mut self.records);
     }
 
+    /// Adds a message that cannot be read any more.
+    pub(super) fn push_missing(&mut self) {
+        if self.befores.is_empty() {
+            self.befores = (0..self.offsets.len()).map(|index| self.before(index) as u32).collect();
+        }
+        self.befores.push(self.body_bytes as u32);
+        self.offsets.push(self.records.len() as u32);
+    }
+
     /// Gives back the memory that is not used.
     pub(super) fn shrink(&mut self) {
         self.records.shrink_to_fit();

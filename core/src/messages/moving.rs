@@ -64,7 +64,9 @@ impl Messages {
         for (index, &pins) in pins.iter().enumerate().filter(|(_, pins)| **pins > 0) {
             let id = first + index as u64;
             let record = content.as_ref().and_then(|content| content.bytes(index)).filter(|record| !record.is_empty());
-            self.aside.insert(id, Aside { pins, record: record.map(Into::into), chunk: tail });
+            // Of what cannot be read any more, nothing is left to be read again.
+            let record = Some(record.map(Into::into).unwrap_or_default());
+            self.aside.insert(id, Aside { pins, record, chunk: tail });
             moved.push(id);
         }
         moved.extend(kept);

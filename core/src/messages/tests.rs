@@ -158,7 +158,7 @@ fn what_was_written_again_before_a_crash_is_looked_for_where_it_is_now() {
 }
 
 #[test]
-fn what_is_written_again_stays_in_memory_until_it_is_durable_and_is_lost_only_where_it_cannot_be_read() {
+fn what_is_written_again_stays_in_memory_until_it_is_durable() {
     use crate::log::Loaded;
     let mut messages = Messages::new(Some(1));
     let mut cursor = messages.cursor(Mark { id: 1, bytes: 0 });
@@ -188,9 +188,24 @@ fn what_is_written_again_stays_in_memory_until_it_is_durable_and_is_lost_only_wh
     messages.load_failed(1);
     messages.chunk(1).used.set(false);
     assert_eq!(messages.evict(1), Some(true));
-    // It is damaged on the disk: whoever waits for it has to learn that.
-    messages.want(1);
-    messages.load(1, read(Vec::new()));
-    assert!(gone(&messages, 1));
     messages.unpin(1, 0);
+}
+
+#[test]
+fn a_kept_message_that_is_not_there_any_more_is_gone() {
+    let mut messages = Messages::new(Some(1));
+    let mut cursor = messages.cursor(Mark { id: 1, bytes: 0 });
+    messages.append(&message(1, &[1; 10]));
+    messages.pin(1, 0);
+    messages.step(&mut cursor, 10);
+    messages.start_segment(2);
+    messages.append(&message(2, &[2; 10]));
+    messages.set_durable(3);
+    messages.catch_up(&mut cursor);
+    messages.moved(0, |_, _| 0);
+    let tail = messages.chunk_of(2);
+    while messages.evict(tail) != Some(true) {}
+    assert!(matches!(messages.get(1), Found::Absent(chunk) if chunk == tail));
+    messages.load(tail, crate::log::Loaded::decode(0, 0, &[], 2, 3));
+    assert!(gone(&messages, 1));
 }

@@ -268,6 +268,8 @@ impl Topic {
         let flow = messages.cursor(image.flow.max(first));
         let mut channels: Vec<(usize, Channel)> = Vec::new();
         for (&number, channel) in &image.channels {
+            let cleared = channel.without_expired(now.as_nanos());
+            let channel = cleared.as_ref().unwrap_or(channel);
             let Some(name) = Name::parse(channel.name.clone()) else { continue };
             let start = messages.cursor(channel.cursor.max(first));
             channels.push((

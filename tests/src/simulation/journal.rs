@@ -144,32 +144,6 @@ impl Runner {
 
     /// What replaying the log gives, from its last segment and from its first, against what the engine has.
     fn compare(&mut self) -> Result<(), String> {
-        let result = self.compare0();
-        if result.is_err() && std::env::var("DUMP").is_ok() {
-            for topic in self.node.disk.topics() {
-                let d = self.node.disk.directory(&topic).unwrap();
-                for s in self.node.disk.segments(d) {
-                    use shelfmq_core::log::frame::*;
-                    let bytes = self.node.disk.read(d, s).unwrap();
-                    let h = SegmentHeader::read(bytes).unwrap();
-                    for f in Frames::new(h.salt, 44, &bytes[44..]) {
-                        if let Found::Frame(f) = f {
-                            let text = match f.kind {
-                                Kind::Event => format!("{:?}", postcard_event(f.payload)),
-                                Kind::Snapshot => format!("{:?}", postcard_image(f.payload)),
-                                Kind::Message | Kind::Kept => format!("{:?}", split_message(f.payload).unwrap().0),
-                                _ => String::new(),
-                            };
-                            self.transcript.push(format!("DUMP {topic} {s} {:?} more {} {text}", f.kind, f.more));
-                        }
-                    }
-                }
-            }
-        }
-        result
-    }
-
-    fn compare0(&mut self) -> Result<(), String> {
         if let Some(wrong) = self.node.wrong.pop() {
             return Err(wrong);
         }
@@ -250,8 +224,8 @@ fn difference(topic: &str, expected: &[String], got: &[String]) -> Result<(), St
         return Ok(());
     }
     let only = |these: &[String], those: &[String]| {
-        let lines = these.iter().filter(|line| !those.contains(line));
-        lines.map(|line| format!("\n    {line}")).collect::<String>()
+        let lines: Vec<&str> = these.iter().filter(|line| !those.contains(line)).map(String::as_str).collect();
+        if lines.is_empty() { String::new() } else { format!("\n    {}", lines.join("\n    ")) }
     };
     Err(format!("{topic}: the engine has{}\n  and its log says{}", only(expected, got), only(got, expected)))
 }
@@ -266,11 +240,4 @@ fn receipts(text: &str) -> Vec<String> {
 fn asked_of(query: &str) -> String {
     let value = |name: &str| super::value(query, name).unwrap_or_default();
     format!("{} {}", value("topic"), value("channel"))
-}
-
-fn postcard_event(b: &[u8]) -> Option<shelfmq_core::log::event::Event> {
-    postcard::from_bytes(b).ok()
-}
-fn postcard_image(b: &[u8]) -> Option<TopicImage> {
-    postcard::from_bytes(b).ok()
 }

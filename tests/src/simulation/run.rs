@@ -272,11 +272,10 @@ impl Runner {
     fn doubt(&mut self, tickets: &[Ticket]) {
         for ticket in tickets {
             self.untaken.remove(ticket);
-            match self.asked.remove(ticket) {
-                Some(Asked::Settle { place, what }) => {
-                    what.iter().for_each(|(receipt, _)| self.ledger.doubted(&place, receipt));
+            if let Some(Asked::Settle { place, what }) = self.asked.remove(ticket) {
+                for (receipt, _) in &what {
+                    self.ledger.doubted(&place, receipt);
                 }
-                _ => {}
             }
         }
     }
@@ -314,8 +313,7 @@ impl Runner {
         self.node.calm();
         self.settle_down()?;
         self.forget_clients();
-        let failed = !self.node.sync_later();
-        if !failed {
+        if self.node.sync_later() {
             self.ledger.stopped();
         } else {
             self.ledger.crashed(Crash::Process);
@@ -491,7 +489,7 @@ impl Runner {
     pub fn end(&mut self) -> Result<(), String> {
         self.transcript.push("the end".into());
         self.node.calm();
-        self.crash(if self.settings.seed % 2 == 0 { Crash::Machine } else { Crash::Process })?;
+        self.crash(if self.settings.seed.is_multiple_of(2) { Crash::Machine } else { Crash::Process })?;
         self.look()?;
         self.drain()
     }

@@ -46,15 +46,17 @@ impl Ledger {
 
     /// Such a request is answered.
     pub fn administered(&mut self, seq: Seq, status: u16) {
+        let Some((_, wire, answered)) = self.admin.iter_mut().find(|(known, ..)| *known == seq) else { return };
+        *answered |= status == 200;
+        let topic = value(&wire.query, "topic").unwrap_or_default();
+        let Some(topic) = self.topics.get_mut(topic).filter(|topic| topic.life <= seq) else { return };
         if status != 200 {
+            // Where the log failed it was not done, and is asked again once the broker was started again.
+            topic.failed |= status == 503;
             return;
         }
-        let Some((_, wire, answered)) = self.admin.iter_mut().find(|(known, ..)| *known == seq) else { return };
-        *answered = true;
-        let topic = value(&wire.query, "topic").unwrap_or_default();
-        if let Some(topic) = self.topics.get_mut(topic).filter(|topic| topic.life <= seq) {
-            topic.durable = topic.durable.max(seq);
-        }
+        topic.durable = topic.durable.max(seq);
+        topic.administered(wire, seq, &self.messages);
         if self.sync == super::Sync::Always {
             self.admin.retain(|(.., answered)| !answered);
         }
@@ -115,6 +117,24 @@ impl Topic {
             "/channel/redrive" => channel.redrive(),
             "/dead/empty" => channel.empty_dead(),
             _ => {}
+        }
+    }
+}
+
+impl Topic {
+    /// What a request did that may have waited for the disk: it was done some time between its sending and its answer.
+    fn administered(&mut self, wire: &Wire, seq: Seq, messages: &[Message]) {
+        let to = value(&wire.query, "to").or_else(|| value(&wire.query, "start"));
+        let name = value(&wire.query, "channel").unwrap_or_default();
+        let Some(channel) = self.channels.get_mut(name) else { return };
+        let is_seek = match wire.path.as_str() {
+            "/channel/seek" => true,
+            "/channel/create" => to.is_some() && channel.made == seq,
+            _ => return,
+        };
+        for (number, fate) in channel.fates.iter_mut().filter(|_| is_seek) {
+            (fate.loose, fate.exact, fate.finished, fate.until) = (true, false, None, 0);
+            fate.owed &= to == Some("earliest") && (fate.delivered || messages[*number].seq < seq);
         }
     }
 }

@@ -145,6 +145,9 @@ impl Ledger {
     }
 
     /// A consumer is given a message, leased until then, or for good.
+    ///
+    /// # Panics
+    /// Where the ledger knows a channel without its topic.
     pub fn delivered(&mut self, place: &Place, delivery: &Delivery, until: Option<Nanos>) -> Result<(), String> {
         if self.channel(place).is_none() {
             return Ok(());
@@ -156,7 +159,7 @@ impl Ledger {
         let Some(topic) = self.topics.get_mut(&place.topic) else { return Ok(()) };
         let message = &self.messages[number];
         let name = format!("message {number} (id {}) of {} in {}", delivery.id, place.topic, place.channel);
-        if !topic.shaken {
+        if !topic.shaken && !topic.failed {
             topic.judge(place, number, delivery, now, &self.messages).map_err(|what| format!("{name} {what}"))?;
         }
         let channel = topic.channels.get_mut(&place.channel).expect("it was just looked for");
@@ -198,7 +201,7 @@ impl Ledger {
             };
         };
         let Some(topic) = self.topics.get_mut(&place.topic) else { return Ok(()) };
-        let (shaken, limited) = (topic.shaken, topic.limited);
+        let (shaken, limited) = (topic.shaken || topic.failed, topic.limited);
         let Some(channel) = topic.channels.get_mut(&place.channel) else { return Ok(()) };
         let may_have_moved =
             channel.forwards && channel.fates.get(&number).is_some_and(|fate| channel.may_be_dead(fate));
@@ -228,7 +231,8 @@ impl Ledger {
 
     /// A consumer finishes a message, and the answer comes later than what follows from it.
     pub fn finishing(&mut self, place: &Place, receipt: &str) {
-        let last = |fate: &Fate| fate.receipt.as_deref() == Some(receipt);
+        // Where the log knows nothing of the last lease, an earlier one counts as the last.
+        let last = |fate: &Fate| fate.receipt.as_deref() == Some(receipt) || !fate.exact;
         let number = self.given(place, receipt);
         let channel = self.channel(place);
         if channel.zip(number).and_then(|(channel, number)| channel.fates.get(&number)).is_some_and(last) {
@@ -294,18 +298,11 @@ impl Topic {
         if !fate.delivered && !loose && in_order && delivery.id < channel.highest {
             return Err(format!("was delivered for the first time after message {}", channel.highest));
         }
-        if channel.ordered { self.judge_order(channel, number, delivery.id, now, messages) } else { Ok(()) }
+        if channel.ordered { Self::judge_order(channel, number, delivery.id, now, messages) } else { Ok(()) }
     }
 
     /// Whether a message of an ordered channel may be delivered now.
-    fn judge_order(
-        &self,
-        channel: &Channel,
-        number: usize,
-        id: u64,
-        now: Nanos,
-        messages: &[Message],
-    ) -> Result<(), String> {
+    fn judge_order(channel: &Channel, number: usize, id: u64, now: Nanos, messages: &[Message]) -> Result<(), String> {
         let Some(key) = &messages[number].key else { return Ok(()) };
         for (other, fate) in channel.fates.iter().filter(|(other, _)| **other != number) {
             let message = &messages[*other];

@@ -69,6 +69,8 @@ struct Topic {
     synced: Seq,
     /// Frames of its log were damaged that were no messages.
     shaken: bool,
+    /// Its log failed, and changes of it are refused.
+    failed: bool,
 }
 
 /// What was answered to a publish with a dedup key.
@@ -298,6 +300,7 @@ impl Topic {
     }
 
     fn crashed(&mut self, solid: Seq, kept: bool, messages: &mut [Message]) {
+        self.failed = false;
         self.dedup.retain(|_, accepted| accepted.seq <= solid || accepted.sure && kept);
         if !kept {
             self.ids.retain(|_, number| messages[*number].seq <= solid);

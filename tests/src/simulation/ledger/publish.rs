@@ -137,6 +137,9 @@ impl Ledger {
             status => {
                 self.set_status(first, count, if status == 503 { Status::Unknown } else { Status::Refused });
                 self.count("publishes refused");
+                if let Some(topic) = self.topics.get_mut(&topic) {
+                    topic.failed |= status == 503;
+                }
                 self.forget_key(&topic, dedup.as_deref(), batch);
                 Ok(())
             }
