@@ -487,18 +487,6 @@ impl Messages {
         }
     }
 
-    fn forget_aside(&mut self, id: u64) {
-        let Some(Aside { chunk: number, .. }) = self.aside.remove(&id) else { return };
-        if self.segment.is_none() {
-            return;
-        }
-        if let Some(chunk) = number.checked_sub(self.front).and_then(|index| self.chunks.get_mut(index as usize)) {
-            chunk.kept.retain(|kept| *kept != id);
-            self.let_go(number);
-            self.pop_freed();
-        }
-    }
-
     /// Frees a chunk if nothing needs it any more; copies aside what little of an old one is needed.
     fn let_go(&mut self, number: u64) {
         let old = self.segment.is_none() && number + OLD_CHUNKS <= self.tail_number();

@@ -91,4 +91,17 @@ impl Messages {
         self.free(number);
         self.pop_freed();
     }
+
+    /// Nobody needs a message any more that was moved.
+    pub(super) fn forget_aside(&mut self, id: u64) {
+        let Some(Aside { chunk: number, .. }) = self.aside.remove(&id) else { return };
+        if self.segment.is_none() {
+            return;
+        }
+        if let Some(chunk) = number.checked_sub(self.front).and_then(|index| self.chunks.get_mut(index as usize)) {
+            chunk.kept.retain(|kept| *kept != id);
+            self.let_go(number);
+            self.pop_freed();
+        }
+    }
 }
