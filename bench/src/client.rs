@@ -89,6 +89,11 @@ impl Ring {
         (0..connections).map(|_| Connection::open(address)).collect::<io::Result<_>>().map(Ring)
     }
 
+    /// How many there are.
+    pub(crate) fn connections(&self) -> usize {
+        self.0.len()
+    }
+
     /// Makes one request.
     pub(crate) fn run_once(&mut self, request: &[u8]) -> io::Result<()> {
         self.0[0].ask(request).map(drop)

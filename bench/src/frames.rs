@@ -20,3 +20,17 @@ pub fn receipts(mut body: &[u8], receipts: &mut Vec<u8>) -> usize {
     }
     count
 }
+
+/// How many messages there are in `body`.
+///
+/// # Panics
+///
+/// If it is not a list of whole frames.
+pub fn count(mut body: &[u8]) -> usize {
+    let mut count = 0;
+    while !body.is_empty() {
+        body = frames::read(body).expect("whole frames").1;
+        count += 1;
+    }
+    count
+}

@@ -10,6 +10,9 @@ pub mod table;
 /// A body of 100 bytes, the message of every measurement.
 pub const BODY: &[u8; 100] = &[b'x'; 100];
 
+/// About the bytes that [`BODY`] takes in a log. Not told by the length of its files, which have room for more.
+pub const FRAME: usize = 140;
+
 /// How many messages a batch has.
 pub const BATCH: usize = 1000;
 

@@ -4,15 +4,25 @@
 //! limits are ratios between servers that took turns in one run, which do not depend on how fast the machine is.
 //! Where the machine has two cores, servers have one and the client has the other. Where it matters for what a server
 //! costs that it has several threads, it is measured on all cores as well.
+//!
+//! What a disk takes part in is measured in time that passes, beside what the same disk does by itself in the same run;
+//! server and client then share all cores. The data stands beside this program, and goes afterwards.
 #![expect(clippy::cast_precision_loss, reason = "counts and nanoseconds are far below 2^52")]
 
 mod bare;
+mod baseline;
 mod batches;
 mod client;
+mod cold;
+mod contender;
+mod disk;
+mod flow;
 mod idle;
 mod latency;
 mod publish;
 mod server;
+mod space;
+mod volume;
 
 use std::env;
 use std::error::Error;
@@ -30,13 +40,22 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// A measurement: prints its rows, or says why it cannot.
 type Measurement = fn(&Cores) -> Result<(), Failure>;
 
-const MEASUREMENTS: [(&str, Measurement); 5] = [
+const MEASUREMENTS: [(&str, Measurement); 11] = [
     ("publish", publish::measure),
+    ("record", publish::measure_recorded),
     ("batch", batches::publish),
     ("consume", batches::consume),
     ("latency", latency::measure),
     ("idle", idle::measure),
+    ("disk", disk::publish),
+    ("disk-batch", disk::batches),
+    ("disk-topics", disk::topics),
+    ("disk-cold", cold::measure),
+    ("disk-space", space::measure),
 ];
+
+/// Those that take minutes, and gigabytes: made only where they are named.
+const LONG: [(&str, Measurement); 1] = [("disk-memory", volume::measure)];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -54,16 +73,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// Makes the measurements of these names, or all.
+/// Makes the measurements of these names, or all but the long ones.
 fn measure(names: &[&str]) -> Result<(), Failure> {
-    if let Some(unknown) = names.iter().find(|name| MEASUREMENTS.iter().all(|(known, _)| known != *name)) {
-        let known = MEASUREMENTS.map(|(name, _)| name).join(", ");
+    let all = || MEASUREMENTS.into_iter().chain(LONG);
+    if let Some(unknown) = names.iter().find(|name| all().all(|(known, _)| known != **name)) {
+        let known = all().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
         return Err(format!("there is no measurement {unknown:?}, but {known}").into());
     }
     server::raise_file_limit();
     let cores = Cores::split()?;
-    for (name, measurement) in MEASUREMENTS {
-        if names.is_empty() || names.contains(&name) {
+    let usual = if names.is_empty() { MEASUREMENTS.len() } else { 0 };
+    for (index, (name, measurement)) in all().enumerate() {
+        if index < usual || names.contains(&name) {
             measurement(&cores)?;
         }
     }

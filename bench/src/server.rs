@@ -13,6 +13,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tempfile::TempDir;
 
 use crate::Failure;
+use crate::baseline::disk;
 
 /// Where Debian's libnginx-mod-nchan puts it.
 const NCHAN: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
@@ -69,19 +70,35 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
     /// Kept for as long as it runs.
-    _files: Option<TempDir>,
+    files: Option<TempDir>,
 }
 
 impl Server {
     /// The broker, all in memory.
     pub(crate) fn shelfmq(cores: &Cores) -> Result<Self, Failure> {
-        let program = std::env::current_exe()?.with_file_name("shelfmq");
-        if !program.exists() {
-            return Err("there is no shelfmq beside this program: cargo build --release --workspace --bins".into());
-        }
-        let mut command = Command::new(program);
-        command.args(["--store", "memory", "--log-level", "warn", "--http-address"]);
+        let mut command = broker()?;
+        command.args(["--store", "memory", "--http-address"]);
         Self::start(cores, command, None)
+    }
+
+    /// The same, recording what comes in.
+    pub(crate) fn shelfmq_recorded(cores: &Cores) -> Result<Self, Failure> {
+        let files = TempDir::new()?;
+        let mut command = broker()?;
+        command.arg("--record").arg(files.path().join("recording")).args(["--store", "memory", "--http-address"]);
+        Self::start(cores, command, Some(files))
+    }
+
+    /// The broker with its messages on the disk.
+    pub(crate) fn on_disk(cores: &Cores, options: &[&str]) -> Result<Self, Failure> {
+        Self::on_disk_in(cores, options, disk()?)
+    }
+
+    /// The broker with its messages in this directory.
+    pub(crate) fn on_disk_in(cores: &Cores, options: &[&str], home: TempDir) -> Result<Self, Failure> {
+        let mut command = broker()?;
+        command.args(["--store", "disk", "--data-path"]).arg(home.path()).args(options).arg("--http-address");
+        Self::start(cores, command, Some(home))
     }
 
     /// The bare handler.
@@ -102,14 +119,30 @@ impl Server {
         fs::write(home.join("nginx.conf"), nginx_config(home, address, cores.of_servers()))?;
         let mut command = Command::new("nginx");
         command.arg("-p").arg(home).arg("-e").arg(home.join("error.log")).arg("-c").arg(home.join("nginx.conf"));
-        Self { child: cores.spawn(&mut command)?, address, _files: Some(files) }.ready()
+        Self { child: cores.spawn(&mut command)?, address, files: Some(files) }.ready()
     }
 
     /// Starts a program whose last argument is the address it listens on.
     fn start(cores: &Cores, mut command: Command, files: Option<TempDir>) -> Result<Self, Failure> {
         let address = free_address()?;
         let child = cores.spawn(command.arg(address.to_string()))?;
-        Self { child, address, _files: files }.ready()
+        Self { child, address, files }.ready()
+    }
+
+    /// Ends it as a failure of power would, as far as a process can tell. What remains is its directory.
+    pub(crate) fn kill(mut self) -> Result<TempDir, Failure> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(self.files.take().ok_or("a server without a directory leaves nothing")?)
+    }
+
+    /// Where its files are.
+    ///
+    /// # Panics
+    ///
+    /// If it has none.
+    pub(crate) fn home(&self) -> &Path {
+        self.files.as_ref().expect("a server on disk has a directory").path()
     }
 
     fn ready(mut self) -> Result<Self, Failure> {
@@ -121,7 +154,7 @@ impl Server {
             if Instant::now() > deadline {
                 return Err("a server does not listen after 10 s".into());
             }
-            sleep(Duration::from_millis(10));
+            sleep(Duration::from_millis(1));
         }
         Ok(self)
     }
@@ -133,9 +166,18 @@ impl Server {
 
     /// The memory it has resident, in bytes.
     pub(crate) fn resident_bytes(&self) -> Result<u64, Failure> {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// The most memory it ever had resident, in bytes.
+    pub(crate) fn peak_bytes(&self) -> Result<u64, Failure> {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(&self, name: &str) -> Result<u64, Failure> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib: u64 = line.and_then(|l| l.trim().strip_suffix(" kB")).ok_or("no VmRSS")?.trim().parse()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib: u64 = line.and_then(|l| l.trim().strip_suffix(" kB")).ok_or("no such line")?.trim().parse()?;
         Ok(kib * 1024)
     }
 
@@ -149,6 +191,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // Once it has ended, its number may be another process's.
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
         // nginx's master ends its workers when it is asked to end, not when it is killed.
         let asked = Pid::from_raw(self.child.id().cast_signed()).map(|pid| kill_process(pid, Signal::TERM));
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -161,6 +207,17 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The broker that was built beside this program.
+fn broker() -> Result<Command, Failure> {
+    let program = std::env::current_exe()?.with_file_name("shelfmq");
+    if !program.exists() {
+        return Err("there is no shelfmq beside this program: cargo build --release --workspace --bins".into());
+    }
+    let mut command = Command::new(program);
+    command.args(["--log-level", "warn"]);
+    Ok(command)
 }
 
 /// The scheduler's own count, which is exact where `stat` counts ticks.

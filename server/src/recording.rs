@@ -19,7 +19,7 @@ use std::time::Duration;
 use shelfmq_core::recording::{Head, Kind, Recorder, Taken, write_frame};
 
 /// How often what was written down is taken from the shards.
-const TAKE_EVERY: Duration = Duration::from_millis(50);
+const TAKE_EVERY: Duration = Duration::from_millis(10);
 /// So much of all bytes may a checkpoint take, so that the larger part of a file is what came in.
 const CHECKPOINTS: u64 = 4;
 /// A shard writes down so much between two looks; what comes beyond is lost, up to a checkpoint made for that.
@@ -183,7 +183,7 @@ impl Writer {
             let (mut taken, mut checkpoint) = (Taken::default(), None);
             let is_there = (self.visit)(shard as usize, &mut |recorder| {
                 taken = recorder.take(Vec::new());
-                checkpoint = recorder.checkpoint(limit, room);
+                checkpoint = recorder.begin(limit, room);
             });
             if !is_there {
                 return Err(Failure::Gone);

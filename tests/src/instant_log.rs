@@ -21,6 +21,9 @@ impl InstantLog {
     }
 
     /// Writes all that waits to be written.
+    ///
+    /// # Panics
+    /// Where an append does not begin where the last one ended.
     pub fn write(&mut self, engine: &mut Engine, now: Time) {
         while let Some(work) = engine.poll_log() {
             match work {
@@ -42,6 +45,9 @@ impl InstantLog {
     }
 
     /// What an engine wants to read.
+    ///
+    /// # Panics
+    /// Where a segment has no header.
     pub fn read(&self, read: &Read) -> Option<Loaded> {
         let bytes = self.segments.get(&(read.log, read.segment))?;
         let header = SegmentHeader::read(bytes).expect("a segment begins with its header");

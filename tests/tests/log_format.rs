@@ -203,7 +203,7 @@ fn a_flipped_bit_in_any_of_two_segments_costs_the_frame_it_hits() {
 fn where_both_snapshots_are_hit_the_segment_before_tells() {
     let first = busy();
     let segments = [first.clone(), busy_next(&first)];
-    let heads = [&segments[1].pieces[0].place, &segments[1].pieces[1].place].map(|place| place.clone());
+    let heads = [&segments[1].pieces[0].place, &segments[1].pieces[1].place].map(Clone::clone);
     for (a, b) in heads[0].clone().zip(heads[1].clone()) {
         let mut files = segments.clone().map(|segment| segment.bytes);
         files[1][a as usize] ^= 4;

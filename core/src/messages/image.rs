@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use super::{Aside, Chunk, Messages};
+use super::{Aside, Chunk, Messages, NOWHERE};
 use crate::log::image::{ChunkImage, TopicImage};
 use crate::time::Time;
 
@@ -56,7 +56,8 @@ impl Messages {
             log_bytes: chunk.log_bytes,
             freed: chunk.freed,
         });
-        (chunks.collect(), self.aside.iter().map(|(&id, aside)| (id, aside.chunk)).collect())
+        let kept = self.aside.iter().filter(|(_, aside)| aside.chunk != NOWHERE);
+        (chunks.collect(), kept.map(|(&id, aside)| (id, aside.chunk)).collect())
     }
 
     /// Lets go of all that nobody needs: to be called once all cursors and pins of a recovered topic are there.

@@ -36,6 +36,9 @@ const SPARSE: usize = 16;
 /// A log of more bytes than so many chunks of the usual size has larger ones, so that their table stays small.
 const MANY_CHUNKS: u64 = 1 << 16;
 
+/// The number of no chunk: what stands there cannot be read any more.
+const NOWHERE: u64 = u64::MAX;
+
 /// A reader's place: the next message it reads. Made, moved and released by [`Messages`].
 #[derive(Debug, Serialize, Deserialize)]
 #[must_use = "a cursor holds what comes after it until it is released"]
@@ -99,6 +102,8 @@ pub(crate) struct Messages {
     segment: Option<u32>,
     /// Ids before this one can be read back from the log.
     durable: u64,
+    /// How far the log is durable, in bytes ever written to it.
+    log_durable: u64,
     /// Bytes of frames in the chunks.
     log_bytes: u64,
     /// Chunks that somebody waits for and nobody was asked for yet.
@@ -131,6 +136,8 @@ struct Chunk {
     pin_counts: Vec<u32>,
     /// Older messages that were written again among its frames.
     kept: Vec<u64>,
+    /// How far the log reaches with them, in bytes ever written to it.
+    kept_until: u64,
     /// Commands that need it to stay.
     holds: u32,
     freed: bool,
@@ -146,7 +153,7 @@ struct Aside {
     pins: u32,
     /// Its bytes, where they are in memory.
     record: Option<Box<[u8]>>,
-    /// The chunk among whose frames it was written again; of no meaning without a log.
+    /// The chunk among whose frames it was written again, or [`NOWHERE`]; of no meaning without a log.
     chunk: u64,
 }
 
@@ -171,6 +178,7 @@ impl Messages {
             aside: BTreeMap::new(),
             segment,
             durable: if segment.is_some() { end.id } else { u64::MAX },
+            log_durable: 0,
             log_bytes: 0,
             wanted: Vec::new(),
             fresh: Vec::new(),
@@ -441,7 +449,7 @@ impl Messages {
     pub(crate) fn pin(&mut self, id: u64, chunk: u64) {
         // In a log, a message may have been moved out of a chunk that is not known yet to be free of messages.
         if chunk < self.front || self.chunk(chunk).freed || self.aside.contains_key(&id) {
-            self.aside.entry(id).or_insert(Aside { pins: 0, record: None, chunk: 0 }).pins += 1;
+            self.aside.entry(id).or_insert(Aside { pins: 0, record: None, chunk: NOWHERE }).pins += 1;
             return;
         }
         let last = self.chunks.get((chunk + 1 - self.front) as usize).map_or(self.end.id, |next| next.first.id);
@@ -473,18 +481,6 @@ impl Messages {
                 self.let_go(chunk);
                 self.pop_freed();
             }
-        }
-    }
-
-    fn forget_aside(&mut self, id: u64) {
-        let Some(Aside { chunk: number, .. }) = self.aside.remove(&id) else { return };
-        if self.segment.is_none() {
-            return;
-        }
-        if let Some(chunk) = number.checked_sub(self.front).and_then(|index| self.chunks.get_mut(index as usize)) {
-            chunk.kept.retain(|kept| *kept != id);
-            self.let_go(number);
-            self.pop_freed();
         }
     }
 

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Aside, Messages};
+use super::{Aside, Messages, NOWHERE};
 use crate::message::Record;
 
 impl Messages {
@@ -44,8 +44,9 @@ impl Messages {
     }
 
     /// Makes the messages of a chunk that are needed stand at the end of the log, and frees the chunk. `write` is given
-    /// each with its id; what cannot be read any more is left behind.
-    pub(crate) fn moved(&mut self, number: u64, mut write: impl FnMut(u64, &[u8])) {
+    /// each with its id, and answers how far the log reaches then, in bytes ever written to it; what cannot be read any
+    /// more is left behind.
+    pub(crate) fn moved(&mut self, number: u64, mut write: impl FnMut(u64, &[u8]) -> u64) {
         if !self.is_live(number) || number >= self.low || number == self.tail_number() {
             return;
         }
@@ -72,13 +73,16 @@ impl Messages {
         let mut bytes = 0;
         for id in moved {
             let Some(aside) = self.aside.get_mut(&id) else { continue };
-            aside.chunk = tail;
             let Some(record) = aside.record.as_deref().filter(|record| Record::read(record).is_some()) else {
+                aside.chunk = NOWHERE;
                 continue;
             };
-            write(id, record);
+            aside.chunk = tail;
+            let until = write(id, record);
             bytes += crate::log::frame::frame_bytes(crate::log::frame::MESSAGE_HEADER_BYTES + record.len()) as u64;
-            self.chunk_mut(tail).kept.push(id);
+            let tail = self.chunk_mut(tail);
+            tail.kept.push(id);
+            tail.kept_until = until;
         }
         self.chunk_mut(tail).log_bytes += bytes;
         self.log_bytes += bytes;
@@ -86,5 +90,18 @@ impl Messages {
         self.chunk_mut(number).pins = 0;
         self.free(number);
         self.pop_freed();
+    }
+
+    /// Nobody needs a message any more that was moved.
+    pub(super) fn forget_aside(&mut self, id: u64) {
+        let Some(Aside { chunk: number, .. }) = self.aside.remove(&id) else { return };
+        if self.segment.is_none() {
+            return;
+        }
+        if let Some(chunk) = number.checked_sub(self.front).and_then(|index| self.chunks.get_mut(index as usize)) {
+            chunk.kept.retain(|kept| *kept != id);
+            self.let_go(number);
+            self.pop_freed();
+        }
     }
 }

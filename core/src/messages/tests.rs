@@ -158,6 +158,40 @@ fn what_was_written_again_before_a_crash_is_looked_for_where_it_is_now() {
 }
 
 #[test]
+fn what_is_written_again_stays_in_memory_until_it_is_durable() {
+    use crate::log::Loaded;
+    let mut messages = Messages::new(Some(1));
+    let mut cursor = messages.cursor(Mark { id: 1, bytes: 0 });
+    messages.append(&message(1, b"slow"));
+    messages.append(&message(2, b"quick"));
+    messages.pin(1, 0);
+    messages.start_segment(2);
+    messages.append(&message(3, b"next"));
+    messages.advance(&mut cursor, Mark { id: 4, bytes: 13 });
+    messages.set_durable(4);
+    messages.moved(0, |_, _| 500);
+    assert_eq!(messages.first_segment(), 2);
+    // The messages of this chunk are durable, and what was written again is not.
+    assert_eq!(messages.evict(1), Some(false));
+    assert!(matches!(messages.get(1), Found::Record(record) if record.body == b"slow"));
+    messages.set_log_durable(500);
+    assert_eq!(messages.evict(1), Some(true));
+    assert!(matches!(messages.get(1), Found::Absent(1)));
+    let mut record = Vec::new();
+    message(1, b"slow").write(&mut record);
+    let read = |kept| Loaded { from: 3, kept, ..Loaded::default() };
+    messages.want(1);
+    messages.load(1, read([(1, record.into())].into()));
+    assert!(matches!(messages.get(1), Found::Record(record) if record.body == b"slow"));
+    messages.want(1);
+    assert_eq!(messages.evict(1), Some(false), "what a read brings has to fit to what is here");
+    messages.load_failed(1);
+    messages.chunk(1).used.set(false);
+    assert_eq!(messages.evict(1), Some(true));
+    messages.unpin(1, 0);
+}
+
+#[test]
 fn a_kept_message_that_is_not_there_any_more_is_gone() {
     let mut messages = Messages::new(Some(1));
     let mut cursor = messages.cursor(Mark { id: 1, bytes: 0 });
@@ -168,7 +202,7 @@ fn a_kept_message_that_is_not_there_any_more_is_gone() {
     messages.append(&message(2, &[2; 10]));
     messages.set_durable(3);
     messages.catch_up(&mut cursor);
-    messages.moved(0, |_, _| {});
+    messages.moved(0, |_, _| 0);
     let tail = messages.chunk_of(2);
     while messages.evict(tail) != Some(true) {}
     assert!(matches!(messages.get(1), Found::Absent(chunk) if chunk == tail));

@@ -17,6 +17,7 @@ use crate::time::Time;
 
 /// One call of an engine's method of that name, but for the time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and the large one is the one that is frequent")]
 pub enum Input<'a> {
     /// [`Engine::handle`], or [`Engine::handle_decoded`] of the same request: with what survey, then.
     Request(Ticket, #[serde(borrow)] Asked<'a>, Surveyed<'a>),

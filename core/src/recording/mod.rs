@@ -4,7 +4,7 @@
 //! *checkpoint*) and what came to it from then on (*inputs*): replaying them gives every output again, byte for byte,
 //! and the state at any moment between.
 //!
-//! Read in this order: [`input`] (what can come), [`recorder`] (an engine that writes it down), [`file`] (the bytes),
+//! Read in this order: [`input`] (what can come), [`recorder`] (an engine that writes it down), [`mod@file`] (the bytes),
 //! [`replay`] (running it again), [`told`] and [`story`] (what that shows). All of it is free of I/O: hosts have the files.
 //!
 //! A recording is trusted as far as its checksums reach: it holds an engine's insides, and is to be opened by those who

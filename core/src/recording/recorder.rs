@@ -53,7 +53,7 @@ impl Deref for Recorder {
 }
 
 impl Recorder {
-    /// Just the engine, until it is told to [begin](Recorder::checkpoint).
+    /// Just the engine, until it is told to [begin](Recorder::begin).
     pub fn new(engine: Engine) -> Self {
         Recorder { engine, tape: None }
     }
@@ -64,7 +64,7 @@ impl Recorder {
     /// The engine goes on as one that was read from these bytes, so that replaying begins with the very same: the
     /// room in its tables and the order of its free places are part of what it does. `None`, and the end of the
     /// recording, where the bytes would be more than `limit`. To be called when all outputs are taken.
-    pub fn checkpoint(&mut self, limit: usize, room: usize) -> Option<Vec<u8>> {
+    pub fn begin(&mut self, limit: usize, room: usize) -> Option<Vec<u8>> {
         self.tape = None;
         let bytes = self.engine.checkpoint(limit)?;
         self.engine = Engine::from_checkpoint(&bytes)?;

@@ -141,7 +141,7 @@ impl<'a> Replay<'a> {
     }
 }
 
-impl<'a> Shard<'a> {
+impl Shard<'_> {
     /// Finds the next input, by way of whatever stands before it.
     fn advance(&mut self, index: usize) -> Result<(), Broken> {
         while self.next.is_none() {

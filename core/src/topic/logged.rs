@@ -110,7 +110,8 @@ impl Topic {
         let end = self.messages.end();
         let Some(log) = &mut self.log else { return };
         work.extend(log.journal.take(&self.name, end).map(Work::Append));
-        if !log.journal.is_segment_full() && !(closing && log.journal.is_worth_a_snapshot()) {
+        let ends = log.journal.is_segment_full() || (closing && log.journal.is_worth_a_snapshot());
+        if !ends {
             return;
         }
         log.journal.next_segment(now, end.id);
@@ -141,19 +142,23 @@ impl Topic {
 
     /// Writes old messages again, as far as they are in memory.
     pub(crate) fn move_on(&mut self) {
-        let Some(log) = &mut self.log else { return };
+        let Some(log) = self.log.as_mut().filter(|log| !log.journal.has_failed()) else { return };
         while let Some(&chunk) = log.moving.front() {
             if !self.messages.is_here(chunk) {
                 return self.messages.want(chunk);
             }
             log.moving.pop_front();
-            self.messages.moved(chunk, |id, record| log.journal.keep(id, record));
+            self.messages.moved(chunk, |id, record| {
+                log.journal.keep(id, record);
+                log.journal.written()
+            });
         }
     }
 
     /// The log is durable up to there. To be followed by [`Topic::hand_over`].
     pub(crate) fn appended(&mut self, upto: u64, now: Time, limits: &Limits) -> Option<Work> {
         let log = self.log.as_mut()?;
+        self.messages.set_log_durable(upto);
         if let Some(durable) = log.journal.appended(upto) {
             log.durable = durable;
             self.messages.set_durable(durable.id);

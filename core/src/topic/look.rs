@@ -13,6 +13,7 @@ use crate::time::Time;
 
 /// Where one message of a topic is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 pub struct Sighting {
     /// It was published.
     pub published: bool,

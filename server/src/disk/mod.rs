@@ -7,8 +7,8 @@
 //!  request threads ── read ──> readers ────────────────────────────> read_done
 //! ```
 //!
-//! Read in this order: [`dir`] (the directory and its lock), [`open`] (from its files to the topics), [`writer`] and
-//! what it uses ([`files`], [`syncing`], [`space`], [`janitor`]), [`reader`] and [`index`].
+//! Read in this order: `dir` (the directory and its lock), `open` (from its files to the topics), `writer` and
+//! what it uses (`files`, `syncing`, `space`, `janitor`), `reader` and `index`.
 //!
 //! One thread writes for all topics. What comes while it writes and syncs waits in the engines, and is the next group:
 //! the more there is to do, the larger the groups. A log that could not be written or synced is failed for good, and
@@ -121,6 +121,13 @@ pub struct DiskOptions {
     pub sync: Sync,
     /// The disk counts as full while less than this is free, in bytes.
     pub min_free_bytes: u64,
+}
+
+impl Default for DiskOptions {
+    /// Synced before it counts, on a disk that may be filled to the last byte.
+    fn default() -> Self {
+        DiskOptions { sync: Sync::Always, min_free_bytes: 0 }
+    }
 }
 
 /// The logs of a running server. Dropped, it is [shut down](Disk::shutdown).

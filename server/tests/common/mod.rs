@@ -26,7 +26,12 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Self {
-        Self::start_with(Shelf::new(Options::default()), shelfmq::serve)
+        Self::start_shelf(Shelf::new(Options::default()))
+    }
+
+    /// Serves this broker.
+    pub fn start_shelf(shelf: Shelf) -> Self {
+        Self::start_with(shelf, shelfmq::serve)
     }
 
     /// The same, served by an axum application around the broker.

@@ -224,8 +224,8 @@ fn difference(topic: &str, expected: &[String], got: &[String]) -> Result<(), St
         return Ok(());
     }
     let only = |these: &[String], those: &[String]| {
-        let lines = these.iter().filter(|line| !those.contains(line));
-        lines.map(|line| format!("\n    {line}")).collect::<String>()
+        let lines: Vec<&str> = these.iter().filter(|line| !those.contains(line)).map(String::as_str).collect();
+        if lines.is_empty() { String::new() } else { format!("\n    {}", lines.join("\n    ")) }
     };
     Err(format!("{topic}: the engine has{}\n  and its log says{}", only(expected, got), only(got, expected)))
 }

@@ -298,9 +298,6 @@ impl Node {
 
     fn parcel(&mut self) -> bool {
         let Some(parcel) = self.parcels.pop_front() else { return false };
-        if self.settings.lie == Some(Lie::LosesParcels) && self.random.percent(50) {
-            return true;
-        }
         let shard = shard_of(parcel.to.as_str(), self.engines.len());
         let now = self.time();
         self.count("parcels", 1);

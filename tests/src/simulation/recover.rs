@@ -29,15 +29,12 @@ pub fn open(disk: &mut SimDisk, topic: &str, directory: Directory, random: &mut 
     let mut fed = feed(&mut recovery, disk.read(directory, segments[last])?, random);
     while recovery.is_headless() {
         let before = first.checked_sub(1).and_then(|before| Some((before, readable(segments[before])?)));
-        match before {
-            Some((before, header)) => {
-                first = before;
-                recovery = Recovery::begin(header);
-            }
-            None => {
-                recovery = Recovery::begin(readable(segments[first])?);
-                recovery.without_snapshot(topic);
-            }
+        if let Some((before, header)) = before {
+            first = before;
+            recovery = Recovery::begin(header);
+        } else {
+            recovery = Recovery::begin(readable(segments[first])?);
+            recovery.without_snapshot(topic);
         }
         fed = feed(&mut recovery, disk.read(directory, segments[first])?, random);
     }

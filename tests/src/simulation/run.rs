@@ -71,6 +71,7 @@ pub struct Runner {
     untaken: BTreeSet<Ticket>,
     answers: BTreeMap<Ticket, Answer>,
     lies: Random,
+    /// All that was done and answered up to there.
     pub transcript: Vec<String>,
 }
 
@@ -281,11 +282,10 @@ impl Runner {
     fn doubt(&mut self, tickets: &[Ticket]) {
         for ticket in tickets {
             self.untaken.remove(ticket);
-            match self.asked.remove(ticket) {
-                Some(Asked::Settle { place, what }) => {
-                    what.iter().for_each(|(receipt, _)| self.ledger.doubted(&place, receipt));
+            if let Some(Asked::Settle { place, what }) = self.asked.remove(ticket) {
+                for (receipt, _) in &what {
+                    self.ledger.doubted(&place, receipt);
                 }
-                _ => {}
             }
         }
     }
@@ -323,8 +323,7 @@ impl Runner {
         self.node.calm();
         self.settle_down()?;
         self.forget_clients();
-        let failed = !self.node.sync_later();
-        if !failed {
+        if self.node.sync_later() {
             self.ledger.stopped();
         } else {
             self.ledger.crashed(Crash::Process);
@@ -496,7 +495,7 @@ impl Runner {
     pub fn end(&mut self) -> Result<(), String> {
         self.transcript.push("the end".into());
         self.node.calm();
-        self.crash(if self.settings.seed % 2 == 0 { Crash::Machine } else { Crash::Process })?;
+        self.crash(if self.settings.seed.is_multiple_of(2) { Crash::Machine } else { Crash::Process })?;
         self.look()?;
         self.drain()
     }

@@ -25,6 +25,9 @@ pub type Tamper<'a> = &'a dyn Fn(&Wire, &mut Real);
 pub fn run(seed: u64, ops: &[Op], coverage: &mut Coverage, tamper: Option<Tamper<'_>>) -> Result<(), Mismatch> {
     let mut runner = Runner::new(seed, coverage, tamper);
     for (step, op) in ops.iter().chain([&Op::Look]).enumerate() {
+        if step % 32 == 31 {
+            runner.copy();
+        }
         let outcome = runner.perform(op);
         let looked = outcome.and_then(|()| if step % 16 == 0 { runner.look(false) } else { Ok(()) });
         if let Err(what) = looked {
@@ -98,6 +101,16 @@ impl<'a> Runner<'a> {
             coverage,
             tamper,
         }
+    }
+
+    /// The core goes on as what its checkpoint tells of: nobody is to notice.
+    fn copy(&mut self) {
+        let checkpoint = self.engine.checkpoint(usize::MAX).expect("there is room");
+        self.engine = Engine::from_checkpoint(&checkpoint).expect("what was written reads back");
+        // What memory there is differs from the original's, but not from another copy's.
+        let copy = self.engine.checkpoint(usize::MAX).expect("there is room");
+        let again = Engine::from_checkpoint(&copy).and_then(|engine| engine.checkpoint(usize::MAX));
+        assert!(again == Some(copy), "a copy of a copy is the same");
     }
 
     fn perform(&mut self, op: &Op) -> Result<(), String> {

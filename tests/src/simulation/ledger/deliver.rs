@@ -145,6 +145,9 @@ impl Ledger {
     }
 
     /// A consumer is given a message, leased until then, or for good.
+    ///
+    /// # Panics
+    /// Where the ledger knows a channel without its topic.
     pub fn delivered(&mut self, place: &Place, delivery: &Delivery, until: Option<Nanos>) -> Result<(), String> {
         if self.channel(place).is_none() {
             return Ok(());
@@ -296,18 +299,11 @@ impl Topic {
         if !fate.delivered && !loose && in_order && delivery.id < channel.highest {
             return Err(format!("was delivered for the first time after message {}", channel.highest));
         }
-        if channel.ordered { self.judge_order(channel, number, delivery.id, now, messages) } else { Ok(()) }
+        if channel.ordered { Self::judge_order(channel, number, delivery.id, now, messages) } else { Ok(()) }
     }
 
     /// Whether a message of an ordered channel may be delivered now.
-    fn judge_order(
-        &self,
-        channel: &Channel,
-        number: usize,
-        id: u64,
-        now: Nanos,
-        messages: &[Message],
-    ) -> Result<(), String> {
+    fn judge_order(channel: &Channel, number: usize, id: u64, now: Nanos, messages: &[Message]) -> Result<(), String> {
         let Some(key) = &messages[number].key else { return Ok(()) };
         for (other, fate) in channel.fates.iter().filter(|(other, _)| **other != number) {
             let message = &messages[*other];

@@ -332,6 +332,7 @@ impl Topic {
             if !kept {
                 (channel.goes_back, channel.highest) = (true, 0);
                 channel.receipts.clear();
+                // Ids that were lost are given again: an old receipt may name another message than it was given for.
                 channel.given.clear();
             }
             for fate in channel.fates.values_mut() {

@@ -1,0 +1,109 @@
+//! What the targets share: bytes as the making of a segment.
+
+use shelfmq_core::log::event::Event;
+use shelfmq_core::log::frame::{Kind, write_frame};
+
+/// The salt of the segments.
+pub const SALT: u64 = 0x5eed;
+
+/// Takes bytes from the front.
+pub struct Input<'a>(pub &'a [u8]);
+
+impl<'a> Input<'a> {
+    /// The next byte, or zero.
+    pub fn byte(&mut self) -> u8 {
+        let Some((first, rest)) = self.0.split_first() else { return 0 };
+        self.0 = rest;
+        *first
+    }
+
+    /// So many bytes, or as many as there are.
+    pub fn take(&mut self, count: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(count.min(self.0.len()));
+        self.0 = rest;
+        taken
+    }
+
+    /// A number of one byte, or of eight.
+    pub fn number(&mut self) -> u64 {
+        match self.byte() {
+            255 => self.take(8).iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
+            small => u64::from(small),
+        }
+    }
+}
+
+/// The bytes of a segment from this offset on, frames and what is none, as the input says; and how many frames
+/// were written.
+pub fn segment(input: &mut Input<'_>, offset: u64) -> (Vec<u8>, u64) {
+    let (mut out, mut frames) = (Vec::new(), 0);
+    while !input.0.is_empty() && out.len() < 1 << 16 {
+        let what = input.byte();
+        let kind = match what & 15 {
+            0..=3 => Kind::Message,
+            4 => Kind::Kept,
+            5 => Kind::Snapshot,
+            6 => Kind::SnapshotCopy,
+            7..=10 => Kind::Event,
+            11 => Kind::EventCopy,
+            12 => {
+                let length = input.byte();
+                out.extend_from_slice(input.take(usize::from(length)));
+                continue;
+            }
+            13 => {
+                out.resize(out.len() + 8 * usize::from(input.byte()), 0);
+                continue;
+            }
+            14 => {
+                let (back, bit) = (input.number() as usize, input.byte() % 8);
+                if let Some(at) = out.len().checked_sub(back).and_then(|end| end.checked_sub(1)) {
+                    out[at] ^= 1 << bit;
+                }
+                continue;
+            }
+            _ => {
+                out.truncate(out.len().saturating_sub(input.number() as usize));
+                continue;
+            }
+        };
+        let payload = payload(input, kind, what & 64 != 0);
+        if matches!(kind, Kind::Event | Kind::EventCopy) && !is_short(&payload) {
+            continue;
+        }
+        let at = offset + out.len() as u64;
+        write_frame(&mut out, SALT, at, kind, what & 128 != 0, |out| out.extend_from_slice(&payload));
+        frames += 1;
+    }
+    (out, frames)
+}
+
+fn payload(input: &mut Input<'_>, kind: Kind, any: bool) -> Vec<u8> {
+    let mut payload = Vec::new();
+    if matches!(kind, Kind::Message | Kind::Kept) && !any {
+        payload.extend_from_slice(&input.number().to_le_bytes());
+        payload.extend_from_slice(&input.number().to_le_bytes());
+    }
+    let length = input.byte();
+    payload.extend_from_slice(input.take(usize::from(length)));
+    payload
+}
+
+/// Whether an event can be applied in a short time: what names very many messages takes as long as there are such.
+fn is_short(payload: &[u8]) -> bool {
+    let Some(event) = Event::read(payload) else { return true };
+    const MANY: u64 = 10_000;
+    let is_few = |ids: &[(u64, u64)]| ids.iter().all(|(_, count)| *count < MANY);
+    match &event {
+        Event::Leased { from, leased, .. } => *from < MANY && is_few(&leased.0),
+        Event::Passed { from, .. } => *from < MANY,
+        Event::Dropped { from, ids, .. } => *from < MANY && is_few(&ids.0),
+        Event::Touched { ids, .. }
+        | Event::Finished { ids, .. }
+        | Event::TimedOut { ids, .. }
+        | Event::Died { ids, .. }
+        | Event::DeadGone { ids, .. }
+        | Event::Redriven { ids, .. } => is_few(&ids.0),
+        _ => true,
+    }
+}
