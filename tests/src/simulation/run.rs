@@ -107,7 +107,7 @@ impl Runner {
             Op::Subscribe { topic, channel, max, wait, timeout, auto, stream, fin } => {
                 let Some(place) = self.ledger.sure_place(topic, channel) else { return Ok(()) };
                 let fin = fin.and_then(|back| self.ledger.receipt(&place, back));
-                self.subscribe(&place, [*max, *wait, *timeout], *auto, *stream, fin).map(drop)
+                self.subscribe(&place, [*max, *wait, *timeout], *auto, *stream, fin.as_deref()).map(drop)
             }
             Op::Settle { topic, channel, verb, which, time } => self.settle(topic, channel, *verb, which, *time),
             Op::Administer(path, query) => {
@@ -202,7 +202,7 @@ impl Runner {
         [max, wait, timeout]: [u64; 3],
         auto: bool,
         stream: bool,
-        fin: Option<String>,
+        fin: Option<&str>,
     ) -> Result<Ticket, String> {
         let mut query = format!("topic={}&channel={}&max={max}", place.topic, place.channel);
         query += if stream { "&format=ndjson&stream=true" } else { "&format=json" };

@@ -132,7 +132,7 @@ impl Topic {
             "/channel/pause" => channel.paused = true,
             "/channel/unpause" => channel.paused = false,
             "/channel/empty" => {
-                channel.empty(seq, |number| messages[number].status == Status::Acked && !kept_back.contains(&number))
+                channel.empty(seq, |number| messages[number].status == Status::Acked && !kept_back.contains(&number));
             }
             "/channel/seek" => channel.seek(value(&wire.query, "to") == Some("earliest"), kept_since, messages),
             "/channel/redrive" => channel.redrive(),
