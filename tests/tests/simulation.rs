@@ -9,7 +9,7 @@ use shelfmq_tests::simulation::{Counts, Lie, Settings, Sync, check, generate, jo
 use shelfmq_tests::workload;
 
 /// How many seeds run without further ado, and how many operations each has.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 150;
 const OPERATIONS: usize = 400;
 
 /// What runs must have come to, or they prove less than they should.
@@ -54,7 +54,7 @@ fn whatever_crashes_what_was_acknowledged_is_there() {
 #[test]
 fn a_log_tells_all_that_its_topic_is() {
     let length = number("SHELFMQ_OPS").map_or(200, |n| n as usize);
-    for seed in seeds(20) {
+    for seed in seeds(60) {
         let settings = Settings { sync: Sync::Always, rots: false, fails: false, ..Settings::of(seed) };
         let ops = workload::generate(seed, length);
         let Err(mismatch) = journal::run(settings, &ops) else { continue };

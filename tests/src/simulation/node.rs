@@ -67,18 +67,18 @@ pub struct Node {
 impl Node {
     /// A host with nothing on its disk.
     pub fn new(settings: Settings) -> Self {
-        Node::on(settings, SimDisk::default())
+        Node::at(settings, SimDisk::default(), START)
     }
 
-    /// A host on a disk that is there.
-    pub fn on(settings: Settings, disk: SimDisk) -> Self {
+    /// A host that starts on a disk at this time.
+    pub fn at(settings: Settings, disk: SimDisk, now: Nanos) -> Self {
         let mut node = Node {
             random: Random::new(settings.seed ^ 0xd15c),
             writer: Writer::new(settings.sync, settings.lie),
             settings,
             engines: Vec::new(),
             disk,
-            now: START,
+            now,
             reads: Vec::new(),
             parcels: VecDeque::new(),
             seen: VecDeque::new(),
@@ -92,7 +92,7 @@ impl Node {
             damaged: BTreeSet::new(),
             solid: BTreeMap::new(),
         };
-        node.boot(true);
+        node.boot(false);
         node
     }
 

@@ -72,6 +72,7 @@ pub struct Runner {
     answers: BTreeMap<Ticket, Answer>,
     lies: Random,
     /// All that was done and answered up to there.
+    /// What was asked and answered, in lines.
     pub transcript: Vec<String>,
 }
 
@@ -419,7 +420,7 @@ impl Runner {
     }
 
     fn answered(&mut self, ticket: Ticket, answer: Answer) -> Result<(), String> {
-        let shown: String = crate::workload::compare::show(&answer).chars().take(900).collect();
+        let shown: String = crate::workload::compare::show(&answer).chars().take(300).collect();
         self.transcript.push(format!("  {ticket}< {shown}"));
         let Some(asked) = self.asked.remove(&ticket) else {
             return Err(format!("request {ticket} is answered, and was before"));
@@ -468,7 +469,7 @@ impl Runner {
             return Err(format!("a chunk for request {ticket}, which is no stream"));
         };
         let text = String::from_utf8_lossy(bytes);
-        self.transcript.push(format!("  {ticket}+ {}", text.trim_end().chars().take(900).collect::<String>()));
+        self.transcript.push(format!("  {ticket}+ {}", text.trim_end().chars().take(300).collect::<String>()));
         let lines = text.lines().filter(|line| !line.is_empty());
         let found: Option<Vec<_>> = lines.map(|line| Delivery::read(&serde_json::from_str(line).ok()?)).collect();
         self.deliver(&place, &found.ok_or("a chunk that is no messages")?, timeout)
