@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use shelfmq_core::Engine;
 use shelfmq_core::config::{Config, LogOptions};
 use shelfmq_core::log::Recovered;
+use shelfmq_core::log::event::Mark;
 use shelfmq_core::log::image::{ChannelImage, TopicImage};
 use shelfmq_core::time::Time;
 
@@ -180,6 +181,12 @@ fn opened(recovered: &Recovered, now: u64) -> Vec<String> {
 /// All that matters of a topic, a line for each thing: not how its messages are divided into chunks, not what was
 /// counted, and not in which of two ways that mean the same a channel is written down.
 fn tell(image: &TopicImage) -> Vec<String> {
+    // What nobody is given is passed over now or later.
+    let mut image = image.clone();
+    while let Some(gap) = image.backlog_voids.first().copied().filter(|gap| gap.from <= image.flow.id) {
+        image.backlog_voids.remove(0);
+        image.flow = Mark { id: gap.to, bytes: image.flow.bytes + gap.bytes };
+    }
     let mut lines = vec![
         format!("{} {:?} paused {}", image.name, image.settings, image.paused),
         format!("next {:?} flow {:?} seed {}", image.next, image.flow, image.seed),

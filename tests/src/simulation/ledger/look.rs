@@ -61,9 +61,9 @@ impl Ledger {
         let list = |value: &Value, name: &str| value[name].as_array().cloned().unwrap_or(none.clone());
         let topics = list(stats, "topics");
         let named = |list: &[Value], field: &str, name: &str| list.iter().find(|value| value[field] == name).cloned();
-        for (name, topic) in &self.topics {
+        for (name, topic) in self.topics.iter().filter(|(_, topic)| !topic.shaken) {
             let found = named(&topics, "topic_name", name).ok_or(format!("topic {name} is gone"))?;
-            if found["paused"] != topic.paused && !topic.shaken {
+            if found["paused"] != topic.paused {
                 return Err(format!("topic {name} is paused: {}", found["paused"]));
             }
             let channels = list(&found, "channels");
@@ -85,7 +85,7 @@ impl Ledger {
                 found["channel_name"].as_str().is_none_or(|channel| !topic.channels.contains_key(channel))
             });
             // Where nothing was synced, what was deleted may be back.
-            if let Some(extra) = extra.filter(|_| !topic.shaken && self.sync == super::Sync::Always) {
+            if let Some(extra) = extra.filter(|_| self.sync == super::Sync::Always) {
                 return Err(format!("channel {} of {name} is there", extra["channel_name"]));
             }
         }
