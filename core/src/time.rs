@@ -41,13 +41,17 @@ impl Time {
     }
 }
 
+/// A span of time in nanoseconds; one of more than 584 years is as long as that.
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 impl Add<Duration> for Time {
     type Output = Time;
 
     /// Saturates at [`Time::MAX`].
     fn add(self, duration: Duration) -> Time {
-        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        Time(self.0.saturating_add(nanos))
+        Time(self.0.saturating_add(nanos(duration)))
     }
 }
 
@@ -56,7 +60,6 @@ impl Sub<Duration> for Time {
 
     /// Saturates at the epoch.
     fn sub(self, duration: Duration) -> Time {
-        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        Time(self.0.saturating_sub(nanos))
+        Time(self.0.saturating_sub(nanos(duration)))
     }
 }

@@ -128,9 +128,9 @@ impl Broker {
         if topic.has_unwritten() && !core::mem::replace(&mut topic.is_dirty, true) {
             self.logs.dirty.push_back(Dirty::Topic(log));
         }
-        let name = topic.name().clone();
-        let messages = topic.messages_mut();
-        if messages.wants() {
+        if topic.messages().wants() {
+            let name = topic.name().clone();
+            let messages = topic.messages_mut();
             self.logs.reads.extend(messages.take_wanted().into_iter().map(|wanted| Read {
                 log,
                 topic: name.clone(),
@@ -141,7 +141,7 @@ impl Broker {
                 bytes: wanted.bytes,
             }));
         }
-        self.logs.resident.extend(messages.take_fresh().into_iter().map(|chunk| (log, chunk)));
+        self.logs.resident.extend(topic.messages_mut().take_fresh().into_iter().map(|chunk| (log, chunk)));
         self.count_memory(number);
     }
 
@@ -246,10 +246,9 @@ impl Broker {
 
     /// Reads that failed are tried again by those who still wait.
     pub(super) fn read_again(&mut self, log: LogId, now: Time) {
-        let (again, others) = core::mem::take(&mut self.logs.unread).into_iter().partition(|unread| unread.0 == log);
-        self.logs.unread = others;
+        let again: Vec<_> = self.logs.unread.extract_if(.., |unread| unread.0 == log).collect();
         let Some(&number) = self.logs.topics.get(&log) else { return };
-        for (_, chunk) in Vec::<(LogId, u64)>::from_iter::<Vec<_>>(again) {
+        for (_, chunk) in again {
             let messages = self.topics[number as usize].messages_mut();
             messages.load_failed(chunk);
             messages.want(chunk);

@@ -5,6 +5,7 @@ use core::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
 
+use super::keys::facts;
 use super::{Channel, Env, Key};
 use crate::log::event::{Event, Ids};
 use crate::log::journal::What;
@@ -23,8 +24,7 @@ pub(super) struct Dead {
 
 impl Dead {
     pub(super) fn facts(&self, id: u64) -> Facts {
-        let expires = self.expires.map(NonZeroU64::get);
-        Facts { id, size: self.size, key: self.key.map(Key::hash), due: None, expires }
+        facts(id, self.size, self.key, self.expires)
     }
 }
 

@@ -2,13 +2,13 @@
 
 use core::time::Duration;
 
+use super::keys::facts;
 use super::{Channel, Dead, Held, Key, Spot};
 use crate::command::ChannelOptions;
 use crate::log::image::{ChannelImage, ChannelSettings, DeadImage, EntryImage, Gap, SpotImage};
-use crate::message::Facts;
 use crate::messages::{Cursor, Messages};
 use crate::name::Name;
-use crate::time::Time;
+use crate::time::{Time, nanos};
 
 /// How many delivery numbers may have been used that the log does not know of, where the clock ran back. More than any
 /// broker hands out between a lease and its being written.
@@ -18,7 +18,7 @@ impl Channel {
     pub(super) fn settings(&self) -> ChannelSettings {
         let options = &self.options;
         ChannelSettings {
-            timeout: u64::try_from(options.timeout.as_nanos()).unwrap_or(u64::MAX),
+            timeout: nanos(options.timeout),
             max_attempts: options.max_attempts,
             max_in_flight: options.max_in_flight,
             ordered: options.ordered,
@@ -54,13 +54,7 @@ impl Channel {
 
     fn entry_image(&self, slot: u32) -> EntryImage {
         let entry = &self.entries[slot as usize];
-        let facts = Facts {
-            id: entry.id,
-            size: entry.size,
-            key: entry.key.map(Key::hash),
-            due: None,
-            expires: entry.expires.map(core::num::NonZeroU64::get),
-        };
+        let facts = facts(entry.id, entry.size, entry.key, entry.expires);
         let spot = match entry.spot {
             Spot::InFlight(handle) => SpotImage::InFlight {
                 until: self.deadlines.deadline(handle).as_nanos(),
@@ -120,21 +114,18 @@ impl Channel {
 
     fn open_departed(&mut self, image: &ChannelImage, messages: &mut Messages) {
         for (&id, dead) in &image.dead {
-            let chunk = messages.chunk_of(id);
-            messages.pin(id, chunk);
+            let chunk = messages.pin_found(id);
             let Held { key, expires, size, .. } = Held::of(&dead.facts, chunk);
             let (delivery, attempts) = (dead.delivery, dead.attempts);
             self.dead.insert(id, Dead { chunk, delivery, key, expires, attempts, size });
         }
         self.find_dead_ahead();
         for facts in image.held.values() {
-            let chunk = messages.chunk_of(facts.id);
-            messages.pin(facts.id, chunk);
+            let chunk = messages.pin_found(facts.id);
             self.hold(facts, chunk);
         }
         for entry in image.entries.values() {
-            let chunk = messages.chunk_of(entry.facts.id);
-            messages.pin(entry.facts.id, chunk);
+            let chunk = messages.pin_found(entry.facts.id);
             let slot = self.depart_pinned(&entry.facts, chunk);
             let opened = &mut self.entries[slot as usize];
             (opened.attempts, opened.delivery) = (entry.attempts, entry.delivery);

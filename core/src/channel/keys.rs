@@ -57,9 +57,13 @@ impl Held {
     }
 
     pub(super) fn facts(&self, id: u64) -> Facts {
-        let expires = self.expires.map(NonZeroU64::get);
-        Facts { id, size: self.size, key: self.key.map(Key::hash), due: None, expires }
+        facts(id, self.size, self.key, self.expires)
     }
+}
+
+/// The facts of a message that is not deferred any more by its publisher.
+pub(super) fn facts(id: u64, size: u32, key: Option<Key>, expires: Option<NonZeroU64>) -> Facts {
+    Facts { id, size, key: key.map(Key::hash), due: None, expires: expires.map(NonZeroU64::get) }
 }
 
 impl Channel {

@@ -408,8 +408,7 @@ impl Channel {
 
     /// Makes an entry, in flight or deferred next. The message is where the cursor is or after, or has just been passed.
     fn depart(&mut self, facts: &Facts, env: &mut Env<'_>) -> u32 {
-        let chunk = env.messages.chunk_of(facts.id);
-        env.messages.pin(facts.id, chunk);
+        let chunk = env.messages.pin_found(facts.id);
         self.depart_pinned(facts, chunk)
     }
 

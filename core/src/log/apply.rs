@@ -1,7 +1,8 @@
 //! What each frame of a log does to the image of its topic.
 //!
-//! Nothing here can fail, whatever the numbers are: a log may come from somebody else. Where a frame was lost before this one, it does what makes no other message disappear: what
-//! a channel read in the part that is missing is due again.
+//! Nothing here can fail, whatever the numbers are: a log may come from somebody else. Where a frame was lost before
+//! this one, it does what makes no other message disappear: what a channel read in the part that is missing is due
+//! again.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

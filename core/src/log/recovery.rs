@@ -181,16 +181,12 @@ impl Recovery {
 
     fn event(&mut self, frame: &Frame<'_>) {
         let Some(event) = Event::read(frame.payload) else {
-            let length = frame.end() - frame.offset;
-            let damage = Damage { segment: self.header.number, offset: frame.offset, length, kind: Some(frame.kind) };
-            return self.damage.push(damage);
+            return self.unreadable(frame);
         };
         self.copied = true;
         if frame.more {
             // It holds if the publish after it does.
-            if self.batch.is_empty() && self.dedup.is_empty() {
-                self.batch_start = frame.offset;
-            }
+            self.go_on_batch(frame);
             return self.dedup.push(event);
         }
         self.end_batch();
@@ -204,16 +200,26 @@ impl Recovery {
         let read = split_message(frame.payload)
             .and_then(|(id, before, record)| Some(Published::of(id, before, &Record::read(record)?, seed)));
         let Some(message) = read else {
-            let length = frame.end() - frame.offset;
-            let damage = Damage { segment: self.header.number, offset: frame.offset, length, kind: Some(frame.kind) };
-            return self.damage.push(damage);
+            return self.unreadable(frame);
         };
-        if self.batch.is_empty() && self.dedup.is_empty() {
-            self.batch_start = frame.offset;
-        }
+        self.go_on_batch(frame);
         self.batch.push(message);
         if !frame.more {
             self.end_batch();
+        }
+    }
+
+    /// A frame is whole, but nothing that this version knows.
+    fn unreadable(&mut self, frame: &Frame<'_>) {
+        let length = frame.end() - frame.offset;
+        let kind = Some(frame.kind);
+        self.damage.push(Damage { segment: self.header.number, offset: frame.offset, length, kind });
+    }
+
+    /// A frame belongs to a publish, perhaps as its first.
+    fn go_on_batch(&mut self, frame: &Frame<'_>) {
+        if self.batch.is_empty() && self.dedup.is_empty() {
+            self.batch_start = frame.offset;
         }
     }
 
@@ -262,10 +268,7 @@ impl Recovery {
             self.end_batch();
         }
         let headless = self.snapshotless || self.image.is_none();
-        let mut image = self.image.unwrap_or_else(|| {
-            let next = Mark { id: self.header.index.max(1), bytes: 0 };
-            TopicImage { name: name.into(), next, flow: next, ..TopicImage::default() }
-        });
+        let mut image = self.image.unwrap_or_else(|| bare_topic(name, &self.header));
         image.complete();
         let Recovery { header, damage, frames, .. } = self;
         Recovered { image, header, end, damage, torn, headless, frames }
@@ -273,10 +276,15 @@ impl Recovery {
 
     /// Goes on without a snapshot: the topic begins where this segment does.
     pub fn without_snapshot(&mut self, name: &str) {
-        let next = Mark { id: self.header.index.max(1), bytes: 0 };
-        self.image = Some(TopicImage { name: name.into(), next, flow: next, ..TopicImage::default() });
+        self.image = Some(bare_topic(name, &self.header));
         self.snapshotless = true;
     }
+}
+
+/// A topic of which nothing is known but that its log goes on here.
+fn bare_topic(name: &str, header: &SegmentHeader) -> TopicImage {
+    let next = Mark { id: header.index.max(1), bytes: 0 };
+    TopicImage { name: name.into(), next, flow: next, ..TopicImage::default() }
 }
 
 /// Whether a sector in this, or what of it is here, was never written: those read as zeros.

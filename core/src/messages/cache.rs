@@ -56,14 +56,14 @@ impl Messages {
             return;
         }
         for (id, record) in &loaded.kept {
-            if let Some(aside) = self.aside.get_mut(id).filter(|aside| aside.chunk == number) {
-                aside.record = Some(record.clone());
+            if self.aside.get(id).is_some_and(|aside| aside.chunk == number) {
+                self.set_record(*id, Some(record.clone()));
             }
         }
-        for id in &self.chunks[(number - self.front) as usize].kept {
-            if let Some(aside) = self.aside.get_mut(id).filter(|aside| aside.record.is_none()) {
+        for id in self.chunk(number).kept.iter().copied().collect::<Vec<_>>() {
+            if self.aside.get(&id).is_some_and(|aside| aside.record.is_none()) {
                 // It should have been there: it cannot be read any more.
-                aside.record = Some(Box::default());
+                self.set_record(id, Some(Box::default()));
             }
         }
         let to = loaded.from + loaded.offsets.len() as u64;
@@ -158,11 +158,8 @@ impl Messages {
         chunk.content = None;
         let freed = before - chunk.memory();
         self.chunk_memory -= freed;
-        for index in 0..self.chunk(number).kept.len() {
-            let id = self.chunk(number).kept[index];
-            if let Some(aside) = self.aside.get_mut(&id) {
-                aside.record = None;
-            }
+        for id in self.chunk(number).kept.iter().copied().collect::<Vec<_>>() {
+            self.set_record(id, None);
         }
         Some(true)
     }

@@ -49,23 +49,24 @@ impl Content {
     }
 
     pub(super) fn push(&mut self, record: &Record<'_>) {
-        if self.befores.is_empty() && record.option_bytes() > 0 && !self.offsets.is_empty() {
-            self.befores = (0..self.offsets.len()).map(|index| self.before(index) as u32).collect();
-        }
-        if !self.befores.is_empty() || record.option_bytes() > 0 {
-            self.befores.push(self.body_bytes as u32);
-        }
-        self.offsets.push(self.records.len() as u32);
+        self.begin(record.option_bytes() == 0);
         self.body_bytes += record.body.len() as u64;
         record.write(&mut self.records);
     }
 
     /// Adds a message that cannot be read any more.
     pub(super) fn push_missing(&mut self) {
-        if self.befores.is_empty() {
+        self.begin(false);
+    }
+
+    /// The next record starts here. It is plain where its size tells that of its body.
+    fn begin(&mut self, plain: bool) {
+        if self.befores.is_empty() && !plain {
             self.befores = (0..self.offsets.len()).map(|index| self.before(index) as u32).collect();
         }
-        self.befores.push(self.body_bytes as u32);
+        if !self.befores.is_empty() || !plain {
+            self.befores.push(self.body_bytes as u32);
+        }
         self.offsets.push(self.records.len() as u32);
     }
 

@@ -34,8 +34,8 @@ impl Messages {
         }
         for (&id, &number) in &image.kept {
             if let Some(chunk) = number.checked_sub(messages.front).and_then(|i| messages.chunks.get_mut(i as usize)) {
-                chunk.kept.push(id);
-                messages.aside.insert(id, Aside { pins: 0, record: None, chunk: number });
+                chunk.kept.insert(id);
+                messages.set_aside(id, Aside { pins: 0, record: None, chunk: number });
             }
         }
         // A table has a last chunk that takes what comes; what comes does not go to one that was recovered.

@@ -5,16 +5,18 @@
 //! freed when no cursor is at or before it, nothing in it is pinned and retention does not keep it.
 //!
 //! Where there is no log, what few pinned messages hold an old chunk are copied aside, so that one slow message never
-//! keeps the memory of thousands. Where there is one, the content of a chunk can be evicted and loaded again ([`cache`]), and [`moving`] writes the few pinned messages of old segments again, so that one
-//! slow message never keeps the disk of thousands.
+//! keeps the memory of thousands. Where there is one, the content of a chunk can be evicted and loaded again
+//! ([`cache`]), and [`moving`] writes the few pinned messages of old segments again, so that one slow message never
+//! keeps the disk of thousands.
 
 mod cache;
 mod content;
 mod image;
 mod moving;
+mod search;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -98,6 +100,8 @@ pub(crate) struct Messages {
     chunk_memory: usize,
     /// Pinned messages of chunks that are gone.
     aside: BTreeMap<u64, Aside>,
+    /// Bytes of memory that those take.
+    aside_memory: usize,
     /// There is a log, and this is the number of its segment that new messages go to.
     segment: Option<u32>,
     /// Ids before this one can be read back from the log.
@@ -135,7 +139,7 @@ struct Chunk {
     /// Pins on each; empty as long as there are none.
     pin_counts: Vec<u32>,
     /// Older messages that were written again among its frames.
-    kept: Vec<u64>,
+    kept: BTreeSet<u64>,
     /// How far the log reaches with them, in bytes ever written to it.
     kept_until: u64,
     /// Commands that need it to stay.
@@ -176,6 +180,7 @@ impl Messages {
             end,
             chunk_memory: 0,
             aside: BTreeMap::new(),
+            aside_memory: 0,
             segment,
             durable: if segment.is_some() { end.id } else { u64::MAX },
             log_durable: 0,
@@ -185,9 +190,10 @@ impl Messages {
         }
     }
 
-    /// Counts the memory of the chunks again.
+    /// Counts its memory again.
     pub(crate) fn recount(&mut self) {
         self.chunk_memory = self.chunks.iter().map(Chunk::memory).sum();
+        self.aside_memory = self.aside.values().map(Aside::memory).sum();
     }
 
     /// Where the next message goes.
@@ -195,10 +201,9 @@ impl Messages {
         self.end
     }
 
-    /// Bytes of memory it holds.
+    /// Bytes of memory it holds. O(1).
     pub(crate) fn memory(&self) -> usize {
-        let aside = self.aside.values().map(|aside| aside.record.as_ref().map_or(0, |record| record.len()) + 64);
-        self.chunk_memory + aside.sum::<usize>()
+        self.chunk_memory + self.aside_memory
     }
 
     /// Adds a message; answers its id.
@@ -285,95 +290,6 @@ impl Messages {
             && (live.is_some_and(|chunk| !chunk.freed && chunk.first.id <= id) || self.aside.contains_key(&id))
     }
 
-    /// The place of the first message that may still be there.
-    pub(crate) fn first_mark(&self) -> Mark {
-        self.chunks.iter().find(|chunk| !chunk.freed).map_or(self.end, |chunk| chunk.first)
-    }
-
-    /// The oldest id that may still be there.
-    pub(crate) fn first_id(&self) -> u64 {
-        self.chunks.front().map_or(self.end.id, |chunk| chunk.first.id)
-    }
-
-    /// The number of the chunk that has or had this id, or will have it. O(log chunks).
-    pub(crate) fn chunk_of(&self, id: u64) -> u64 {
-        let after = self.chunks.partition_point(|chunk| chunk.first.id <= id);
-        // What is older than the first chunk stands aside, if anywhere: the number is that of a chunk that is gone.
-        (self.front + after as u64).saturating_sub(1)
-    }
-
-    /// The place of a message that was not freed.
-    pub(crate) fn mark(&self, id: u64) -> Result<Mark, Absent> {
-        if id >= self.end.id {
-            return Ok(self.end);
-        }
-        let number = self.chunk_of(id);
-        let Some(chunk) = number.checked_sub(self.front).and_then(|index| self.chunks.get(index as usize)) else {
-            return Ok(self.chunks.front().map_or(self.end, |chunk| chunk.first));
-        };
-        if chunk.first.id >= id || chunk.freed {
-            return Ok(chunk.first);
-        }
-        let content = chunk.content.as_ref().filter(|content| content.has(id)).ok_or(Absent(number))?;
-        Ok(content.mark(id))
-    }
-
-    /// The first message published at this time or later, or the next one. O(log messages).
-    pub(crate) fn find_time(&self, at: Time) -> Result<u64, Absent> {
-        let index = self.chunks.partition_point(|chunk| chunk.last_at < at);
-        let Some(chunk) = self.chunks.get(index) else { return Ok(self.end.id) };
-        let content = self.whole_content(index, chunk)?;
-        Ok(content.map_or(chunk.first.id, |content| content.find_time(at)))
-    }
-
-    /// The first message such that it and all after it have at most so many bytes. O(log messages).
-    pub(crate) fn find_last_bytes(&self, bytes: u64) -> Result<u64, Absent> {
-        let from = self.end.bytes.saturating_sub(bytes);
-        let index = self.chunks.partition_point(|chunk| chunk.first.bytes < from).saturating_sub(1);
-        let chunk = &self.chunks[index];
-        if chunk.first.bytes >= from {
-            return Ok(chunk.first.id);
-        }
-        let content = self.whole_content(index, chunk)?;
-        Ok(content.map_or(chunk.first.id, |content| content.partition(|mark| mark.bytes < from)))
-    }
-
-    /// The messages of a chunk from its first on, unless it is freed or has none.
-    fn whole_content<'a>(&self, index: usize, chunk: &'a Chunk) -> Result<Option<&'a Content>, Absent> {
-        let next = self.chunks.get(index + 1).map_or(self.end.id, |next| next.first.id);
-        if chunk.freed || next == chunk.first.id {
-            return Ok(None);
-        }
-        let content = chunk.content.as_deref().filter(|content| content.has(chunk.first.id));
-        content.map(Some).ok_or(Absent(self.front + index as u64))
-    }
-
-    /// The first message of the chunk in which the first one of this age stands: nothing younger is before it.
-    pub(crate) fn find_chunk_by_time(&self, at: Time) -> u64 {
-        let index = self.chunks.partition_point(|chunk| chunk.last_at < at);
-        self.chunks.get(index).map_or(self.end.id, |chunk| chunk.first.id)
-    }
-
-    /// The first message of the chunk with which so many bytes of bodies begin.
-    pub(crate) fn find_chunk_by_bytes(&self, bytes: u64) -> u64 {
-        let from = self.end.bytes.saturating_sub(bytes);
-        let index = self.chunks.partition_point(|chunk| chunk.first.bytes <= from).saturating_sub(1);
-        self.chunks[index].first.id
-    }
-
-    /// When the last message of the first chunk that is kept for replay was published. The newest chunk does not
-    /// count: it stays in any case.
-    pub(crate) fn first_kept_at(&self) -> Option<Time> {
-        let first = self.chunk_of(self.keep).saturating_sub(self.front) as usize;
-        let full = self.chunks.len() - 1;
-        self.chunks.iter().take(full).skip(first).find(|chunk| !chunk.freed).map(|chunk| chunk.last_at)
-    }
-
-    /// The first id, this one or later, from which on no chunk is freed: nothing is missing after it.
-    pub(crate) fn whole_from(&self, id: u64) -> u64 {
-        id.max(self.whole)
-    }
-
     /// Messages from this id on are kept for replay; those before only as long as they are needed.
     pub(crate) fn set_keep(&mut self, keep: u64) {
         let keep = self.whole_from(keep);
@@ -449,7 +365,10 @@ impl Messages {
     pub(crate) fn pin(&mut self, id: u64, chunk: u64) {
         // In a log, a message may have been moved out of a chunk that is not known yet to be free of messages.
         if chunk < self.front || self.chunk(chunk).freed || self.aside.contains_key(&id) {
-            self.aside.entry(id).or_insert(Aside { pins: 0, record: None, chunk: NOWHERE }).pins += 1;
+            match self.aside.get_mut(&id) {
+                Some(aside) => aside.pins += 1,
+                None => self.set_aside(id, Aside { pins: 1, record: None, chunk: NOWHERE }),
+            }
             return;
         }
         let last = self.chunks.get((chunk + 1 - self.front) as usize).map_or(self.end.id, |next| next.first.id);
@@ -463,6 +382,13 @@ impl Messages {
         chunk.pins += 1;
         let grown = chunk.memory() - before;
         self.chunk_memory += grown;
+    }
+
+    /// Holds a message, wherever it stands; answers the chunk.
+    pub(crate) fn pin_found(&mut self, id: u64) -> u64 {
+        let chunk = self.chunk_of(id);
+        self.pin(id, chunk);
+        chunk
     }
 
     /// Ends one hold of a message.
@@ -491,14 +417,17 @@ impl Messages {
             return;
         }
         let kept = self.chunks.get((number - self.front + 1) as usize).is_none_or(|next| next.first.id > self.keep);
-        let chunk = &self.chunks[(number - self.front) as usize];
+        let chunk = &mut self.chunks[(number - self.front) as usize];
         let needed = chunk.holds > 0 || !chunk.kept.is_empty() || (chunk.pins > 0 && !(old && chunk.is_sparse()));
         if kept || chunk.freed || needed {
             return;
         }
-        for (index, &pins) in chunk.pin_counts.iter().enumerate().filter(|(_, pins)| **pins > 0) {
+        let pin_counts = core::mem::take(&mut chunk.pin_counts);
+        self.chunk_memory -= 4 * pin_counts.capacity();
+        for (index, &pins) in pin_counts.iter().enumerate().filter(|(_, pins)| **pins > 0) {
+            let chunk = self.chunk(number);
             let record = chunk.content.as_ref().and_then(|content| content.bytes(index)).map(Into::into);
-            self.aside.insert(chunk.first.id + index as u64, Aside { record, pins, chunk: 0 });
+            self.set_aside(chunk.first.id + index as u64, Aside { record, pins, chunk: 0 });
         }
         self.free(number);
     }
@@ -573,6 +502,12 @@ impl Messages {
 
     fn chunk_mut(&mut self, number: u64) -> &mut Chunk {
         &mut self.chunks[(number - self.front) as usize]
+    }
+}
+
+impl Aside {
+    fn memory(&self) -> usize {
+        self.record.as_ref().map_or(0, |record| record.len()) + 64
     }
 }
 

@@ -1,8 +1,10 @@
 //! Making old segments of a log free of messages: the few that are still needed are written again at the end.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::{Aside, Messages, NOWHERE};
+use crate::log::frame::{MESSAGE_HEADER_BYTES, frame_bytes};
 use crate::message::Record;
 
 impl Messages {
@@ -66,7 +68,7 @@ impl Messages {
             let record = content.as_ref().and_then(|content| content.bytes(index)).filter(|record| !record.is_empty());
             // Of what cannot be read any more, nothing is left to be read again.
             let record = Some(record.map(Into::into).unwrap_or_default());
-            self.aside.insert(id, Aside { pins, record, chunk: tail });
+            self.set_aside(id, Aside { pins, record, chunk: tail });
             moved.push(id);
         }
         moved.extend(kept);
@@ -79,9 +81,9 @@ impl Messages {
             };
             aside.chunk = tail;
             let until = write(id, record);
-            bytes += crate::log::frame::frame_bytes(crate::log::frame::MESSAGE_HEADER_BYTES + record.len()) as u64;
+            bytes += frame_bytes(MESSAGE_HEADER_BYTES + record.len()) as u64;
             let tail = self.chunk_mut(tail);
-            tail.kept.push(id);
+            tail.kept.insert(id);
             tail.kept_until = until;
         }
         self.chunk_mut(tail).log_bytes += bytes;
@@ -92,14 +94,33 @@ impl Messages {
         self.pop_freed();
     }
 
+    /// A message stands outside of its chunk from now on.
+    pub(super) fn set_aside(&mut self, id: u64, aside: Aside) {
+        self.aside_memory += aside.memory();
+        if let Some(before) = self.aside.insert(id, aside) {
+            self.aside_memory -= before.memory();
+        }
+    }
+
+    /// The bytes of a message that stands outside of its chunk are in memory, or not.
+    pub(super) fn set_record(&mut self, id: u64, record: Option<Box<[u8]>>) {
+        if let Some(aside) = self.aside.get_mut(&id) {
+            self.aside_memory -= aside.memory();
+            aside.record = record;
+            self.aside_memory += aside.memory();
+        }
+    }
+
     /// Nobody needs a message any more that was moved.
     pub(super) fn forget_aside(&mut self, id: u64) {
-        let Some(Aside { chunk: number, .. }) = self.aside.remove(&id) else { return };
+        let Some(aside) = self.aside.remove(&id) else { return };
+        let number = aside.chunk;
+        self.aside_memory -= aside.memory();
         if self.segment.is_none() {
             return;
         }
         if let Some(chunk) = number.checked_sub(self.front).and_then(|index| self.chunks.get_mut(index as usize)) {
-            chunk.kept.retain(|kept| *kept != id);
+            chunk.kept.remove(&id);
             self.let_go(number);
             self.pop_freed();
         }

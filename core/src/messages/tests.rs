@@ -209,3 +209,63 @@ fn a_kept_message_that_is_not_there_any_more_is_gone() {
     messages.load(tail, crate::log::Loaded::decode(0, 0, &[], 2, 3));
     assert!(gone(&messages, 1));
 }
+
+/// Asserts that what was counted as it changed is what there is.
+fn assert_counted(messages: &mut Messages) {
+    let counted = messages.memory();
+    messages.recount();
+    assert_eq!(counted, messages.memory());
+}
+
+#[test]
+fn the_memory_that_is_counted_is_what_there_is() {
+    let start = Mark { id: 1, bytes: 0 };
+    // Without a log: copied aside, and let go of one by one.
+    let mut messages = Messages::new(None);
+    let mut cursor = messages.cursor(start);
+    for at in 1..=15_000 {
+        let id = messages.append(&message(at, &[1; 1000]));
+        if id.is_multiple_of(1000) && id <= 5000 {
+            messages.pin(id, messages.chunk_of(id));
+        }
+        messages.catch_up(&mut cursor);
+        messages.step(&mut cursor, 1000);
+    }
+    assert!(messages.aside.len() > 2);
+    for id in [1000, 2000, 3000, 4000, 5000] {
+        assert_counted(&mut messages);
+        messages.unpin(id, messages.chunk_of(id));
+    }
+    assert_eq!((messages.aside.len(), messages.aside_memory), (0, 0));
+    // With one: moved, evicted, read back, moved again, and let go of.
+    let mut messages = Messages::new(Some(1));
+    let mut cursor = messages.cursor(start);
+    for id in 1..=100 {
+        messages.append(&message(id, &[2; 50]));
+    }
+    (1..=10).for_each(|id| messages.pin(10 * id, 0));
+    for (segment, from) in [(2, 0), (3, 1)] {
+        messages.start_segment(segment);
+        messages.append(&message(200, b"next"));
+        let end = messages.end();
+        messages.advance(&mut cursor, end);
+        messages.set_durable(end.id);
+        assert_counted(&mut messages);
+        messages.moved(from, |_, _| 500);
+        assert_counted(&mut messages);
+    }
+    messages.set_log_durable(500);
+    messages.chunk(2).used.set(false);
+    assert_eq!((messages.aside.len(), messages.evict(2)), (10, Some(true)));
+    assert_counted(&mut messages);
+    let mut record = Vec::new();
+    message(10, &[2; 50]).write(&mut record);
+    messages.want(2);
+    let kept = [(10, record.into())].into();
+    messages.load(2, crate::log::Loaded { from: 102, offsets: [0].into(), kept, ..Default::default() });
+    assert_counted(&mut messages);
+    assert!(matches!(messages.get(10), Found::Record(_)) && gone(&messages, 20));
+    (1..=10).for_each(|id| messages.unpin(10 * id, 0));
+    assert_counted(&mut messages);
+    assert_eq!((messages.aside.len(), messages.aside_memory), (0, 0));
+}

@@ -18,7 +18,7 @@ use crate::log::{Forget, LogId, Recovered, Work};
 use crate::messages::Messages;
 use crate::name::Name;
 use crate::seeds::Seeds;
-use crate::time::Time;
+use crate::time::{Time, nanos};
 
 /// The log of a topic, and what is under way there.
 #[derive(Debug, Serialize, Deserialize)]
@@ -313,8 +313,4 @@ impl Topic {
         topic.hand_over(now, limits);
         topic
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use shelfmq_core::api;
 use shelfmq_core::config::{Config, Limits, LogOptions};
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
 use shelfmq_core::log::{Damage, Read};
@@ -15,7 +14,7 @@ use super::writer::{Told, Writer};
 use super::{Lie, Settings, Sync};
 use crate::http::Answer;
 use crate::model::{Nanos, Ticket, Wire};
-use crate::workload::{Random, real};
+use crate::workload::{Random, ask, real};
 
 /// When a run begins: 2026-01-01T00:00:00Z.
 pub const START: Nanos = 1_767_225_600_000_000_000;
@@ -180,17 +179,8 @@ impl Node {
         let ticket = self.last_ticket;
         let topic = wire.query.split('&').find_map(|pair| pair.strip_prefix("topic=")).unwrap_or_default();
         let shard = shard_of(topic, self.engines.len());
-        let headers: Vec<_> = wire.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-        let request = api::Request {
-            method: &wire.method,
-            path: &wire.path,
-            query: &wire.query,
-            headers: &headers,
-            body: &wire.body,
-            peer: &wire.peer,
-        };
         let now = self.time();
-        self.engines[shard].handle(now, ticket, &request);
+        ask(&mut self.engines[shard], now, ticket, wire);
         self.collect(shard);
         ticket
     }

@@ -20,7 +20,7 @@ use std::fmt;
 pub use ops::{Op, Template, generate};
 pub use run::{Tamper, run};
 pub use shrink::shrink;
-pub use sides::real;
+pub use sides::{ask, real};
 
 /// How often each kind of outcome occurred.
 pub type Coverage = BTreeMap<String, u64>;

@@ -8,7 +8,7 @@ use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output};
 
 use super::ops::START_SECS;
-use super::sides::{limits, model_limits, real};
+use super::sides::{ask, limits, model_limits, real};
 use super::{Coverage, Mismatch, Op, Template, compare};
 use crate::http::Answer as Real;
 use crate::instant_log::InstantLog;
@@ -154,16 +154,7 @@ impl<'a> Runner<'a> {
             self.got.entry(ticket).or_default().push_back(Got::Answer(response));
             return;
         }
-        let headers: Vec<_> = wire.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-        let request = api::Request {
-            method: &wire.method,
-            path: &wire.path,
-            query: &wire.query,
-            headers: &headers,
-            body: &wire.body,
-            peer: &wire.peer,
-        };
-        self.engine.handle(Time::from_nanos(self.now), ticket, &request);
+        ask(&mut self.engine, Time::from_nanos(self.now), ticket, wire);
     }
 
     /// Puts receipts in the places of a template that are for them.

@@ -2,11 +2,20 @@
 
 use std::time::Duration;
 
-use shelfmq_core::api::Response;
+use shelfmq_core::Engine;
+use shelfmq_core::api::{self, Response};
 use shelfmq_core::config::Limits;
+use shelfmq_core::time::Time;
 
 use crate::http::Answer as Real;
-use crate::model;
+use crate::model::{self, Ticket, Wire};
+
+/// Gives the core a request of the model's.
+pub fn ask(engine: &mut Engine, now: Time, ticket: Ticket, wire: &Wire) {
+    let headers: Vec<_> = wire.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let Wire { method, path, query, body, peer, .. } = wire;
+    engine.handle(now, ticket, &api::Request { method, path, query, headers: &headers, body, peer });
+}
 
 /// Limits that small numbers of small messages reach.
 pub(super) fn limits() -> Limits {

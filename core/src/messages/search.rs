@@ -1,0 +1,97 @@
+//! Where messages stand: by id, by time, by bytes.
+
+use super::content::Content;
+use super::{Absent, Chunk, Messages};
+use crate::log::event::Mark;
+use crate::time::Time;
+
+impl Messages {
+    /// The place of the first message that may still be there.
+    pub(crate) fn first_mark(&self) -> Mark {
+        self.chunks.iter().find(|chunk| !chunk.freed).map_or(self.end, |chunk| chunk.first)
+    }
+
+    /// The oldest id that may still be there.
+    pub(crate) fn first_id(&self) -> u64 {
+        self.chunks.front().map_or(self.end.id, |chunk| chunk.first.id)
+    }
+
+    /// The number of the chunk that has or had this id, or will have it. O(log chunks).
+    pub(crate) fn chunk_of(&self, id: u64) -> u64 {
+        let after = self.chunks.partition_point(|chunk| chunk.first.id <= id);
+        // What is older than the first chunk stands aside, if anywhere: the number is that of a chunk that is gone.
+        (self.front + after as u64).saturating_sub(1)
+    }
+
+    /// The place of a message that was not freed.
+    pub(crate) fn mark(&self, id: u64) -> Result<Mark, Absent> {
+        if id >= self.end.id {
+            return Ok(self.end);
+        }
+        let number = self.chunk_of(id);
+        let Some(chunk) = number.checked_sub(self.front).and_then(|index| self.chunks.get(index as usize)) else {
+            return Ok(self.chunks.front().map_or(self.end, |chunk| chunk.first));
+        };
+        if chunk.first.id >= id || chunk.freed {
+            return Ok(chunk.first);
+        }
+        let content = chunk.content.as_ref().filter(|content| content.has(id)).ok_or(Absent(number))?;
+        Ok(content.mark(id))
+    }
+
+    /// The first message published at this time or later, or the next one. O(log messages).
+    pub(crate) fn find_time(&self, at: Time) -> Result<u64, Absent> {
+        let index = self.chunks.partition_point(|chunk| chunk.last_at < at);
+        let Some(chunk) = self.chunks.get(index) else { return Ok(self.end.id) };
+        let content = self.whole_content(index, chunk)?;
+        Ok(content.map_or(chunk.first.id, |content| content.find_time(at)))
+    }
+
+    /// The first message such that it and all after it have at most so many bytes. O(log messages).
+    pub(crate) fn find_last_bytes(&self, bytes: u64) -> Result<u64, Absent> {
+        let from = self.end.bytes.saturating_sub(bytes);
+        let index = self.chunks.partition_point(|chunk| chunk.first.bytes < from).saturating_sub(1);
+        let chunk = &self.chunks[index];
+        if chunk.first.bytes >= from {
+            return Ok(chunk.first.id);
+        }
+        let content = self.whole_content(index, chunk)?;
+        Ok(content.map_or(chunk.first.id, |content| content.partition(|mark| mark.bytes < from)))
+    }
+
+    /// The messages of a chunk from its first on, unless it is freed or has none.
+    fn whole_content<'a>(&self, index: usize, chunk: &'a Chunk) -> Result<Option<&'a Content>, Absent> {
+        let next = self.chunks.get(index + 1).map_or(self.end.id, |next| next.first.id);
+        if chunk.freed || next == chunk.first.id {
+            return Ok(None);
+        }
+        let content = chunk.content.as_deref().filter(|content| content.has(chunk.first.id));
+        content.map(Some).ok_or(Absent(self.front + index as u64))
+    }
+
+    /// The first message of the chunk in which the first one of this age stands: nothing younger is before it.
+    pub(crate) fn find_chunk_by_time(&self, at: Time) -> u64 {
+        let index = self.chunks.partition_point(|chunk| chunk.last_at < at);
+        self.chunks.get(index).map_or(self.end.id, |chunk| chunk.first.id)
+    }
+
+    /// The first message of the chunk with which so many bytes of bodies begin.
+    pub(crate) fn find_chunk_by_bytes(&self, bytes: u64) -> u64 {
+        let from = self.end.bytes.saturating_sub(bytes);
+        let index = self.chunks.partition_point(|chunk| chunk.first.bytes <= from).saturating_sub(1);
+        self.chunks[index].first.id
+    }
+
+    /// When the last message of the first chunk that is kept for replay was published. The newest chunk does not
+    /// count: it stays in any case.
+    pub(crate) fn first_kept_at(&self) -> Option<Time> {
+        let first = self.chunk_of(self.keep).saturating_sub(self.front) as usize;
+        let full = self.chunks.len() - 1;
+        self.chunks.iter().take(full).skip(first).find(|chunk| !chunk.freed).map(|chunk| chunk.last_at)
+    }
+
+    /// The first id, this one or later, from which on no chunk is freed: nothing is missing after it.
+    pub(crate) fn whole_from(&self, id: u64) -> u64 {
+        id.max(self.whole)
+    }
+}
