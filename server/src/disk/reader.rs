@@ -13,6 +13,7 @@ use super::files::{Reach, open_limit};
 use super::index::Index;
 use super::lru::Lru;
 use super::{Key, Logs};
+use crate::layout;
 
 /// At most so many segments are kept open for reading.
 const MOST_OPEN: usize = 64;
@@ -105,19 +106,29 @@ impl Readers {
     pub(super) fn run(&self) {
         while let Some((shard, read)) = self.next() {
             let key = Key { shard, log: read.log };
-            let loaded = self.load(key, &read).inspect_err(|error| {
-                if error.kind() == io::ErrorKind::NotFound && self.is_removed(key, read.segment) {
-                    // While this waited, the last of these messages was finished, or moved.
-                    return;
+            let loaded = match self.load(key, &read) {
+                Ok(loaded) => Some(loaded),
+                // While this waited, the last of these messages was finished, or moved.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_removed(key, read.segment) => None,
+                Err(error) => {
+                    let file = self.dir.segment(&read.topic, read.segment);
+                    tracing::error!(
+                        topic = %read.topic, file = %file.display(), from = read.from, to = read.to, %error,
+                        "messages cannot be read back"
+                    );
+                    let is_gone = error.kind() == io::ErrorKind::NotFound && self.is_before_first(&read);
+                    is_gone.then(|| Loaded::decode(0, 0, &[], read.from, read.to))
                 }
-                let file = self.dir.segment(&read.topic, read.segment);
-                tracing::error!(
-                    topic = %read.topic, file = %file.display(), from = read.from, to = read.to, %error,
-                    "messages cannot be read back"
-                );
-            });
-            self.logs.read_done(shard, &read, loaded.ok());
+            };
+            self.logs.read_done(shard, &read, loaded);
         }
+    }
+
+    /// Whether the log begins after this segment. It was removed, and where a message of it is still asked for, that
+    /// was written again to a place that is damaged: it does not come back.
+    fn is_before_first(&self, read: &Read) -> bool {
+        let listed = layout::segments(&self.dir.topic(&read.topic));
+        listed.is_ok_and(|listed| listed.own.first().is_some_and(|(first, _)| *first > read.segment))
     }
 
     fn next(&self) -> Option<(usize, Read)> {
