@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Broker, Event};
 use crate::channel::DeadLetter;
-use crate::command::{MessageOptions, Messages, Publish};
+use crate::command::{MessageOptions, Messages, Publish, Refusal};
 use crate::message::Record;
 use crate::messages::Found;
 use crate::name::Name;
 use crate::time::Time;
-use crate::topic::Scene;
+use crate::topic::{Halt, Scene};
 
 /// A dead letter on its way to another topic, or the word that it arrived.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,25 +45,31 @@ enum Content {
 impl Broker {
     /// Takes in what [`Event::Forward`] sent here.
     pub fn receive(&mut self, now: Time, parcel: Parcel) {
-        match parcel.content {
+        match &parcel.content {
             Content::DeadLetter { topic, channel, id, delivery, attempts, record } => {
                 let headers = [
                     ("shelf-dead-topic", topic.as_str().into()),
                     ("shelf-dead-channel", channel.as_str().into()),
-                    ("shelf-dead-id", String::from_utf8_lossy(&crate::message::id_text(id)).into_owned()),
+                    ("shelf-dead-id", String::from_utf8_lossy(&crate::message::id_text(*id)).into_owned()),
                     ("shelf-dead-attempts", alloc::format!("{attempts}")),
                 ];
                 // A letter that is sent again after a crash arrives once.
                 let dedup = alloc::format!("\0dead\0{topic}\0{channel}\0{id:x}-{delivery:x}");
-                if let Some(number) = self.publish_dead_letter(now, &parcel.to, &record, &headers, &dedup) {
-                    let arrived = Parcel { to: topic, content: Content::Arrived { channel, id } };
-                    self.events.push_back(Event::Forward(arrived, self.topics[number as usize].gate()));
+                match self.publish_dead_letter(now, &parcel.to, record, &headers, &dedup) {
+                    Ok(()) => {
+                        let content = Content::Arrived { channel: channel.clone(), id: *id };
+                        let gate = self.take_gate();
+                        self.events.push_back(Event::Forward(Parcel { to: topic.clone(), content }, gate));
+                    }
+                    // To make room for it, the topic drops what has to be looked at first.
+                    Err(Halt::Absent(absent)) => self.park_parcel(absent, parcel),
+                    Err(Halt::Refused(_)) => {}
                 }
             }
             Content::Arrived { channel, id } => {
-                if let Ok((topic, number)) = self.find_channel(&parcel.to, &channel) {
+                if let Ok((topic, number)) = self.find_channel(&parcel.to, channel) {
                     let Scene { channel, mut env } = self.topics[topic as usize].scene(number, now, &self.limits);
-                    channel.remove_dead(id, &mut env);
+                    channel.remove_dead(*id, &mut env);
                     self.after_channel(topic, number, now);
                 }
             }
@@ -77,8 +83,8 @@ impl Broker {
         record: &[u8],
         more: &[(&str, String)],
         dedup: &str,
-    ) -> Option<u32> {
-        let record = Record::read(record)?;
+    ) -> Result<(), Halt> {
+        let record = Record::read(record).ok_or(Refusal::StorageFailed)?;
         let kept = record.headers().filter(|(name, _)| !name.starts_with("shelf-dead-"));
         let kept = kept.map(|(name, value)| (name.into(), value.into()));
         let more = more.iter().map(|(name, value)| ((*name).into(), value.as_bytes().into()));
@@ -88,8 +94,7 @@ impl Broker {
             ..Default::default()
         };
         let messages = Messages::Same(core::iter::once(record.body).collect(), options);
-        self.publish(now, to.borrow(), &Publish { messages, dedup: Some(dedup.into()) }).ok()?;
-        self.find_topic(to).ok()
+        self.publish(now, to.borrow(), &Publish { messages, dedup: Some(dedup.into()) }).map(drop)
     }
 
     pub(super) fn forward_dead_letters(&mut self, topic: u32, number: u32) {

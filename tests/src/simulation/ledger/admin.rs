@@ -56,7 +56,8 @@ impl Ledger {
     /// Such a request is answered.
     pub fn administered(&mut self, seq: Seq, status: u16) {
         let Some((_, wire, answered)) = self.admin.iter_mut().find(|(known, ..)| *known == seq) else { return };
-        *answered |= status == 200;
+        // Of what is not there, nothing is to be asked again.
+        *answered |= matches!(status, 200 | 404);
         let topic = value(&wire.query, "topic").unwrap_or_default();
         let Some(topic) = self.topics.get_mut(topic).filter(|topic| topic.life <= seq) else { return };
         if status != 200 {
@@ -94,7 +95,9 @@ impl Topic {
             }
             "/topic/unpause" => {
                 self.paused = false;
-                self.kept_back.clear();
+                if !self.channels.is_empty() {
+                    self.kept_back.clear();
+                }
                 return self.hand_over(false);
             }
             "/topic/empty" => {
@@ -117,6 +120,7 @@ impl Topic {
             "/channel/delete" => {
                 self.channels.remove(name);
                 if self.channels.is_empty() {
+                    // Of two requests that are not answered, either may have come first.
                     self.kept_back.extend((0..messages.len()).filter(waits));
                 }
                 return;

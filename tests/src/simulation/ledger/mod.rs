@@ -59,7 +59,8 @@ struct Topic {
     limited: bool,
     /// What was not handed over to any channel.
     backlog: Vec<usize>,
-    /// What may not have been handed over when the topic was paused, for it was not durable.
+    /// What may not have been handed over when the topic was paused, or its last channel deleted, for it was not
+    /// durable.
     kept_back: BTreeSet<usize>,
     ids: BTreeMap<u64, usize>,
     channels: BTreeMap<String, Channel>,
