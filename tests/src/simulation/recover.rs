@@ -18,12 +18,15 @@ pub fn open(disk: &mut SimDisk, topic: &str, directory: Directory, random: &mut 
         segments.pop();
     }
     disk.sync_directory(directory);
-    let Some(last) = segments.len().checked_sub(1) else {
+    if segments.is_empty() {
         disk.remove_directory(topic);
         disk.sync_root();
         return None;
-    };
+    }
     let readable = |segment: u32| SegmentHeader::read(disk.read(directory, segment)?).ok();
+    // Where nothing was synced, one in the middle may have nothing in it. The server starts once it was repaired.
+    segments.retain(|segment| readable(*segment).is_some());
+    let last = segments.len() - 1;
     let mut first = last;
     let mut recovery = Recovery::begin(readable(segments[last])?);
     let mut fed = feed(&mut recovery, disk.read(directory, segments[last])?, random);

@@ -344,6 +344,14 @@ impl Runner {
     fn come_back(&mut self, unsure: Vec<Wire>) -> Result<(), String> {
         for wire in unsure {
             self.administer(&wire.path, &wire.query)?;
+            self.settle_down()?;
+            // The next may need what this one does, which may have to be read first; and reads may fail.
+            for _ in 0..5 {
+                if self.asked.values().any(|asked| matches!(asked, Asked::Administer(_))) {
+                    self.step_to(self.node.now + 2 * SECOND)?;
+                    self.settle_down()?;
+                }
+            }
         }
         self.settle_down()?;
         let mut topics = Vec::new();

@@ -56,8 +56,8 @@ impl Ledger {
     /// Such a request is answered.
     pub fn administered(&mut self, seq: Seq, status: u16) {
         let Some((_, wire, answered)) = self.admin.iter_mut().find(|(known, ..)| *known == seq) else { return };
-        // Of what is not there, nothing is to be asked again.
-        *answered |= matches!(status, 200 | 404);
+        // Where it was deleted before, it need not be deleted again.
+        *answered |= status == 200 || (status == 404 && wire.path.ends_with("/delete"));
         let topic = value(&wire.query, "topic").unwrap_or_default();
         let Some(topic) = self.topics.get_mut(topic).filter(|topic| topic.life <= seq) else { return };
         if status != 200 {

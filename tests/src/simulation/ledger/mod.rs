@@ -302,9 +302,15 @@ impl Ledger {
         let Some(topic) = self.topics.get_mut(topic) else { return };
         topic.damaged.insert(id);
         // At the end of a log it looks like one that was never wholly written, and its id is given to another.
-        if let Some(number) = topic.ids.remove(&id) {
+        let Some(hit) = topic.ids.remove(&id) else { return };
+        // So does its whole publish, if it is the last of that and what comes after it is not durable.
+        let solid = topic.solid(self.sync == Sync::Always);
+        let is_last = topic.ids.range(id..).all(|(_, number)| self.messages[*number].seq > solid);
+        let batch = self.batches.iter().find(|batch| batch.numbers().end == hit + 1).filter(|_| is_last);
+        for number in batch.map_or(hit..hit + 1, Batch::numbers) {
             (self.messages[number].status, self.messages[number].id) = (Status::Unknown, None);
         }
+        topic.ids.retain(|_, number| self.messages[*number].id.is_some());
     }
 
     /// Something else in a topic's log cannot be read any more.

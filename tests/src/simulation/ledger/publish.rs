@@ -1,5 +1,7 @@
 //! Publishing: what is sent, and what the answers promise.
 
+use std::ops::Range;
+
 use super::{Accepted, Fate, Ledger, Message, Seq, Status};
 use crate::http::Answer;
 use crate::model::Nanos;
@@ -33,6 +35,13 @@ pub struct Batch {
     dedup: Option<String>,
     /// It repeats a publish with the same dedup key, whose answer came and is remembered.
     repeats: Option<usize>,
+}
+
+impl Batch {
+    /// The numbers of its messages.
+    pub(super) fn numbers(&self) -> Range<usize> {
+        self.first..self.first + self.count
+    }
 }
 
 /// The body of a message: its number, some bytes that follow from it, and a checksum.
