@@ -1,6 +1,6 @@
 //! What happens to topics and channels as a whole.
 
-use super::{Channel, Ledger, Message, Nanos, Seq, Status, Topic};
+use super::{Channel, Ledger, Message, Nanos, Place, Seq, Status, Topic};
 use crate::model::Wire;
 use crate::simulation::value;
 
@@ -51,6 +51,15 @@ impl Ledger {
             let old = self.old.entry((topic.into(), name.clone())).or_default();
             old.extend(found.given.iter().map(|(receipt, _)| receipt.clone()));
         }
+    }
+
+    /// Whether a seek of this channel is not answered.
+    pub(super) fn is_seeking(&self, place: &Place) -> bool {
+        let about = |wire: &Wire, name, expected: &str| value(&wire.query, name) == Some(expected);
+        self.admin.iter().any(|(_, wire, answered)| {
+            let same = about(wire, "topic", &place.topic) && about(wire, "channel", &place.channel);
+            !answered && wire.path == "/channel/seek" && same
+        })
     }
 
     /// Such a request is answered.

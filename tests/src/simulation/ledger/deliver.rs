@@ -201,6 +201,7 @@ impl Ledger {
                 _ => Ok(()),
             };
         };
+        let seeking = self.is_seeking(place);
         let Some(topic) = self.topics.get_mut(&place.topic) else { return Ok(()) };
         let (shaken, limited) = (topic.shaken || topic.failed, topic.limited);
         let Some(channel) = topic.channels.get_mut(&place.channel) else { return Ok(()) };
@@ -223,7 +224,8 @@ impl Ledger {
         }
         self.counts.entry("receipts accepted").and_modify(|count| *count += 1).or_insert(1);
         match verb {
-            Verb::Finish => (fate.owed, fate.until, fate.finished) = (false, 0, Some(seq)),
+            // A seek that is not answered may come after, and bring it back.
+            Verb::Finish => (fate.owed, fate.until, fate.finished) = (false, 0, (!seeking).then_some(seq)),
             Verb::Requeue => fate.until = 0,
             Verb::Touch(timeout) => fate.until = fate.until.min(now + timeout),
         }
