@@ -67,7 +67,7 @@ impl Broker {
             self.refuse_if_failed(number)?;
             self.topics[number as usize].configure(changes, now);
             self.after_topic(number, false, now);
-            self.gate = self.topics[number as usize].gate();
+            self.gate = self.topics[number as usize].gate_of_all();
             return Ok(Reply::Done);
         }
         let number = self.find_topic(&name)?;
@@ -88,7 +88,7 @@ impl Broker {
             _ => unreachable!("the other verbs do not come here"),
         }
         self.after_topic(number, true, now);
-        self.gate = self.topics[number as usize].gate();
+        self.gate = self.topics[number as usize].gate_of_all();
         Ok(Reply::Done)
     }
 
@@ -102,7 +102,7 @@ impl Broker {
         let topic = self.find_topic(name)?;
         self.refuse_if_failed(topic)?;
         let reply = self.change_channel(now, topic, channel, verb);
-        self.gate = self.topics.get(topic as usize).and_then(Topic::gate);
+        self.gate = self.topics.get_mut(topic as usize).and_then(Topic::gate_of_all);
         reply
     }
 

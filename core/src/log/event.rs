@@ -224,6 +224,20 @@ impl Event {
         )
     }
 
+    /// Whether nobody waits for it to be durable: where it is lost with the power, a message comes once more.
+    pub(crate) fn may_wait(&self) -> bool {
+        matches!(
+            self,
+            Event::Leased { .. }
+                | Event::Passed { .. }
+                | Event::Touched { .. }
+                | Event::Finished { .. }
+                | Event::Requeued { .. }
+                | Event::TimedOut { .. }
+                | Event::DeadGone { .. }
+        )
+    }
+
     /// A place up to which messages must have been published for this to happen.
     pub(crate) fn reaches(&self) -> Option<Mark> {
         match self {

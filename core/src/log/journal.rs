@@ -32,6 +32,10 @@ pub(crate) struct Journal {
     index: u64,
     /// The header is among them.
     begins: bool,
+    /// Something is among them that somebody may wait for.
+    is_urgent: bool,
+    /// How far the log reaches with the last of what somebody may wait for.
+    urgent: u64,
     /// Bytes ever written to the log, and how many of them are durable.
     written: u64,
     durable: u64,
@@ -92,6 +96,8 @@ impl Journal {
             unwritten_from: offset,
             index: 0,
             begins: false,
+            is_urgent: false,
+            urgent: offset,
             written: offset,
             durable: offset,
             segment_bytes,
@@ -143,9 +149,16 @@ impl Journal {
         self.written
     }
 
-    /// Whether all of it is durable.
-    pub(crate) fn is_durable(&self) -> bool {
-        self.durable == self.written
+    /// How far it has to be durable for all that somebody may wait for; `None` where it is.
+    pub(crate) fn awaited(&self) -> Option<u64> {
+        (self.urgent > self.durable).then_some(self.urgent)
+    }
+
+    /// Somebody waits for all that happened until now.
+    pub(crate) fn urge(&mut self) {
+        self.end_run();
+        self.urgent = self.written;
+        self.is_urgent = !self.unwritten.is_empty();
     }
 
     pub(crate) fn durable(&self) -> u64 {
@@ -179,14 +192,23 @@ impl Journal {
 
     fn end_run(&mut self) {
         let Some(Run { channel, what, ids }) = self.run.take() else { return };
-        self.event(&what.event(channel, ids.into_iter().collect()));
+        self.event_as_it_is(&what.event(channel, ids.into_iter().collect()));
     }
 
     /// Something happened.
     pub(crate) fn event(&mut self, event: &Event) {
-        self.frame(Kind::Event, false, |out| write_postcard(event, out));
+        self.end_run();
+        self.event_as_it_is(event);
         if event.is_vital() {
             self.frame(Kind::EventCopy, false, |out| write_postcard(event, out));
+        }
+    }
+
+    fn event_as_it_is(&mut self, event: &Event) {
+        let (is_urgent, urgent) = (self.is_urgent, self.urgent);
+        self.frame(Kind::Event, false, |out| write_postcard(event, out));
+        if event.may_wait() {
+            (self.is_urgent, self.urgent) = (is_urgent, urgent);
         }
     }
 
@@ -221,6 +243,7 @@ impl Journal {
         let before = self.unwritten.len();
         write_frame(&mut self.unwritten, self.header.salt, self.offset, kind, more, write);
         self.wrote(before);
+        (self.is_urgent, self.urgent) = (true, self.written);
     }
 
     fn wrote(&mut self, before: usize) {
@@ -253,6 +276,7 @@ impl Journal {
             offset: self.unwritten_from,
             index: mem::replace(&mut self.index, next.id),
             upto: self.written,
+            may_wait: !mem::take(&mut self.is_urgent),
             bytes: mem::take(&mut self.unwritten),
         };
         self.unwritten_from = self.offset;

@@ -69,6 +69,9 @@ pub struct Append {
     pub index: u64,
     /// How far the log reaches with them: a number that only grows.
     pub upto: u64,
+    /// Nobody waits for them to be durable. The host writes them at once, as all others, but need not hurry to sync
+    /// them: what it syncs of this log later makes them durable as well, and a second without that is soon enough.
+    pub may_wait: bool,
     /// The bytes.
     #[serde(with = "crate::state::bytes")]
     pub bytes: Vec<u8>,

@@ -74,10 +74,17 @@ impl Topic {
         self.log.as_ref().map_or(self.messages.end(), |log| log.durable)
     }
 
-    /// The log's name, and how far it is written; `None` where all of it is durable, or where there is none.
+    /// The log's name, and how far it has to be durable for what was published and changed; `None` where it is, or
+    /// where there is no log.
     pub(crate) fn gate(&self) -> Option<(LogId, u64)> {
         let journal = &self.log.as_ref()?.journal;
-        (!journal.is_durable() || journal.has_unwritten()).then(|| (journal.log(), journal.written()))
+        journal.awaited().map(|upto| (journal.log(), upto))
+    }
+
+    /// The same for all that happened.
+    pub(crate) fn gate_of_all(&mut self) -> Option<(LogId, u64)> {
+        self.log.as_mut()?.journal.urge();
+        self.gate()
     }
 
     /// The log's name.

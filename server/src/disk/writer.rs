@@ -21,6 +21,8 @@ use super::space::Space;
 use super::syncing::{Batch, Job, Pool, Step};
 use super::{DiskOptions, Done, Key, Logs, Sync};
 
+/// How long what nobody waits for stays unsynced, where all is synced.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// How long to wait for room on a full disk before the next attempt.
 const FULL_WAIT: Duration = Duration::from_millis(100);
 
@@ -34,7 +36,12 @@ pub(super) struct Writer {
     /// What was taken, in the order in which it is to be done.
     queue: VecDeque<(usize, Work)>,
     taken: Vec<Work>,
+    /// What is to be synced before anybody is told.
     unsynced: Unsynced,
+    /// What is to be synced some time later, beside other things.
+    later: Unsynced,
+    /// How far logs are written whose shards are to be told when that is synced.
+    later_told: HashMap<Key, u64>,
     /// What each shard is to be told, once it is so.
     done: Vec<Vec<Done>>,
     /// Logs that are not to be trusted any more, and their topics.
@@ -42,7 +49,7 @@ pub(super) struct Writer {
     /// The first segment of a log that may not be synced, where nothing is.
     forgotten: HashMap<Key, u32>,
     pool: Pool,
-    background: Option<Arc<Batch>>,
+    background: Option<(Arc<Batch>, HashMap<Key, u64>)>,
     next_sync: Instant,
     space: Space,
     janitor: Janitor,
@@ -107,6 +114,8 @@ impl Writer {
             queue: VecDeque::new(),
             taken: Vec::new(),
             unsynced: Unsynced::default(),
+            later: Unsynced::default(),
+            later_told: HashMap::new(),
             done: vec![Vec::new(); logs.shards()],
             failed: HashMap::new(),
             forgotten: HashMap::new(),
@@ -141,7 +150,7 @@ impl Writer {
             }
             while let Some((shard, work)) = self.queue.pop_front() {
                 self.work(shard, work);
-                if self.unsynced.files >= self.most_files {
+                if self.unsynced.files + self.later.files >= self.most_files {
                     self.settle();
                 }
             }
@@ -159,7 +168,7 @@ impl Writer {
 
     /// How long it may sleep.
     fn wait(&self) -> Option<Duration> {
-        let is_due = matches!(self.sync, Sync::Every(_)) && self.background.is_none() && !self.unsynced.is_empty();
+        let is_due = self.background.is_none() && !self.later.is_empty();
         let sync = is_due.then(|| self.next_sync.saturating_duration_since(Instant::now()));
         [sync, self.space.wait()].into_iter().flatten().min()
     }
@@ -190,16 +199,10 @@ impl Writer {
                 return self.tell(key, Err(()));
             }
             match self.files.append(key, append) {
-                Ok(Written { left, step, is_new }) => {
-                    for step in left.into_iter().chain([step]) {
-                        self.unsynced.push(key, step);
-                    }
-                    if is_new {
-                        self.unsynced.renamed.insert(key, append.topic.clone());
-                    }
+                Ok(written) => {
                     self.space.wrote(append.bytes.len() as u64);
                     self.space.set_short(false);
-                    return self.tell(key, Ok(append.upto));
+                    return self.wrote(key, append, written);
                 }
                 Err(error) if is_full(&error) && !self.bell.is_stopping() => {
                     if self.wait_for_room(key) {
@@ -211,6 +214,30 @@ impl Writer {
                     return self.fail(key, &append.topic, "written", &error);
                 }
             }
+        }
+    }
+
+    /// Notes what is to be synced, and whom to tell.
+    fn wrote(&mut self, key: Key, append: &Append, written: Written) {
+        let Written { left, step, is_new } = written;
+        let waits = match self.sync {
+            Sync::Always => append.may_wait && !self.unsynced.places.contains_key(&key),
+            Sync::Every(_) => true,
+            Sync::Never => return self.tell(key, Ok(append.upto)),
+        };
+        if !waits && let Some(job) = self.later.remove(key) {
+            self.later_told.remove(&key);
+            job.steps.into_iter().for_each(|step| self.unsynced.push(key, step));
+        }
+        let unsynced = if waits { &mut self.later } else { &mut self.unsynced };
+        left.into_iter().chain([step]).for_each(|step| unsynced.push(key, step));
+        if is_new {
+            unsynced.renamed.insert(key, append.topic.clone());
+        }
+        if waits && self.sync == Sync::Always {
+            self.later_told.insert(key, append.upto);
+        } else {
+            self.tell(key, Ok(append.upto));
         }
     }
 
@@ -275,7 +302,7 @@ impl Writer {
         if self.failed.contains_key(&key) {
             return Ok(());
         }
-        if let Some(job) = self.unsynced.remove(key) {
+        if let Some(job) = self.later.remove(key) {
             job.run()?;
         }
         if self.sync == Sync::Never
@@ -292,8 +319,7 @@ impl Writer {
     }
 
     fn delete(&mut self, key: Key, delete: &Delete) {
-        self.unsynced.remove(key);
-        self.unsynced.renamed.remove(&key);
+        self.leave_unsynced(key);
         self.files.forget(key);
         self.files.forget_reach(key);
         self.failed.remove(&key);
@@ -302,13 +328,26 @@ impl Writer {
         match self.dir.take_away(&delete.topic) {
             Ok(removed) => {
                 if let Some(path) = removed {
-                    self.unsynced.renamed.insert(key, delete.topic.clone());
+                    match self.sync {
+                        Sync::Always => drop(self.unsynced.renamed.insert(key, delete.topic.clone())),
+                        Sync::Every(_) => drop(self.later.renamed.insert(key, delete.topic.clone())),
+                        Sync::Never => {}
+                    }
                     self.janitor.remove(Chore::Directory(path));
                 }
                 self.tell(key, Ok(u64::MAX));
             }
             Err(error) => self.fail(key, &delete.topic, "deleted", &error),
         }
+    }
+
+    /// Nobody needs what was written to this log any more.
+    fn leave_unsynced(&mut self, key: Key) {
+        for unsynced in [&mut self.unsynced, &mut self.later] {
+            unsynced.remove(key);
+            unsynced.renamed.remove(&key);
+        }
+        self.later_told.remove(&key);
     }
 
     /// Notes what a shard is told with the next [`Writer::send`].
@@ -328,7 +367,7 @@ impl Writer {
     fn fail(&mut self, key: Key, topic: &Name<'_>, what: &str, error: &io::Error) {
         let why = format!("the log of topic {topic} could not be {what}: {error}");
         tracing::error!("{why}; nothing more is written to it until the server is started again");
-        self.unsynced.remove(key);
+        self.leave_unsynced(key);
         self.files.forget(key);
         self.failed.insert(key, topic.borrow().into_owned());
         self.done[key.shard].retain(|done| done.log != key.log);
@@ -338,22 +377,18 @@ impl Writer {
 
     /// What was written becomes as durable as was promised, and the shards are told.
     fn settle(&mut self) {
-        match self.sync {
-            Sync::Always if !self.unsynced.is_empty() => {
-                let mut unsynced = mem::take(&mut self.unsynced);
-                let renamed = mem::take(&mut unsynced.renamed);
-                let batch = self.pool.run(unsynced.jobs);
-                self.failures(&batch);
-                self.sync_topics(renamed);
-            }
-            Sync::Every(_) if self.unsynced.files >= self.most_files => {
-                // As many files are open as may be: this cannot wait for its time.
-                self.finish_background();
-                self.next_sync = Instant::now();
-                self.sync_in_background();
-            }
-            Sync::Never => self.unsynced = Unsynced::default(),
-            _ => {}
+        if !self.unsynced.is_empty() {
+            let mut unsynced = mem::take(&mut self.unsynced);
+            let renamed = mem::take(&mut unsynced.renamed);
+            let batch = self.pool.run(unsynced.jobs);
+            self.failures(&batch);
+            self.sync_topics(renamed);
+        }
+        if self.later.files >= self.most_files {
+            // As many files are open as may be: this cannot wait for its time.
+            self.finish_background();
+            self.next_sync = Instant::now();
+            self.sync_in_background();
         }
         self.send();
         self.tell_space();
@@ -388,27 +423,32 @@ impl Writer {
 
     /// Begins to sync, if it is time to.
     fn sync_in_background(&mut self) {
-        let Sync::Every(every) = self.sync else { return };
-        if self.background.as_ref().is_some_and(|batch| batch.is_done()) {
+        let every = if let Sync::Every(every) = self.sync { every } else { PATIENCE };
+        if self.background.as_ref().is_some_and(|(batch, _)| batch.is_done()) {
             self.finish_background();
         }
         let now = Instant::now();
-        if self.unsynced.is_empty() {
+        if self.later.is_empty() {
             // The first that is written is synced so long after.
             self.next_sync = now + every;
         } else if self.background.is_none() && now >= self.next_sync {
             self.next_sync = now + every;
-            let mut unsynced = mem::take(&mut self.unsynced);
-            self.sync_topics(mem::take(&mut unsynced.renamed));
-            self.background = Some(self.pool.begin(unsynced.jobs));
+            let mut later = mem::take(&mut self.later);
+            self.sync_topics(mem::take(&mut later.renamed));
+            self.background = Some((self.pool.begin(later.jobs), mem::take(&mut self.later_told)));
         }
     }
 
     /// Waits for what is being synced, if anything is.
     fn finish_background(&mut self) {
-        if let Some(batch) = self.background.take() {
+        if let Some((batch, told)) = self.background.take() {
             self.pool.wait(&batch);
             self.failures(&batch);
+            for (key, upto) in told {
+                if !self.failed.contains_key(&key) {
+                    self.tell(key, Ok(upto));
+                }
+            }
             self.send();
         }
     }
@@ -424,13 +464,11 @@ impl Writer {
     fn close(&mut self) {
         self.finish_background();
         for (key, step) in self.files.tidy() {
-            self.unsynced.push(key, step);
+            self.later.push(key, step);
         }
-        let mut unsynced = mem::take(&mut self.unsynced);
-        let renamed = mem::take(&mut unsynced.renamed);
-        let batch = self.pool.run(unsynced.jobs);
-        self.failures(&batch);
-        self.sync_topics(renamed);
+        self.next_sync = Instant::now();
+        self.sync_in_background();
+        self.finish_background();
         if self.sync == Sync::Never {
             sync_everything(&self.dir);
         }

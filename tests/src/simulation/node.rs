@@ -239,7 +239,7 @@ impl Node {
                 }
             }
             if self.writer.is_free() {
-                return false;
+                return self.writer.sync_told_later(&mut self.disk, &mut self.random);
             }
         } else if self.writer.full {
             return false;

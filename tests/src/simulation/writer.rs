@@ -42,6 +42,8 @@ pub(super) struct Writer {
     told: VecDeque<(Log, Told)>,
     /// What is synced only now and then.
     later: Vec<Step>,
+    /// What is to be told once that is synced, of logs whose every append is.
+    told_later: BTreeMap<Log, u64>,
     /// What went wrong with the engine's work itself.
     pub(super) wrong: Vec<String>,
     /// How many of the next writes fail, and how many syncs.
@@ -61,6 +63,7 @@ impl Writer {
             steps: VecDeque::new(),
             told: VecDeque::new(),
             later: Vec::new(),
+            told_later: BTreeMap::new(),
             wrong: Vec::new(),
             failing_writes: 0,
             failing_syncs: 0,
@@ -114,6 +117,20 @@ impl Writer {
         for step in std::mem::take(&mut self.later) {
             self.make_durable(step, disk, random);
         }
+    }
+
+    /// Syncs what nobody waits for, if there is any, and tells of it.
+    pub(super) fn sync_told_later(&mut self, disk: &mut SimDisk, random: &mut Random) -> bool {
+        if self.told_later.is_empty() {
+            return false;
+        }
+        self.sync_later(disk, random);
+        for (log, upto) in std::mem::take(&mut self.told_later) {
+            if !self.failed.contains(&log) {
+                self.told.push_back((log, Told::Appended(upto)));
+            }
+        }
+        true
     }
 
     fn make_durable(&mut self, step: Step, disk: &mut SimDisk, random: &mut Random) {
@@ -215,6 +232,11 @@ impl Writer {
             let (topic, number, offset) = (&append.topic, append.number, append.offset);
             self.wrong.push(format!("an append to {topic}, segment {number}, at {offset}, where it does not end"));
             return self.fail(log);
+        }
+        if append.may_wait && !fails && self.sync == Sync::Always {
+            self.later.push(Step::File(log, directory, append.number));
+            self.told_later.insert(log, append.upto);
+            return;
         }
         self.steps.push_back(Step::File(log, directory, append.number));
         if fails {

@@ -217,7 +217,7 @@ impl Topic {
         let last = self.last();
         let (segment, number) = (is_new.then_some(last.header), last.header.number);
         let (offset, bytes) = (offset as u64, last.bytes[offset..].to_vec());
-        let append = Append { log, topic, segment, number, offset, index, upto, bytes };
+        let append = Append { log, topic, segment, number, offset, index, upto, may_wait: false, bytes };
         self.said.push(Work::Append(append));
     }
 
