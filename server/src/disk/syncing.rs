@@ -15,7 +15,7 @@ use super::dir::sync_directory;
 use super::{Key, spawn};
 
 /// How many files are synced at once. Most of the time they wait for the disk, not for a processor.
-pub(super) const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 16;
 
 /// A file to be synced.
 #[derive(Debug)]
