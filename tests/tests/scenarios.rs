@@ -76,7 +76,11 @@ fn run_caught(scenario: &Scenario, host: &Kind) -> Result<(), String> {
 
 fn print_table(rows: &BTreeMap<&str, Row>, hosts: &[Kind]) {
     let line = |name: &str, cells: Vec<String>| {
-        println!("{name:24}{}", cells.iter().map(|cell| format!("{cell:>14}")).collect::<String>());
+        print!("{name:24}");
+        for cell in cells {
+            print!("{cell:>14}");
+        }
+        println!();
     };
     line("scenarios passed", hosts.iter().map(|host| host.name.to_owned()).collect());
     let mut sums = Row { passed: vec![0; hosts.len()], total: 0 };
