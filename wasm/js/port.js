@@ -43,6 +43,10 @@ export function fetchOver(port) {
   let last = 0;
 
   port.addEventListener('message', ({ data }) => open.get(data.id)?.(data));
+  // Where the other end goes with its tab, browsers that know it say so.
+  port.addEventListener('close', () => {
+    for (const tell of [...open.values()]) tell({ failed: 'the broker went with its tab' });
+  });
   port.start?.();
 
   return async function fetch(input, init) {

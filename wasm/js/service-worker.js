@@ -15,8 +15,12 @@ self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim(
 
 self.addEventListener('message', ({ data, ports: [port] }) => {
   if (data?.shelfmq !== 'broker') return;
-  broker = fetchOver(port);
-  found(broker);
+  const fetch = fetchOver(port);
+  broker = fetch;
+  port.addEventListener('close', () => {
+    if (broker === fetch) broker = undefined;
+  });
+  found(fetch);
 });
 
 self.addEventListener('fetch', (event) => {

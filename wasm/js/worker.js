@@ -1,6 +1,7 @@
 // A dedicated worker that has a broker, with its logs in the origin's private file system. Of all tabs of an origin one
 // has it: the others wait for the lock, and take over when that tab goes.
 import { Broker } from './broker.js';
+import { load } from './load.js';
 import { serve } from './port.js';
 import { OpfsStorage } from './storage/opfs.js';
 
@@ -17,6 +18,13 @@ self.addEventListener('message', async ({ data, ports: [port] }) => {
 });
 
 async function open({ name = 'shelfmq', options = {} }) {
+  try {
+    // Whoever takes over may be offline by then.
+    await load(options.module);
+  } catch (why) {
+    self.postMessage({ shelfmq: 'failed', why: String(why?.message ?? why) });
+    return;
+  }
   await navigator.locks.request(`shelfmq:${name}`, async () => {
     try {
       broker = await Broker.open({ ...options, storage: await OpfsStorage.open(name) });
