@@ -65,6 +65,8 @@ export declare class Broker {
    * URL. A signal that is aborted is a client that hangs up. `peer` is who asks, as `ip:port`, where that is known.
    */
   fetch(input: Request | URL | string, init?: RequestInit & { peer?: string }): Promise<Response>;
+  /** Bytes of memory that WebAssembly has taken, for all brokers of this page or process. It never gives any back. */
+  readonly memoryBytes: number;
   /** Comes back when every request was taken in, and nothing waits for the storage. */
   settled(): Promise<void>;
   /** A topic's whole log as one file, which `shelfmq log import` takes. */
