@@ -2,21 +2,23 @@
 //! which says what each function does.
 //!
 //! Read in this order: this file (the verbs), `convert` (records of the core to records of the WIT, and back), `open`
-//! (a topic from the bytes of its log).
+//! (a topic from the bytes of its log), `bare` (instead of `std`).
+#![cfg_attr(target_family = "wasm", no_std)]
 
 extern crate alloc;
 
+mod bare;
 mod convert;
 mod open;
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use std::sync::{Mutex, PoisonError};
 
 use shelfmq_core::log::{Loaded, SegmentHeader};
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output, api};
 
+use bare::Only;
 use bindings::exports::shelfmq::broker::engine as wit;
 
 /// What `wit-bindgen` makes of the world.
@@ -31,12 +33,11 @@ mod bindings {
 struct Component;
 
 /// The engine of this instance, and whether it keeps logs.
-static ENGINE: Mutex<Option<(Engine, bool)>> = Mutex::new(None);
+static ENGINE: Only<Option<(Engine, bool)>> = Only::new(None);
 
 /// Does something to the engine.
 fn with<T>(act: impl FnOnce(&mut Engine) -> T) -> T {
-    let mut engine = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
-    act(&mut engine.as_mut().expect("a host calls `start` first").0)
+    ENGINE.with(|engine| act(&mut engine.as_mut().expect("a host calls `start` first").0))
 }
 
 /// Does something to the engine, at a time, and takes what it wants done.
@@ -68,7 +69,7 @@ impl wit::Guest for Component {
             Some(options) => Engine::with_log(config, seed, convert::log_options(&options)),
             None => Engine::new(config, seed),
         };
-        *ENGINE.lock().unwrap_or_else(PoisonError::into_inner) = Some((engine, has_log));
+        ENGINE.with(|old| *old = Some((engine, has_log)));
         Ok(())
     }
 
@@ -123,15 +124,16 @@ impl wit::Guest for Component {
         segments: Vec<Vec<u8>>,
         is_whole: bool,
     ) -> Result<wit::Opened, wit::OpenError> {
-        let mut engine = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
-        let (engine, has_log) = engine.as_mut().expect("a host calls `start` first");
-        if !*has_log || engine.sight(&topic, 0).is_some() {
-            return Err(wit::OpenError::NotHere);
-        }
-        let recovered = open::recover(&topic, &segments, is_whole)?;
-        let opened = convert::opened(&recovered);
-        engine.open_topic(Time::from_nanos(now), recovered);
-        Ok(opened)
+        ENGINE.with(|engine| {
+            let (engine, has_log) = engine.as_mut().expect("a host calls `start` first");
+            if !*has_log || engine.sight(&topic, 0).is_some() {
+                return Err(wit::OpenError::NotHere);
+            }
+            let recovered = open::recover(&topic, &segments, is_whole)?;
+            let opened = convert::opened(&recovered);
+            engine.open_topic(Time::from_nanos(now), recovered);
+            Ok(opened)
+        })
     }
 
     fn poll_log() -> Vec<wit::Work> {
