@@ -128,7 +128,9 @@ impl Host {
                 Ok(None) => return Ok(()),
                 Err(_) => self.broker.shelfmq_broker_engine().call_handle_timeout(&mut self.store, now())?,
             };
-            outputs.into_iter().for_each(|output| self.perform(output));
+            for output in outputs {
+                self.perform(output);
+            }
         }
     }
 
