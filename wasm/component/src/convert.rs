@@ -55,7 +55,7 @@ pub(crate) fn default_config() -> wit::Config {
 /// An error where an option is no JSON.
 pub(crate) fn config(config: wit::Config) -> Result<Config, String> {
     let wit::Config { limits, identity, started, options } = config;
-    let options = options.into_iter().map(|(name, value)| match serde_json::from_str(&value) {
+    let options = options.into_iter().map(|(name, value)| match serde_json::from_slice(value.as_bytes()) {
         Ok(value) => Ok((name, value)),
         Err(_) => Err(name),
     });

@@ -45,16 +45,22 @@ fn step(now: u64, act: impl FnOnce(&mut Engine, Time)) -> Vec<wit::Output> {
     with(|engine| {
         let now = Time::from_nanos(now);
         act(engine, now);
-        let mut outputs = Vec::new();
-        while let Some(output) = engine.poll_output() {
-            match output {
-                // All topics are here.
-                Output::Forward(parcel) => engine.handle_parcel(now, parcel),
-                output => outputs.extend(convert::output(output)),
-            }
-        }
-        outputs
+        outputs(engine, now)
     })
+}
+
+/// Once for all steps, which are small.
+#[inline(never)]
+fn outputs(engine: &mut Engine, now: Time) -> Vec<wit::Output> {
+    let mut outputs = Vec::new();
+    while let Some(output) = engine.poll_output() {
+        match output {
+            // All topics are here.
+            Output::Forward(parcel) => engine.handle_parcel(now, parcel),
+            output => outputs.extend(convert::output(output)),
+        }
+    }
+    outputs
 }
 
 impl wit::Guest for Component {
