@@ -102,8 +102,12 @@ fn what_was_written_is_opened_by_another_instance() {
     assert_eq!((opened.torn, opened.end), (4, written[last].len() as u64));
     assert!(!opened.headless && opened.damage.is_empty(), "{opened:?}");
     assert!(matches!(open(&mut second, "t", &written, true), Err(wit::OpenError::NotHere)));
-    // A log has the number of its opening; this one goes on in the same segments.
-    assert_eq!(text(&ask(&mut second, &mut segments, "/sub?topic=t&channel=c&ack=auto", b"")), "200 message 1");
+    // A log has the number of its opening; this one goes on in the same segments, and is read back from all of them.
+    for n in 1..100 {
+        let answer = ask(&mut second, &mut segments, "/sub?topic=t&channel=c&ack=auto", b"");
+        assert_eq!(text(&answer), format!("200 message {n}"));
+    }
+    assert_eq!(text(&ask(&mut second, &mut segments, "/sub?topic=t&channel=c&wait=0", b"")), "204 ");
 }
 
 #[test]

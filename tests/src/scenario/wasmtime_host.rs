@@ -9,16 +9,15 @@ use shelfmq_core::time::Time;
 use super::host::{Event, Host, HostError, Kind, Patience, Wire, config};
 use super::{Client, START_SECS, Scenario};
 use crate::component::{Sandbox, wit};
-use crate::instant_log::InstantLog;
 
 /// Without a log.
 pub const MEMORY: Kind = Kind { name: "wasmtime", start: |scenario| Ok(Box::new(WasmtimeHost::new(scenario, None)?)) };
 
-/// With a log, in this process's memory.
-pub const LOGGED: Kind = Kind {
-    name: "with a log",
-    start: |scenario| Ok(Box::new(WasmtimeHost::new(scenario, Some(&InstantLog::small()))?)),
-};
+/// With a log, in this process's memory: segments of a few messages, which leave the sandbox and are read back.
+pub const LOGGED: Kind =
+    Kind { name: "with a log", start: |scenario| Ok(Box::new(WasmtimeHost::new(scenario, Some(&SMALL))?)) };
+
+const SMALL: LogOptions = LogOptions { segment_bytes: 4096, cache_bytes: 0 };
 
 /// The component in this process.
 struct WasmtimeHost {
@@ -34,7 +33,17 @@ struct WasmtimeHost {
 
 /// The segments of all logs, by log and number.
 #[derive(Debug, Default)]
-pub struct Segments(BTreeMap<(u64, u32), Vec<u8>>);
+pub struct Segments(BTreeMap<(u64, u32), Segment>);
+
+/// A segment, and where which messages are in it: offset and index of each append.
+#[derive(Debug, Default)]
+struct Segment {
+    bytes: Vec<u8>,
+    appends: Vec<(usize, u64)>,
+}
+
+/// Bytes of a segment before its frames.
+const HEAD: usize = 44;
 
 impl Segments {
     /// Does what is to be done with a log, at once; tells of it, and gives the outputs of that.
@@ -48,8 +57,10 @@ impl Segments {
         match work {
             wit::Work::Append(append) => {
                 let segment = self.0.entry((append.log, append.segment)).or_default();
-                assert_eq!(segment.len() as u64, append.offset, "appends follow each other");
-                segment.extend_from_slice(&append.bytes);
+                let offset = segment.bytes.len();
+                assert_eq!(offset as u64, append.offset, "appends follow each other");
+                segment.appends.push((offset.max(HEAD), append.index));
+                segment.bytes.extend_from_slice(&append.bytes);
                 sandbox.call(|engine, store| engine.call_handle_appended(store, now, append.log, append.upto))
             }
             wit::Work::Forget(forget) => {
@@ -63,15 +74,17 @@ impl Segments {
         }
     }
 
-    /// What the engine wants to read, or none where that is gone.
+    /// What the engine wants to read, and not much more; none where that is gone.
     pub fn part(&self, read: &wit::Read) -> Option<wit::Part> {
-        let (head, frames) = self.0.get(&(read.log, read.segment))?.split_at_checked(44)?;
-        Some(wit::Part { head: head.into(), offset: 44, bytes: frames.into() })
+        let Segment { bytes, appends } = self.0.get(&(read.log, read.segment))?;
+        let begin = appends.iter().rfind(|(_, index)| *index < read.first).map_or(HEAD, |(offset, _)| *offset);
+        let end = appends.iter().find(|(_, index)| *index > read.end).map_or(bytes.len(), |(offset, _)| *offset);
+        Some(wit::Part { head: bytes[..HEAD].into(), offset: begin as u64, bytes: bytes[begin..end].into() })
     }
 
     /// The segments of one log, the first of the log first.
     pub fn of(&self, log: u64) -> Vec<Vec<u8>> {
-        self.0.range((log, 0)..=(log, u32::MAX)).map(|(_, bytes)| bytes.clone()).collect()
+        self.0.range((log, 0)..=(log, u32::MAX)).map(|(_, segment)| segment.bytes.clone()).collect()
     }
 }
 
