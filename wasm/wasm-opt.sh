@@ -14,6 +14,12 @@ if [ -n "${WASM_OPT:-}" ]; then
     echo "$WASM_OPT"
     exit
 fi
+# The npm package's own, of the same version.
+own=$(dirname "$0")/node_modules/.bin/wasm-opt
+if [ -x "$own" ]; then
+    echo "$own"
+    exit
+fi
 found=$cache/binaryen-$version/node_modules/.bin/wasm-opt
 if ! [ -x "$found" ] && command -v npm >/dev/null 2>&1; then
     mkdir -p "$cache/binaryen-$version"

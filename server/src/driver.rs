@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::iter;
 use std::mem;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::task::{Context, Poll};
 use std::thread;
@@ -88,6 +89,9 @@ struct Inner {
     alarm: Arc<Alarm>,
     configured: Configured,
     shards: Box<[Padded]>,
+    /// How many parcels left an engine, and how many arrived at one.
+    departed: AtomicUsize,
+    arrived: AtomicUsize,
     disk: OnceLock<Disk>,
     recording: OnceLock<Recording>,
 }
@@ -136,6 +140,8 @@ impl Shelf {
             clock: Arc::new(options.clock),
             alarm: Arc::new(Alarm::new()),
             configured: options.configured,
+            departed: AtomicUsize::new(0),
+            arrived: AtomicUsize::new(0),
             disk: OnceLock::new(),
             recording: OnceLock::new(),
         }));
@@ -175,9 +181,12 @@ impl Shelf {
         self.each_shard(|shard, now| shard.engine.shutdown(now));
     }
 
-    /// Whether nothing waits for the disk.
+    /// Whether nothing waits for the disk, or is on its way from one topic to another.
     pub fn is_settled(&self) -> bool {
-        (0..self.0.shards.len()).all(|index| self.lock(index).engine.is_settled())
+        let (arrived, departed) = (self.0.arrived.load(SeqCst), self.0.departed.load(SeqCst));
+        let is_settled = |index: usize| self.lock(index).engine.is_settled();
+        // One that sets out meanwhile may leave an engine that was not looked at for one that was.
+        arrived == departed && (0..self.0.shards.len()).all(is_settled) && self.0.departed.load(SeqCst) == departed
     }
 
     /// Records what comes in from now on. To be called once.
@@ -244,6 +253,7 @@ impl Shelf {
                 Errand::Forward(parcel) => {
                     let index = shard_of(parcel.to.as_str(), self.0.shards.len());
                     self.visit(index, &mut errands, |shard, now, _| shard.engine.handle_parcel(now, parcel));
+                    self.0.arrived.fetch_add(1, SeqCst);
                 }
             }
         }
@@ -259,8 +269,13 @@ impl Shelf {
         let mut shard = self.lock(index);
         // Read under the lock, so that no engine sees time run backwards.
         let now = self.now();
+        let before = errands.len();
         let result = act(&mut shard, now, errands);
         shard.drain(None, errands);
+        let parcels = errands.iter().skip(before).filter(|errand| matches!(errand, Errand::Forward(_))).count();
+        if parcels > 0 {
+            self.0.departed.fetch_add(parcels, SeqCst);
+        }
         errands.extend(shard.reads.drain(..).map(|read| Errand::Read(index, read)));
         if shard.engine.has_log_work() {
             errands.push_back(Errand::Write(index));

@@ -1,14 +1,17 @@
 //! Runs every scenario of `scenarios/` on every host but wasmtime, and prints a table of both.
 //!
 //! `cargo test --test scenarios -- WORDS` runs those whose file or title contains the words;
-//! `-- --json` prints them all for a runner in another language, and runs none.
+//! `-- --json` prints them all for a runner in another language, and runs none. Hosts in JavaScript need `make wasm`
+//! and a browser: they are there with `SHELFMQ_HOSTS=all`, or with their names in that (`node,page`).
 
 use std::process::ExitCode;
 
 use shelfmq_tests::scenario::host::Kind;
-use shelfmq_tests::scenario::{core_host, server_host, table};
+use shelfmq_tests::scenario::{core_host, js_host, server_host, table};
 
-const HOSTS: [Kind; 4] = [core_host::ONE, core_host::SHARDED, server_host::SERVER, server_host::ON_DISK];
+const NATIVE: [Kind; 4] = [core_host::ONE, core_host::SHARDED, server_host::SERVER, server_host::ON_DISK];
+const JAVASCRIPT: [Kind; 5] =
+    [js_host::NODE, js_host::NODE_STORED, js_host::PAGE, js_host::WORKER, js_host::SERVICE_WORKER];
 
 fn main() -> ExitCode {
     let scenarios = match table::scenarios() {
@@ -26,5 +29,8 @@ fn main() -> ExitCode {
         println!("{}", serde_json::to_string(&chosen).expect("scenarios have string keys"));
         return ExitCode::SUCCESS;
     }
-    if table::run_all(&chosen, &HOSTS) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let wanted = std::env::var("SHELFMQ_HOSTS").unwrap_or_default();
+    let is_wanted = |kind: &Kind| wanted == "all" || wanted.split(',').any(|name| name == kind.name);
+    let hosts: Vec<_> = NATIVE.into_iter().chain(JAVASCRIPT.into_iter().filter(is_wanted)).collect();
+    if table::run_all(&chosen, &hosts) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

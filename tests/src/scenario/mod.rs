@@ -8,6 +8,7 @@
 
 pub mod core_host;
 pub mod host;
+pub mod js_host;
 pub mod json;
 pub mod parse;
 pub mod run;

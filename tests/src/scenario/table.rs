@@ -55,7 +55,7 @@ fn run_caught(scenario: &Scenario, host: &Kind) -> Result<(), String> {
 
 fn print_table(rows: &BTreeMap<&str, Row>, hosts: &[Kind]) {
     let line = |name: &str, cells: Vec<String>| {
-        let cells: Vec<_> = cells.iter().map(|cell| format!("{cell:>12}")).collect();
+        let cells: Vec<_> = cells.iter().map(|cell| format!("{cell:>14}")).collect();
         println!("{name:24}{}", cells.concat());
     };
     let cells = |row: &Row| row.passed.iter().map(|passed| format!("{passed}/{}", row.total)).collect();

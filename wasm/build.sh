@@ -1,0 +1,21 @@
+#!/bin/sh
+# Builds the npm package's module into wasm/pkg: compiled, bound, optimised.
+set -eu
+cd "$(dirname "$0")/.."
+eval "$(scripts/toolchain.sh wasm32-unknown-unknown)"
+
+target=${CARGO_TARGET_DIR:-target}
+# Debian's compiler, where that is used, shares nothing with another's.
+cargo build --locked --quiet --profile wasm --target wasm32-unknown-unknown --package shelfmq-wasm
+unset RUSTC
+mkdir -p "$target/wasm"
+cargo run --locked --quiet --package shelfmq-wasm-tools --bin bindgen -- \
+    "$target/wasm32-unknown-unknown/wasm/shelfmq_wasm.wasm" "$target/wasm/bindgen"
+
+[ -x wasm/node_modules/.bin/wasm-opt ] || (cd wasm && npm ci --no-audit --no-fund --loglevel=error >&2)
+mkdir -p wasm/pkg
+cp "$target/wasm/bindgen/shelfmq_wasm.js" "$target/wasm/bindgen/shelfmq_wasm.d.ts" wasm/pkg/
+wasm/node_modules/.bin/wasm-opt -Oz "$target/wasm/bindgen/shelfmq_wasm_bg.wasm" -o wasm/pkg/shelfmq_wasm_bg.wasm
+for file in wasm/pkg/shelfmq_wasm_bg.wasm wasm/pkg/shelfmq_wasm.js; do
+    printf '%s: %s bytes, %s by gzip\n' "$file" "$(wc -c < "$file")" "$(gzip -9 -c "$file" | wc -c)"
+done

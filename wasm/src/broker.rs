@@ -1,0 +1,462 @@
+//! A broker: drives the core by requests, timers and what the storage says.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+
+use js_sys::{Array, Function, Promise, Uint8Array};
+use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
+use shelfmq_core::log::{Loaded, LogId, Read, SegmentHeader, Work, export};
+use shelfmq_core::name::Name;
+use shelfmq_core::time::Time;
+use shelfmq_core::{Engine, Output, api};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{AbortSignal, Request, Response};
+
+use crate::clock::Clock;
+use crate::http::{self, Asked};
+use crate::options::{Options, error};
+use crate::recovery::recover;
+use crate::storage::{Change, Storage};
+use crate::stream::{Stream, promise, send};
+
+/// How long to wait before a storage that has no room is tried again, in milliseconds.
+const FULL_WAIT_MS: f64 = 500.0;
+
+/// A whole broker. What it has in memory goes with it; what was answered with `OK` is in the storage, if there is one.
+#[wasm_bindgen]
+pub struct Broker(Rc<Inner>);
+
+struct Inner {
+    state: RefCell<State>,
+    clock: Clock,
+    storage: Option<Storage>,
+    tick: Closure<dyn FnMut()>,
+}
+
+struct State {
+    engine: Engine,
+    pending: BTreeMap<u64, Pending>,
+    last_ticket: u64,
+    timer: Option<(Time, JsValue)>,
+    writing: bool,
+    /// How many requests' bodies are being read.
+    reading_bodies: usize,
+    /// Who waits until nothing waits for the storage.
+    settling: Vec<Function>,
+    closed: bool,
+}
+
+/// A request that is not answered to its end.
+struct Pending {
+    resolve: Function,
+    reject: Function,
+    signal: Option<(AbortSignal, Closure<dyn FnMut()>)>,
+    stream: Option<Stream>,
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some((signal, closure)) = &self.signal {
+            let _ = signal.remove_event_listener_with_callback("abort", closure.as_ref().unchecked_ref());
+        }
+    }
+}
+
+#[wasm_bindgen]
+impl Broker {
+    /// Opens a broker, with all topics that the storage has.
+    pub async fn open(options: Options) -> Result<Broker, JsValue> {
+        let (clock, storage) = (options.clock(), options.storage());
+        let now = clock.now();
+        let config = options.config(now)?;
+        let mut engine = match &storage {
+            Some(_) => Engine::with_log(config, options.seed(), options.log()),
+            None => Engine::new(config, options.seed()),
+        };
+        if let Some(storage) = &storage {
+            for listed in storage.topics().await? {
+                if let Some(recovered) = recover(storage, &listed).await? {
+                    engine.open_topic(now, recovered);
+                }
+            }
+        }
+        let state = State {
+            engine,
+            pending: BTreeMap::new(),
+            last_ticket: 0,
+            timer: None,
+            writing: false,
+            reading_bodies: 0,
+            settling: Vec::new(),
+            closed: false,
+        };
+        let inner = Rc::new_cyclic(|weak: &Weak<Inner>| {
+            let weak = weak.clone();
+            let tick = Closure::new(move || {
+                if let Some(inner) = weak.upgrade() {
+                    inner.tick();
+                }
+            });
+            Inner { state: RefCell::new(state), clock, storage, tick }
+        });
+        inner.pump();
+        Ok(Broker(inner))
+    }
+
+    /// Answers a request as a server does. The promise is kept once there is an answer, however long that takes; it
+    /// is broken by the request's own signal, and by a request whose body cannot be read. `peer` is who asks, as
+    /// `ip:port`, where that is known.
+    pub fn fetch(&self, request: Request, peer: Option<String>) -> Promise {
+        let (promise, resolve, reject) = promise();
+        let inner = Rc::clone(&self.0);
+        let mut asked = Asked::of(&request, peer);
+        if matches!(request.method().as_str(), "GET" | "HEAD") {
+            inner.ask(&asked, Some(request.signal()), resolve, reject);
+        } else {
+            inner.state.borrow_mut().reading_bodies += 1;
+            spawn_local(async move {
+                let read = asked.read_body(&request).await;
+                inner.state.borrow_mut().reading_bodies -= 1;
+                match read {
+                    Ok(()) => inner.ask(&asked, Some(request.signal()), resolve, reject),
+                    Err(error) => drop(reject.call1(&JsValue::NULL, &error)),
+                }
+                inner.pump();
+            });
+        }
+        promise
+    }
+
+    /// Comes back when every request was taken in, and nothing waits for the storage.
+    pub fn settled(&self) -> Promise {
+        let (promise, resolve, _) = promise();
+        self.0.state.borrow_mut().settling.push(resolve);
+        self.0.pump();
+        promise
+    }
+
+    /// Answers who waits, writes what is to be written, and ends. Nothing is to be asked of it after.
+    pub async fn close(&self) -> Result<(), JsValue> {
+        let now = self.0.clock.now();
+        self.0.state.borrow_mut().engine.shutdown(now);
+        JsFuture::from(self.settled()).await?;
+        let timer = {
+            let mut state = self.0.state.borrow_mut();
+            state.closed = true;
+            state.timer.take()
+        };
+        if let Some((_, timer)) = timer {
+            self.0.clock.clear_timeout(&timer);
+        }
+        match &self.0.storage {
+            Some(storage) => storage.finish().await,
+            None => Ok(()),
+        }
+    }
+
+    /// A topic's whole log as one file, as `shelfmq log export` makes it.
+    #[wasm_bindgen(js_name = exportLog)]
+    pub async fn export_log(&self, topic: String) -> Result<Uint8Array, JsValue> {
+        let name = Name::parse(topic.clone()).ok_or_else(|| error("this is no name of a topic"))?;
+        let storage = self.0.storage.as_ref().ok_or_else(|| error("without a storage there are no logs"))?;
+        JsFuture::from(self.settled()).await?;
+        let listed = storage.topics().await?.into_iter().find(|listed| listed.topic == topic);
+        let listed = listed.ok_or_else(|| error(&format!("topic {topic} has no log")))?;
+        let mut bytes = export::write_head(&name);
+        for (number, size) in listed.segments {
+            bytes.extend_from_slice(&export::write_part(size));
+            bytes.extend(storage.bytes(&topic, number, 0, size).await?);
+        }
+        bytes.extend_from_slice(&export::write_part(0));
+        Ok(Uint8Array::from(&bytes[..]))
+    }
+
+    /// Puts a log that was exported into a storage that no broker has open; answers the topic's name.
+    #[wasm_bindgen(js_name = importLog)]
+    pub async fn import_log(storage: Storage, bytes: Vec<u8>) -> Result<String, JsValue> {
+        let (name, segments) =
+            export::read(&bytes).map_err(|why| error(&format!("this is no exported log: {why:?}")))?;
+        let topic = name.as_str();
+        if storage.topics().await?.iter().any(|listed| listed.topic == topic) {
+            return Err(error(&format!("there is a topic {topic} already")));
+        }
+        let changes = Array::new();
+        for segment in segments {
+            let header = SegmentHeader::read(segment).map_err(|why| error(&format!("a segment is bad: {why:?}")))?;
+            changes.push(&Change::append(topic, header.number, 0, segment).into());
+        }
+        storage.change(&changes).await?;
+        Ok(topic.into())
+    }
+}
+
+impl Inner {
+    fn ask(self: &Rc<Self>, asked: &Asked, signal: Option<AbortSignal>, resolve: Function, reject: Function) {
+        if let Some(signal) = signal.as_ref().filter(|signal| signal.aborted()) {
+            return drop(reject.call1(&JsValue::NULL, &signal.reason()));
+        }
+        let now = self.clock.now();
+        let mut state = self.state.borrow_mut();
+        if state.closed {
+            return drop(reject.call1(&JsValue::NULL, &error("this broker is closed")));
+        }
+        let limits = &state.engine.config().limits;
+        if asked.body.len() > api::body_limit(limits, asked.path()) {
+            let response = api::body_too_big(limits, asked.path());
+            drop(state);
+            return settle(&resolve, &reject, http::whole(response));
+        }
+        state.last_ticket += 1;
+        let ticket = state.last_ticket;
+        let signal = signal.map(|signal| {
+            let (weak, reason) = (Rc::downgrade(self), signal.clone());
+            let abort = Closure::<dyn FnMut()>::new(move || {
+                if let Some(inner) = weak.upgrade() {
+                    inner.abort(ticket, &reason.reason());
+                }
+            });
+            let _ = signal.add_event_listener_with_callback("abort", abort.as_ref().unchecked_ref());
+            (signal, abort)
+        });
+        state.pending.insert(ticket, Pending { resolve, reject, signal, stream: None });
+        asked.with(|request| state.engine.handle(now, ticket, request));
+        drop(state);
+        self.pump();
+    }
+
+    /// A client hung up.
+    fn abort(self: &Rc<Self>, ticket: u64, reason: &JsValue) {
+        let Some(pending) = self.cancel(ticket) else { return };
+        match &pending.stream {
+            Some(stream) => stream.controller().error_with_e(reason),
+            None => drop(pending.reject.call1(&JsValue::NULL, reason)),
+        }
+        self.pump();
+    }
+
+    fn cancel(&self, ticket: u64) -> Option<Pending> {
+        let now = self.clock.now();
+        let mut state = self.state.borrow_mut();
+        let pending = state.pending.remove(&ticket)?;
+        state.engine.cancel(now, ticket);
+        Some(pending)
+    }
+
+    fn tick(self: &Rc<Self>) {
+        let now = self.clock.now();
+        {
+            let mut state = self.state.borrow_mut();
+            state.timer = None;
+            if state.closed {
+                return;
+            }
+            state.engine.handle_timeout(now);
+        }
+        self.pump();
+    }
+
+    /// Does what the core wants done, until it wants nothing.
+    fn pump(self: &Rc<Self>) {
+        loop {
+            let output = self.state.borrow_mut().engine.poll_output();
+            match output {
+                Some(output) => self.perform(output),
+                None => break,
+            }
+        }
+        self.write();
+        self.set_timer();
+        let settled = {
+            let mut state = self.state.borrow_mut();
+            let is_settled = !state.writing && state.reading_bodies == 0 && state.engine.is_settled();
+            if is_settled { std::mem::take(&mut state.settling) } else { Vec::new() }
+        };
+        for resolve in settled {
+            let _ = resolve.call0(&JsValue::NULL);
+        }
+    }
+
+    fn perform(self: &Rc<Self>, output: Output) {
+        match output {
+            Output::Respond(ticket, response) => {
+                let pending = self.state.borrow_mut().pending.remove(&ticket);
+                if let Some(pending) = pending {
+                    settle(&pending.resolve, &pending.reject, http::whole(response));
+                }
+            }
+            Output::Open(ticket, response) => self.begin(ticket, response),
+            Output::Chunk(ticket, bytes) => {
+                let sender = self
+                    .state
+                    .borrow()
+                    .pending
+                    .get(&ticket)
+                    .and_then(|pending| Some(pending.stream.as_ref()?.sender()));
+                if let Some(sender) = sender {
+                    send(&sender, &bytes);
+                }
+            }
+            Output::Close(ticket) => {
+                let pending = self.state.borrow_mut().pending.remove(&ticket);
+                if let Some(stream) = pending.as_ref().and_then(|pending| pending.stream.as_ref()) {
+                    let _ = stream.controller().close();
+                }
+            }
+            Output::Forward(parcel) => {
+                let now = self.clock.now();
+                self.state.borrow_mut().engine.handle_parcel(now, parcel);
+            }
+            Output::Read(read) => {
+                let inner = Rc::clone(self);
+                spawn_local(async move { inner.read(read).await });
+            }
+            Output::Configured(..) => {}
+        }
+    }
+
+    /// Begins an answer that stays open.
+    fn begin(self: &Rc<Self>, ticket: u64, response: api::Response) {
+        let (taken, cancelled) = (Rc::downgrade(self), Rc::downgrade(self));
+        let made = Stream::new(
+            move || {
+                if let Some(inner) = taken.upgrade() {
+                    let now = inner.clock.now();
+                    inner.state.borrow_mut().engine.handle_writable(now, ticket);
+                    inner.pump();
+                }
+            },
+            move || {
+                if let Some(inner) = cancelled.upgrade() {
+                    drop(inner.cancel(ticket));
+                    inner.pump();
+                }
+            },
+        );
+        let opened = made.and_then(|(stream, body)| Ok((stream, http::open(response, &body)?)));
+        let mut state = self.state.borrow_mut();
+        let Some(pending) = state.pending.get_mut(&ticket) else { return };
+        let (resolve, reject) = (pending.resolve.clone(), pending.reject.clone());
+        let response = opened.map(|(stream, response)| {
+            pending.stream = Some(stream);
+            response
+        });
+        drop(state);
+        settle(&resolve, &reject, response);
+    }
+
+    /// Has the timer go off when the core says.
+    fn set_timer(&self) {
+        let mut state = self.state.borrow_mut();
+        let Some(at) = state.engine.poll_timeout().filter(|_| !state.closed) else { return };
+        if state.timer.as_ref().is_none_or(|(set, _)| *set > at) {
+            if let Some((_, timer)) = state.timer.take() {
+                self.clock.clear_timeout(&timer);
+            }
+            let timer = self.clock.call_at(at, self.tick.as_ref().unchecked_ref());
+            state.timer = Some((at, timer));
+        }
+        if let Some((_, timer)) = &state.timer {
+            self.clock.is_needed(timer, !state.pending.is_empty());
+        }
+    }
+
+    /// Reads messages back: from a whole segment, which is not large.
+    async fn read(self: Rc<Self>, read: Read) {
+        let Some(storage) = &self.storage else { return };
+        let bytes = storage.bytes(read.topic.as_str(), read.segment, 0, u32::MAX.into()).await;
+        let loaded = match bytes {
+            Ok(bytes) => SegmentHeader::read(&bytes).ok().map(|header| {
+                let start = SEGMENT_HEADER_BYTES;
+                Loaded::decode(header.salt, start as u64, &bytes[start..], read.from, read.to)
+            }),
+            Err(why) => {
+                web_sys::console::error_2(&"shelfmq: messages cannot be read back:".into(), &why);
+                None
+            }
+        };
+        let now = self.clock.now();
+        self.state.borrow_mut().engine.handle_read(now, &read, loaded);
+        self.pump();
+    }
+
+    /// Writes what waits to be written, unless that is being done: then all that comes meanwhile is the next piece.
+    fn write(self: &Rc<Self>) {
+        let Some(storage) = self.storage.clone() else { return };
+        let mut state = self.state.borrow_mut();
+        if state.writing {
+            return;
+        }
+        let (changes, mut told) = (Array::new(), Vec::new());
+        while let Some(work) = state.engine.poll_log() {
+            changes.push(&Change::of(&work).into());
+            match work {
+                Work::Append(append) => told.push((append.log, append.upto)),
+                Work::Delete(delete) => told.push((delete.log, u64::MAX)),
+                Work::Forget(_) => {}
+            }
+        }
+        if changes.length() == 0 {
+            return;
+        }
+        state.writing = true;
+        let inner = Rc::clone(self);
+        spawn_local(async move {
+            let outcome = inner.write_all(&storage, &changes).await;
+            inner.written(&told, outcome);
+        });
+    }
+
+    /// Writes, however long the storage has no room.
+    async fn write_all(&self, storage: &Storage, changes: &Array) -> Result<(), JsValue> {
+        let mut full = false;
+        loop {
+            let outcome = storage.change(changes).await;
+            let is_full = outcome.as_ref().is_err_and(is_quota_error);
+            if is_full != full {
+                full = is_full;
+                self.state.borrow_mut().engine.handle_space(full);
+            }
+            if !is_full {
+                return outcome;
+            }
+            let (again, resolve, _) = promise();
+            self.clock.call_after(FULL_WAIT_MS, &resolve);
+            JsFuture::from(again).await?;
+        }
+    }
+
+    fn written(self: &Rc<Self>, told: &[(LogId, u64)], outcome: Result<(), JsValue>) {
+        let now = self.clock.now();
+        {
+            let mut state = self.state.borrow_mut();
+            state.writing = false;
+            match outcome {
+                Ok(()) => told.iter().for_each(|(log, upto)| state.engine.handle_appended(now, *log, *upto)),
+                Err(why) => {
+                    web_sys::console::error_2(&"shelfmq: logs could not be written:".into(), &why);
+                    for (log, _) in told {
+                        state.engine.handle_append_failed(now, *log);
+                    }
+                    state.engine.set_unwell(Some(format!("the storage failed: {why:?}")));
+                }
+            }
+        }
+        self.pump();
+    }
+}
+
+/// Whether a storage says that it has no room.
+fn is_quota_error(why: &JsValue) -> bool {
+    let name = js_sys::Reflect::get(why, &"name".into()).ok().and_then(|name| name.as_string());
+    name.as_deref() == Some("QuotaExceededError")
+}
+
+/// Keeps a promise, or breaks it.
+fn settle(resolve: &Function, reject: &Function, response: Result<Response, JsValue>) {
+    let _ = match response {
+        Ok(response) => resolve.call1(&JsValue::NULL, &response),
+        Err(error) => reject.call1(&JsValue::NULL, &error),
+    };
+}

@@ -1,0 +1,145 @@
+//! From what a storage has to the topics: the same as the server does with its files.
+
+use js_sys::Array;
+use shelfmq_core::log::frame::{HeaderError, SEGMENT_HEADER_BYTES};
+use shelfmq_core::log::{Recovered, Recovery, SegmentHeader};
+use shelfmq_core::name::Name;
+use wasm_bindgen::prelude::*;
+
+use crate::options::error;
+use crate::storage::{Change, Listed, Storage};
+
+/// How much of a segment is read at once, in bytes, unless a frame is larger.
+const WINDOW: u64 = 1 << 20;
+
+/// A segment whose header was read.
+struct Segment {
+    header: SegmentHeader,
+    size: u64,
+}
+
+/// A topic as its log tells, what a crash left unfinished being cut off; none where there was nothing but that. An
+/// error where it cannot be told from what is there: nothing is lost silently.
+pub(crate) async fn recover(storage: &Storage, listed: &Listed) -> Result<Option<Recovered>, JsValue> {
+    let topic = listed.topic.as_str();
+    if Name::parse(topic.to_owned()).is_none() {
+        return Err(error(&format!("the storage has a log of {topic:?}, which is no name of a topic")));
+    }
+    let mut segments = headers(storage, listed).await?;
+    let changes = Array::new();
+    let recovered = loop {
+        let Some(last) = segments.last() else {
+            changes.push(&Change::delete(topic).into());
+            break None;
+        };
+        match replay(storage, topic, &segments).await? {
+            Some(recovered) if recovered.image.name == topic => break Some(recovered),
+            Some(recovered) => {
+                return Err(error(&format!("the log of topic {topic} is that of {}", recovered.image.name)));
+            }
+            None => {
+                // A crash came before anything in it was durable.
+                changes.push(&Change::drop(topic, last.header.number).into());
+                segments.pop();
+            }
+        }
+    };
+    if let Some(recovered) = recovered.as_ref().filter(|recovered| recovered.torn > 0) {
+        changes.push(&Change::cut(topic, recovered.header.number, recovered.end).into());
+    }
+    if changes.length() > 0 {
+        storage.change(&changes).await?;
+    }
+    for damage in recovered.iter().flat_map(|recovered| &recovered.damage) {
+        let place = format!("segment {}, offset {}, {} bytes", damage.segment, damage.offset, damage.length);
+        web_sys::console::warn_1(&format!("shelfmq: a part of the log of topic {topic} is damaged: {place}").into());
+    }
+    Ok(recovered)
+}
+
+async fn headers(storage: &Storage, listed: &Listed) -> Result<Vec<Segment>, JsValue> {
+    let mut segments: Vec<Segment> = Vec::new();
+    for &(number, size) in &listed.segments {
+        let wrong = |what: &str| error(&format!("segment {number} of topic {}: {what}", listed.topic));
+        if segments.last().is_some_and(|last| last.header.number + 1 != number) {
+            return Err(wrong("the one before is missing"));
+        }
+        let bytes = storage.bytes(&listed.topic, number, 0, SEGMENT_HEADER_BYTES as u64).await?;
+        match SegmentHeader::read(&bytes) {
+            Ok(header) if header.number == number => segments.push(Segment { header, size }),
+            Ok(_) => return Err(wrong("it says that it is another")),
+            // The last may just have been begun.
+            Err(HeaderError::Short) if Some(&(number, size)) == listed.segments.last() => {}
+            Err(HeaderError::Version(version)) => return Err(wrong(&format!("version {version} is not known here"))),
+            Err(_) => return Err(wrong("it is no segment of a log, or damaged")),
+        }
+    }
+    Ok(segments)
+}
+
+/// Replays a log from its last snapshot that can be read. None where the last segment has nothing at all.
+async fn replay(storage: &Storage, topic: &str, segments: &[Segment]) -> Result<Option<Recovered>, JsValue> {
+    for start in (0..segments.len()).rev() {
+        let mut recovery = Recovery::begin(segments[start].header);
+        let Some(rest) = feed_all(&mut recovery, storage, topic, &segments[start..]).await? else { continue };
+        let is_last = start + 1 == segments.len();
+        if recovery.has_image() {
+            return Ok(Some(recovery.finish(topic, &rest)));
+        }
+        let recovered = recovery.finish(topic, &rest);
+        if is_last && recovered.end == SEGMENT_HEADER_BYTES as u64 && recovered.damage.is_empty() {
+            return Ok(None);
+        }
+    }
+    let mut recovery = Recovery::begin(segments[0].header);
+    recovery.without_snapshot(topic);
+    let rest = feed_all(&mut recovery, storage, topic, segments).await?.unwrap_or_default();
+    Ok(Some(recovery.finish(topic, &rest)))
+}
+
+/// Feeds segments to their ends; answers what remains of the last. None where the snapshots of the first cannot be
+/// read.
+async fn feed_all(
+    recovery: &mut Recovery,
+    storage: &Storage,
+    topic: &str,
+    segments: &[Segment],
+) -> Result<Option<Vec<u8>>, JsValue> {
+    let mut rest = Vec::new();
+    for (index, segment) in segments.iter().enumerate() {
+        if index > 0 {
+            let unused = rest.iter().all(|byte| *byte == 0);
+            let end = recovery.offset() + if unused { 0 } else { rest.len() as u64 };
+            recovery.next_segment(segment.header, end);
+        }
+        rest = feed(recovery, storage, topic, segment).await?;
+        if recovery.is_headless() || (index + 1 < segments.len() && !recovery.has_image()) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(rest))
+}
+
+/// Feeds one segment to its end; answers what remains.
+async fn feed(recovery: &mut Recovery, storage: &Storage, topic: &str, segment: &Segment) -> Result<Vec<u8>, JsValue> {
+    let mut window = WINDOW;
+    loop {
+        let offset = recovery.offset();
+        let left = segment.size.saturating_sub(offset);
+        let size = window.min(left);
+        let mut bytes = storage.bytes(topic, segment.header.number, offset, size).await?;
+        if (bytes.len() as u64) < size {
+            return Err(error(&format!("segment {} of topic {topic} is shorter than told", segment.header.number)));
+        }
+        let fed = recovery.feed(&bytes);
+        if recovery.is_headless() {
+            return Ok(Vec::new());
+        }
+        if size == left {
+            bytes.drain(..fed);
+            return Ok(bytes);
+        }
+        // A frame, or what is damaged, is larger than the window.
+        window = if fed == 0 { window * 2 } else { WINDOW };
+    }
+}

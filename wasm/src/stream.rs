@@ -1,0 +1,74 @@
+//! Answers that stay open: the body is a stream, and whoever reads it asks for the next chunk.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
+use web_sys::{ReadableStream, ReadableStreamDefaultController};
+
+/// An open answer.
+pub(crate) struct Stream {
+    controller: ReadableStreamDefaultController,
+    /// A chunk was sent that nobody has taken.
+    is_full: Rc<Cell<bool>>,
+    _pull: Closure<dyn FnMut()>,
+    _cancel: Closure<dyn FnMut()>,
+}
+
+impl Stream {
+    /// A stream that calls back when a chunk was taken, and when the reader wants no more.
+    pub(crate) fn new(
+        taken: impl Fn() + 'static,
+        cancelled: impl FnMut() + 'static,
+    ) -> Result<(Self, ReadableStream), JsValue> {
+        let is_full = Rc::new(Cell::new(false));
+        let pull = Closure::<dyn FnMut()>::new({
+            let is_full = Rc::clone(&is_full);
+            move || {
+                if is_full.replace(false) {
+                    taken();
+                }
+            }
+        });
+        let cancel = Closure::<dyn FnMut()>::new(cancelled);
+        let controller = Rc::new(RefCell::new(None));
+        let start = Closure::once({
+            let controller = Rc::clone(&controller);
+            move |given: ReadableStreamDefaultController| {
+                controller.replace(Some(given));
+            }
+        });
+        let source = Object::new();
+        for (name, function) in [("start", start.as_ref()), ("pull", pull.as_ref()), ("cancel", cancel.as_ref())] {
+            Reflect::set(&source, &name.into(), function)?;
+        }
+        let stream = ReadableStream::new_with_underlying_source(&source)?;
+        let controller = controller.take().ok_or_else(|| JsValue::from("a stream has no controller"))?;
+        Ok((Stream { controller, is_full, _pull: pull, _cancel: cancel }, stream))
+    }
+
+    /// Where to send the next chunk. Nothing of the broker may be borrowed while that is done: the reader may answer
+    /// at once.
+    pub(crate) fn sender(&self) -> ReadableStreamDefaultController {
+        self.is_full.set(true);
+        self.controller.clone()
+    }
+
+    pub(crate) fn controller(&self) -> ReadableStreamDefaultController {
+        self.controller.clone()
+    }
+}
+
+/// Sends a chunk. One that the reader does not want any more is not needed.
+pub(crate) fn send(controller: &ReadableStreamDefaultController, bytes: &[u8]) {
+    let _ = controller.enqueue_with_chunk(&Uint8Array::from(bytes));
+}
+
+/// A promise, and what keeps it.
+pub(crate) fn promise() -> (Promise, Function, Function) {
+    let mut parts = None;
+    let promise = Promise::new(&mut |resolve, reject| parts = Some((resolve, reject)));
+    let (resolve, reject) = parts.expect("a promise calls back at once");
+    (promise, resolve, reject)
+}
