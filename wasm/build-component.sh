@@ -26,6 +26,7 @@ if ! cmp -s "$built" "$core.built" || ! [ -f "$core" ]; then
     fi
     cp "$built" "$core.built"
 fi
-cargo run --locked --quiet --package shelfmq-wasm-tools --bin componentize -- "$core" "$out/shelfmq.component.wasm" >&2
+cargo run --locked --quiet --package shelfmq-wasm-tools --no-default-features --features component \
+    --bin componentize -- "$core" "$out/shelfmq.component.wasm" >&2
 sizes "$core"
 sizes "$out/shelfmq.component.wasm"
