@@ -37,9 +37,10 @@ bare-metal: tools ## the core builds where there is no operating system
 clippy: tools ## lints; a warning is an error
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
-wasm: tools ## the npm package, in wasm/
+wasm: tools ## the npm package, in wasm/, and the component, in target/wasm/
 	@scripts/need.sh node:nodejs npm
 	wasm/build.sh
+	wasm/build-component.sh
 
 unit: wasm ## all tests of all crates, examples in the documentation included; scenarios in Node and Chromium, too
 	@scripts/need.sh $(or $(CHROMIUM),/usr/bin/chromium):chromium
