@@ -28,5 +28,5 @@ if ! cmp -s "$built" "$core.built" || ! [ -f "$core" ]; then
 fi
 cargo run --locked --quiet --package shelfmq-wasm-tools --no-default-features --features component \
     --bin componentize -- "$core" "$out/shelfmq.component.wasm" >&2
-sizes "$core"
+wasm/within.sh "$core" 280000
 sizes "$out/shelfmq.component.wasm"

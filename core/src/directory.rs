@@ -1,6 +1,6 @@
 //! Who has which topics: this node is its own directory, and that of others that register with it.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -12,6 +12,7 @@ use crate::api::Producer;
 use crate::broker::Survey;
 use crate::config::Identity;
 use crate::name::Name;
+use crate::sort;
 use crate::time::Time;
 
 /// A node that has not registered for so long is taken for gone, as by nsqlookupd.
@@ -85,7 +86,7 @@ impl Directory {
     pub(crate) fn topics<'a>(&'a self, now: Time, survey: &'a Survey) -> Vec<&'a str> {
         let own = survey.topics.iter().map(|topic| topic.name.as_str());
         let others = self.active(now).flat_map(|node| node.topics.keys().map(String::as_str));
-        own.chain(others).collect::<BTreeSet<_>>().into_iter().collect()
+        each_once(own.chain(others).collect())
     }
 
     /// The names of a topic's channels.
@@ -93,7 +94,7 @@ impl Directory {
         let own = survey.topics.iter().filter(|found| found.name == topic);
         let own = own.flat_map(|topic| topic.channels.iter().map(|channel| channel.name.as_str()));
         let others = self.active(now).filter_map(|node| node.topics.get(topic)).flatten().map(String::as_str);
-        own.chain(others).collect::<BTreeSet<_>>().into_iter().collect()
+        each_once(own.chain(others).collect())
     }
 
     /// A topic's channels and the nodes that have it; `None` where nobody does.
@@ -123,7 +124,7 @@ impl Directory {
             version: identity.version.clone(),
             topology_zone: identity.topology_zone.clone(),
             topology_region: identity.topology_region.clone(),
-            topics: survey.topics.iter().map(|topic| (topic.name.clone(), Vec::new())).collect(),
+            topics: sort::map(survey.topics.iter().map(|topic| (topic.name.clone(), Vec::new()))),
         };
         let is_other =
             |node: &&Registration| (&node.broadcast_address, node.http_port) != (&own.broadcast_address, own.http_port);
@@ -151,4 +152,11 @@ impl Directory {
             topology_region: node.topology_region.clone(),
         }
     }
+}
+
+/// The names in their order, without those that come again.
+fn each_once(mut names: Vec<&str>) -> Vec<&str> {
+    sort::by(&mut names, Ord::cmp);
+    names.dedup();
+    names
 }

@@ -14,6 +14,7 @@ use crate::channel::{ClientId, Terms};
 use crate::command::{Context, Refused, Ticket};
 use crate::list::{Linked, Links};
 use crate::schedule::{Handle, Schedule};
+use crate::sort;
 use crate::time::Time;
 
 /// All that wait, whatever for.
@@ -155,7 +156,7 @@ impl Pollers {
     /// The numbers of all that are not closed.
     pub(crate) fn numbers(&self) -> Vec<u32> {
         let mut numbers: Vec<u32> = self.tickets.values().copied().collect();
-        numbers.sort_unstable();
+        sort::by(&mut numbers, Ord::cmp);
         numbers
     }
 

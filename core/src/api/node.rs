@@ -29,7 +29,7 @@ pub fn encode_node(context: &Context, identity: &Identity, reply: NodeReply<'_>)
             Response::json(200, &Lookup { channels, producers: nodes.iter().map(Peer::of).collect() })
         }
         NodeReply::Nodes(nodes) => Response::json(200, &Nodes { producers: nodes.iter().map(Node::of).collect() }),
-        NodeReply::OpenApi => Response::json(200, &openapi::document(identity)),
+        NodeReply::OpenApi => Response::json_bytes(200, Body::Bytes(openapi::document(identity).into_bytes())),
         NodeReply::Home(host) => Response::text(200, text(home::page(identity, host))),
     };
     response.in_context(context)

@@ -1,12 +1,14 @@
 //! `/openapi.json`: the route table as an `OpenAPI` 3.1 document.
+//!
+//! It is written as text, each object's keys in their order: as a tree of values it was a tenth of the module that
+//! pages download.
 
 mod answers;
+mod packed;
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
-
-use serde_json::{Map, Value, json};
+use core::fmt::Write as _;
 
 use super::errors::Code;
 use super::parameters::{DEDUP, Param, Shape};
@@ -14,61 +16,99 @@ use super::routes::{Answer, Payload, ROUTES, Route};
 use crate::config::Identity;
 
 /// The document.
-pub(super) fn document(identity: &Identity) -> Value {
-    let mut paths = Map::new();
-    for route in ROUTES {
-        let path = paths.entry(path_template(route.path)).or_insert_with(|| json!({}));
-        for method in route.methods() {
-            path[method.to_ascii_lowercase()] = operation(route, method);
+pub(super) fn document(identity: &Identity) -> String {
+    let mut out = Text(String::new());
+    out.put(r#"{"components":"#).put(answers::COMPONENTS);
+    out.put(r#","info":{"description":"A message broker that speaks HTTP, with NSQ's topics, channels and messages.""#);
+    out.put(r#","title":"shelfmq","version":"#).quoted(&identity.version);
+    out.put(r#"},"openapi":"3.1.0","paths":{"#);
+    let mut last = "";
+    while let Some(path) = ROUTES.iter().map(|route| route.path).filter(|path| *path > last).min() {
+        out.comma().quoted(&path_template(path)).put(":{");
+        for route in ROUTES.iter().filter(|route| route.path == path) {
+            for method in route.methods() {
+                out.comma().quoted(&method.to_ascii_lowercase()).put(":");
+                operation(&mut out, route, method);
+            }
         }
+        out.put("}");
+        last = path;
     }
-    json!({
-        "openapi": "3.1.0",
-        "info": {
-            "title": "shelfmq",
-            "version": identity.version,
-            "description": "A message broker that speaks HTTP, with NSQ's topics, channels and messages.",
-        },
-        "paths": paths,
-        "components": {
-            "schemas": answers::schemas(),
-            "headers": answers::fields(),
-        },
-    })
+    out.put("}}");
+    out.0
+}
+
+/// A JSON text as it grows.
+struct Text(String);
+
+impl Text {
+    /// Adds JSON, or a part of it.
+    fn put(&mut self, json: &str) -> &mut Self {
+        self.0.push_str(json);
+        self
+    }
+
+    /// Adds a comma, but before the first of an object or a list.
+    fn comma(&mut self) -> &mut Self {
+        if self.0.ends_with(['{', '[']) { self } else { self.put(",") }
+    }
+
+    /// Adds text in quotes.
+    fn quoted(&mut self, text: &str) -> &mut Self {
+        self.put("\"").escaped(text).put("\"")
+    }
+
+    /// Adds what stands in quotes.
+    fn escaped(&mut self, text: &str) -> &mut Self {
+        for char in text.chars() {
+            match char {
+                '"' => self.0.push_str("\\\""),
+                '\\' => self.0.push_str("\\\\"),
+                ..' ' => write!(self.0, "\\u{:04x}", u32::from(char)).expect("writing to a string does not fail"),
+                _ => self.0.push(char),
+            }
+        }
+        self
+    }
+
+    fn number(&mut self, number: u64) -> &mut Self {
+        write!(self.0, "{number}").expect("writing to a string does not fail");
+        self
+    }
+
+    fn boolean(&mut self, is: bool) -> &mut Self {
+        self.put(if is { "true" } else { "false" })
+    }
 }
 
 /// `/config/:opt` as `OpenAPI` writes it: `/config/{opt}`.
 fn path_template(path: &str) -> String {
     match path.split_once(':') {
-        Some((folder, name)) => alloc::format!("{folder}{{{name}}}"),
+        Some((folder, name)) => [folder, "{", name, "}"].concat(),
         None => path.into(),
     }
 }
 
-fn operation(route: &Route, method: &str) -> Value {
-    let mut parameters: Vec<Value> = route.params.iter().map(|param| parameter(param)).collect();
+fn operation(out: &mut Text, route: &Route, method: &str) {
+    out.put(r#"{"operationId":"#).quoted(&operation_id(route.path, method)).put(r#","parameters":["#);
+    for param in route.params {
+        parameter(out.comma(), param);
+    }
     if let Some((_, name)) = route.path.split_once(':') {
-        parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
+        out.comma().put(r#"{"in":"path","name":"#).quoted(name).put(r#","required":true,"schema":{"type":"string"}}"#);
     }
     if route.params.iter().any(|param| param.name == DEDUP.name) {
-        parameters.push(json!({
-            "name": "Idempotency-Key",
-            "in": "header",
-            "description": "Says the same as dedup, which comes first.",
-            "schema": schema(DEDUP.shape),
-        }));
+        out.comma().put(r#"{"description":"Says the same as dedup, which comes first.","in":"header","#);
+        schema(out.put(r#""name":"Idempotency-Key","schema":"#), DEDUP.shape, None);
+        out.put("}");
     }
-    let mut operation = json!({
-        "operationId": operation_id(route.path, method),
-        "summary": route.summary,
-        "parameters": parameters,
-        "responses": responses(route),
-        "x-beyond-nsq": route.beyond_nsq,
-    });
+    out.put("]");
     if method != "GET" && route.payload != Payload::None {
-        operation["requestBody"] = request_body(route.payload);
+        out.put(r#","requestBody":{"content":"#).put(answers::payload(route.payload));
+        out.put(r#","required":"#).boolean(route.payload != Payload::Receipts).put("}");
     }
-    operation
+    responses(out.put(r#","responses":"#), route);
+    out.put(r#","summary":"#).quoted(route.summary).put(r#","x-beyond-nsq":"#).boolean(route.beyond_nsq).put("}");
 }
 
 /// `post_channel_create`, from the method and the path.
@@ -77,151 +117,146 @@ fn operation_id(path: &str, method: &str) -> String {
     words.fold(method.to_ascii_lowercase(), |id, word| id + "_" + word)
 }
 
-fn parameter(param: &Param) -> Value {
-    let mut schema = schema(param.shape);
-    if let Some(default) = param.default {
-        schema["default"] = typed(param.shape, default);
-    }
-    json!({
-        "name": param.name,
-        "in": "query",
-        "required": param.missing.is_some() && !matches!(param.shape, Shape::Receipts),
-        "description": param.meaning,
-        "schema": schema,
-        "x-beyond-nsq": param.beyond_nsq,
-    })
+fn parameter(out: &mut Text, param: &Param) {
+    out.put(r#"{"description":"#).quoted(param.meaning).put(r#","in":"query","name":"#).quoted(param.name);
+    out.put(r#","required":"#).boolean(param.missing.is_some() && !matches!(param.shape, Shape::Receipts));
+    schema(out.put(r#","schema":"#), param.shape, param.default);
+    out.put(r#","x-beyond-nsq":"#).boolean(param.beyond_nsq).put("}");
 }
 
-fn schema(shape: Shape) -> Value {
-    match shape {
-        Shape::Name => json!({ "type": "string", "maxLength": 64, "pattern": "^[.a-zA-Z0-9_-]+(#ephemeral)?$" }),
-        Shape::Text(bytes) => json!({ "type": "string", "maxLength": bytes }),
-        Shape::Duration => json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)?$" }),
-        Shape::Number(from, to) => json!({ "type": "integer", "minimum": from, "maximum": to }),
-        Shape::Boolean => json!({ "type": "boolean" }),
-        Shape::Word(words) => json!({ "type": "string", "enum": words }),
-        Shape::Id => json!({ "type": "string", "pattern": "^[0-9a-fA-F]{1,16}$" }),
-        Shape::Ids | Shape::Receipts => json!({ "type": "array", "items": { "type": "string" } }),
-        Shape::Place => json!({
-            "type": "string",
-            "description": "earliest, latest, a message id, or an RFC 3339 time",
-        }),
+fn schema(out: &mut Text, shape: Shape, default: Option<&str>) {
+    out.put("{");
+    if let Some(default) = default {
+        out.put(r#""default":"#);
+        match shape {
+            Shape::Number(..) | Shape::Boolean => out.put(default),
+            _ => out.quoted(default),
+        };
     }
+    let kind = match shape {
+        Shape::Number(from, to) => {
+            out.comma().put(r#""maximum":"#).number(to).put(r#","minimum":"#).number(from);
+            "integer"
+        }
+        Shape::Text(bytes) => {
+            out.comma().put(r#""maxLength":"#).number(bytes.into());
+            "string"
+        }
+        Shape::Word(words) => {
+            out.comma().put(r#""enum":["#);
+            for word in words {
+                out.comma().quoted(word);
+            }
+            out.put("]");
+            "string"
+        }
+        Shape::Ids | Shape::Receipts => {
+            out.comma().put(r#""items":{"type":"string"}"#);
+            "array"
+        }
+        Shape::Boolean => "boolean",
+        Shape::Name => {
+            out.comma().put(r#""maxLength":64,"pattern":"^[.a-zA-Z0-9_-]+(#ephemeral)?$""#);
+            "string"
+        }
+        Shape::Duration => {
+            out.comma().put(r#""pattern":"^[0-9]+(ms|s|m|h|d)?$""#);
+            "string"
+        }
+        Shape::Id => {
+            out.comma().put(r#""pattern":"^[0-9a-fA-F]{1,16}$""#);
+            "string"
+        }
+        Shape::Place => {
+            out.comma().put(r#""description":"earliest, latest, a message id, or an RFC 3339 time""#);
+            "string"
+        }
+    };
+    out.comma().put(r#""type":"#).quoted(kind).put("}");
 }
 
-/// A default as a value of its schema's type.
-fn typed(shape: Shape, default: &str) -> Value {
-    match shape {
-        Shape::Number(..) | Shape::Boolean => serde_json::from_str(default).unwrap_or(Value::Null),
-        _ => default.into(),
+fn responses(out: &mut Text, route: &Route) {
+    out.put(r#"{"200":{"#);
+    match route.answer {
+        Answer::Nothing => {}
+        Answer::Json(name) => {
+            let reference = r##""content":{"application/json":{"schema":{"$ref":"#/components/schemas/"##;
+            out.put(reference).put(name).put(r#""}}},"#);
+        }
+        answer => drop(out.put(r#""content":"#).put(answers::content(answer)).put(",")),
     }
+    out.put(r#""description":"#).quoted(route.success);
+    headers(out, answers::field_names(route.answer));
+    if route.answer == Answer::Leased {
+        out.put(r#"},"204":{"description":"No message came in time.""#);
+        headers(out, &["Shelf-Ignored", "Shelf-Refused"]);
+    }
+    let codes = codes(route);
+    let mut last = 0;
+    while let Some(status) = codes.iter().map(|code| code.status()).filter(|status| *status > last).min() {
+        out.put("},\"").number(status.into()).put("\":{");
+        error_response(out, codes.iter().copied().filter(|code| code.status() == status));
+        last = status;
+    }
+    out.put("}}");
 }
 
-fn responses(route: &Route) -> Value {
-    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
-    for code in codes(route) {
-        let codes = by_status.entry(code.status()).or_default();
+/// All that can go wrong: what the parameters say, and what the route says itself.
+fn codes(route: &Route) -> Vec<Code> {
+    let of_params = route.params.iter().flat_map(|param| param.missing.into_iter().chain([param.invalid]));
+    let mut codes = Vec::new();
+    for code in core::iter::once(Code::InvalidRequest).chain(of_params).chain(route.errors.iter().copied()) {
         if !codes.contains(&code) {
             codes.push(code);
         }
     }
-    let mut responses = Map::new();
-    responses.insert("200".into(), answers::success(route.answer, route.success));
-    if route.answer == Answer::Leased {
-        responses.insert("204".into(), answers::no_message());
+    codes
+}
+
+fn error_response(out: &mut Text, codes: impl Iterator<Item = Code>) {
+    out.put(r##""content":{"application/json":{"schema":{"$ref":"#/components/schemas/Error"}}},"description":""##);
+    let (mut is_first, mut is_full) = (true, false);
+    for code in codes {
+        out.put(if is_first { "`" } else { r"\n\n`" }).put(code.text()).put("`: ").escaped(code.sentence());
+        is_first = false;
+        is_full |= code == Code::TopicFull;
     }
-    for (status, codes) in by_status {
-        responses.insert(alloc::format!("{status}"), error_response(&codes));
+    out.put("\"");
+    if is_full {
+        headers(out, &["Retry-After"]);
     }
-    responses.into()
 }
 
-/// All that can go wrong: what the parameters say, and what the route says itself.
-fn codes(route: &Route) -> impl Iterator<Item = Code> {
-    let of_params = route.params.iter().flat_map(|param| param.missing.into_iter().chain([param.invalid]));
-    core::iter::once(Code::InvalidRequest).chain(of_params).chain(route.errors.iter().copied())
-}
-
-fn error_response(codes: &[Code]) -> Value {
-    let lines: Vec<String> =
-        codes.iter().map(|code| alloc::format!("`{}`: {}", code.text(), code.sentence())).collect();
-    let mut response = json!({
-        "description": lines.join("\n\n"),
-        "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } },
-    });
-    if codes.contains(&Code::TopicFull) {
-        response["headers"] = json!({ "Retry-After": { "$ref": "#/components/headers/Retry-After" } });
+/// The header fields of these names.
+fn headers(out: &mut Text, names: &[&str]) {
+    out.put(r#","headers":{"#);
+    for name in names {
+        out.comma().quoted(name).put(r##":{"$ref":"#/components/headers/"##).put(name).put("\"}");
     }
-    response
-}
-
-fn request_body(payload: Payload) -> Value {
-    let bytes = || json!({ "schema": { "type": "string", "format": "binary" } });
-    let text = |meaning: &str| json!({ "schema": { "type": "string", "description": meaning } });
-    let content = match payload {
-        Payload::None => json!({}),
-        Payload::Message => json!({ "*/*": bytes() }),
-        Payload::Batch => json!({
-            "text/plain": text("One message a line."),
-            "application/octet-stream": bytes(),
-            "application/x-ndjson": text("One JSON object a line: `body` or `body_base64`, and any of the options."),
-        }),
-        Payload::Receipts => json!({ "text/plain": text("Receipts, one a line.") }),
-        Payload::Value => json!({ "text/plain": text("The value.") }),
-        Payload::Settle => json!({ "application/json": { "schema": settle_schema() } }),
-        Payload::Registration => json!({ "application/json": { "schema": registration_schema() } }),
-    };
-    json!({ "required": payload != Payload::Receipts, "content": content })
-}
-
-fn settle_schema() -> Value {
-    let item = |option: &str| {
-        json!({
-            "type": "object",
-            "required": ["receipt"],
-            "properties": { "receipt": { "type": "string" }, option: { "type": ["integer", "string"] } },
-        })
-    };
-    json!({
-        "type": "object",
-        "properties": {
-            "fin": { "type": "array", "items": { "type": "string" } },
-            "req": { "type": "array", "items": item("defer") },
-            "touch": { "type": "array", "items": item("timeout") },
-        },
-    })
-}
-
-fn registration_schema() -> Value {
-    let text = || json!({ "type": "string" });
-    let port = || json!({ "type": "integer", "minimum": 0, "maximum": 65_535 });
-    json!({
-        "type": "object",
-        "required": ["broadcast_address", "http_port", "topics"],
-        "properties": {
-            "broadcast_address": text(),
-            "hostname": text(),
-            "http_port": port(),
-            "tcp_port": port(),
-            "version": text(),
-            "topology_zone": text(),
-            "topology_region": text(),
-            "topics": {
-                "type": "object",
-                "description": "The channels of each topic.",
-                "additionalProperties": { "type": "array", "items": { "type": "string" } },
-            },
-        },
-    })
+    out.put("}");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Map, Value};
+
+    fn parsed() -> Value {
+        serde_json::from_str(&document(&Identity::default())).expect("JSON")
+    }
+
+    #[test]
+    fn it_is_compact_json_with_all_keys_in_their_order() {
+        let version = String::from("1 \"\\\u{1}");
+        let text = document(&Identity { version: version.clone(), ..Identity::default() });
+        let document: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(alloc::format!("{document}"), text);
+        assert_eq!(document["info"]["version"], version);
+    }
 
     #[test]
     fn every_route_is_in_the_document() {
-        let document = document(&Identity::default());
+        let document = parsed();
         for route in ROUTES {
             for method in route.methods() {
                 let operation = &document["paths"][path_template(route.path)][method.to_ascii_lowercase()];
@@ -236,7 +271,7 @@ mod tests {
 
     #[test]
     fn parameters_and_errors_are_told() {
-        let document = document(&Identity::default());
+        let document = parsed();
         let publish = &document["paths"]["/pub"]["post"];
         assert_eq!(publish["operationId"], "post_pub");
         assert_eq!(publish["parameters"][0]["required"], true);
@@ -252,7 +287,7 @@ mod tests {
 
     #[test]
     fn what_is_referred_to_is_there() {
-        let document = document(&Identity::default());
+        let document = parsed();
         let text = alloc::format!("{document}");
         let mut references = 0;
         for part in text.split("{\"$ref\":\"#").skip(1) {

@@ -26,6 +26,7 @@ use crate::name::Name;
 use crate::pollers::Pollers;
 use crate::schedule::Schedule;
 use crate::seeds::Seeds;
+use crate::sort;
 use crate::time::Time;
 use crate::topic::{Halt, Scene, Topic};
 
@@ -104,8 +105,12 @@ impl Survey {
     /// Adds what another engine of the same broker told.
     pub fn merge(&mut self, other: Survey) {
         self.topics.extend(other.topics);
-        self.topics.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        sort_by_name(&mut self.topics);
     }
+}
+
+fn sort_by_name(topics: &mut [TopicStats]) {
+    sort::by(topics, |a, b| a.name.cmp(&b.name));
 }
 
 impl Broker {
@@ -274,7 +279,7 @@ impl Broker {
         let wanted = |name: &str| filter.topic.as_ref().is_none_or(|topic| topic == name);
         let topics = self.topics.iter().map(|(_, topic)| topic).filter(|topic| wanted(topic.name().as_str()));
         let mut topics: Vec<_> = topics.map(|topic| topic.stats(filter, now, &self.limits)).collect();
-        topics.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        sort_by_name(&mut topics);
         Survey { topics }
     }
 

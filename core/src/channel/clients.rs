@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use slab::Slab;
 
 use crate::command::ClientStats;
+use crate::sort;
 use crate::time::Time;
 
 /// Names a consumer of one channel.
@@ -170,7 +171,7 @@ impl Clients {
                 connected: client.connected,
             })
             .collect();
-        list.sort_by(|a, b| a.name.cmp(&b.name));
+        sort::by(&mut list, |a: &ClientStats, b| a.name.cmp(&b.name));
         list
     }
 }

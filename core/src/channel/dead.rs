@@ -10,6 +10,7 @@ use super::{Channel, Env, Key};
 use crate::log::event::{Event, Ids};
 use crate::log::journal::What;
 use crate::message::{Facts, Receipt};
+use crate::sort;
 
 /// A message that is delivered no more until it is redriven. It stays pinned in the log.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -121,7 +122,7 @@ impl Channel {
     /// Makes dead letters ready again, those named or all, with no attempts behind them; answers how many.
     pub(crate) fn redrive(&mut self, ids: Option<Vec<u64>>, env: &mut Env<'_>) -> u64 {
         let mut ids = ids.unwrap_or_else(|| self.dead.keys().copied().collect());
-        ids.sort_unstable();
+        sort::by(&mut ids, Ord::cmp);
         ids.retain(|id| self.redrive_one(*id, env));
         let (count, at) = (ids.len() as u64, env.now.as_nanos());
         if count > 0 {

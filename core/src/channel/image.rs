@@ -8,6 +8,7 @@ use crate::command::ChannelOptions;
 use crate::log::image::{ChannelImage, ChannelSettings, DeadImage, EntryImage, Gap, SpotImage};
 use crate::messages::{Cursor, Messages};
 use crate::name::Name;
+use crate::sort;
 use crate::time::{Time, nanos};
 
 /// How many delivery numbers may have been used that the log does not know of, where the clock ran back. More than any
@@ -41,9 +42,9 @@ impl Channel {
             since: self.since,
             next_delivery: self.next_delivery,
             gaps: self.gaps.image(),
-            entries: entries.collect(),
-            held: self.held.iter().map(|(&id, held)| (id, held.facts(id))).collect(),
-            dead: dead.collect(),
+            entries: sort::map(entries),
+            held: sort::map(self.held.iter().map(|(&id, held)| (id, held.facts(id)))),
+            dead: sort::map(dead),
             finished: self.counts.finished,
             requeued: self.counts.requeued,
             timed_out: self.counts.timed_out,

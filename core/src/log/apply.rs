@@ -4,13 +4,13 @@
 //! this one, it does what makes no other message disappear: what a channel read in the part that is missing is due
 //! again.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::event::{Event, Facts, Ids, Mark};
 use super::frame::{FRAME_HEADER_BYTES, MESSAGE_HEADER_BYTES};
 use super::image::{Accepted, ChannelImage, ChunkImage, DeadImage, EntryImage, Expiry, Gap, SpotImage, TopicImage};
 use crate::message::{PLAIN_BYTES, Record};
+use crate::sort;
 
 /// How many bytes of frames a chunk has before the next begins.
 pub(crate) const CHUNK_BYTES: u64 = 256 * 1024;
@@ -95,7 +95,7 @@ impl TopicImage {
     /// otherwise, is put down.
     pub(super) fn complete(&mut self) {
         self.handed.clear();
-        let expiries: BTreeMap<u64, u64> = self.expiries.iter().map(|expiry| (expiry.id, expiry.at)).collect();
+        let expiries = sort::map(self.expiries.iter().map(|expiry| (expiry.id, expiry.at)));
         for entry in self.channels.values_mut().flat_map(|channel| channel.entries.values_mut()) {
             entry.facts.expires = entry.facts.expires.or_else(|| expiries.get(&entry.facts.id).copied());
         }

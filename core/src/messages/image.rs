@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::{Aside, Chunk, Messages, NOWHERE};
 use crate::log::image::{ChunkImage, TopicImage};
+use crate::sort;
 use crate::time::Time;
 
 impl Messages {
@@ -57,7 +58,7 @@ impl Messages {
             freed: chunk.freed,
         });
         let kept = self.aside.iter().filter(|(_, aside)| aside.chunk != NOWHERE);
-        (chunks.collect(), kept.map(|(&id, aside)| (id, aside.chunk)).collect())
+        (chunks.collect(), sort::map(kept.map(|(&id, aside)| (id, aside.chunk))))
     }
 
     /// Lets go of all that nobody needs: to be called once all cursors and pins of a recovered topic are there.

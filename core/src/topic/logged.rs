@@ -18,6 +18,7 @@ use crate::log::{Forget, LogId, Recovered, Work};
 use crate::messages::Messages;
 use crate::name::Name;
 use crate::seeds::Seeds;
+use crate::sort;
 use crate::time::{Time, nanos};
 
 /// The log of a topic, and what is under way there.
@@ -235,7 +236,7 @@ impl Topic {
         let logged = self.channels.iter().filter(|(_, channel)| !channel.name().is_ephemeral());
         let mut expiries: Vec<Expiry> = self.expiries.iter().map(|Reverse(expiry)| *expiry).collect();
         expiries.extend(self.log.iter().flat_map(|log| &log.postponed));
-        expiries.sort_unstable();
+        sort::by(&mut expiries, Ord::cmp);
         TopicImage {
             name: self.name.as_str().into(),
             settings: self.settings(),
@@ -254,7 +255,7 @@ impl Topic {
             old_segments: self.log.as_ref().map(|log| log.journal.old_segments()).unwrap_or_default(),
             kept,
             seed: self.seed,
-            channels: logged.map(|(number, channel)| (number as u32, channel.image())).collect(),
+            channels: sort::map(logged.map(|(number, channel)| (number as u32, channel.image()))),
         }
     }
 
@@ -284,7 +285,7 @@ impl Topic {
                 Channel::open(name, channel, start, &mut messages, flow.id(), (now, seeds.next())),
             ));
         }
-        let names = channels.iter().map(|(number, channel)| (channel.name().clone(), *number as u32)).collect();
+        let names = sort::map(channels.iter().map(|(number, channel)| (channel.name().clone(), *number as u32)));
         let settings = &image.settings;
         let options = TopicOptions {
             retain: Duration::from_nanos(settings.retain),
