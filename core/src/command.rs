@@ -566,4 +566,6 @@ pub struct Filter<'a> {
     pub channel: Option<Cow<'a, str>>,
     /// List the consumers, too.
     pub clients: bool,
+    /// Only topics that have this in their names; large and small letters are the same.
+    pub search: Option<Cow<'a, str>>,
 }

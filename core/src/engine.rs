@@ -145,7 +145,7 @@ impl Engine {
                 return self.finish(now);
             }
             Ok(Call::Node(call)) => Some(
-                self.node(now, &context, call, &survey.unwrap_or_default())
+                self.node(now, &context, call, survey.unwrap_or_default())
                     .unwrap_or_else(|error| api::refuse(&context, &error)),
             ),
             Err(error) => Some(api::refuse(&context, &error)),
@@ -370,7 +370,7 @@ impl Engine {
         now: Time,
         context: &Context,
         call: NodeCall<'_>,
-        survey: &Survey,
+        mut survey: Survey,
     ) -> Result<Response, ApiError> {
         let identity = &self.config.identity;
         let started = self.config.started;
@@ -378,13 +378,15 @@ impl Engine {
         match call {
             NodeCall::Ping => encode(self.unwell.as_deref().map_or(NodeReply::Well, NodeReply::Unwell)),
             NodeCall::Info => encode(NodeReply::Info(started)),
-            NodeCall::Stats { json, memory, filter } => {
+            NodeCall::Stats { json, memory, filter, page } => {
+                let total = page.map(|page| page.cut(&mut survey.topics));
                 let (filter, topics) = (&filter, &survey.topics[..]);
                 encode(NodeReply::Stats(Stats {
                     json,
                     memory,
                     filter,
                     topics,
+                    total,
                     unwell: self.unwell.as_deref(),
                     started,
                     now,
@@ -401,16 +403,16 @@ impl Engine {
                 let value = self.set_option(&name, value)?;
                 Ok(api::encode_node(context, &self.config.identity, NodeReply::Config(&value)))
             }
-            NodeCall::Topics => encode(NodeReply::Topics(self.directory.topics(now, survey))),
-            NodeCall::Channels(topic) => encode(NodeReply::Channels(self.directory.channels(now, survey, &topic))),
+            NodeCall::Topics => encode(NodeReply::Topics(self.directory.topics(now, &survey))),
+            NodeCall::Channels(topic) => encode(NodeReply::Channels(self.directory.channels(now, &survey, &topic))),
             NodeCall::Lookup(topic) => {
                 let (channels, producers) =
-                    self.directory.lookup(now, identity, survey, &topic).ok_or(Code::TopicNotFound)?;
+                    self.directory.lookup(now, identity, &survey, &topic).ok_or(Code::TopicNotFound)?;
                 encode(NodeReply::Lookup(channels, &producers))
             }
-            NodeCall::Nodes => encode(NodeReply::Nodes(&self.directory.nodes(now, identity, survey))),
+            NodeCall::Nodes => encode(NodeReply::Nodes(&self.directory.nodes(now, identity, &survey))),
             NodeCall::Tombstone(topic, node) => {
-                self.directory.tombstone(now, identity, survey, &topic, &node);
+                self.directory.tombstone(now, identity, &survey, &topic, &node);
                 encode(NodeReply::Done)
             }
             NodeCall::Register(body) => {

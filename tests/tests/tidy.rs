@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("recording", &["engine", "api", "broker", "command", "log", "message", "state", "time"]),
     ("engine", &["api", "broker", "command", "config", "directory", "log", "message", "name", "state", "time"]),
     ("directory", &["api", "broker", "config", "name", "sort", "time"]),
-    ("api", &["command", "config", "message", "name", "state", "time"]),
+    ("api", &["command", "config", "message", "name", "state", "sort", "time"]),
     (
         "broker",
         &[

@@ -91,6 +91,10 @@ codes! {
     InvalidFrom "INVALID_FROM" 400 "from is a message id of up to 16 hex digits.";
     InvalidId "INVALID_ID" 400 "id is a list of message ids of up to 16 hex digits.";
     InvalidState "INVALID_STATE" 400 "state is ready, in_flight, deferred or dead.";
+    InvalidSearch "INVALID_SEARCH" 400 "search has 1 to 64 bytes.";
+    InvalidSort "INVALID_SORT" 400 "sort is name, depth, in_flight, deferred, dead or messages.";
+    InvalidOrder "INVALID_ORDER" 400 "order is asc or desc.";
+    InvalidOffset "INVALID_OFFSET" 400 "offset is a number from 0 to 4294967295.";
     InvalidMaxAttempts "INVALID_MAX_ATTEMPTS" 400 "max_attempts is a number from 0 (no limit) to 65535.";
     InvalidMaxInFlight "INVALID_MAX_IN_FLIGHT" 400 "max_in_flight is a number from 0 (no limit) to 4294967295.";
     InvalidOrdered "INVALID_ORDERED" 400 "ordered is true or false.";

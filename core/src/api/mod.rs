@@ -18,6 +18,7 @@ pub mod parameters;
 mod params;
 pub mod routes;
 mod stats;
+mod stats_page;
 mod stats_text;
 mod stored;
 mod values;
@@ -37,6 +38,7 @@ pub use encode::{encode, refuse};
 pub use errors::{ApiError, Code};
 pub use formats::{encode_leased, heartbeat, stream_chunk, stream_head};
 pub use node::encode_node;
+pub use stats_page::{Page, Sort, Total};
 pub(crate) use stats_text::rfc3339;
 pub use values::instant;
 pub use view::View;
@@ -193,6 +195,8 @@ pub enum NodeCall<'a> {
         memory: bool,
         /// Of which topics.
         filter: Filter<'a>,
+        /// Only a page of them, with sums over all.
+        page: Option<Page>,
     },
     /// `GET /metrics`.
     Metrics,
@@ -271,6 +275,8 @@ pub struct Stats<'a> {
     pub filter: &'a Filter<'a>,
     /// The topics, by name.
     pub topics: &'a [TopicStats],
+    /// Sums over all that there are, where these are only a page of them.
+    pub total: Option<Total>,
     /// What is wrong with the broker, where anything is.
     pub unwell: Option<&'a str>,
     /// When the broker started.

@@ -304,6 +304,40 @@ pub static INCLUDE_CLIENTS: Param =
     Param::new("include_clients", Shape::Boolean, "List the consumers.").default("true");
 /// Statistics with memory.
 pub static INCLUDE_MEM: Param = Param::new("include_mem", Shape::Boolean, "Tell of memory.").default("true");
+/// Topics whose names have a text in them.
+pub static STATS_SEARCH: Param = Param::plus(
+    "search",
+    Shape::Text(64),
+    Code::InvalidSearch,
+    "Only topics with this in their names; large and small letters are the same.",
+);
+/// The order of topics.
+pub static STATS_SORT: Param = Param::plus(
+    "sort",
+    Shape::Word(&["name", "depth", "in_flight", "deferred", "dead", "messages"]),
+    Code::InvalidSort,
+    "By what topics are ordered; equal ones come by name.",
+)
+.default("name");
+/// The direction of the order of topics.
+pub static STATS_ORDER: Param = Param::plus(
+    "order",
+    Shape::Word(&["asc", "desc"]),
+    Code::InvalidOrder,
+    "asc: from the least; desc: from the greatest.",
+)
+.default("asc");
+/// Topics passed over.
+pub static STATS_OFFSET: Param = Param::plus(
+    "offset",
+    Shape::Number(0, 4_294_967_295),
+    Code::InvalidOffset,
+    "How many topics of that order are passed over.",
+)
+.default("0");
+/// Topics at most.
+pub static STATS_MAX: Param =
+    Param::plus("max", Shape::Number(1, 10_000), Code::InvalidMax, "Topics at most; by default all.");
 /// A node of the directory.
 pub static NODE: Param = Param::new("node", Shape::Text(u16::MAX), "The node, as broadcast_address:http_port.")
     .required(Code::MissingArgNode);

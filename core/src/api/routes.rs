@@ -9,7 +9,8 @@ use super::parameters::{
     ACK, ANY_TOPIC, ARG_TOPIC, BINARY, CHANNEL, CHANNEL_TIMEOUT, CLIENT, DEAD_IDS, DEAD_LETTER, DEDUP, DEFER, FIN,
     FORMAT, FROM, INCLUDE_CLIENTS, INCLUDE_MEM, KEY, KNOWN_TOPIC, MAX, MAX_ATTEMPTS, MAX_BYTES, MAX_IN_FLIGHT,
     MAX_MESSAGES, NODE, ORDERED, OVERFLOW, PEEK_CHANNEL, PEEK_MAX, Param, RECEIPT, REQ_DEFER, RETAIN, RETAIN_BYTES,
-    START, STATE, STATS_CHANNEL, STATS_FORMAT, STATS_TOPIC, STREAM, TIMEOUT, TO, TOPIC, TOUCH_TIMEOUT, TTL, WAIT,
+    START, STATE, STATS_CHANNEL, STATS_FORMAT, STATS_MAX, STATS_OFFSET, STATS_ORDER, STATS_SEARCH, STATS_SORT,
+    STATS_TOPIC, STREAM, TIMEOUT, TO, TOPIC, TOUCH_TIMEOUT, TTL, WAIT,
 };
 
 /// The table. The busiest paths come first, for it is searched from the top.
@@ -127,7 +128,18 @@ pub static ROUTES: &[Route] = &[
     get("/ping", decode::ping, "Whether the broker is well.").answers(Answer::Text, "OK."),
     get("/info", decode::info, "Who this broker is.").answers(Answer::Json("Info"), "Version, addresses and start, as JSON."),
     get("/stats", decode::stats, "Topics, channels and consumers in numbers.")
-        .takes(&[&STATS_FORMAT, &STATS_TOPIC, &STATS_CHANNEL, &INCLUDE_CLIENTS, &INCLUDE_MEM])
+        .takes(&[
+            &STATS_FORMAT,
+            &STATS_TOPIC,
+            &STATS_CHANNEL,
+            &INCLUDE_CLIENTS,
+            &INCLUDE_MEM,
+            &STATS_SEARCH,
+            &STATS_SORT,
+            &STATS_ORDER,
+            &STATS_OFFSET,
+            &STATS_MAX,
+        ])
         .answers(Answer::Stats, "The numbers, as text or as JSON."),
     get("/metrics", decode::metrics, "Topics and channels in numbers, for Prometheus.").beyond_nsq().answers(Answer::Text, "Prometheus text."),
     get("/config/:opt", decode::get_config, "The value of an option.").answers(Answer::Option, OPTION).fails(&[Code::InvalidOption]),

@@ -7,6 +7,7 @@ use core::time::Duration;
 use serde::Serialize;
 
 use super::Stats;
+use super::stats_page::Total;
 use crate::command::{ChannelOptions, ChannelStats, ClientStats, Overflow, TopicOptions, TopicStats};
 use crate::config::Identity;
 
@@ -20,6 +21,7 @@ pub(super) fn body<'a>(identity: &'a Identity, stats: &Stats<'a>) -> impl Serial
         topics: (!unknown).then(|| stats.shown().map(TopicBody::of).collect()),
         memory: stats.memory.then(|| Memory::of(stats.topics)),
         producers: None,
+        total: stats.total,
     }
 }
 
@@ -50,6 +52,8 @@ struct StatsBody<'a> {
     memory: Option<Memory>,
     /// nsqd's connections that only publish. Over HTTP there is nothing of the kind: always `null`.
     producers: Option<()>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<Total>,
 }
 
 /// Memory, in the words of Go's runtime: nsqd's fields are all there, those that only a garbage collector
@@ -288,7 +292,7 @@ mod tests {
     fn json(topics: &[TopicStats], filter: &Filter<'_>, memory: bool) -> String {
         let identity = Identity { version: "1.2.3".into(), ..Identity::default() };
         let (started, now) = (Time::from_secs(5), Time::from_secs(9));
-        let stats = Stats { json: true, memory, filter, topics, unwell: None, started, now };
+        let stats = Stats { json: true, memory, filter, topics, total: None, unwell: None, started, now };
         serde_json::to_string(&body(&identity, &stats)).expect("JSON")
     }
 

@@ -140,7 +140,10 @@ mod tests {
         let identity = Identity { version: "1.2.3".into(), built_with: "rustc 1".into(), ..Identity::default() };
         let (started, now) = (Time::from_secs(1_700_000_000), Time::from_secs(1_700_003_723));
         let filter = Filter::default();
-        page(&identity, &Stats { json: false, memory, filter: &filter, topics, unwell: None, started, now })
+        page(
+            &identity,
+            &Stats { json: false, memory, filter: &filter, topics, total: None, unwell: None, started, now },
+        )
     }
 
     const HEAD: &str =

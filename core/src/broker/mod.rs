@@ -109,6 +109,11 @@ impl Survey {
     }
 }
 
+/// Whether a name has a text in it, large or small.
+fn has(name: &str, text: &str) -> bool {
+    text.is_empty() || name.as_bytes().windows(text.len()).any(|part| part.eq_ignore_ascii_case(text.as_bytes()))
+}
+
 fn sort_by_name(topics: &mut [TopicStats]) {
     sort::by(topics, |a, b| a.name.cmp(&b.name));
 }
@@ -276,7 +281,10 @@ impl Broker {
 
     /// What there is to tell.
     pub fn survey(&self, now: Time, filter: &Filter<'_>) -> Survey {
-        let wanted = |name: &str| filter.topic.as_ref().is_none_or(|topic| topic == name);
+        let wanted = |name: &str| {
+            filter.topic.as_ref().is_none_or(|topic| topic == name)
+                && filter.search.as_ref().is_none_or(|text| has(name, text))
+        };
         let topics = self.topics.iter().map(|(_, topic)| topic).filter(|topic| wanted(topic.name().as_str()));
         let mut topics: Vec<_> = topics.map(|topic| topic.stats(filter, now, &self.limits)).collect();
         sort_by_name(&mut topics);

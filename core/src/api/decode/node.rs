@@ -10,9 +10,11 @@ use super::{Input, Understood};
 use crate::api::errors::{ApiError, Code};
 use crate::api::headers;
 use crate::api::parameters::{
-    ANY_TOPIC, INCLUDE_CLIENTS, INCLUDE_MEM, NODE, Param, STATS_CHANNEL, STATS_FORMAT, STATS_TOPIC,
+    ANY_TOPIC, INCLUDE_CLIENTS, INCLUDE_MEM, NODE, Param, STATS_CHANNEL, STATS_FORMAT, STATS_MAX, STATS_OFFSET,
+    STATS_ORDER, STATS_SEARCH, STATS_SORT, STATS_TOPIC,
 };
-use crate::api::params::unescape;
+use crate::api::params::{Params, unescape};
+use crate::api::stats_page::{Page, Sort};
 use crate::api::values;
 use crate::api::view::View;
 use crate::api::{Call, NodeCall};
@@ -34,8 +36,30 @@ pub(in crate::api) fn stats<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
     let flag = |param: &Param| params.get(param).and_then(|text| values::boolean(text)).unwrap_or(true);
     let given = |param: &Param| params.get(param).filter(|text| !text.is_empty()).cloned();
     let json = params.get(&STATS_FORMAT).is_some_and(|format| format == "json");
-    let filter = Filter { topic: given(&STATS_TOPIC), channel: given(&STATS_CHANNEL), clients: flag(&INCLUDE_CLIENTS) };
-    Ok(node(NodeCall::Stats { json, memory: flag(&INCLUDE_MEM), filter }))
+    let filter = Filter {
+        topic: given(&STATS_TOPIC),
+        channel: given(&STATS_CHANNEL),
+        clients: flag(&INCLUDE_CLIENTS),
+        search: params.text(&STATS_SEARCH, 1..=64)?,
+    };
+    Ok(node(NodeCall::Stats { json, memory: flag(&INCLUDE_MEM), filter, page: page(params)? }))
+}
+
+/// The page that is asked for, where one is.
+fn page(params: &Params<'_>) -> Result<Option<Page>, ApiError> {
+    let order = |word: &str| match word {
+        "asc" => Some(false),
+        "desc" => Some(true),
+        _ => None,
+    };
+    let page = Page {
+        sort: params.read(&STATS_SORT, Sort::named)?.unwrap_or(Sort::Name),
+        descending: params.read(&STATS_ORDER, order)?.unwrap_or_default(),
+        offset: params.number(&STATS_OFFSET, 0..=u32::MAX.into())?.unwrap_or(0),
+        max: params.number(&STATS_MAX, 1..=10_000)?.unwrap_or(usize::MAX),
+    };
+    let asked = [&STATS_SEARCH, &STATS_SORT, &STATS_ORDER, &STATS_OFFSET, &STATS_MAX];
+    Ok(asked.iter().any(|param| params.get(param).is_some()).then_some(page))
 }
 
 /// `GET /metrics`.

@@ -508,10 +508,10 @@ fn the_nodes_calls_go_where_they_should() {
         let Ok(Call::Node(NodeCall::Home(found))) = decoded.call else { panic!("{host}: {decoded:?}") };
         assert_eq!(found, kept.then_some(host));
     }
-    let NodeCall::Stats { json, memory, filter } = node("/stats") else { panic!("stats") };
+    let NodeCall::Stats { json, memory, filter, page: None } = node("/stats") else { panic!("stats") };
     assert!(!json && memory && filter.clients && filter.topic.is_none() && filter.channel.is_none());
     let target = "/stats?format=json&topic=t&channel=&include_clients=false&include_mem=no";
-    let NodeCall::Stats { json, memory, filter } = node(target) else { panic!("stats") };
+    let NodeCall::Stats { json, memory, filter, page: None } = node(target) else { panic!("stats") };
     assert!(json && memory && !filter.clients && filter.channel.is_none());
     assert_eq!(filter.topic.as_deref(), Some("t"));
     assert!(matches!(node("/config/max%5fmsg_size"), NodeCall::GetConfig(name) if name == "max_msg_size"));
@@ -528,7 +528,9 @@ fn each_call_is_for_the_engine_that_knows() {
     assert_eq!(scope("POST", "/channel/delete?topic=t&channel=c"), "Topic(\"t\")");
     assert_eq!(scope("POST", "/pub"), "Node");
     assert_eq!(scope("GET", "/ping"), "Node");
-    let survey = |topic, clients| format!("Survey(Filter {{ topic: {topic}, channel: None, clients: {clients} }})");
+    let survey = |topic, clients| {
+        format!("Survey(Filter {{ topic: {topic}, channel: None, clients: {clients}, search: None }})")
+    };
     assert_eq!(scope("GET", "/metrics"), survey("None", false));
     assert_eq!(scope("GET", "/nodes"), survey("None", false));
     assert_eq!(scope("GET", "/lookup?topic=t"), survey("Some(\"t\")", false));
