@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, VARY};
-use http::{Method, StatusCode, request};
+use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use http::{StatusCode, request};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use shelfmq_core::Output;
@@ -17,6 +17,7 @@ use shelfmq_core::command::Context as View;
 use shelfmq_core::message::id_text;
 use smallvec::SmallVec;
 
+use crate::app;
 use crate::driver::{Answer, Shelf};
 
 /// The names of the API's own header fields, by `Known as usize`.
@@ -34,8 +35,8 @@ impl Shelf {
         B: http_body::Body<Data = Bytes> + Unpin,
     {
         let (head, body) = request.into_parts();
-        if wants_page(&head) {
-            return page();
+        if let Some(file) = app::answer(&head) {
+            return file.map(|bytes| Body { first: bytes, stream: None });
         }
         let first = match read(body, body_limit(self.limits(), head.uri.path())).await {
             Ok(bytes) => self.ask(&head, &bytes, peer),
@@ -187,18 +188,4 @@ impl http_body::Body for Body {
             Some(_) => SizeHint::default(),
         }
     }
-}
-
-/// Whether a browser asks for the front page. Everybody else gets the core's page of commands.
-fn wants_page(head: &request::Parts) -> bool {
-    let accepts_html = |value: &HeaderValue| value.as_bytes().windows(9).any(|part| part == b"text/html");
-    head.uri.path() == "/" && head.method == Method::GET && head.headers.get(ACCEPT).is_some_and(accepts_html)
-}
-
-fn page() -> http::Response<Body> {
-    let page = Bytes::from_static(include_bytes!("page.html"));
-    let mut response = http::Response::new(Body { first: page, stream: None });
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
-    response
 }

@@ -19,6 +19,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod app;
 pub mod clock;
 pub mod disk;
 pub mod driver;
