@@ -1,5 +1,7 @@
 //! What can be asked of the broker, and what it answers. Knows no HTTP.
 
+mod stats;
+
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -12,6 +14,8 @@ use smallvec::SmallVec;
 use crate::message::Receipt;
 use crate::name::Name;
 use crate::time::Time;
+
+pub use stats::{ChannelStats, ClientStats, Filter, Latency, TopicStats};
 
 /// Names one request, so that its answer finds the way back. Chosen by the host, never used twice.
 pub type Ticket = u64;
@@ -472,100 +476,4 @@ pub enum Refusal {
     StorageFull,
     /// The topic's log could not be written, and takes nothing more until the broker is started again.
     StorageFailed,
-}
-
-/// A topic in numbers.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct TopicStats {
-    /// Its name.
-    pub name: String,
-    /// Messages not yet handed to the channels.
-    pub depth: u64,
-    /// Messages ever published.
-    pub message_count: u64,
-    /// Bytes of bodies ever published.
-    pub message_bytes: u64,
-    /// Whether it hands nothing to its channels.
-    pub paused: bool,
-    /// Bytes it holds in memory.
-    pub memory_bytes: u64,
-    /// Bytes of its log.
-    pub disk_bytes: u64,
-    /// Its options.
-    pub options: TopicOptions,
-    /// Its channels, by name.
-    pub channels: Vec<ChannelStats>,
-}
-
-/// A channel in numbers.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct ChannelStats {
-    /// Its name.
-    pub name: String,
-    /// Messages waiting for a consumer: neither in flight, deferred nor dead.
-    pub depth: u64,
-    /// Messages leased.
-    pub in_flight: u64,
-    /// Messages waiting for their time.
-    pub deferred: u64,
-    /// Dead letters.
-    pub dead: u64,
-    /// Messages it ever got.
-    pub message_count: u64,
-    /// Deliveries finished.
-    pub finish_count: u64,
-    /// Deliveries put back by a consumer.
-    pub requeue_count: u64,
-    /// Leases that ran out.
-    pub timeout_count: u64,
-    /// Messages whose time to live ran out.
-    pub expired_count: u64,
-    /// Messages dropped at a limit.
-    pub dropped_count: u64,
-    /// Polls and streams waiting now.
-    pub waiting: u64,
-    /// Consumers: those that wait, that hold a lease, or that polled in the last minute.
-    pub client_count: u64,
-    /// The consumers, where they were asked for.
-    pub clients: Option<Vec<ClientStats>>,
-    /// Whether it leases nothing.
-    pub paused: bool,
-    /// The id of the next message it reads.
-    pub position: u64,
-    /// Its options.
-    pub options: ChannelOptions,
-}
-
-/// A consumer in numbers.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct ClientStats {
-    /// Its name for itself, or the address it calls from.
-    pub name: String,
-    /// The address it called from last, `ip:port`.
-    pub remote_address: String,
-    /// Polls and streams it has waiting now.
-    pub waiting: u64,
-    /// Messages it holds.
-    pub in_flight: u64,
-    /// Messages it was handed.
-    pub message_count: u64,
-    /// Messages it finished.
-    pub finish_count: u64,
-    /// Messages it put back.
-    pub requeue_count: u64,
-    /// When it first polled.
-    pub connected: Time,
-}
-
-/// Which topics, and what of them, [`Broker::survey`](crate::broker::Broker::survey) tells.
-#[derive(Clone, Debug, Default)]
-pub struct Filter<'a> {
-    /// Only this topic.
-    pub topic: Option<Cow<'a, str>>,
-    /// Only this channel, and only topics that have it.
-    pub channel: Option<Cow<'a, str>>,
-    /// List the consumers, too.
-    pub clients: bool,
-    /// Only topics that have this in their names; large and small letters are the same.
-    pub search: Option<Cow<'a, str>>,
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Stats;
 use super::stats_page::Total;
-use crate::command::{ChannelOptions, ChannelStats, ClientStats, Overflow, TopicOptions, TopicStats};
+use crate::command::{ChannelOptions, ChannelStats, ClientStats, Latency, Overflow, TopicOptions, TopicStats};
 use crate::config::Identity;
 
 /// The answer's body.
@@ -86,7 +86,7 @@ struct TopicBody<'a> {
     message_count: u64,
     message_bytes: u64,
     paused: bool,
-    e2e_processing_latency: Latency,
+    e2e_processing_latency: LatencyBody,
     memory_bytes: u64,
     disk_bytes: u64,
     options: TopicOptionsBody,
@@ -94,6 +94,8 @@ struct TopicBody<'a> {
 
 impl<'a> TopicBody<'a> {
     fn of(topic: &'a TopicStats) -> Self {
+        let mut latency = Latency::default();
+        topic.channels.iter().for_each(|channel| latency.merge(&channel.latency));
         TopicBody {
             topic_name: &topic.name,
             channels: topic.channels.iter().map(ChannelBody::of).collect(),
@@ -102,7 +104,7 @@ impl<'a> TopicBody<'a> {
             message_count: topic.message_count,
             message_bytes: topic.message_bytes,
             paused: topic.paused,
-            e2e_processing_latency: Latency::default(),
+            e2e_processing_latency: LatencyBody::of(&latency),
             memory_bytes: topic.memory_bytes,
             disk_bytes: topic.disk_bytes,
             options: TopicOptionsBody::of(&topic.options),
@@ -110,11 +112,32 @@ impl<'a> TopicBody<'a> {
     }
 }
 
-/// Not measured. But it has to be an object: nsqadmin falls over a `null`.
-#[derive(Default, Serialize)]
-struct Latency {
-    count: u32,
-    percentiles: Option<()>,
+/// The percentiles that are told, in percent.
+const PERCENTILES: [u8; 3] = [99, 95, 50];
+
+/// It has to be an object: nsqadmin falls over a `null`.
+#[derive(Serialize)]
+struct LatencyBody {
+    count: u64,
+    percentiles: Option<[Percentile; 3]>,
+}
+
+#[derive(Serialize)]
+struct Percentile {
+    quantile: f32,
+    /// In nanoseconds.
+    value: u64,
+}
+
+impl LatencyBody {
+    fn of(latency: &Latency) -> Self {
+        let percentile = |percent: u8| Percentile {
+            quantile: f32::from(percent) / 100.0,
+            value: latency.percentile(percent.into()),
+        };
+        let count = latency.count();
+        LatencyBody { count, percentiles: (count > 0).then(|| PERCENTILES.map(percentile)) }
+    }
 }
 
 #[derive(Serialize)]
@@ -158,7 +181,7 @@ struct ChannelBody<'a> {
     client_count: u64,
     clients: Option<Vec<ClientBody<'a>>>,
     paused: bool,
-    e2e_processing_latency: Latency,
+    e2e_processing_latency: LatencyBody,
     dead_count: u64,
     finish_count: u64,
     expired_count: u64,
@@ -182,7 +205,7 @@ impl<'a> ChannelBody<'a> {
             client_count: channel.client_count,
             clients: channel.clients.as_ref().map(|clients| clients.iter().map(ClientBody::of).collect()),
             paused: channel.paused,
-            e2e_processing_latency: Latency::default(),
+            e2e_processing_latency: LatencyBody::of(&channel.latency),
             dead_count: channel.dead,
             finish_count: channel.finish_count,
             expired_count: channel.expired_count,

@@ -93,7 +93,9 @@ impl Page {
     /// Leaves what is on this page; tells the sums over all.
     pub fn cut(&self, topics: &mut Vec<TopicStats>) -> Total {
         let mut total = Total::default();
-        topics.iter().for_each(|topic| total.add(topic));
+        for topic in topics.iter() {
+            total.add(topic);
+        }
         // They come by name.
         if self.sort != Sort::Name {
             sort::by(topics, |a, b| self.direct(self.rank(a).cmp(&self.rank(b))).then_with(|| a.name.cmp(&b.name)));
@@ -127,7 +129,7 @@ impl Page {
 mod tests {
     use super::*;
     use crate::command::ChannelStats;
-    use alloc::string::{String, ToString};
+    use alloc::string::String;
     use alloc::vec;
 
     fn topics() -> Vec<TopicStats> {
@@ -145,7 +147,7 @@ mod tests {
     fn cut(sort: Sort, descending: bool, offset: usize, max: usize) -> (String, Total) {
         let mut all = topics();
         let total = Page { sort, descending, offset, max }.cut(&mut all);
-        (all.iter().map(|topic| topic.name.to_string()).collect(), total)
+        (all.iter().map(|topic| topic.name.clone()).collect(), total)
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Handing messages out.
 
 use alloc::vec::Vec;
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 use super::{Channel, ClientId, Entry, Env, MAX_HELD, SCAN, Search, Spot};
@@ -159,6 +160,9 @@ impl Channel {
         let timeout = terms.timeout.unwrap_or_else(|| self.timeout(env.limits));
         let deadline = self.deadlines.insert(env.now + timeout, slot);
         let entry = &mut self.entries[slot as usize];
+        if let Found::Record(record) = env.messages.find(entry.id, entry.chunk) {
+            entry.published = NonZeroU64::new(record.timestamp.as_nanos());
+        }
         entry.spot = Spot::InFlight(deadline);
         entry.attempts = entry.attempts.saturating_add(1);
         entry.delivery = self.next_delivery;

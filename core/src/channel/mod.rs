@@ -13,6 +13,7 @@ mod clients;
 mod dead;
 mod image;
 mod keys;
+mod latency;
 mod lease;
 mod look;
 mod place;
@@ -46,6 +47,7 @@ use clients::Clients;
 use dead::Dead;
 pub(crate) use dead::DeadLetter;
 use keys::{Held, Key, KeyQueue};
+use latency::Latencies;
 pub(crate) use lease::Terms;
 pub(crate) use look::shown;
 pub use place::{Place, Whereabouts};
@@ -159,6 +161,7 @@ struct Counts {
     timed_out: u64,
     expired: u64,
     dropped: u64,
+    latencies: Latencies,
 }
 
 /// How a search for a message to hand out ended.
@@ -190,6 +193,8 @@ struct Entry {
     delivery: u64,
     key: Option<Key>,
     leased_at: Time,
+    /// When its message was published; not known before its first delivery here, nor of a lease before a restart.
+    published: Option<NonZeroU64>,
     /// Not delivered from then on.
     expires: Option<NonZeroU64>,
     /// Bytes of its body.
@@ -419,6 +424,7 @@ impl Channel {
             delivery: 0,
             key: facts.key.and_then(Key::of),
             leased_at: Time::default(),
+            published: None,
             expires: facts.expires.and_then(NonZeroU64::new),
             size: facts.size,
             attempts: 0,

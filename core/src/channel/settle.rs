@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{Channel, ClientId, Env, Spot};
+use super::{Channel, ClientId, Entry, Env, Spot};
 use crate::command::Refused;
 use crate::log::event::{Event, Ids};
 use crate::log::image::Gap;
@@ -16,7 +16,11 @@ impl Channel {
     pub(crate) fn finish(&mut self, receipt: Receipt, env: &mut Env<'_>) -> Result<(), Refused> {
         match self.find(receipt) {
             Ok(slot) => {
-                self.clients.finished(self.entries[slot as usize].client);
+                let Entry { client, published, .. } = self.entries[slot as usize];
+                self.clients.finished(client);
+                if let Some(published) = published {
+                    self.counts.latencies.add(Time::from_nanos(published.get()), env.now);
+                }
                 self.remove(slot, env);
                 env.journal_each(What::Finished, receipt.id);
             }
