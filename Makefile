@@ -3,18 +3,17 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test fmt scripts licenses bare-metal clippy wasm unit doc bench soak tools fuzz
+.PHONY: help run test fmt scripts licenses bare-metal clippy wasm www unit app screenshots doc bench soak tools fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F '|' '{ printf "make %-11s %s\n", $$1, $$2 }'
 
-run: ## build the broker for speed and start it
-	@scripts/rust.sh
+run: www ## build the broker with its console, for speed, and start it
 	@scripts/need.sh cc:gcc
 	cargo run --release --locked --package shelfmq --bin shelfmq -- $(ARGS)
 
 # What fails soonest comes first.
-test: fmt scripts licenses bare-metal clippy wasm unit doc ## every test there is, and every check
+test: fmt scripts licenses bare-metal wasm www clippy unit app doc ## every test there is, and every check
 	@echo "make test: all passed"
 
 tools:
@@ -42,10 +41,25 @@ wasm: tools ## the npm package, in wasm/, and the component, in target/wasm/
 	wasm/build.sh
 	wasm/build-component.sh
 
-unit: wasm ## all tests of all crates, examples in the documentation included; scenarios in Node and Chromium, too
+www: tools ## the playground, a static site in www/dist/app, which the broker also has in it as its console
+	@scripts/need.sh node:nodejs npm
+	wasm/build.sh
+	www/build.sh
+
+unit: wasm www ## all tests of all crates, examples in the documentation included; scenarios in Node and Chromium, too
 	@scripts/need.sh $(or $(CHROMIUM),/usr/bin/chromium):chromium
 	SCENARIO_HOSTS=all cargo test --locked --workspace --no-fail-fast
 	cd wasm && node --test test/*.test.mjs
+
+app: www ## the playground and the console in Chromium, the console against a real server
+	@scripts/need.sh $(or $(CHROMIUM),/usr/bin/chromium):chromium
+	cargo build --locked --package shelfmq
+	cd www && npm run --silent unit && npm run --silent e2e
+
+screenshots: www ## each view of the app, into www/screenshots
+	@scripts/need.sh $(or $(CHROMIUM),/usr/bin/chromium):chromium
+	cargo build --locked --package shelfmq
+	cd www && npm run --silent screenshots
 
 doc: tools ## the documentation builds without a warning
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
