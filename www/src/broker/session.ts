@@ -30,16 +30,16 @@ export function signIn(given: string): void {
   wantsToken.value = false;
 }
 
-/** A session with the server that this page came from (or another one). */
-export function serverSession(origin = location.origin): Session {
+/** A session with the server that this page came from: its API stands beside the page. */
+export function serverSession(base = new URL('.', location.href).href.replace(/\/$/, '')): Session {
   const ask: Fetch = async (at, init) => {
     const headers = new Headers(init?.headers);
     if (token.value !== '') headers.set('authorization', `Bearer ${token.value}`);
-    const response = await fetch(new URL(at, origin), { ...init, headers });
+    const response = await fetch(base + at, { ...init, headers });
     if (response.status === 401) wantsToken.value = true;
     return response;
   };
-  return { life: 'console', fetch: ask, api: new Api(ask), base: origin, now: () => Date.now() };
+  return { life: 'console', fetch: ask, api: new Api(ask), base, now: () => Date.now() };
 }
 
 /** A session with the broker in this page. */

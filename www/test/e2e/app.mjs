@@ -7,7 +7,7 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
-const DIST = process.env.APP_DIST ?? fileURLToPath(new URL('../../dist/', import.meta.url));
+const DIST = process.env.APP_DIST ?? fileURLToPath(new URL('../../dist/app/', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const TYPES = {
   '.html': 'text/html',
