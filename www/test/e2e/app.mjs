@@ -1,6 +1,6 @@
 // The built app in a real Chromium: served as files by this process, or by a shelfmq server.
 import { spawn } from 'node:child_process';
-import { createReadStream, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
@@ -18,8 +18,9 @@ const TYPES = {
   '.webmanifest': 'application/manifest+json',
 };
 
-/** Serves the built app as any static host would. */
+/** Serves the built app as any static host would; `served` has what was asked for, by path. */
 export async function serveApp() {
+  const served = new Map();
   const server = createServer((request, response) => {
     let path = join(DIST, normalize(decodeURIComponent(new URL(request.url, 'http://x').pathname)));
     if (path.endsWith('/')) path += 'index.html';
@@ -28,10 +29,12 @@ export async function serveApp() {
       return;
     }
     response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream' });
-    createReadStream(path).pipe(response);
+    const body = readFileSync(path);
+    served.set(path.slice(DIST.length), body);
+    response.end(body);
   });
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  return { url: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
+  return { url: `http://127.0.0.1:${server.address().port}/`, served, close: () => server.close() };
 }
 
 /** Starts a real server with its data in a directory of its own: SHELFMQ_BIN says which, or the debug build. */
