@@ -73,9 +73,9 @@ export async function startServer(...args) {
  * A browser with an empty profile that is closed with the test, and a page in it; what goes wrong in the page fails
  * the test.
  */
-export async function openBrowser(t, { width = 1280, height = 800, locale = 'en-US', colorScheme = 'light' } = {}) {
+export async function openBrowser(t, { width = 1280, height = 800, locale = 'en-US', colorScheme = 'light', serviceWorkers = 'allow' } = {}) {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
-  const context = await browser.newContext({ viewport: { width, height }, locale, colorScheme });
+  const context = await browser.newContext({ viewport: { width, height }, locale, colorScheme, serviceWorkers });
   const wrong = [];
   context.on('page', (page) => {
     page.on('pageerror', (error) => wrong.push(`page: ${error.stack ?? error}`));

@@ -11,7 +11,8 @@ const LIMIT = 250 * 1024;
 test('a first visit downloads at most 250 KiB', async (t) => {
   const app = await serveApp();
   t.after(() => app.close());
-  const { page } = await openBrowser(t);
+  // What is kept for later, when there is no network, is not waited for by anybody.
+  const { page } = await openBrowser(t, { serviceWorkers: 'block' });
   await page.goto(app.url);
   await page.getByRole('log').first().waitFor();
   await page.waitForLoadState('networkidle');
