@@ -1,0 +1,84 @@
+// What a broker has, at one moment: all that the picture shows, gathered by the API alone. So it is the same for the
+// broker in the page, a moment of a recording, and a server.
+import { Api, type ChannelStats, type ClientStats, type Message, type State } from './api.js';
+import type { Fetch } from './fetch.js';
+
+/** Some messages of a state, and how many there are. */
+export interface Pile {
+  count: number;
+  /** The first of them, at most {@link Wanted.messages}. */
+  first: Message[];
+}
+
+export interface ChannelSnapshot {
+  name: string;
+  paused: boolean;
+  piles: Record<State, Pile>;
+  clients: ClientStats[];
+  stats: ChannelStats;
+}
+
+export interface TopicSnapshot {
+  name: string;
+  paused: boolean;
+  /** What no channel has taken over yet. */
+  backlog: Pile;
+  /** All that was ever published to it. */
+  published: number;
+  channels: ChannelSnapshot[];
+}
+
+export interface Snapshot {
+  topics: TopicSnapshot[];
+}
+
+export interface Wanted {
+  /** How many messages of each pile are looked at; 0: only counts. */
+  messages: number;
+  /** How many channels' messages are looked at, from the first on. */
+  channels: number;
+}
+
+const NONE: Pile = { count: 0, first: [] };
+
+export async function snapshot(fetch: Fetch, wanted: Wanted = { messages: 24, channels: 40 }): Promise<Snapshot> {
+  const api = new Api(fetch);
+  const { topics } = await api.stats({ include_clients: true });
+  let left = wanted.channels;
+  const pile = async (count: number, topic: string, channel?: string, state?: State): Promise<Pile> => {
+    if (count === 0) return NONE;
+    if (wanted.messages === 0 || left <= 0) return { count, first: [] };
+    // It may be gone by now.
+    const first = await api.peek(topic, channel, state, wanted.messages).catch(() => []);
+    return { count, first };
+  };
+  return {
+    topics: await Promise.all(
+      topics.map(async (topic) => ({
+        name: topic.topic_name,
+        paused: topic.paused,
+        published: topic.message_count,
+        backlog: await pile(topic.depth, topic.topic_name),
+        channels: await Promise.all(
+          topic.channels.map(async (stats) => {
+            const of = (count: number, state: State) => pile(count, topic.topic_name, stats.channel_name, state);
+            const [ready, in_flight, deferred, dead] = await Promise.all([
+              of(stats.depth, 'ready'),
+              of(stats.in_flight_count, 'in_flight'),
+              of(stats.deferred_count, 'deferred'),
+              of(stats.dead_count, 'dead'),
+            ]);
+            left -= 1;
+            return {
+              name: stats.channel_name,
+              paused: stats.paused,
+              piles: { ready, in_flight, deferred, dead },
+              clients: stats.clients ?? [],
+              stats,
+            };
+          }),
+        ),
+      })),
+    ),
+  };
+}

@@ -1,0 +1,5 @@
+import type { Session } from '../broker/session.js';
+
+export function Lessons(_: { session: Session }) {
+  return <p>…</p>;
+}
