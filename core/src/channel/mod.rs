@@ -24,9 +24,9 @@ use core::num::NonZeroU64;
 use core::ops::Range;
 use core::time::Duration;
 
+use crate::slab::Slab;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
-use slab::Slab;
 
 use crate::command::{ChannelChanges, ChannelOptions, Ticket};
 use crate::config::Limits;
@@ -47,7 +47,6 @@ use dead::Dead;
 pub(crate) use dead::DeadLetter;
 use keys::{Held, Key, KeyQueue};
 pub(crate) use lease::Terms;
-pub(crate) use look::shown;
 pub use place::{Place, Whereabouts};
 
 /// How many messages one command may pass over on its way to one that it can hand out.

@@ -126,7 +126,7 @@ impl Topic {
         let number = log.journal.segment();
         self.messages.start_segment(number);
         self.messages.catch_up(&mut self.flow);
-        for (_, channel) in &mut self.channels {
+        for (_, channel) in self.channels.iter_mut() {
             channel.catch_up(&mut self.messages);
             channel.tell();
         }
