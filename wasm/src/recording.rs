@@ -6,7 +6,6 @@ use js_sys::{Array, Uint8Array};
 use serde_json::Value;
 use shelfmq_core::message::parse_hex;
 use shelfmq_core::recording::{self, Broken, Scrub, scrub, told};
-use shelfmq_core::time::Time;
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
 

@@ -8,7 +8,7 @@ use shelfmq_core::time::Time;
 
 /// So much of all bytes has a part before the next begins, unless its checkpoint alone is that much.
 const PARTS: usize = 8;
-/// Inputs are taken from the recorder when there are so many bytes of them.
+/// Inputs are taken from the recorder when there are so many bytes of them, or half a part.
 const TAKE: usize = 64 * 1024;
 
 /// A recording in memory.
@@ -35,7 +35,7 @@ impl Tape {
 
     /// Something came, and all that it brought about was done.
     pub(crate) fn note(&mut self, recorder: &mut Recorder) {
-        if self.ended || recorder.written() < TAKE {
+        if self.ended || recorder.written() < TAKE.min(self.limit / (2 * PARTS)) {
             return;
         }
         let lost = self.take(recorder);
