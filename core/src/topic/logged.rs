@@ -249,6 +249,7 @@ impl Topic {
             backlog_voids: self.backlog_voids.image(),
             deferred: self.deferred.clone(),
             handed: Vec::new(),
+            due_again: 0,
             expiries,
             dedup: self.dedup.image(),
             chunks,
