@@ -114,7 +114,7 @@ impl Engine {
     pub fn from_checkpoint(bytes: &[u8]) -> Option<Self> {
         let (mut engine, rest): (Engine, _) = state::read(bytes)?;
         engine.restored();
-        rest.is_empty().then_some(engine)
+        (rest.is_empty() && engine.broker.can_run()).then_some(engine)
     }
 
     /// To be called when it was read from bytes: makes what is not in them.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use shelfmq_core::api::{self, Request, Response, Scope};
-use shelfmq_core::config::{Config, LogOptions};
+use shelfmq_core::config::{Config, Limits, LogOptions};
 use shelfmq_core::log::{Loaded, LogId, SegmentHeader, Work};
 use shelfmq_core::recording::{Broken, Head, Kind, Recorder, Recording, Replay, Scrub, Step, Unreadable, write_frame};
 use shelfmq_core::time::Time;
@@ -484,4 +484,29 @@ fn every_moment_is_the_same_however_one_comes_to_it() {
             }
         }
     }
+}
+
+#[test]
+fn what_no_broker_recorded_comes_to_an_end() {
+    let mut recorder = Recorder::new(in_memory(1));
+    let mut bytes = Head::new(1, 1, u32::MAX).to_bytes();
+    write_frame(&mut bytes, Kind::Checkpoint, 0, &recorder.begin(ROOM, ROOM).expect("there is room"));
+    let stream = "topic=t&channel=c&stream=ndjson";
+    let request = Request { method: "GET", path: "/sub", query: stream, ..Request::default() };
+    recorder.handle(Time::from_secs(1_800_000_000), 1, &request);
+    while recorder.poll_output().is_some() {}
+    recorder.handle_writable(Time::from_secs(1_800_000_000), 1);
+    write_frame(&mut bytes, Kind::Inputs, 0, &recorder.take(Vec::new()).inputs);
+    assert_eq!(replay(&[bytes.clone()], Time::MAX).map(|(told, _)| told.len()), Ok(1));
+    // A time at which a stream's next sign of life would be at once, and again.
+    recorder.begin(ROOM, ROOM).expect("there is room");
+    recorder.handle_timeout(Time::MAX - std::time::Duration::from_nanos(1));
+    write_frame(&mut bytes, Kind::Inputs, 0, &recorder.take(Vec::new()).inputs);
+    assert_eq!(replay(&[bytes], Time::MAX).map(|_| ()), Err(Broken::Nonsense));
+    // No streams at all.
+    let config = Config { limits: Limits { heartbeat: std::time::Duration::ZERO, ..Limits::default() }, ..config() };
+    let mut bytes = Head::new(1, 1, 1).to_bytes();
+    let checkpoint = Engine::new(config, 1).checkpoint(ROOM).expect("there is room");
+    write_frame(&mut bytes, Kind::Checkpoint, 0, &checkpoint);
+    assert_eq!(replay(&[bytes], Time::MAX).map(|_| ()), Err(Broken::Nonsense));
 }

@@ -1,9 +1,10 @@
 // What came to a broker is written down, and any moment of it can be gone to.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -178,5 +179,68 @@ test('the server replays what was recorded here', async () => {
   assert.equal(head.inputs, recording.stepCount);
   assert.deepEqual(stats, await (await recording.fetch('/stats?format=json')).json());
   assert.deepEqual(run('--topic', 't', '--explain', ids[2]), recording.story('t', ids[2]));
+  await broker.close();
+});
+
+test('what a server recorded is stepped through, from any of its parts', async () => {
+  const path = join(home, 'server');
+  const args = ['serve', '--http-address', '127.0.0.1:0', '--data-path', join(home, 'data'), '--record', path, '--record-bytes', '4194304', '--cache-bytes', '0'];
+  const server = spawn(SERVER, args, { cwd: home, stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise((done) => server.once('exit', done));
+  let url;
+  for await (const line of createInterface({ input: server.stdout })) {
+    url = /listens on (\S+)/.exec(line)?.[1];
+    if (url) break;
+  }
+  const client = new Client({ url });
+  const topics = ['a', 'b', 'c', 'd'];
+  const body = 'x'.repeat(20_000);
+  const ids = {};
+  for (let round = 0; round < 40; round += 1) {
+    for (const topic of topics) ids[topic] = (await client.publish(topic, body)).id;
+    await fetch(`${url}/sub?topic=${topics[round % 4]}&channel=c&max=3&client=${round}&ack=auto`);
+  }
+  const seen = await (await fetch(`${url}/stats?format=json`)).json();
+  server.kill('SIGTERM');
+  await ended;
+  const [before, last] = [await readFile(`${path}.1`), await readFile(path)];
+  for (const parts of [[before, last], [last]]) {
+    const recording = await Recording.open(parts);
+    assert.equal(recording.broken, undefined);
+    assert.ok(recording.shards >= 1);
+    // Just before it was told to end.
+    const steps = recording.steps(1, 10_000);
+    assert.equal(steps.length, recording.stepCount);
+    const stats = steps.findLast(({ by }) => by?.path === '/stats');
+    recording.seek({ step: stats.step });
+    const { topics: told } = await (await recording.fetch('/stats?format=json')).json();
+    assert.deepEqual(told, seen.topics);
+    const { messages } = await (await recording.fetch('/peek?topic=a&max=1000')).json();
+    assert.equal(messages.at(-1).id, ids.a);
+    assert.equal(recording.story('a', ids.a).at(-1).what, 'now');
+    recording.close();
+  }
+  await assert.rejects(Recording.open([last, before]).then((recording) => assert.equal(recording.broken, undefined)), /engine \d came to something else/);
+});
+
+test('images have their bounds, and a long recording is stepped through in pages', async () => {
+  const clock = new VirtualClock(NOON);
+  const broker = await Broker.open({ clock, seed: 1, record: true });
+  const client = new Client({ fetch: broker.fetch });
+  for (let round = 0; round < 3_000; round += 1) {
+    await client.publish('t', 'x');
+    if (round % 4 === 0) await broker.fetch('/sub?topic=t&channel=c&max=5&ack=auto');
+    clock.advance(1);
+  }
+  const parts = broker.recording();
+  const [few, many] = [await Recording.open(parts, { imageBytes: 1 }), await Recording.open(parts)];
+  for (let step = many.stepCount; step > 0; step -= 700) {
+    assert.deepEqual(few.seek({ step }), many.seek({ step }));
+    assert.equal(await look(few, LOOKS[0]), await look(many, LOOKS[0]));
+    assert.deepEqual(few.steps(step, 3), many.steps(step, 3));
+  }
+  const told = [];
+  for (let page; (page = many.steps(told.length + 1, 500)).length > 0; ) told.push(...page);
+  assert.equal(told.length, many.stepCount);
   await broker.close();
 });

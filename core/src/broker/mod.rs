@@ -142,6 +142,11 @@ impl Broker {
         self.topics.iter_mut().for_each(|(_, topic)| topic.restored());
     }
 
+    /// Whether it comes to an end with whatever is due: what is due again at once would be due for ever.
+    pub(crate) fn can_run(&self) -> bool {
+        !self.limits.heartbeat.is_zero()
+    }
+
     /// Keeps what happens to this topic, where there is one, until it is [taken](Broker::heard).
     pub(crate) fn watch(&mut self, topic: &str) {
         if let Some(&number) = self.names.get(topic) {

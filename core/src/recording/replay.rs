@@ -15,6 +15,9 @@ use crate::log::Work;
 use crate::state;
 use crate::time::Time;
 
+/// No clock says this, in nanoseconds since 1970, or more: that is in the year 2262.
+const NEVER: u64 = 1 << 63;
+
 /// A recording, and its engines as they were.
 ///
 /// [`Replay::step`] makes one call after another, in the order of their times; each engine comes exactly to what the
@@ -265,8 +268,9 @@ impl Shard {
                     let inputs = payload.get(self.read..).unwrap_or_default();
                     if !inputs.is_empty() {
                         let (since, _): (u64, _) = state::read(inputs).ok_or(Broken::Nonsense)?;
-                        self.next = Some(Time::from_nanos(self.last.as_nanos().wrapping_add(since)));
-                        return Ok(());
+                        let at = self.last.as_nanos().wrapping_add(since);
+                        self.next = Some(Time::from_nanos(at)).filter(|_| at < NEVER);
+                        return self.next.map(drop).ok_or(Broken::Nonsense);
                     }
                 }
                 Kind::Head => return Err(Broken::Nonsense),

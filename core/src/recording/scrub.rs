@@ -18,7 +18,7 @@ use crate::time::Time;
 /// What a step costs beside its bytes, where running it takes as long as that many bytes.
 const STEP_COST: u64 = 256;
 /// What is run between two images, at least, where nothing else is wanted.
-pub const SPACING: u64 = 256 * 1024;
+pub const SPACING: u64 = 64 * 1024;
 /// How many steps are told at once.
 const MAX_STEPS: u64 = 10_000;
 /// How many lines a story has; the last ones are what matters.
@@ -229,9 +229,14 @@ impl<'a> Scrub<'a> {
     /// Goes one step back; what is undone by that.
     pub fn back(&mut self) -> Result<Option<Value>, Broken> {
         let steps = self.here.steps();
-        let told = self.tell(steps, u64::from(steps > 0))?.pop();
         self.seek(steps.saturating_sub(1))?;
-        Ok(told)
+        if steps == 0 {
+            return Ok(None);
+        }
+        // To make the step again, and be where it was not made, takes another of the engines.
+        let copy = self.here.to_bytes(self.images.room / 4).and_then(|bytes| State::from_bytes(&bytes));
+        self.teller = copy.or_else(|| self.teller.take());
+        Ok(self.tell(steps, 1)?.pop())
     }
 
     /// What happened to a message until here, and where it is.
