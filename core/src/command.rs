@@ -451,6 +451,8 @@ pub struct Peeked {
     pub attempts: u16,
     /// When its state ends by itself: the lease's end or the deferral's.
     pub until: Option<Time>,
+    /// It is only in a log: what follows is not known here.
+    pub absent: bool,
     /// When it was published.
     pub timestamp: Time,
     /// Its ordering key.

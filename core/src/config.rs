@@ -18,8 +18,10 @@ pub struct Limits {
     /// The longest deferral, of a publish or of a requeue.
     pub max_req_timeout: Duration,
     /// The largest message body, in bytes.
+    #[serde(with = "crate::state::size")]
     pub max_msg_size: usize,
     /// The largest body of any request, in bytes.
+    #[serde(with = "crate::state::size")]
     pub max_body_size: usize,
     /// The longest a poll may wait.
     pub max_wait: Duration,
@@ -60,6 +62,7 @@ pub struct LogOptions {
     /// them.
     pub segment_bytes: u64,
     /// How many bytes of messages stay in memory, of those that can be read back.
+    #[serde(with = "crate::state::size")]
     pub cache_bytes: usize,
 }
 

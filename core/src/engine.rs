@@ -7,12 +7,13 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, ApiError, Call, Code, Decoded, NodeCall, NodeReply, Request, Response, Scope, Stats};
-use crate::broker::{Broker, Event, Gate, Parcel, Sighting, Survey};
-use crate::command::{Context, Filter, Refusal, Reply, Ticket};
+use crate::broker::{Broker, Event, Gate, Handed, Parcel, Sighting, Survey};
+use crate::command::{Command, Context, Filter, Refusal, Reply, Ticket, Verb};
 use crate::config::{Config, LogOptions, log_level};
 use crate::directory::Directory;
 use crate::log::image::TopicImage;
 use crate::log::{self, Loaded, LogId, Read, Recovered, Work};
+use crate::message::Receipt;
 use crate::state;
 use crate::time::Time;
 
@@ -29,6 +30,9 @@ pub struct Engine {
     directory: Directory,
     #[serde(skip)]
     outputs: VecDeque<Output>,
+    /// What was handed out since somebody listens.
+    #[serde(skip)]
+    handed: Option<Vec<HandedTo>>,
     now: Time,
     /// What is told once a log is durable so far, by log, in order.
     held: BTreeMap<LogId, VecDeque<(u64, Held)>>,
@@ -41,6 +45,19 @@ pub struct Engine {
 enum Held {
     Response(Ticket, Context, Response),
     Parcel(Parcel),
+}
+
+/// Messages that were handed out by one answer, or one chunk of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandedTo {
+    /// The request that got them.
+    pub ticket: Ticket,
+    /// Their topic.
+    pub topic: String,
+    /// Their channel.
+    pub channel: String,
+    /// Each with how often it was delivered by now.
+    pub messages: Vec<(Receipt, u16)>,
 }
 
 /// What an [`Engine`] wants done.
@@ -69,6 +86,7 @@ impl Engine {
             broker: Broker::new(config.limits.clone(), seed),
             directory: Directory::default(),
             outputs: VecDeque::new(),
+            handed: None,
             now: config.started,
             held: BTreeMap::new(),
             unwell: None,
@@ -95,8 +113,13 @@ impl Engine {
     /// The engine that a [checkpoint](Engine::checkpoint) tells of; `None` where it is none of this version.
     pub fn from_checkpoint(bytes: &[u8]) -> Option<Self> {
         let (mut engine, rest): (Engine, _) = state::read(bytes)?;
-        engine.broker.restored();
-        rest.is_empty().then_some(engine)
+        engine.restored();
+        (rest.is_empty() && engine.broker.can_run()).then_some(engine)
+    }
+
+    /// To be called when it was read from bytes: makes what is not in them.
+    pub(crate) fn restored(&mut self) {
+        self.broker.restored();
     }
 
     /// A topic as its log tells of it. To be called for each before the first request.
@@ -145,7 +168,7 @@ impl Engine {
                 return self.finish(now);
             }
             Ok(Call::Node(call)) => Some(
-                self.node(now, &context, call, survey.unwrap_or_default())
+                self.node(now, &context, call, &survey.unwrap_or_default())
                     .unwrap_or_else(|error| api::refuse(&context, &error)),
             ),
             Err(error) => Some(api::refuse(&context, &error)),
@@ -254,6 +277,34 @@ impl Engine {
         self.broker.heard(topic)
     }
 
+    /// Keeps what is handed out from now on, until it is taken by [`Engine::handed`]. Changes nothing else, and is no
+    /// part of a checkpoint.
+    pub fn listen(&mut self) {
+        self.handed.get_or_insert_default();
+    }
+
+    /// What was handed out since the last look, where somebody listens.
+    pub fn handed(&mut self) -> Vec<HandedTo> {
+        self.handed.as_mut().map(core::mem::take).unwrap_or_default()
+    }
+
+    /// Answers what only looks, and changes nothing. Messages that are only in a log are shown without what they say.
+    /// The rest is as with [`Engine::handle_decoded`], but that time does not pass.
+    pub fn look(&self, now: Time, decoded: Decoded<'_>, survey: &Survey) -> Response {
+        let now = self.now.max(now);
+        let Decoded { context, call } = decoded;
+        let done = match call {
+            Ok(Call::Topic(Command { topic, verb: Verb::Peek(peek) })) => {
+                let peeked = self.broker.look(now, &topic, &peek);
+                peeked.map(|reply| api::encode(&context, &reply)).map_err(ApiError::from)
+            }
+            Ok(Call::Node(call)) => self.tell(now, &context, &call, survey).unwrap_or(Err(Code::ReadOnly.into())),
+            Ok(_) => Err(Code::ReadOnly.into()),
+            Err(error) => Err(error),
+        };
+        done.unwrap_or_else(|error| api::refuse(&context, &error))
+    }
+
     /// Where a message is; `None` where there is no such topic.
     pub fn sight(&self, topic: &str, id: u64) -> Option<Sighting> {
         self.broker.sight(topic, id)
@@ -331,6 +382,7 @@ impl Engine {
                     let response = if handed.is_empty() {
                         api::encode(&context, &Reply::Nothing)
                     } else {
+                        self.note_handed(ticket, &handed);
                         api::encode_leased(&context, self.broker.deliveries(&handed))
                     };
                     self.broker.complete(&handed, now);
@@ -338,6 +390,7 @@ impl Engine {
                 }
                 Event::Opened(ticket, context) => Output::Open(ticket, api::stream_head(&context)),
                 Event::Streamed(ticket, context, handed) => {
+                    self.note_handed(ticket, &handed);
                     let chunk = api::stream_chunk(&context, self.broker.deliveries(&handed));
                     self.broker.complete(&handed, now);
                     Output::Chunk(ticket, chunk)
@@ -365,60 +418,75 @@ impl Engine {
         }
     }
 
+    fn note_handed(&mut self, ticket: Ticket, handed: &Handed) {
+        if let Some(noted) = &mut self.handed {
+            let (topic, channel) = self.broker.names_of(handed);
+            let messages = self.broker.deliveries(handed).map(|delivery| (delivery.receipt, delivery.attempts));
+            noted.push(HandedTo { ticket, topic, channel, messages: messages.collect() });
+        }
+    }
+
     fn node(
         &mut self,
         now: Time,
         context: &Context,
         call: NodeCall<'_>,
-        mut survey: Survey,
+        survey: &Survey,
     ) -> Result<Response, ApiError> {
+        if let Some(told) = self.tell(now, context, &call, survey) {
+            return told;
+        }
+        let identity = &self.config.identity;
+        match call {
+            NodeCall::PutConfig(name, value) => {
+                let value = self.set_option(&name, value)?;
+                return Ok(api::encode_node(context, &self.config.identity, NodeReply::Config(&value)));
+            }
+            NodeCall::Tombstone(topic, node) => self.directory.tombstone(now, identity, survey, &topic, &node),
+            NodeCall::Register(body) => {
+                self.directory.register(now, body).map_err(|detail| ApiError::new(Code::InvalidBody, detail))?;
+            }
+            _ => {}
+        }
+        Ok(api::encode_node(context, identity, NodeReply::Done))
+    }
+
+    /// The answer to a call that only looks; `None` to another.
+    fn tell(
+        &self,
+        now: Time,
+        context: &Context,
+        call: &NodeCall<'_>,
+        survey: &Survey,
+    ) -> Option<Result<Response, ApiError>> {
         let identity = &self.config.identity;
         let started = self.config.started;
-        let encode = |reply| Ok(api::encode_node(context, identity, reply));
+        let encode = |reply| Some(Ok(api::encode_node(context, identity, reply)));
         match call {
             NodeCall::Ping => encode(self.unwell.as_deref().map_or(NodeReply::Well, NodeReply::Unwell)),
             NodeCall::Info => encode(NodeReply::Info(started)),
             NodeCall::Stats { json, memory, filter, page } => {
-                let total = page.map(|page| page.cut(&mut survey.topics));
-                let (filter, topics) = (&filter, &survey.topics[..]);
-                encode(NodeReply::Stats(Stats {
-                    json,
-                    memory,
-                    filter,
-                    topics,
-                    total,
-                    unwell: self.unwell.as_deref(),
-                    started,
-                    now,
-                }))
+                let page = page.map(|page| page.of(&survey.topics));
+                let (topics, total) =
+                    page.as_ref().map_or((&survey.topics, None), |(topics, total)| (topics, Some(*total)));
+                let (json, memory, unwell) = (*json, *memory, self.unwell.as_deref());
+                encode(NodeReply::Stats(Stats { json, memory, filter, topics, total, unwell, started, now }))
             }
             NodeCall::Metrics => encode(NodeReply::Metrics(&survey.topics)),
             NodeCall::OpenApi => encode(NodeReply::OpenApi),
-            NodeCall::Home(host) => encode(NodeReply::Home(host)),
-            NodeCall::GetConfig(name) => {
-                let option = self.config.options.iter().find(|option| option.0 == name);
-                encode(NodeReply::Config(&option.ok_or(Code::InvalidOption)?.1))
-            }
-            NodeCall::PutConfig(name, value) => {
-                let value = self.set_option(&name, value)?;
-                Ok(api::encode_node(context, &self.config.identity, NodeReply::Config(&value)))
-            }
-            NodeCall::Topics => encode(NodeReply::Topics(self.directory.topics(now, &survey))),
-            NodeCall::Channels(topic) => encode(NodeReply::Channels(self.directory.channels(now, &survey, &topic))),
-            NodeCall::Lookup(topic) => {
-                let (channels, producers) =
-                    self.directory.lookup(now, identity, &survey, &topic).ok_or(Code::TopicNotFound)?;
-                encode(NodeReply::Lookup(channels, &producers))
-            }
-            NodeCall::Nodes => encode(NodeReply::Nodes(&self.directory.nodes(now, identity, &survey))),
-            NodeCall::Tombstone(topic, node) => {
-                self.directory.tombstone(now, identity, &survey, &topic, &node);
-                encode(NodeReply::Done)
-            }
-            NodeCall::Register(body) => {
-                self.directory.register(now, body).map_err(|detail| ApiError::new(Code::InvalidBody, detail))?;
-                encode(NodeReply::Done)
-            }
+            NodeCall::Home(host) => encode(NodeReply::Home(*host)),
+            NodeCall::GetConfig(name) => match self.config.options.iter().find(|option| option.0 == *name) {
+                Some(option) => encode(NodeReply::Config(&option.1)),
+                None => Some(Err(Code::InvalidOption.into())),
+            },
+            NodeCall::Topics => encode(NodeReply::Topics(self.directory.topics(now, survey))),
+            NodeCall::Channels(topic) => encode(NodeReply::Channels(self.directory.channels(now, survey, topic))),
+            NodeCall::Lookup(topic) => match self.directory.lookup(now, identity, survey, topic) {
+                Some((channels, producers)) => encode(NodeReply::Lookup(channels, &producers)),
+                None => Some(Err(Code::TopicNotFound.into())),
+            },
+            NodeCall::Nodes => encode(NodeReply::Nodes(&self.directory.nodes(now, identity, survey))),
+            NodeCall::PutConfig(..) | NodeCall::Tombstone(..) | NodeCall::Register(_) => None,
         }
     }
 

@@ -84,6 +84,7 @@ mod list;
 pub mod name;
 mod schedule;
 mod seeds;
+mod slab;
 mod sort;
 mod state;
 pub mod time;

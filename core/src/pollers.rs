@@ -6,9 +6,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::slab::Slab;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
-use slab::Slab;
 
 use crate::channel::{ClientId, Terms};
 use crate::command::{Context, Refused, Ticket};

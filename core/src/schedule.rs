@@ -5,8 +5,8 @@
 
 use alloc::vec::Vec;
 
+use crate::slab::Slab;
 use serde::{Deserialize, Serialize};
-use slab::Slab;
 
 use crate::list::{Linked, Links, List, NIL};
 use crate::time::Time;

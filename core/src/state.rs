@@ -79,6 +79,20 @@ pub(crate) mod bytes {
     }
 }
 
+/// Sizes, which may be more than this machine can count: those are as much as it can.
+pub(crate) mod size {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde has it so")]
+    pub(crate) fn serialize<S: Serializer>(size: &usize, to: S) -> Result<S::Ok, S::Error> {
+        (*size as u64).serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+        u64::deserialize(from).map(|size| size.try_into().unwrap_or(usize::MAX))
+    }
+}
+
 /// Hash tables in the order of their keys, so that the same table is the same bytes.
 pub(crate) mod table {
     use alloc::vec::Vec;

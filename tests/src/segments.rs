@@ -154,6 +154,7 @@ pub fn replay(segments: &[Segment], left: &dyn Fn(usize, usize) -> bool, whole: 
     if let Some(image) = &mut image {
         // Of use while more is replayed only.
         image.handed.clear();
+        image.due_again = 0;
     }
     image
 }

@@ -58,6 +58,7 @@ fn no_sequence_of_events_is_too_much_for_an_image() {
         let bytes = postcard::to_allocvec(&image).expect("an image is data");
         // That is for replay only.
         image.handed.clear();
+        image.due_again = 0;
         assert_eq!(TopicImage::read(&bytes), Some(image));
     });
 }

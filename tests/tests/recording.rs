@@ -1,12 +1,13 @@
 //! Recordings: what comes to an engine, written down and run again, gives the same to the last byte.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use shelfmq_core::api::{self, Request, Response, Scope};
-use shelfmq_core::config::{Config, LogOptions};
+use shelfmq_core::config::{Config, Limits, LogOptions};
 use shelfmq_core::log::{Loaded, LogId, SegmentHeader, Work};
-use shelfmq_core::recording::{Broken, Head, Kind, Recorder, Replay, Step, Unreadable, write_frame};
+use shelfmq_core::recording::{Broken, Head, Kind, Recorder, Recording, Replay, Scrub, Step, Unreadable, write_frame};
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output};
 use shelfmq_tests::workload::{Op, Random, Template, generate};
@@ -149,7 +150,7 @@ impl Host {
 
     fn drain(&mut self) {
         while let Some(output) = self.recorder.poll_output() {
-            self.told.push(format!("{} {output:?}", self.now.as_nanos()));
+            self.told.push(format!("{} {}", self.now.as_nanos(), shown(&output)));
             match output {
                 Output::Respond(ticket, response) => {
                     self.waiting.retain(|other| *other != ticket);
@@ -231,6 +232,22 @@ impl Host {
     }
 }
 
+/// An output in words. What an answer that waited is made of does not tell whether it was known beforehand.
+fn shown(output: &Output) -> String {
+    match output {
+        Output::Respond(ticket, response) | Output::Open(ticket, response) => {
+            let mut response = response.clone();
+            for (_, value) in &mut response.headers {
+                *value = api::Value::Bytes(value.clone().into_bytes());
+            }
+            response.body = api::Body::Bytes(response.body.into_bytes());
+            let how = if matches!(output, Output::Open(..)) { "Open" } else { "Respond" };
+            format!("{how}({ticket}, {response:?})")
+        }
+        other => format!("{other:?}"),
+    }
+}
+
 fn nth(list: &mut Vec<u64>, which: u64) -> Option<u64> {
     (!list.is_empty()).then(|| list.remove(which as usize % list.len()))
 }
@@ -269,18 +286,26 @@ fn record(engine: fn(u64) -> Engine, seed: u64, rotate: usize) -> Recorded {
 
 /// Replays parts: what came out, and the state at the end.
 fn replay(parts: &[Vec<u8>], until: Time) -> Result<(Vec<String>, Vec<u8>), Broken> {
-    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-    let mut replay = Replay::open(&parts, until).expect("it is a recording");
+    let recording = read(parts).expect("it is a recording");
+    let mut replay = Replay::new(&recording, until);
     let mut told = Vec::new();
-    while let Some(Step { at, outputs, work, .. }) = replay.step()? {
-        told.extend(work.map(|work| format!("{} {work:?}", at.as_nanos())));
-        told.extend(outputs.into_iter().map(|output| format!("{} {output:?}", at.as_nanos())));
+    while let Some(step) = replay.step()? {
+        told.extend(told_by(step));
     }
-    let state = replay.engines().next().expect("it has a checkpoint").checkpoint(ROOM);
+    let state = replay.state().engines().next().expect("it has a checkpoint").checkpoint(ROOM);
     Ok((told, state.expect("there is room")))
 }
 
-/// The same twice, but for what does not depend on who makes it: the recorded engine went on as a copy of itself.
+fn read(parts: &[Vec<u8>]) -> Result<Recording<'_>, Unreadable> {
+    Recording::read(parts.iter().map(|part| Cow::Borrowed(&part[..])).collect())
+}
+
+fn told_by(Step { at, outputs, work, .. }: Step<'_>) -> Vec<String> {
+    let work = work.map(|work| format!("{} {work:?}", at.as_nanos()));
+    work.into_iter().chain(outputs.iter().map(|output| format!("{} {}", at.as_nanos(), shown(output)))).collect()
+}
+
+/// The same twice, from an engine that was read from bytes, and from the one that was written.
 fn assert_same(recorded: &Recorded, told: &[String], state: &[u8]) {
     for (expected, got) in recorded.told.iter().zip(told) {
         assert_eq!(got, expected);
@@ -415,7 +440,7 @@ fn what_has_no_room_is_a_gap() {
 
 #[test]
 fn what_is_no_recording_is_not_replayed() {
-    let open = |bytes: &[u8]| Replay::open(&[bytes], Time::MAX).map(|_| ()).expect_err("it is none");
+    let open = |bytes: &[u8]| read(&[bytes.to_vec()]).map(|_| ()).expect_err("it is none");
     assert_eq!(open(b""), Unreadable::Foreign);
     assert_eq!(open(b"GET / HTTP/1.1\r\n"), Unreadable::Foreign);
     let mut bytes = Head::new(1, 1, 1).to_bytes();
@@ -426,5 +451,62 @@ fn what_is_no_recording_is_not_replayed() {
     // Frames with good checksums and nonsense in them.
     bytes = Head::new(1, 1, 1).to_bytes();
     write_frame(&mut bytes, Kind::Checkpoint, 0, b"nonsense");
+    assert_eq!(replay(&[bytes], Time::MAX).map(|_| ()), Err(Broken::Nonsense));
+}
+
+/// Wherever one comes from, a moment is the same: by images, which are made often here, and step by step.
+#[test]
+fn every_moment_is_the_same_however_one_comes_to_it() {
+    for seed in 0..SEEDS / 4 {
+        for engine in [in_memory as fn(u64) -> Engine, with_log] {
+            let recorded = record(engine, seed, 200);
+            let recording = read(&recorded.parts).expect("it is a recording");
+            let mut replay = Replay::new(&recording, Time::MAX);
+            let mut states = vec![None];
+            while replay.step().expect("it replays").is_some() {
+                states.push(replay.state().engines().next().expect("it is there").checkpoint(ROOM));
+            }
+            let mut scrub = Scrub::new(read(&recorded.parts).expect("it is one"), 1 << 20, 1_000).expect("it is one");
+            while !scrub.run(10_000) {}
+            assert_eq!((scrub.steps() as usize, scrub.broken()), (states.len() - 1, None));
+            let mut random = Random::new(seed);
+            for _ in 0..40 {
+                let step = 1 + random.below(scrub.steps());
+                scrub.seek(step).expect("it can be gone to");
+                assert_eq!(scrub.position().0, step);
+                let state = scrub.state().engines().next().and_then(|engine| engine.checkpoint(ROOM));
+                assert_eq!(state, states[step as usize], "seed {seed}, step {step}");
+                let (undone, done) = (scrub.back().expect("it goes back"), scrub.forward().expect("and on"));
+                assert!(undone.is_some() && undone == done);
+                let (step, at) = scrub.position();
+                scrub.seek_time(at, 0).expect("it can be gone to");
+                assert!(scrub.position().0 >= step);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_no_broker_recorded_comes_to_an_end() {
+    let mut recorder = Recorder::new(in_memory(1));
+    let mut bytes = Head::new(1, 1, u32::MAX).to_bytes();
+    write_frame(&mut bytes, Kind::Checkpoint, 0, &recorder.begin(ROOM, ROOM).expect("there is room"));
+    let stream = "topic=t&channel=c&stream=ndjson";
+    let request = Request { method: "GET", path: "/sub", query: stream, ..Request::default() };
+    recorder.handle(Time::from_secs(1_800_000_000), 1, &request);
+    while recorder.poll_output().is_some() {}
+    recorder.handle_writable(Time::from_secs(1_800_000_000), 1);
+    write_frame(&mut bytes, Kind::Inputs, 0, &recorder.take(Vec::new()).inputs);
+    assert_eq!(replay(&[bytes.clone()], Time::MAX).map(|(told, _)| told.len()), Ok(1));
+    // A time at which a stream's next sign of life would be at once, and again.
+    recorder.begin(ROOM, ROOM).expect("there is room");
+    recorder.handle_timeout(Time::MAX - std::time::Duration::from_nanos(1));
+    write_frame(&mut bytes, Kind::Inputs, 0, &recorder.take(Vec::new()).inputs);
+    assert_eq!(replay(&[bytes], Time::MAX).map(|_| ()), Err(Broken::Nonsense));
+    // No streams at all.
+    let config = Config { limits: Limits { heartbeat: std::time::Duration::ZERO, ..Limits::default() }, ..config() };
+    let mut bytes = Head::new(1, 1, 1).to_bytes();
+    let checkpoint = Engine::new(config, 1).checkpoint(ROOM).expect("there is room");
+    write_frame(&mut bytes, Kind::Checkpoint, 0, &checkpoint);
     assert_eq!(replay(&[bytes], Time::MAX).map(|_| ()), Err(Broken::Nonsense));
 }

@@ -19,7 +19,7 @@ const LONG_FILES: &[&str] = &[];
 
 /// Whom each module of core may use, in the order of reading: only those further down.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("recording", &["engine", "api", "broker", "command", "log", "message", "state", "time"]),
+    ("recording", &["engine", "api", "broker", "command", "log", "message", "name", "state", "time"]),
     ("engine", &["api", "broker", "command", "config", "directory", "log", "message", "name", "state", "time"]),
     ("directory", &["api", "broker", "config", "name", "sort", "time"]),
     ("api", &["command", "config", "message", "name", "state", "sort", "time"]),
@@ -27,22 +27,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "broker",
         &[
             "pollers", "topic", "channel", "command", "config", "log", "messages", "message", "schedule", "seeds",
-            "state", "name", "sort", "time",
+            "slab", "state", "name", "sort", "time",
         ],
     ),
     (
         "topic",
         &[
-            "channel", "command", "dedup", "config", "gaps", "log", "messages", "message", "schedule", "seeds", "name",
-            "sort", "time",
+            "channel", "command", "dedup", "config", "gaps", "log", "messages", "message", "schedule", "seeds", "slab",
+            "name", "sort", "time",
         ],
     ),
-    ("pollers", &["channel", "command", "schedule", "list", "state", "sort", "time"]),
+    ("pollers", &["channel", "command", "schedule", "list", "slab", "state", "sort", "time"]),
     (
         "channel",
         &[
-            "command", "config", "gaps", "log", "messages", "message", "schedule", "list", "name", "state", "sort",
-            "time",
+            "command", "config", "gaps", "log", "messages", "message", "schedule", "list", "slab", "name", "state",
+            "sort", "time",
         ],
     ),
     ("command", &["message", "name", "time"]),
@@ -52,11 +52,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("messages", &["log", "message", "state", "sort", "time"]),
     ("log", &["message", "seeds", "name", "state", "sort", "time"]),
     ("message", &["time"]),
-    ("schedule", &["list", "time"]),
+    ("schedule", &["list", "slab", "time"]),
+    ("list", &["slab"]),
+    ("slab", &[]),
     ("seeds", &[]),
     ("state", &["sort"]),
     ("sort", &[]),
-    ("list", &[]),
     ("name", &[]),
     ("time", &[]),
 ];
@@ -297,8 +298,8 @@ fn expand(path: &str) -> Vec<String> {
     }
 }
 
-/// Codes of what no scenario can bring about: the broker's own mistakes, its disk, its end, and what hosts
-/// check before the core is asked.
+/// Codes of what no scenario can bring about: the broker's own mistakes, its disk, its end, what hosts check before the
+/// core is asked, and what recordings answer.
 const NOT_IN_SCENARIOS: &[Code] = &[
     Code::InternalError,
     Code::Exiting,
@@ -307,6 +308,7 @@ const NOT_IN_SCENARIOS: &[Code] = &[
     Code::TlsRequired,
     Code::Unauthorized,
     Code::Forbidden,
+    Code::ReadOnly,
 ];
 
 #[test]

@@ -2,9 +2,10 @@
 import { load } from './load.js';
 import { Broker as Core } from '../pkg/shelfmq_wasm.js';
 import { realClock } from './clock.js';
+import { requestOf } from './request.js';
 
-/** What a path alone is taken to be a path of. */
-const ORIGIN = 'http://localhost:4151';
+/** How many bytes what is recorded may have, where nothing else is said. */
+const RECORD_BYTES = 64 * 1024 * 1024;
 
 export class Broker {
   #core;
@@ -17,10 +18,11 @@ export class Broker {
     this.fetch = this.fetch.bind(this);
   }
 
-  static async open({ storage, clock = realClock, limits, segmentBytes, cacheBytes, seed, module } = {}) {
+  static async open({ storage, clock = realClock, limits, segmentBytes, cacheBytes, seed, record, module } = {}) {
     const { memory } = await load(module);
     seed ??= crypto.getRandomValues(new BigUint64Array(1))[0];
-    const core = await Core.open({ storage, clock, limits, segmentBytes, cacheBytes, seed: BigInt(seed) });
+    const recordBytes = record ? (record.bytes ?? RECORD_BYTES) : undefined;
+    const core = await Core.open({ storage, clock, limits, segmentBytes, cacheBytes, seed: BigInt(seed), recordBytes });
     return new Broker(core, memory);
   }
 
@@ -31,12 +33,7 @@ export class Broker {
   }
 
   fetch(input, init) {
-    if (!(input instanceof Request) || init !== undefined) {
-      // A path is taken as it is: resolved, "//ping" would be a host.
-      if (typeof input === 'string' && input.startsWith('/')) input = ORIGIN + input;
-      input = new Request(input, init);
-    }
-    return this.#core.fetch(input, init?.peer);
+    return this.#core.fetch(requestOf(input, init), init?.peer);
   }
 
   get memoryBytes() {
@@ -49,6 +46,14 @@ export class Broker {
 
   exportLog(topic) {
     return this.#core.exportLog(topic);
+  }
+
+  recording() {
+    return this.#core.recording();
+  }
+
+  nextTimeout() {
+    return this.#core.nextTimeout();
   }
 
   async close() {

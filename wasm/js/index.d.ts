@@ -50,6 +50,12 @@ export interface BrokerOptions {
   cacheBytes?: number;
   /** What makes receipts hard to guess; random where it is not said. */
   seed?: bigint | number;
+  /**
+   * Writes down in memory all that comes to the broker, for `broker.recording()`: in up to so many bytes, 64 MiB where
+   * it is not said. The oldest goes; what is there always begins with the whole state, for which there has to be room
+   * in half of the bytes: where there is not, recording ends, and what was recorded so far stays.
+   */
+  record?: boolean | { bytes?: number };
   /** The WebAssembly module, where it is not beside the package's files (an edge worker has it as an import). */
   module?: WebAssembly.Module | BufferSource | URL | string;
 }
@@ -71,6 +77,13 @@ export declare class Broker {
   settled(): Promise<void>;
   /** A topic's whole log as one file, which `shelfmq log import` takes. */
   exportLog(topic: string): Promise<Uint8Array>;
+  /**
+   * What was recorded up to now, in parts that follow each other: for `Recording.open` of `shelfmq/recording`, and, as
+   * files, for `shelfmq replay`. None without `record`.
+   */
+  recording(): Uint8Array[];
+  /** When something is due next: a lease that ends, a deferral, a poll. In milliseconds since 1970. */
+  nextTimeout(): number | undefined;
   /** Answers who waits, writes what is to be written, and ends. */
   close(): Promise<void>;
 }

@@ -8,6 +8,7 @@ use js_sys::{Array, Function, Promise, Uint8Array};
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
 use shelfmq_core::log::{Loaded, LogId, Read, SegmentHeader, Work, export};
 use shelfmq_core::name::Name;
+use shelfmq_core::recording::{Recorder, told};
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output, api};
 use wasm_bindgen::prelude::*;
@@ -20,6 +21,7 @@ use crate::options::{Options, error};
 use crate::recovery::recover;
 use crate::storage::{Change, Storage};
 use crate::stream::{Stream, promise, send};
+use crate::tape::Tape;
 
 /// How long to wait before a storage that has no room is tried again, in milliseconds.
 const FULL_WAIT_MS: f64 = 500.0;
@@ -36,7 +38,9 @@ struct Inner {
 }
 
 struct State {
-    engine: Engine,
+    engine: Recorder,
+    /// What is written down of what comes to it.
+    tape: Option<Tape>,
     pending: BTreeMap<u64, Pending>,
     last_ticket: u64,
     timer: Option<(Time, JsValue)>,
@@ -71,9 +75,16 @@ impl Broker {
         let (clock, storage) = (options.clock(), options.storage());
         let now = clock.now();
         let config = options.config(now)?;
-        let mut engine = match &storage {
+        let mut engine = Recorder::new(match &storage {
             Some(_) => Engine::with_log(config, options.seed(), options.log()),
             None => Engine::new(config, options.seed()),
+        });
+        let tape = match options.record_bytes() {
+            Some(bytes) => {
+                let tape = Tape::begin(&mut engine, bytes as usize, now);
+                Some(tape.ok_or_else(|| error("record.bytes is too little for any recording"))?)
+            }
+            None => None,
         };
         if let Some(storage) = &storage {
             for listed in storage.topics().await? {
@@ -84,6 +95,7 @@ impl Broker {
         }
         let state = State {
             engine,
+            tape,
             pending: BTreeMap::new(),
             last_ticket: 0,
             timer: None,
@@ -135,6 +147,19 @@ impl Broker {
         self.0.state.borrow_mut().settling.push(resolve);
         self.0.pump();
         promise
+    }
+
+    /// What was recorded so far, in parts, to the last call; nothing where nothing is recorded.
+    pub fn recording(&self) -> Array {
+        let State { engine, tape, .. } = &mut *self.0.state.borrow_mut();
+        tape.as_mut().map_or_else(Array::new, |tape| tape.parts(engine))
+    }
+
+    /// When something is due next, in milliseconds since 1970.
+    #[wasm_bindgen(js_name = nextTimeout)]
+    pub fn next_timeout(&self) -> Option<f64> {
+        let at = self.0.state.borrow().engine.poll_timeout()?;
+        Some(told::ms(at.max(self.0.clock.now())))
     }
 
     /// Answers who waits, writes what is to be written, and ends. Nothing is to be asked of it after.
@@ -270,6 +295,10 @@ impl Inner {
         self.set_timer();
         let settled = {
             let mut state = self.state.borrow_mut();
+            let State { engine, tape, .. } = &mut *state;
+            if let Some(tape) = tape {
+                tape.note(engine);
+            }
             let is_settled = !state.writing && state.reading_bodies == 0 && state.engine.is_settled();
             if is_settled { std::mem::take(&mut state.settling) } else { Vec::new() }
         };
@@ -389,7 +418,8 @@ impl Inner {
             return;
         }
         let (changes, mut told) = (Array::new(), Vec::new());
-        while let Some(work) = state.engine.poll_log() {
+        let now = self.clock.now();
+        while let Some(work) = state.engine.poll_log(now) {
             changes.push(&Change::of(&work).into());
             match work {
                 Work::Append(append) => told.push((append.log, append.upto)),
@@ -416,7 +446,8 @@ impl Inner {
             let is_full = outcome.as_ref().is_err_and(is_quota_error);
             if is_full != full {
                 full = is_full;
-                self.state.borrow_mut().engine.handle_space(full);
+                let now = self.clock.now();
+                self.state.borrow_mut().engine.handle_space(now, full);
             }
             if !is_full {
                 return outcome;
@@ -439,7 +470,7 @@ impl Inner {
                     for (log, _) in told {
                         state.engine.handle_append_failed(now, *log);
                     }
-                    state.engine.set_unwell(Some(format!("the storage failed: {why:?}")));
+                    state.engine.set_unwell(now, Some(format!("the storage failed: {why:?}")));
                 }
             }
         }

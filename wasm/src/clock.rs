@@ -30,9 +30,7 @@ extern "C" {
 impl Clock {
     /// What time it is.
     pub(crate) fn now(&self) -> Time {
-        let ms = self.now_ms();
-        // A float has no room for the nanoseconds of today.
-        Time::from_nanos((ms as u64).saturating_mul(1_000_000) + (ms.fract() * 1e6) as u64)
+        time(self.now_ms())
     }
 
     /// Calls back at this time, or before where that is weeks away.
@@ -50,4 +48,10 @@ impl Clock {
     pub(crate) fn call_after(&self, ms: f64, callback: &Function) {
         self.set_timeout(callback, ms);
     }
+}
+
+/// A time in milliseconds since 1970.
+pub(crate) fn time(ms: f64) -> Time {
+    // A float has no room for the nanoseconds of today.
+    Time::from_nanos((ms as u64).saturating_mul(1_000_000).saturating_add((ms.fract() * 1e6) as u64))
 }

@@ -2,7 +2,8 @@
 //!
 //! [`Broker::fetch`] is the whole API: it takes what `fetch` takes and answers what a shelfmq server answers, long
 //! polls, streams and hang-ups included. `broker` drives the core, `http` turns requests and responses over, `stream`
-//! has the open answers, `storage` writes and reads the logs, `recovery` opens them.
+//! has the open answers, `storage` writes and reads the logs, `recovery` opens them. `tape` writes down what comes
+//! to a broker, `recording` goes to any moment of it.
 //!
 //! What the package exports is in `js/`: it loads this module, and hands in the clock and the storage.
 #![expect(clippy::cast_precision_loss, reason = "sizes and numbers that JavaScript is told are far below 2^53")]
@@ -12,8 +13,11 @@ mod broker;
 mod clock;
 mod http;
 mod options;
+mod recording;
 mod recovery;
 mod storage;
 mod stream;
+mod tape;
 
 pub use broker::Broker;
+pub use recording::Recording;

@@ -26,6 +26,10 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub fn seed(this: &Options) -> u64;
 
+    /// How many bytes what is recorded may have; without it, nothing is recorded.
+    #[wasm_bindgen(method, getter, js_name = recordBytes)]
+    pub fn record_bytes(this: &Options) -> Option<f64>;
+
     #[wasm_bindgen(method, getter)]
     fn limits(this: &Options) -> JsValue;
 

@@ -189,6 +189,10 @@ impl Serialize for Peeked {
         if let Some(until) = self.until {
             map.serialize_entry("until", &until.as_nanos())?;
         }
+        if self.absent {
+            map.serialize_entry("absent", &true)?;
+            return map.end();
+        }
         map.serialize_entry("timestamp", &self.timestamp.as_nanos())?;
         let headers = || self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
         content(&mut map, self.key.as_deref(), headers, &self.body)?;

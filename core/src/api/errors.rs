@@ -49,6 +49,7 @@ codes! {
     TlsRequired "TLS_REQUIRED" 403 "This broker is spoken to over HTTPS only.";
     Unauthorized "UNAUTHORIZED" 401 "A valid token is needed: send it as `Authorization: Bearer <token>`.";
     Forbidden "FORBIDDEN" 403 "The token does not allow this.";
+    ReadOnly "READ_ONLY" 403 "This is a recording: it can be looked at, by GET, and not be changed.";
 
     // Names.
     MissingArgTopic "MISSING_ARG_TOPIC" 400 "Say which topic: add ?topic=<name>.";

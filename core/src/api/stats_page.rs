@@ -90,21 +90,19 @@ impl Total {
 }
 
 impl Page {
-    /// Leaves what is on this page; tells the sums over all.
-    pub fn cut(&self, topics: &mut Vec<TopicStats>) -> Total {
+    /// What is on this page of all topics, which come by name; and the sums over all.
+    pub fn of(&self, all: &[TopicStats]) -> (Vec<TopicStats>, Total) {
         let mut total = Total::default();
-        for topic in topics.iter() {
+        for topic in all {
             total.add(topic);
         }
-        // They come by name.
+        let mut order: Vec<&TopicStats> = all.iter().collect();
         if self.sort != Sort::Name {
-            sort::by(topics, |a, b| self.direct(self.rank(a).cmp(&self.rank(b))).then_with(|| a.name.cmp(&b.name)));
+            sort::by(&mut order, |a, b| self.direct(self.rank(a).cmp(&self.rank(b))).then_with(|| a.name.cmp(&b.name)));
         } else if self.descending {
-            topics.reverse();
+            order.reverse();
         }
-        topics.drain(..self.offset.min(topics.len()));
-        topics.truncate(self.max);
-        total
+        (order.into_iter().skip(self.offset).take(self.max).cloned().collect(), total)
     }
 
     fn direct(&self, order: Ordering) -> Ordering {
@@ -145,9 +143,8 @@ mod tests {
     }
 
     fn cut(sort: Sort, descending: bool, offset: usize, max: usize) -> (String, Total) {
-        let mut all = topics();
-        let total = Page { sort, descending, offset, max }.cut(&mut all);
-        (all.iter().map(|topic| topic.name.clone()).collect(), total)
+        let (page, total) = Page { sort, descending, offset, max }.of(&topics());
+        (page.iter().map(|topic| topic.name.clone()).collect(), total)
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Broker {
 
     /// The broker goes down: logs that would take a while to replay end with a snapshot.
     pub(super) fn close_logs(&mut self) {
-        for (_, topic) in &mut self.topics {
+        for (_, topic) in self.topics.iter_mut() {
             if topic.is_worth_a_snapshot() && !core::mem::replace(&mut topic.is_dirty, true) {
                 self.logs.dirty.extend(topic.log_id().map(Dirty::Topic));
             }
@@ -144,15 +144,6 @@ impl Broker {
         }
         self.logs.resident.extend(topic.messages_mut().take_fresh().into_iter().map(|chunk| (log, chunk)));
         self.count_memory(number);
-    }
-
-    /// Counts again what memory the topics have.
-    pub(super) fn recount_memory(&mut self) {
-        self.logs.memory = 0;
-        for (_, topic) in self.topics.iter_mut().filter(|(_, topic)| topic.log_id().is_some()) {
-            topic.counted = topic.messages().memory();
-            self.logs.memory += topic.counted;
-        }
     }
 
     fn count_memory(&mut self, number: u32) {

@@ -14,9 +14,9 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::slab::Slab;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
-use slab::Slab;
 
 use crate::channel::Search;
 use crate::command::{Command, Context, Filter, Refusal, Refused, Reply, Ticket, TopicStats, Verb};
@@ -145,7 +145,11 @@ impl Broker {
         self.names = HashMap::with_capacity_and_hasher(names.len(), hasher);
         self.names.extend(names);
         self.topics.iter_mut().for_each(|(_, topic)| topic.restored());
-        self.recount_memory();
+    }
+
+    /// Whether it comes to an end with whatever is due: what is due again at once would be due for ever.
+    pub(crate) fn can_run(&self) -> bool {
+        !self.limits.heartbeat.is_zero()
     }
 
     /// Keeps what happens to this topic, where there is one, until it is [taken](Broker::heard).

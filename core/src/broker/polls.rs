@@ -172,6 +172,14 @@ impl Broker {
         })
     }
 
+    /// The topic and the channel of a lease.
+    pub fn names_of(&self, handed: &Handed) -> (String, String) {
+        let topic = self.topics.get(handed.topic as usize);
+        let channel = topic.and_then(|topic| topic.channel_name(handed.channel));
+        let topic = topic.map_or("", |topic| topic.name().as_str());
+        (topic.into(), channel.unwrap_or_default().into())
+    }
+
     /// The messages of a lease are encoded: those to be finished as they are handed out are finished.
     pub fn complete(&mut self, handed: &Handed, now: Time) {
         if !handed.auto_finish {

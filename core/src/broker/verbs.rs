@@ -49,16 +49,26 @@ impl Broker {
         Ok(Reply::Settled(settled))
     }
 
-    pub(super) fn peek(&mut self, now: Time, name: &Name<'_>, peek: &Peek<'_>) -> Result<Reply, Halt> {
+    pub(super) fn peek(&self, now: Time, name: &Name<'_>, peek: &Peek<'_>) -> Result<Reply, Halt> {
         let max = peek.max as usize;
         let peeked = match &peek.channel {
             Some(channel) => {
                 let (topic, channel) = self.find_channel(name, channel)?;
-                self.topics[topic as usize].peek_channel(channel, peek.state, peek.from, max)?
+                self.topics[topic as usize].peek_channel(channel, peek.state, peek.from, max)
             }
-            None => self.topics[self.find_topic(name)? as usize].peek(peek.from, max, now)?,
+            None => self.topics[self.find_topic(name)? as usize].peek(peek.from, max, now),
         };
-        Ok(Reply::Peeked(peeked))
+        Ok(Reply::Peeked(peeked?))
+    }
+
+    /// The same, with what is in memory; of what is not, only where it is.
+    pub(crate) fn look(&self, now: Time, name: &Name<'_>, peek: &Peek<'_>) -> Result<Reply, Refusal> {
+        let topic = &self.topics[self.find_topic(name)? as usize];
+        let channel = match &peek.channel {
+            Some(channel) => Some(self.find_channel(name, channel)?.1),
+            None => None,
+        };
+        Ok(Reply::Peeked(topic.look(channel, peek, now)))
     }
 
     pub(super) fn topic_verb(&mut self, now: Time, name: Name<'_>, verb: Verb<'_>) -> Result<Reply, Refusal> {

@@ -6,9 +6,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::slab::Slab;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
-use slab::Slab;
 
 use crate::command::ClientStats;
 use crate::sort;
@@ -93,7 +93,7 @@ impl Clients {
         if self.slab.len() < self.purge_at {
             return;
         }
-        self.slab.retain(|_, client| client.is_present(now, timeout));
+        self.slab.retain(|client| client.is_present(now, timeout));
         self.names.retain(|_, id| self.slab.contains(*id as usize));
         self.purge_at = 2 * self.slab.len() + 16;
     }

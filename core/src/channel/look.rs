@@ -5,8 +5,7 @@ use alloc::vec::Vec;
 use super::{Channel, Spot};
 use crate::command::{ChannelStats, Filter, Latency, Peeked, State};
 use crate::config::Limits;
-use crate::message::Record;
-use crate::messages::{Absent, Found, Messages};
+use crate::messages::Absent;
 use crate::time::Time;
 
 impl Channel {
@@ -40,24 +39,23 @@ impl Channel {
         told
     }
 
-    /// Messages in this state, from this id on, in the order of their ids.
+    /// Messages in this state, from this id on, in the order of their ids. `show` is given an id, and its
+    /// chunk where that is known.
     pub(crate) fn peek(
         &self,
         state: State,
         from: u64,
         max: usize,
-        messages: &Messages,
         flow: u64,
+        show: &dyn Fn(u64, Option<u64>) -> Result<Option<Peeked>, Absent>,
     ) -> Result<Vec<Peeked>, Absent> {
-        let show = |id: u64, chunk: u64, peeked: Peeked| match messages.find(id, chunk) {
-            Found::Record(record) => Ok(Some(Peeked { state: Some(state), ..peeked.showing(id, &record) })),
-            Found::Absent(chunk) => Err(Absent(chunk)),
-            Found::Gone => Ok(None),
+        let show = |id: u64, chunk: Option<u64>, attempts: u16, until: Option<Time>| {
+            let shown = show(id, chunk)?;
+            Ok(shown.map(|peeked| Peeked { state: Some(state), attempts, until, ..peeked }))
         };
         let entry = |slot: u32| {
             let entry = &self.entries[slot as usize];
-            let peeked = Peeked { attempts: entry.attempts, until: self.until(slot), ..Peeked::default() };
-            show(entry.id, entry.chunk, peeked)
+            show(entry.id, Some(entry.chunk), entry.attempts, self.until(slot))
         };
         let all = |found: &mut dyn Iterator<Item = Result<Option<Peeked>, Absent>>| {
             found.filter_map(Result::transpose).take(max).collect()
@@ -65,12 +63,11 @@ impl Channel {
         match state {
             State::Ready => all(&mut self.ready_ids(from, flow).map(|id| match self.by_id.get(&id) {
                 Some(&slot) => entry(slot),
-                None => show(id, messages.chunk_of(id), Peeked::default()),
+                None => show(id, None, 0, None),
             })),
-            State::Dead => all(&mut self
-                .dead
-                .range(from..)
-                .map(|(&id, dead)| show(id, dead.chunk, Peeked { attempts: dead.attempts, ..Peeked::default() }))),
+            State::Dead => {
+                all(&mut self.dead.range(from..).map(|(&id, dead)| show(id, Some(dead.chunk), dead.attempts, None)))
+            }
             State::InFlight | State::Deferred => {
                 let here = |slot: &u32| match self.entries[*slot as usize].spot {
                     Spot::InFlight(_) => state == State::InFlight,
@@ -102,23 +99,4 @@ impl Channel {
             (fresh <= flow).then_some(fresh - 1)
         })
     }
-}
-
-impl Peeked {
-    /// The same, of the message with this id and record.
-    fn showing(self, id: u64, record: &Record<'_>) -> Peeked {
-        Peeked {
-            id,
-            timestamp: record.timestamp,
-            key: record.key.map(Into::into),
-            headers: record.headers().map(|(name, value)| (name.into(), value.into())).collect(),
-            body: record.body.into(),
-            ..self
-        }
-    }
-}
-
-/// A message as it lies in the log.
-pub(crate) fn shown(id: u64, record: &Record<'_>) -> Peeked {
-    Peeked::default().showing(id, record)
 }

@@ -25,9 +25,9 @@ use core::num::NonZeroU64;
 use core::ops::Range;
 use core::time::Duration;
 
+use crate::slab::Slab;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
-use slab::Slab;
 
 use crate::command::{ChannelChanges, ChannelOptions, Ticket};
 use crate::config::Limits;
@@ -49,7 +49,6 @@ pub(crate) use dead::DeadLetter;
 use keys::{Held, Key, KeyQueue};
 use latency::Latencies;
 pub(crate) use lease::Terms;
-pub(crate) use look::shown;
 pub use place::{Place, Whereabouts};
 
 /// How many messages one command may pass over on its way to one that it can hand out.

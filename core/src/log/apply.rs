@@ -5,12 +5,17 @@
 //! again.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::event::{Event, Facts, Ids, Mark};
 use super::frame::{FRAME_HEADER_BYTES, MESSAGE_HEADER_BYTES};
 use super::image::{Accepted, ChannelImage, ChunkImage, DeadImage, EntryImage, Expiry, Gap, SpotImage, TopicImage};
 use crate::message::{PLAIN_BYTES, Record};
 use crate::sort;
+
+/// How many messages are due again, at most, of which nothing is known but that a channel had read them. A channel that
+/// read more reads again from where it was.
+const DUE_AGAIN: u64 = 1 << 20;
 
 /// How many bytes of frames a chunk has before the next begins.
 pub(crate) const CHUNK_BYTES: u64 = 256 * 1024;
@@ -95,6 +100,7 @@ impl TopicImage {
     /// otherwise, is put down.
     pub(super) fn complete(&mut self) {
         self.handed.clear();
+        self.due_again = 0;
         let expiries = sort::map(self.expiries.iter().map(|expiry| (expiry.id, expiry.at)));
         for entry in self.channels.values_mut().flat_map(|channel| channel.entries.values_mut()) {
             entry.facts.expires = entry.facts.expires.or_else(|| expiries.get(&entry.facts.id).copied());
@@ -158,7 +164,7 @@ impl TopicImage {
             Event::ChannelDeleted(number) => drop(self.channels.remove(number)),
             _ => {
                 if let Some(channel) = event.channel().and_then(|number| self.channels.get_mut(&number)) {
-                    channel.apply(event);
+                    channel.apply(event, &mut self.due_again);
                 }
             }
         }
@@ -209,12 +215,12 @@ impl TopicImage {
 }
 
 impl ChannelImage {
-    fn apply(&mut self, event: &Event) {
+    fn apply(&mut self, event: &Event, due_again: &mut u64) {
         match event {
             Event::ChannelConfigured(_, settings) => self.configure(settings.clone()),
             Event::ChannelPaused(_, paused) => self.paused = *paused,
             Event::Leased { at, until, delivery, from, cursor, departed, leased, .. } => {
-                self.read_on(*from, *cursor, departed, *at);
+                self.read_on(*from, *cursor, departed, *at, due_again);
                 let all: Ids;
                 let leased = if leased.0.is_empty() {
                     all = departed.iter().map(|facts| facts.id).collect();
@@ -222,31 +228,45 @@ impl ChannelImage {
                 } else {
                     leased
                 };
-                for (id, nth) in leased.iter().zip(0..) {
-                    self.lease(id, delivery.saturating_add(nth), SpotImage::InFlight { until: *until, at: *at });
+                let mut delivery = *delivery;
+                for &(first, count) in &leased.0 {
+                    for id in self.known(first, count) {
+                        let spot = SpotImage::InFlight { until: *until, at: *at };
+                        self.lease(id, delivery.saturating_add(id - first), spot);
+                    }
+                    delivery = delivery.saturating_add(count);
+                }
+                if leased.count() > 0 {
+                    self.next_delivery = self.next_delivery.max(delivery);
                 }
             }
-            Event::Passed { at, from, cursor, departed, .. } => self.read_on(*from, *cursor, departed, *at),
-            Event::Touched { until, ids, .. } => ids.iter().for_each(|id| self.touch(id, *until)),
-            Event::Finished { ids, .. } => ids.iter().for_each(|id| {
-                self.finished = self.finished.saturating_add(1);
-                self.remove(id);
-            }),
+            Event::Passed { at, from, cursor, departed, .. } => {
+                self.read_on(*from, *cursor, departed, *at, due_again);
+            }
+            Event::Touched { until, ids, .. } => self.each(ids, |channel, id| channel.touch(id, *until)),
+            Event::Finished { ids, .. } => {
+                self.finished = self.finished.saturating_add(ids.count());
+                self.remove_all(ids);
+            }
             Event::Requeued { id, due, .. } => {
                 self.requeued = self.requeued.saturating_add(1);
                 self.put(*id, due.map_or(SpotImage::Ready, |until| SpotImage::Deferred { until }));
             }
-            Event::TimedOut { ids, .. } => ids.iter().for_each(|id| {
-                self.timed_out = self.timed_out.saturating_add(1);
-                self.put(id, SpotImage::Ready);
-            }),
-            Event::Died { ids, timed_out, .. } => ids.iter().for_each(|id| self.die(id, *timed_out)),
-            Event::DeadGone { ids, .. } => ids.iter().for_each(|id| self.remove(id)),
-            Event::Redriven { at, ids, .. } => ids.iter().for_each(|id| self.redrive(id, *at)),
+            Event::TimedOut { ids, .. } => {
+                self.timed_out = self.timed_out.saturating_add(ids.count());
+                self.each(ids, |channel, id| channel.put(id, SpotImage::Ready));
+            }
+            Event::Died { ids, timed_out, .. } => {
+                let count = if *timed_out { &mut self.timed_out } else { &mut self.requeued };
+                *count = count.saturating_add(ids.count());
+                self.each(ids, Self::die);
+            }
+            Event::DeadGone { ids, .. } => self.remove_all(ids),
+            Event::Redriven { at, ids, .. } => self.each(ids, |channel, id| channel.redrive(id, *at)),
             Event::Dropped { from, cursor, ids, count, .. } => {
-                self.read_on(*from, *cursor, &[], 0);
+                self.read_on(*from, *cursor, &[], 0, due_again);
                 self.dropped = self.dropped.saturating_add(*count);
-                ids.iter().for_each(|id| self.remove(id));
+                self.remove_all(ids);
             }
             Event::Sought { to, gaps, .. } => {
                 self.entries.clear();
@@ -255,6 +275,37 @@ impl ChannelImage {
             }
             Event::Lost { id, .. } => self.remove(*id),
             _ => {}
+        }
+    }
+
+    /// Of ids in a row, those of messages that the channel knows something of: however many a log names.
+    fn known(&self, first: u64, count: u64) -> Vec<u64> {
+        let row = first..first.saturating_add(count);
+        let entries = self.entries.range(row.clone()).map(|entry| *entry.0);
+        let held = self.held.range(row.clone()).map(|held| *held.0);
+        let mut ids: Vec<u64> = entries.chain(held).chain(self.dead.range(row).map(|dead| *dead.0)).collect();
+        sort::by(&mut ids, Ord::cmp);
+        ids.dedup();
+        ids
+    }
+
+    fn each(&mut self, ids: &Ids, mut change: impl FnMut(&mut Self, u64)) {
+        for &(first, count) in &ids.0 {
+            for id in self.known(first, count) {
+                change(self, id);
+            }
+        }
+    }
+
+    /// Messages are done with, wherever they were.
+    fn remove_all(&mut self, ids: &Ids) {
+        for &(first, count) in &ids.0 {
+            let mut gap = Gap { from: first.max(self.cursor.id), to: first.saturating_add(count), bytes: 0 };
+            for id in self.known(first, count) {
+                let size = self.forget(id).map_or(0, |facts| u64::from(facts.size));
+                gap.bytes = gap.bytes.saturating_add(if id >= gap.from { size } else { 0 });
+            }
+            add_gap(&mut self.gaps, gap);
         }
     }
 
@@ -284,28 +335,57 @@ impl ChannelImage {
     }
 
     /// The cursor moved from one place to another, and these messages departed on the way.
-    fn read_on(&mut self, from: u64, cursor: Mark, departed: &[Facts], at: u64) {
+    fn read_on(&mut self, from: u64, cursor: Mark, departed: &[Facts], at: u64, due_again: &mut u64) {
         // Of what was read before, in a part of the log that is missing, nothing is known: it is due again.
-        for id in self.cursor.id..from {
-            let passed = self.gaps.iter().any(|gap| (gap.from..gap.to).contains(&id));
-            if !passed && !self.entries.contains_key(&id) && !self.dead.contains_key(&id) {
-                let facts = Facts { id, ..Facts::default() };
-                self.entries.insert(id, EntryImage { facts, attempts: 0, delivery: 0, spot: SpotImage::Ready });
+        let missed = self.missed(from);
+        let count = missed.iter().fold(*due_again, |sum, ids| sum.saturating_add(ids.end - ids.start));
+        let is_known = count <= DUE_AGAIN;
+        if is_known {
+            *due_again = count;
+            for id in missed.into_iter().flatten() {
+                if !self.entries.contains_key(&id) && !self.dead.contains_key(&id) {
+                    self.put_ready(Facts { id, ..Facts::default() });
+                }
             }
         }
         for facts in departed {
             if facts.due.is_some_and(|due| due > at) {
                 self.defer(facts);
-            } else {
+            } else if is_known {
                 // It was deferred until it was read, and is in one place.
                 self.entries.remove(&facts.id);
                 self.held.insert(facts.id, *facts);
+            } else {
+                self.put_ready(*facts);
             }
         }
-        if cursor.id > self.cursor.id {
+        if is_known && cursor.id > self.cursor.id {
             self.cursor = cursor;
         }
         self.gaps.retain(|gap| gap.to > self.cursor.id);
+    }
+
+    /// What stands between the cursor and this id, but for gaps.
+    fn missed(&self, from: u64) -> Vec<Range<u64>> {
+        let mut missed = Vec::new();
+        let mut id = self.cursor.id;
+        if id >= from {
+            return missed;
+        }
+        for gap in &self.gaps {
+            if gap.from.min(from) > id {
+                missed.push(id..gap.from.min(from));
+            }
+            id = id.max(gap.to);
+        }
+        if id < from {
+            missed.push(id..from);
+        }
+        missed
+    }
+
+    fn put_ready(&mut self, facts: Facts) {
+        self.entries.insert(facts.id, EntryImage { facts, attempts: 0, delivery: 0, spot: SpotImage::Ready });
     }
 
     /// The entry of a message, which may have been held.
@@ -338,17 +418,20 @@ impl ChannelImage {
 
     /// A message is done with, wherever it was.
     fn remove(&mut self, id: u64) {
-        let entry = self.entries.remove(&id).map(|entry| entry.facts);
-        let facts = entry.or_else(|| self.held.remove(&id)).or_else(|| self.dead.remove(&id).map(|dead| dead.facts));
+        let facts = self.forget(id);
         if id >= self.cursor.id {
             let bytes = facts.map_or(0, |facts| u64::from(facts.size));
             add_gap(&mut self.gaps, Gap { from: id, to: id.saturating_add(1), bytes });
         }
     }
 
-    fn die(&mut self, id: u64, timed_out: bool) {
-        let count = if timed_out { &mut self.timed_out } else { &mut self.requeued };
-        *count = count.saturating_add(1);
+    /// Takes a message out of wherever it is.
+    fn forget(&mut self, id: u64) -> Option<Facts> {
+        let entry = self.entries.remove(&id).map(|entry| entry.facts);
+        entry.or_else(|| self.held.remove(&id)).or_else(|| self.dead.remove(&id).map(|dead| dead.facts))
+    }
+
+    fn die(&mut self, id: u64) {
         self.entry(id);
         if let Some(EntryImage { facts, attempts, delivery, .. }) = self.entries.remove(&id) {
             self.dead.insert(id, DeadImage { facts, attempts, delivery });
@@ -405,4 +488,69 @@ fn cover(gaps: &mut Vec<Gap>, gap: Gap) {
         }
     }
     add_gap(gaps, whole);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn channel() -> (TopicImage, u32) {
+        let mut image = TopicImage::default();
+        image.apply(&Event::ChannelCreated(0, ChannelImage { name: "c".into(), ..ChannelImage::default() }));
+        (image, 0)
+    }
+
+    fn facts(id: u64) -> Facts {
+        Facts { id, size: 1, ..Facts::default() }
+    }
+
+    #[test]
+    fn what_names_very_many_messages_takes_no_longer_than_there_are() {
+        let (mut image, channel) = channel();
+        let all = || Ids(alloc::vec![(0, u64::MAX)]);
+        let (at, until, delivery, departed) = (1, 9, 1, alloc::vec![facts(5), facts(7)]);
+        let cursor = Mark { id: 8, bytes: 8 };
+        image.apply(&Event::Leased { channel, at, until, delivery, from: 5, cursor, departed, leased: all() });
+        image.apply(&Event::Touched { channel, until: 20, ids: all() });
+        image.apply(&Event::TimedOut { channel, ids: all() });
+        let of = |image: &TopicImage| image.channels[&channel].clone();
+        assert_eq!(of(&image).entries.keys().copied().collect::<Vec<_>>(), [5, 7]);
+        assert!(of(&image).entries.values().all(|entry| entry.spot == SpotImage::Ready && entry.attempts == 1));
+        image.apply(&Event::Died { channel, ids: all(), timed_out: true });
+        assert_eq!((of(&image).entries.len(), of(&image).dead.len()), (0, 2));
+        image.apply(&Event::Redriven { channel, at: 30, ids: all() });
+        assert_eq!((of(&image).entries.len(), of(&image).dead.len()), (2, 0));
+        image.apply(&Event::Died { channel, ids: all(), timed_out: false });
+        image.apply(&Event::DeadGone { channel, ids: all() });
+        image.apply(&Event::Finished { channel, ids: all() });
+        let channel = of(&image);
+        assert_eq!((channel.dead.len(), channel.finished, channel.timed_out), (0, u64::MAX, u64::MAX));
+        assert_eq!(channel.gaps, [Gap { from: 8, to: u64::MAX, bytes: 0 }]);
+    }
+
+    #[test]
+    fn what_was_read_in_a_part_that_is_missing_is_due_again_however_much_it_is() {
+        let (mut image, channel) = channel();
+        let leased = |from: u64| Event::Leased {
+            channel,
+            at: 1,
+            until: 9,
+            delivery: 1,
+            from,
+            cursor: Mark { id: from + 1, bytes: from },
+            departed: alloc::vec![facts(from)],
+            leased: Ids::default(),
+        };
+        image.next = Mark { id: 1 << 50, bytes: 0 };
+        image.flow = image.next;
+        image.channels.entry(channel).and_modify(|channel| channel.cursor.id = 10);
+        image.apply(&leased(12));
+        let of = |image: &TopicImage| image.channels[&channel].clone();
+        assert_eq!(of(&image).entries.keys().copied().collect::<Vec<_>>(), [10, 11, 12]);
+        assert_eq!(of(&image).cursor.id, 13);
+        // More than any log that was not made up: the channel reads it again.
+        image.apply(&leased(1 << 40));
+        assert_eq!(of(&image).entries.keys().copied().collect::<Vec<_>>(), [10, 11, 12, 1 << 40]);
+        assert_eq!(of(&image).cursor.id, 13);
+    }
 }

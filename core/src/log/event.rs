@@ -32,6 +32,13 @@ impl Ids {
     }
 }
 
+impl Ids {
+    /// How many they are.
+    pub fn count(&self) -> u64 {
+        self.0.iter().fold(0, |sum, row| sum.saturating_add(row.1))
+    }
+}
+
 impl FromIterator<u64> for Ids {
     /// In the order given; rows are found where ids follow each other.
     fn from_iter<I: IntoIterator<Item = u64>>(ids: I) -> Self {

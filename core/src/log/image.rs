@@ -38,6 +38,9 @@ pub struct TopicImage {
     /// them, for the topic hands over only what is durable.
     #[serde(skip)]
     pub handed: Vec<Facts>,
+    /// How many messages are due again in this replay for they were read in a part of the log that is missing.
+    #[serde(skip)]
+    pub due_again: u64,
     /// Messages with a time to live that has not run out.
     pub expiries: Vec<Expiry>,
     /// The dedup keys within their window, in the order in which they are forgotten.

@@ -21,11 +21,15 @@ pub(super) struct Content {
     befores: Vec<u32>,
     /// Bytes of all the bodies.
     body_bytes: u64,
+    /// How many bytes of records there was room for from the start.
+    room: usize,
+    /// There is room for what is here, and no more.
+    is_tight: bool,
 }
 
 impl Content {
-    pub(super) fn new(start: Mark, capacity: usize) -> Self {
-        Content { start, records: Vec::with_capacity(capacity), ..Content::default() }
+    pub(super) fn new(start: Mark, room: usize) -> Self {
+        Content { start, records: Vec::with_capacity(room), room, ..Content::default() }
     }
 
     /// What was read back from a log, which begins at this place.
@@ -43,7 +47,6 @@ impl Content {
         if !plain {
             content.befores = befores;
         }
-        // However much room there was for reading: what is evicted when is not to depend on that.
         content.shrink();
         content
     }
@@ -68,6 +71,7 @@ impl Content {
             self.befores.push(self.body_bytes as u32);
         }
         self.offsets.push(self.records.len() as u32);
+        self.is_tight = false;
     }
 
     /// Gives back the memory that is not used.
@@ -75,6 +79,7 @@ impl Content {
         self.records.shrink_to_fit();
         self.offsets.shrink_to_fit();
         self.befores.shrink_to_fit();
+        (self.room, self.is_tight) = (0, true);
     }
 
     /// How many messages it has.
@@ -148,8 +153,10 @@ impl Content {
         low
     }
 
-    /// Bytes of memory it holds.
+    /// Bytes of memory it holds: as its growing comes to them, whatever the allocator made of that. What is evicted when
+    /// is the same on every machine.
     pub(super) fn memory(&self) -> usize {
-        self.records.capacity() + 4 * (self.offsets.capacity() + self.befores.capacity())
+        let room = |len: usize| if self.is_tight || len == 0 { len } else { len.next_power_of_two().max(8) };
+        room(self.records.len()).max(self.room) + 4 * (room(self.offsets.len()) + room(self.befores.len()))
     }
 }

@@ -190,12 +190,6 @@ impl Messages {
         }
     }
 
-    /// Counts its memory again.
-    pub(crate) fn recount(&mut self) {
-        self.chunk_memory = self.chunks.iter().map(Chunk::memory).sum();
-        self.aside_memory = self.aside.values().map(Aside::memory).sum();
-    }
-
     /// Where the next message goes.
     pub(crate) fn end(&self) -> Mark {
         self.end
@@ -423,7 +417,7 @@ impl Messages {
             return;
         }
         let pin_counts = core::mem::take(&mut chunk.pin_counts);
-        self.chunk_memory -= 4 * pin_counts.capacity();
+        self.chunk_memory -= 4 * pin_counts.len();
         for (index, &pins) in pin_counts.iter().enumerate().filter(|(_, pins)| **pins > 0) {
             let chunk = self.chunk(number);
             let record = chunk.content.as_ref().and_then(|content| content.bytes(index)).map(Into::into);
@@ -519,7 +513,7 @@ impl Chunk {
     }
 
     fn memory(&self) -> usize {
-        self.content.as_ref().map_or(0, |content| content.memory()) + 4 * self.pin_counts.capacity()
+        self.content.as_ref().map_or(0, |content| content.memory()) + 4 * self.pin_counts.len()
     }
 }
 

@@ -59,7 +59,7 @@ impl Messages {
         let chunk = &mut self.chunks[(number - self.front) as usize];
         let (first, kept) = (chunk.first.id, core::mem::take(&mut chunk.kept));
         let pins = core::mem::take(&mut chunk.pin_counts);
-        self.chunk_memory -= 4 * pins.capacity();
+        self.chunk_memory -= 4 * pins.len();
         let content = chunk.content.take();
         self.chunk_memory -= content.as_ref().map_or(0, |content| content.memory());
         let mut moved = Vec::new();

@@ -26,8 +26,10 @@
 //! | 3 inputs | one after another, each with the nanoseconds since the one before it in the frame, the first since 1970 |
 //! | 4 gap | none: what came to this shard from here to its next checkpoint was not written |
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -113,10 +115,10 @@ pub enum Kind {
 
 /// A whole frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Frame<'a> {
-    pub(super) kind: Kind,
-    pub(super) shard: u32,
-    pub(super) payload: &'a [u8],
+struct Frame<'a> {
+    kind: Kind,
+    shard: u32,
+    payload: &'a [u8],
 }
 
 /// Appends a frame.
@@ -152,8 +154,74 @@ fn begin(bytes: &[u8]) -> Result<(Head, &[u8]), Unreadable> {
     if head.made_by == MADE_BY { Ok((head, rest)) } else { Err(Unreadable::Version(head.made_by)) }
 }
 
+/// Parts of a recording that follow each other, read as far as they are whole.
+#[derive(Debug)]
+pub struct Recording<'a> {
+    head: Head,
+    parts: Vec<Cow<'a, [u8]>>,
+    /// The frames of each engine, in order.
+    shards: Vec<Vec<Place>>,
+    torn: usize,
+}
+
+/// Where a frame's payload is.
+#[derive(Debug)]
+struct Place {
+    kind: Kind,
+    part: usize,
+    payload: Range<usize>,
+}
+
+impl<'a> Recording<'a> {
+    /// Reads parts.
+    pub fn read(parts: Vec<Cow<'a, [u8]>>) -> Result<Self, Unreadable> {
+        let mut recording: Option<(Head, Vec<Vec<Place>>)> = None;
+        let mut torn = 0;
+        for (part, bytes) in parts.iter().enumerate() {
+            let (head, frames, rest) = read(bytes)?;
+            torn += rest;
+            if recording.is_none() {
+                // Each engine begins with a frame of its own.
+                let shards = (head.shards as usize).min(frames.len());
+                recording = Some((head, core::iter::repeat_with(Vec::new).take(shards).collect()));
+            }
+            let shards = recording.iter_mut().flat_map(|(_, shards)| shards);
+            let mut shards: Vec<_> = shards.collect();
+            for Frame { kind, shard, payload } in frames {
+                if let Some(places) = shards.get_mut(shard as usize) {
+                    let start = payload.as_ptr() as usize - bytes.as_ptr() as usize;
+                    places.push(Place { kind, part, payload: start..start + payload.len() });
+                }
+            }
+        }
+        let (head, shards) = recording.ok_or(Unreadable::Foreign)?;
+        Ok(Recording { head, parts, shards, torn })
+    }
+
+    /// What it says of itself.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// How many bytes at the ends of its parts are no whole frame.
+    pub fn torn(&self) -> usize {
+        self.torn
+    }
+
+    /// How many engines it tells of.
+    pub(super) fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// An engine's frame.
+    pub(super) fn frame(&self, shard: usize, index: usize) -> Option<(Kind, &[u8])> {
+        let place = self.shards.get(shard)?.get(index)?;
+        Some((place.kind, self.parts.get(place.part)?.get(place.payload.clone())?))
+    }
+}
+
 /// What a recording says of itself, its other frames, and how many bytes after the last of them are none.
-pub(super) fn read(bytes: &[u8]) -> Result<(Head, Vec<Frame<'_>>, usize), Unreadable> {
+fn read(bytes: &[u8]) -> Result<(Head, Vec<Frame<'_>>, usize), Unreadable> {
     let (head, mut rest) = begin(bytes)?;
     let mut frames = Vec::new();
     while let Some((frame, after)) = read_frame(rest) {

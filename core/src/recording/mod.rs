@@ -5,7 +5,7 @@
 //! and the state at any moment between.
 //!
 //! Read in this order: [`input`] (what can come), [`recorder`] (an engine that writes it down), [`mod@file`] (the bytes),
-//! [`replay`] (running it again), [`told`] and [`story`] (what that shows). All of it is free of I/O: hosts have the files.
+//! [`replay`] (running it again), [`told`] and [`story`] (what that shows), [`scrub`] (going to any moment). All of it is free of I/O: hosts have the files.
 //!
 //! A recording is trusted as far as its checksums reach: it holds an engine's insides, and is to be opened by those who
 //! may see all messages in it.
@@ -14,11 +14,13 @@ pub mod file;
 pub mod input;
 pub mod recorder;
 pub mod replay;
+pub mod scrub;
 pub mod story;
 pub mod told;
 
-pub use file::{Head, Kind, Unreadable, write_frame};
+pub use file::{Head, Kind, Recording, Unreadable, write_frame};
 pub use input::Input;
 pub use recorder::{Recorder, Taken};
-pub use replay::{Broken, Replay, Step};
+pub use replay::{Broken, Replay, State, Step};
+pub use scrub::Scrub;
 pub use story::Story;

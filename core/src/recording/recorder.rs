@@ -61,13 +61,11 @@ impl Recorder {
     /// All that the engine has, as the payload of a checkpoint. Inputs are written down from here on, up to so many
     /// bytes until they are [taken](Recorder::take).
     ///
-    /// The engine goes on as one that was read from these bytes, so that replaying begins with the very same: the
-    /// room in its tables and the order of its free places are part of what it does. `None`, and the end of the
-    /// recording, where the bytes would be more than `limit`. To be called when all outputs are taken.
+    /// An engine that is read from these bytes does what this one does. `None`, and the end of the recording, where the
+    /// bytes would be more than `limit`. To be called when all outputs are taken.
     pub fn begin(&mut self, limit: usize, room: usize) -> Option<Vec<u8>> {
         self.tape = None;
         let bytes = self.engine.checkpoint(limit)?;
-        self.engine = Engine::from_checkpoint(&bytes)?;
         self.tape = Some(Tape { inputs: Vec::new(), last: Time::default(), room, torn: false });
         Some(bytes)
     }
@@ -88,6 +86,11 @@ impl Recorder {
     /// Whether there is something to be taken.
     pub fn has_inputs(&self) -> bool {
         self.tape.as_ref().is_some_and(|tape| tape.torn || !tape.inputs.is_empty())
+    }
+
+    /// How many bytes there are to be taken.
+    pub fn written(&self) -> usize {
+        self.tape.as_ref().map_or(0, |tape| if tape.torn { usize::MAX } else { tape.inputs.len() })
     }
 
     fn note<'a>(&mut self, now: Time, input: impl FnOnce() -> Input<'a>) {

@@ -1,15 +1,22 @@
 //! Running a recording again.
 
-use alloc::collections::VecDeque;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::file::{self, Frame, Head, Kind, Unreadable};
-use super::input::Input;
-use crate::engine::{Engine, Output};
+use serde::{Deserialize, Serialize};
+
+use super::file::{Kind, Recording};
+use super::input::{Asked, Input};
+use crate::command::Ticket;
+use crate::engine::{Engine, HandedTo, Output};
 use crate::log::Work;
 use crate::state;
 use crate::time::Time;
+
+/// No clock says this, in nanoseconds since 1970, or more: that is in the year 2262.
+const NEVER: u64 = 1 << 63;
 
 /// A recording, and its engines as they were.
 ///
@@ -17,25 +24,51 @@ use crate::time::Time;
 /// recorded one came to.
 #[derive(Debug)]
 pub struct Replay<'a> {
-    head: Head,
-    shards: Vec<Shard<'a>>,
+    recording: &'a Recording<'a>,
     until: Time,
-    /// Bytes at the end of the parts that are no whole frame.
-    torn: usize,
-    steps: u64,
+    state: State,
 }
 
-/// One of the engines, and what is to come to it.
-#[derive(Debug, Default)]
-struct Shard<'a> {
+/// The engines at one moment, and where in the recording that is.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct State {
+    shards: Vec<Shard>,
+    steps: u64,
+    /// When the last step was; no step is before another.
+    at: Time,
+    /// Requests that are not answered to their end, and those that the last step ended.
+    askers: BTreeMap<(usize, Ticket), Asker>,
+    #[serde(skip)]
+    gone: Vec<(usize, Ticket)>,
+}
+
+/// One of the engines, and where its next input is.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Shard {
     engine: Option<Engine>,
-    frames: VecDeque<Frame<'a>>,
-    /// What is left of the frame of inputs that it is in, and when the last of them came.
-    inputs: &'a [u8],
+    /// Its frame, and how many bytes of the frame's payload are done with.
+    frame: usize,
+    read: usize,
+    /// When the last input was, as far as this frame tells.
     last: Time,
-    next: Option<(Time, Input<'a>)>,
+    next: Option<Time>,
     /// Something is missing here: the next checkpoint need not be what it has come to.
     gap: bool,
+}
+
+/// Who asked something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asker {
+    /// The method.
+    pub method: String,
+    /// The path.
+    pub path: String,
+    /// The query.
+    pub query: String,
+    /// Who called.
+    pub peer: String,
+    /// Bytes of the body.
+    pub bytes: u64,
 }
 
 /// One call, and what came of it.
@@ -51,6 +84,8 @@ pub struct Step<'a> {
     pub outputs: Vec<Output>,
     /// What it gave to be written to a log, where it was asked for that.
     pub work: Option<Work>,
+    /// What it handed out, where the replay [listens](Replay::listen).
+    pub handed: Vec<HandedTo>,
 }
 
 /// Why a replay cannot go on.
@@ -71,34 +106,28 @@ impl fmt::Display for Broken {
     }
 }
 
-impl<'a> Replay<'a> {
-    /// Begins at the start of a recording, of which these are parts that follow each other: up to this time.
-    pub fn open(parts: &[&'a [u8]], until: Time) -> Result<Self, Unreadable> {
-        let mut replay: Option<Replay<'a>> = None;
-        for part in parts {
-            let (head, frames, torn) = file::read(part)?;
-            let replay = replay.get_or_insert_with(|| {
-                let shards = (0..head.shards).map(|_| Shard::default()).collect();
-                Replay { head, shards, until, torn: 0, steps: 0 }
-            });
-            replay.torn += torn;
-            for frame in frames {
-                if let Some(shard) = replay.shards.get_mut(frame.shard as usize) {
-                    shard.frames.push_back(frame);
-                }
-            }
+impl From<&Asked<'_>> for Asker {
+    fn from(asked: &Asked<'_>) -> Self {
+        Asker {
+            method: asked.method.into(),
+            path: asked.path.into(),
+            query: asked.query.into(),
+            peer: asked.peer.into(),
+            bytes: asked.body.len() as u64,
         }
-        replay.ok_or(Unreadable::Foreign)
     }
+}
 
-    /// What the recording says of itself.
-    pub fn head(&self) -> &Head {
-        &self.head
-    }
-
-    /// How many bytes at its end were not wholly written.
-    pub fn torn(&self) -> usize {
-        self.torn
+impl State {
+    /// The beginning of a recording.
+    pub fn new(recording: &Recording<'_>) -> Self {
+        State {
+            shards: core::iter::repeat_with(Shard::default).take(recording.shards()).collect(),
+            steps: 0,
+            at: Time::default(),
+            askers: BTreeMap::new(),
+            gone: Vec::new(),
+        }
     }
 
     /// How many calls were made.
@@ -106,22 +135,87 @@ impl<'a> Replay<'a> {
         self.steps
     }
 
+    /// When the last of them was.
+    pub fn at(&self) -> Time {
+        self.at
+    }
+
+    /// How many bytes of the frames that the engines are in are done with.
+    pub(super) fn read(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.read as u64).sum()
+    }
+
+    /// All of it as bytes; `None` where they are more than `limit`.
+    pub(super) fn to_bytes(&self, limit: usize) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        state::write(self, &mut bytes, limit).then_some(bytes)
+    }
+
+    /// What was made bytes before.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (mut state, _): (State, _) = state::read(bytes)?;
+        state.shards.iter_mut().filter_map(|shard| shard.engine.as_mut()).for_each(Engine::restored);
+        Some(state)
+    }
+
     /// The engines, each where there is one yet.
     pub fn engines(&self) -> impl Iterator<Item = &Engine> {
         self.shards.iter().filter_map(|shard| shard.engine.as_ref())
     }
 
+    /// How many engines there are.
+    pub(super) fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// One of the engines.
+    pub(super) fn engine(&self, shard: usize) -> Option<&Engine> {
+        self.shards.get(shard)?.engine.as_ref()
+    }
+
+    /// Who asked this, where the answer was not at its end before the last step.
+    pub fn asker(&self, shard: usize, ticket: Ticket) -> Option<&Asker> {
+        self.askers.get(&(shard, ticket))
+    }
+}
+
+impl<'a> Replay<'a> {
+    /// Begins at the start of a recording, and goes up to this time.
+    pub fn new(recording: &'a Recording<'a>, until: Time) -> Self {
+        Replay::resume(recording, State::new(recording), until)
+    }
+
+    /// Goes on where another replay of the same recording was.
+    pub fn resume(recording: &'a Recording<'a>, state: State, until: Time) -> Self {
+        Replay { recording, until, state }
+    }
+
+    /// Where it is, to go on from there.
+    pub fn pause(self) -> State {
+        self.state
+    }
+
+    /// Where it is.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
     /// One of the engines, to look at or to have it [watch](Engine::watch) a message.
     pub fn engine_mut(&mut self, shard: usize) -> Option<&mut Engine> {
-        self.shards.get_mut(shard)?.engine.as_mut()
+        self.state.shards.get_mut(shard)?.engine.as_mut()
+    }
+
+    /// Steps tell what was handed out, if the engine is told before each of them.
+    pub fn listen(&mut self) {
+        self.state.shards.iter_mut().filter_map(|shard| shard.engine.as_mut()).for_each(Engine::listen);
     }
 
     /// Which engine is called next, and when; `None` at the end.
     pub fn peek(&mut self) -> Result<Option<(usize, Time)>, Broken> {
         let mut first: Option<(Time, usize)> = None;
-        for (index, shard) in self.shards.iter_mut().enumerate() {
-            shard.advance(index)?;
-            let at = shard.next.as_ref().map(|next| next.0).filter(|at| *at <= self.until);
+        for (index, shard) in self.state.shards.iter_mut().enumerate() {
+            shard.advance(self.recording, index)?;
+            let at = shard.next.filter(|at| *at <= self.until);
             first = first.into_iter().chain(at.map(|at| (at, index))).min();
         }
         Ok(first.map(|(at, index)| (index, at)))
@@ -129,48 +223,74 @@ impl<'a> Replay<'a> {
 
     /// Makes the next call; `None` at the end.
     pub fn step(&mut self) -> Result<Option<Step<'a>>, Broken> {
-        let Some((index, _)) = self.peek()? else { return Ok(None) };
-        let shard = &mut self.shards[index];
-        let (Some((at, input)), Some(engine)) = (shard.next.take(), &mut shard.engine) else {
+        let Some((index, at)) = self.peek()? else { return Ok(None) };
+        let State { shards, steps, at: latest, askers, gone } = &mut self.state;
+        let shard = &mut shards[index];
+        let (Some(engine), Some((_, inputs))) = (&mut shard.engine, self.recording.frame(index, shard.frame)) else {
             return Err(Broken::Nonsense);
         };
-        self.steps += 1;
+        let ((_, input), rest): ((u64, Input<'a>), _) =
+            state::read(inputs.get(shard.read..).unwrap_or_default()).ok_or(Broken::Nonsense)?;
+        (shard.read, shard.last, shard.next) = (inputs.len() - rest.len(), at, None);
+        *steps += 1;
+        *latest = at.max(*latest);
+        for ended in gone.drain(..) {
+            askers.remove(&ended);
+        }
         let work = input.clone().apply(engine, at);
-        let outputs = core::iter::from_fn(|| engine.poll_output()).collect();
-        Ok(Some(Step { shard: index, at, input, outputs, work }))
+        let outputs: Vec<Output> = core::iter::from_fn(|| engine.poll_output()).collect();
+        let handed = engine.handed();
+        let answered = |ticket: Ticket| matches!(outputs[..], [Output::Respond(other, _)] if other == ticket);
+        match &input {
+            // Most are answered at once, and it is known who asked as long as the step is.
+            Input::Request(ticket, asked, _) if !answered(*ticket) => {
+                askers.insert((index, *ticket), asked.into());
+            }
+            Input::Cancel(ticket) => gone.push((index, *ticket)),
+            _ => {}
+        }
+        for output in &outputs {
+            if let Output::Respond(ticket, _) | Output::Close(ticket) = output {
+                gone.push((index, *ticket));
+            }
+        }
+        Ok(Some(Step { shard: index, at, input, outputs, work, handed }))
     }
 }
 
-impl Shard<'_> {
-    /// Finds the next input, by way of whatever stands before it.
-    fn advance(&mut self, index: usize) -> Result<(), Broken> {
+impl Shard {
+    /// Finds when the next input is, by way of whatever stands before it.
+    fn advance(&mut self, recording: &Recording<'_>, index: usize) -> Result<(), Broken> {
         while self.next.is_none() {
-            if !self.inputs.is_empty() {
-                let ((since, input), rest) = state::read(self.inputs).ok_or(Broken::Nonsense)?;
-                self.last = Time::from_nanos(self.last.as_nanos().wrapping_add(since));
-                (self.next, self.inputs) = (Some((self.last, input)), rest);
-                return Ok(());
-            }
-            let Some(frame) = self.frames.pop_front() else { return Ok(()) };
-            match frame.kind {
+            let Some((kind, payload)) = recording.frame(index, self.frame) else { return Ok(()) };
+            match kind {
+                Kind::Inputs => {
+                    let inputs = payload.get(self.read..).unwrap_or_default();
+                    if !inputs.is_empty() {
+                        let (since, _): (u64, _) = state::read(inputs).ok_or(Broken::Nonsense)?;
+                        let at = self.last.as_nanos().wrapping_add(since);
+                        self.next = Some(Time::from_nanos(at)).filter(|_| at < NEVER);
+                        return self.next.map(drop).ok_or(Broken::Nonsense);
+                    }
+                }
                 Kind::Head => return Err(Broken::Nonsense),
                 Kind::Gap => self.gap = true,
-                Kind::Checkpoint => self.load(index, frame.payload)?,
-                Kind::Inputs => (self.inputs, self.last) = (frame.payload, Time::default()),
+                Kind::Checkpoint => self.load(index, payload)?,
             }
+            (self.frame, self.read, self.last) = (self.frame + 1, 0, Time::default());
         }
         Ok(())
     }
 
     /// The engine becomes what the recorded one was, which it is already where nothing is missing.
     fn load(&mut self, index: usize, checkpoint: &[u8]) -> Result<(), Broken> {
-        if let Some(engine) = self.engine.take().filter(|_| !self.gap)
+        if let Some(engine) = self.engine.as_ref().filter(|_| !self.gap)
             && engine.checkpoint(usize::MAX).as_deref() != Some(checkpoint)
         {
             return Err(Broken::Diverged(index));
         }
-        self.gap = false;
         self.engine = Some(Engine::from_checkpoint(checkpoint).ok_or(Broken::Nonsense)?);
+        self.gap = false;
         Ok(())
     }
 }

@@ -1,19 +1,14 @@
 //! The story of one message: what happened to it, by whom, and why it is where it is.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use super::input::{Asked, Input};
-use super::replay::{Broken, Replay, Step};
+use super::replay::{Broken, Replay, State, Step};
 use super::told;
-use crate::api::{Field, Known};
 use crate::broker::{Place, Sighting, Whereabouts};
-use crate::command::Ticket;
-use crate::engine::{Engine, Output};
 use crate::log::event::Event;
 use crate::message::Receipt;
 use crate::time::Time;
@@ -24,8 +19,6 @@ pub struct Story {
     topic: String,
     id: u64,
     shard: usize,
-    /// Requests that are not answered, in short.
-    asked: BTreeMap<Ticket, Value>,
     seen: Option<Sighting>,
     now: Time,
 }
@@ -34,7 +27,13 @@ impl Story {
     /// The story of this message, among so many engines.
     pub fn new(topic: &str, id: u64, shards: usize) -> Self {
         let shard = crate::shard_of(topic, shards);
-        Story { topic: topic.into(), id, shard, asked: BTreeMap::new(), seen: None, now: Time::default() }
+        Story { topic: topic.into(), id, shard, seen: None, now: Time::default() }
+    }
+
+    /// Whether the message was published by then.
+    pub(super) fn is_published(&self, state: &State) -> bool {
+        let sight = state.engine(self.shard).and_then(|engine| engine.sight(&self.topic, self.id));
+        sight.is_some_and(|sight| sight.published)
     }
 
     /// Makes the replay's next call; what it was to the message, as objects of JSON. `None` at the end.
@@ -44,20 +43,16 @@ impl Story {
             && let Some(engine) = replay.engine_mut(next)
         {
             engine.watch(&self.topic);
+            engine.listen();
             self.seen = self.seen.take().or_else(|| engine.sight(&self.topic, self.id));
         }
         self.now = at;
         let Some(step) = replay.step()? else { return Ok(None) };
-        let Some(engine) = replay.engine_mut(step.shard).filter(|_| step.shard == self.shard) else {
-            return Ok(Some(Vec::new()));
-        };
-        Ok(Some(self.after(&step, engine)))
+        Ok(Some(if step.shard == self.shard { self.after(&step, replay) } else { Vec::new() }))
     }
 
-    fn after(&mut self, step: &Step<'_>, engine: &mut Engine) -> Vec<Value> {
-        if let Input::Request(ticket, asked, _) = &step.input {
-            self.asked.insert(*ticket, client(told::request(*ticket, asked), asked));
-        }
+    fn after(&mut self, step: &Step<'_>, replay: &mut Replay<'_>) -> Vec<Value> {
+        let Some(engine) = replay.engine_mut(step.shard) else { return Vec::new() };
         let sight = engine.sight(&self.topic, self.id);
         let mut lines = Vec::new();
         let was_published = self.seen.as_ref().is_some_and(|seen| seen.published);
@@ -65,7 +60,7 @@ impl Story {
             lines.push(json!({ "what": "published" }));
         }
         for (channel, event) in engine.heard(&self.topic) {
-            if let Some(mut line) = self.tell(&event, step) {
+            if let Some(mut line) = self.tell(&event, step, replay) {
                 line["channel"] = channel.into();
                 lines.push(line);
             }
@@ -75,17 +70,12 @@ impl Story {
             line["at"] = told::time(step.at).into();
             line["by"] = told::cause(&step.input);
         }
-        for output in &step.outputs {
-            if let Output::Respond(ticket, _) | Output::Close(ticket) = output {
-                self.asked.remove(ticket);
-            }
-        }
         self.seen = sight;
         lines
     }
 
     /// What an event was to the message.
-    fn tell(&self, event: &Event, step: &Step<'_>) -> Option<Value> {
+    fn tell(&self, event: &Event, step: &Step<'_>, replay: &Replay<'_>) -> Option<Value> {
         let has = |ids: &crate::log::event::Ids| ids.iter().any(|id| id == self.id);
         let when = |nanos: u64| told::time(Time::from_nanos(nanos));
         Some(match event {
@@ -93,9 +83,9 @@ impl Story {
                 let all: Vec<u64> = departed.iter().map(|facts| facts.id).collect();
                 let ids = if leased.0.is_empty() { all } else { leased.iter().collect() };
                 let place = ids.iter().position(|id| *id == self.id)?;
-                let receipt = Receipt { id: self.id, delivery: delivery + place as u64 }.to_string();
-                let to = self.receiver(&receipt, step);
-                json!({ "what": "leased", "receipt": receipt, "until": when(*until), "to": to })
+                let receipt = Receipt { id: self.id, delivery: delivery + place as u64 };
+                let to = receiver(receipt, step, replay);
+                json!({ "what": "leased", "receipt": receipt.to_string(), "until": when(*until), "to": to })
             }
             Event::Touched { until, ids, .. } if has(ids) => json!({ "what": "touched", "until": when(*until) }),
             Event::Finished { ids, .. } if has(ids) => json!({ "what": "finished" }),
@@ -117,24 +107,6 @@ impl Story {
             Event::Lost { id, .. } if *id == self.id => json!({ "what": "lost", "because": "it cannot be read" }),
             _ => return None,
         })
-    }
-
-    /// The request whose answer carries this receipt.
-    fn receiver(&self, receipt: &str, step: &Step<'_>) -> Value {
-        let carries = |bytes: &[u8]| bytes.windows(receipt.len()).any(|window| window == receipt.as_bytes());
-        let ticket = step.outputs.iter().find_map(|output| match output {
-            Output::Respond(ticket, response) => {
-                let header = response.headers.iter().find(|(field, _)| *field == Field::Known(Known::Receipt));
-                let in_header = header.is_some_and(|(_, value)| carries(&value.clone().into_bytes()));
-                (in_header || carries(response.body.as_bytes())).then_some(*ticket)
-            }
-            Output::Chunk(ticket, bytes) => carries(bytes).then_some(*ticket),
-            _ => None,
-        });
-        match ticket {
-            Some(ticket) => self.asked.get(&ticket).cloned().unwrap_or_else(|| json!({ "ticket": ticket })),
-            None => Value::Null,
-        }
     }
 
     /// What no event tells: time alone did it, or what happened to others.
@@ -162,9 +134,14 @@ impl Story {
     }
 
     /// Where the message is at the end, and why.
-    pub fn end(&self, replay: &mut Replay<'_>) -> Value {
-        let sight = replay.engine_mut(self.shard).and_then(|engine| engine.sight(&self.topic, self.id));
-        let head = json!({ "what": "now", "at": told::time(self.now), "topic": self.topic, "id": told::id(self.id) });
+    pub fn end(&self, replay: &Replay<'_>) -> Value {
+        self.end_at(replay.state(), self.now)
+    }
+
+    /// Where the message is at this moment, and why.
+    pub fn end_at(&self, state: &State, now: Time) -> Value {
+        let sight = state.engine(self.shard).and_then(|engine| engine.sight(&self.topic, self.id));
+        let head = json!({ "what": "now", "at": told::time(now), "topic": self.topic, "id": told::id(self.id) });
         let Some(sight) = sight.filter(|sight| sight.published) else {
             let mut line = head;
             line["because"] = "no message of this id was published to this topic, as far as is recorded".into();
@@ -184,12 +161,14 @@ impl Story {
     }
 }
 
-/// The same request, with the name that its consumer gives itself.
-fn client(mut request: Value, asked: &Asked<'_>) -> Value {
-    if let Some(name) = asked.query.split('&').find_map(|pair| pair.strip_prefix("client=")) {
-        request["client"] = name.into();
+/// The request that got the message with this receipt.
+fn receiver(receipt: Receipt, step: &Step<'_>, replay: &Replay<'_>) -> Value {
+    let mut handed = step.handed.iter().filter(|handed| handed.messages.iter().any(|message| message.0 == receipt));
+    let Some(ticket) = handed.next().map(|handed| handed.ticket) else { return Value::Null };
+    match told::asker(ticket, step, replay.state()) {
+        Some(asker) => told::request(ticket, &asker),
+        None => json!({ "ticket": ticket }),
     }
-    request
 }
 
 fn add_place(line: &mut Value, at: &Whereabouts) {

@@ -1,18 +1,19 @@
 //! What a replay shows, as JSON: one object for each thing that was told.
 
+use alloc::borrow::Cow;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::input::{Asked, Input};
-use super::replay::{Broken, Replay, Step};
-use crate::api::{self, Field, Response};
+use super::input::Input;
+use super::replay::{Asker, Broken, State, Step};
+use crate::api::{self, Code, Field, Response, Scope};
 use crate::broker::Survey;
-use crate::command::Filter;
+use crate::command::Ticket;
 use crate::engine::Output;
 use crate::log::Work;
 use crate::time::Time;
@@ -81,7 +82,7 @@ pub(super) fn id(id: u64) -> String {
 /// What came to an engine, in short.
 pub(super) fn cause(input: &Input<'_>) -> Value {
     match input {
-        Input::Request(ticket, asked, _) => request(*ticket, asked),
+        Input::Request(ticket, asked, _) => request(*ticket, &asked.into()),
         Input::Timeout => "time passed".into(),
         Input::Writable(ticket) => json!({ "ticket": ticket, "took": "its last chunk" }),
         Input::Parcel(parcel) => json!({ "parcel_for": parcel.to.as_str() }),
@@ -97,27 +98,184 @@ pub(super) fn cause(input: &Input<'_>) -> Value {
     }
 }
 
-/// A request, in short.
-pub(super) fn request(ticket: u64, asked: &Asked<'_>) -> Value {
-    let Asked { method, path, query, peer, .. } = asked;
-    let mark = if query.is_empty() { "" } else { "?" };
-    json!({ "ticket": ticket, "request": format!("{method} {path}{mark}{query}"), "peer": peer })
+/// Who asked, where that is known when a step was just made.
+pub(super) fn asker<'a>(ticket: Ticket, step: &Step<'_>, state: &'a State) -> Option<Cow<'a, Asker>> {
+    match &step.input {
+        Input::Request(own, asked, _) if *own == ticket => Some(Cow::Owned(Asker::from(asked))),
+        _ => state.asker(step.shard, ticket).map(Cow::Borrowed),
+    }
 }
 
-/// What all engines have, as `/stats?format=json` tells it, at the end of a replay. To be called last: asking is a
-/// call as well.
-pub fn stats(replay: &mut Replay<'_>, now: Time) -> Result<Value, Broken> {
-    let filter = Filter { clients: true, ..Filter::default() };
-    let mut whole = Survey::default();
-    replay.engines().for_each(|engine| whole.merge(engine.survey(now, &filter)));
-    let engine = replay.engine_mut(0).ok_or(Broken::Nonsense)?;
-    let asked = api::Request { method: "GET", path: "/stats", query: "format=json", ..api::Request::default() };
-    let decoded = api::decode(&engine.config().limits.clone(), &asked);
-    engine.handle_decoded(now, u64::MAX, decoded, Some(whole));
-    let answers = core::iter::from_fn(|| engine.poll_output());
-    let body = answers.filter_map(|output| match output {
-        Output::Respond(u64::MAX, response) => serde_json::from_slice(response.body.as_bytes()).ok(),
+/// A request, in short, with the name that its consumer gives itself.
+pub(super) fn request(ticket: Ticket, asker: &Asker) -> Value {
+    let Asker { method, path, query, peer, .. } = asker;
+    let mark = if query.is_empty() { "" } else { "?" };
+    let mut value = json!({ "ticket": ticket, "request": format!("{method} {path}{mark}{query}"), "peer": peer });
+    if let Some(name) = parameter(asker, "client") {
+        value["client"] = name.into();
+    }
+    value
+}
+
+/// A parameter of a request, as it was written.
+fn parameter<'a>(asker: &'a Asker, name: &str) -> Option<&'a str> {
+    asker.query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// What all engines have, as `/stats?format=json` tells it.
+pub fn stats(state: &State, now: Time) -> Result<Value, Broken> {
+    let request = api::Request { method: "GET", path: "/stats", query: "format=json", ..api::Request::default() };
+    let response = look(state, now, &request).ok_or(Broken::Nonsense)?;
+    serde_json::from_slice(response.body.as_bytes()).map_err(|_| Broken::Nonsense)
+}
+
+/// The answer to a request that only looks, at this moment; `None` where there is no engine.
+pub fn look(state: &State, now: Time, request: &api::Request<'_>) -> Option<Response> {
+    let first = state.engines().next()?;
+    let mut decoded = api::decode(&first.config().limits, request);
+    // What else is wrong with something that is not to be done does not matter.
+    if let Err(error) = &mut decoded.call
+        && request.method != "GET"
+        && !matches!(error.code, Code::NotFound | Code::MethodNotAllowed)
+    {
+        *error = Code::ReadOnly.into();
+    }
+    let (engine, survey) = match decoded.scope() {
+        Scope::Survey(filter) => {
+            let mut whole = Survey::default();
+            state.engines().for_each(|engine| whole.merge(engine.survey(now, &filter)));
+            (first, whole)
+        }
+        Scope::Topic(topic) => {
+            (state.engine(crate::shard_of(topic, state.shards())).unwrap_or(first), Survey::default())
+        }
+        Scope::Node => (first, Survey::default()),
+    };
+    Some(engine.look(now, decoded, &survey))
+}
+
+/// How much of an answer is shown, in bytes.
+const SHOWN: usize = 256;
+/// How many messages that were handed out together are named.
+const NAMED: usize = 100;
+
+/// A step and what came of it, for a timeline: to be called right after it was made.
+pub fn step(step: &Step<'_>, state: &State) -> Value {
+    let by = match &step.input {
+        Input::Request(ticket, ..) | Input::Writable(ticket) | Input::Cancel(ticket) => Some(*ticket),
         _ => None,
+    };
+    let who = |ticket: Ticket| who(ticket, step, state);
+    let handed = step.handed.iter().map(|handed| {
+        let named = handed.messages.iter().take(NAMED);
+        let named = named.map(
+            |(receipt, attempts)| json!({ "id": id(receipt.id), "receipt": receipt.to_string(), "attempts": attempts }),
+        );
+        json!({
+            "topic": handed.topic, "channel": handed.channel, "to": who(handed.ticket),
+            "messages": named.collect::<Vec<_>>(), "count": handed.messages.len(),
+        })
     });
-    body.last().ok_or(Broken::Nonsense)
+    let told = step.work.iter().map(work).chain(step.outputs.iter().map(|output| summary(output, &who)));
+    let mut value = json!({
+        "step": state.steps(), "at": ms(step.at), "time": time(step.at), "shard": step.shard,
+        "kind": kind(&step.input), "told": told.collect::<Vec<_>>(), "handed": handed.collect::<Vec<_>>(),
+    });
+    if let Some(ticket) = by {
+        value["by"] = who(ticket);
+    }
+    if let Some(topic) = topic(step, by.and_then(|ticket| asker(ticket, step, state)).as_deref()) {
+        value["topic"] = topic.into();
+    }
+    value
+}
+
+/// A time as JavaScript has it: milliseconds since 1970.
+#[expect(clippy::cast_precision_loss, reason = "a float has no room for the nanoseconds of today")]
+pub fn ms(at: Time) -> f64 {
+    at.as_nanos() as f64 / 1e6
+}
+
+fn kind(input: &Input<'_>) -> &'static str {
+    match input {
+        Input::Request(..) => "request",
+        Input::Timeout => "timeout",
+        Input::Writable(_) => "writable",
+        Input::Parcel(_) => "parcel",
+        Input::Cancel(_) => "hang-up",
+        Input::Shutdown => "shutdown",
+        Input::PollLog => "written",
+        Input::Appended(..) => "appended",
+        Input::AppendFailed(_) => "append-failed",
+        Input::Read(..) => "read",
+        Input::Space(_) => "space",
+        Input::Unwell(_) => "unwell",
+        Input::OpenTopic(_) => "open-topic",
+    }
+}
+
+/// The topic that a step is about, where that is known.
+fn topic(step: &Step<'_>, asker: Option<&Asker>) -> Option<String> {
+    Some(match (&step.input, &step.work) {
+        (Input::Parcel(parcel), _) => parcel.to.as_str().into(),
+        (Input::Read(read, _), _) => read.topic.as_str().into(),
+        (Input::OpenTopic(recovered), _) => recovered.image.name.clone(),
+        (_, Some(Work::Append(append))) => append.topic.as_str().into(),
+        (_, Some(Work::Forget(forget))) => forget.topic.as_str().into(),
+        (_, Some(Work::Delete(delete))) => delete.topic.as_str().into(),
+        _ => {
+            let written = asker.and_then(|asker| parameter(asker, "topic"));
+            written.map(|topic| topic.replace("%23", "#")).or_else(|| Some(step.handed.first()?.topic.clone()))?
+        }
+    })
+}
+
+fn who(ticket: Ticket, step: &Step<'_>, state: &State) -> Value {
+    let Some(asker) = asker(ticket, step, state) else { return json!({ "ticket": ticket }) };
+    let Asker { method, path, query, peer, bytes } = &*asker;
+    let mut value = json!({
+        "ticket": ticket, "method": method, "path": path, "query": query, "peer": peer, "bytes": bytes,
+    });
+    if let Some(name) = parameter(&asker, "client") {
+        value["client"] = name.into();
+    }
+    value
+}
+
+fn work(work: &Work) -> Value {
+    let (kind, topic, bytes) = match work {
+        Work::Append(append) => ("append", &append.topic, append.bytes.len()),
+        Work::Forget(forget) => ("forget", &forget.topic, 0),
+        Work::Delete(delete) => ("delete", &delete.topic, 0),
+    };
+    json!({ "kind": kind, "topic": topic.as_str(), "bytes": bytes })
+}
+
+fn summary(output: &Output, who: &dyn Fn(Ticket) -> Value) -> Value {
+    let shown = |kind: &str, ticket: Ticket, bytes: &[u8], status: Option<u16>| {
+        let mut value = json!({ "kind": kind, "to": who(ticket), "bytes": bytes.len() });
+        if let Some(status) = status {
+            value["status"] = status.into();
+        }
+        let text = match core::str::from_utf8(&bytes[..bytes.len().min(SHOWN)]) {
+            Ok(text) => Some(text),
+            Err(cut) if bytes.len() > SHOWN && cut.error_len().is_none() => {
+                core::str::from_utf8(&bytes[..cut.valid_up_to()]).ok()
+            }
+            Err(_) => None,
+        };
+        if let Some(text) = text {
+            value["body"] = text.into();
+        }
+        value
+    };
+    match output {
+        Output::Respond(ticket, response) => shown("respond", *ticket, response.body.as_bytes(), Some(response.status)),
+        Output::Open(ticket, response) => shown("open", *ticket, response.body.as_bytes(), Some(response.status)),
+        Output::Chunk(ticket, chunk) => shown("chunk", *ticket, chunk, None),
+        Output::Close(ticket) => json!({ "kind": "close", "to": who(*ticket) }),
+        Output::Forward(parcel) => json!({ "kind": "forward", "topic": parcel.to.as_str() }),
+        Output::Read(read) => json!({ "kind": "read", "topic": read.topic.as_str(), "bytes": read.bytes }),
+        Output::Configured(name, value) => json!({ "kind": "configured", "name": name, "value": value }),
+    }
 }

@@ -45,7 +45,7 @@ impl Topic {
         }
         self.voids.insert(id, id + 1, size.into());
         let (flow, seed) = (self.flow.mark(), self.seed);
-        for (number, channel) in &mut self.channels {
+        for (number, channel) in self.channels.iter_mut() {
             let number = number as u32;
             let mut env =
                 Env { number, flow, messages: &mut self.messages, journal: None, heard: None, seed, now, limits };

@@ -126,7 +126,7 @@ impl Topic {
         let number = log.journal.segment();
         self.messages.start_segment(number);
         self.messages.catch_up(&mut self.flow);
-        for (_, channel) in &mut self.channels {
+        for (_, channel) in self.channels.iter_mut() {
             channel.catch_up(&mut self.messages);
             channel.tell();
         }
@@ -249,6 +249,7 @@ impl Topic {
             backlog_voids: self.backlog_voids.image(),
             deferred: self.deferred.clone(),
             handed: Vec::new(),
+            due_again: 0,
             expiries,
             dedup: self.dedup.image(),
             chunks,

@@ -16,8 +16,8 @@ use alloc::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
+use crate::slab::Slab;
 use serde::{Deserialize, Serialize};
-use slab::Slab;
 
 use crate::channel::{Channel, Env};
 use crate::command::{Refusal, Start, TopicChanges, TopicOptions};
@@ -140,7 +140,6 @@ impl Topic {
     /// What is not in a checkpoint, and follows from what is.
     pub(crate) fn restored(&mut self) {
         self.dedup.rehash(self.seed);
-        self.messages.recount();
     }
 
     pub(crate) fn name(&self) -> &Name<'static> {
@@ -284,7 +283,7 @@ impl Topic {
         self.journal(|| Event::Voided { from: start, to: end });
         let gap = Gap { from: start.id, to: end.id, bytes: end.bytes - start.bytes };
         self.voids.insert(gap.from, gap.to, gap.bytes);
-        for (_, channel) in &mut self.channels {
+        for (_, channel) in self.channels.iter_mut() {
             channel.skip(gap);
             channel.never_received(end.id - start.id);
         }
@@ -344,7 +343,7 @@ impl Topic {
         let voids: Gaps = self.backlog_voids.drain().collect();
         let (deferred, still) = self.deferred.drain(..).partition::<Vec<_>, _>(|facts| facts.id < end.id);
         self.deferred = still;
-        for (number, channel) in &mut self.channels {
+        for (number, channel) in self.channels.iter_mut() {
             let (number, seed) = (number as u32, self.seed);
             let mut env =
                 Env { number, flow: end, messages: &mut self.messages, journal: None, heard: None, seed, now, limits };

@@ -1,5 +1,6 @@
 //! `shelfmq replay`: runs a recording again, and tells what happened.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use shelfmq::recording::before_path;
 use shelfmq_core::api;
 use shelfmq_core::message::parse_hex;
-use shelfmq_core::recording::{Replay, Story, file, told};
+use shelfmq_core::recording::{Recording, Replay, Story, file, told};
 use shelfmq_core::time::Time;
 
 /// The subcommand and its arguments.
@@ -62,12 +63,13 @@ pub(crate) fn run(asked: &ArgMatches) -> Result<(), String> {
     let path = asked.get_one::<PathBuf>("file").expect("clap requires it");
     let until = asked.get_one::<Time>("until").copied().unwrap_or(Time::MAX);
     let parts = read(path)?;
-    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-    let replay = Replay::open(&parts, until).map_err(|why| format!("{} {why}", path.display()))?;
+    let parts = parts.into_iter().map(Cow::Owned).collect();
+    let recording = Recording::read(parts).map_err(|why| format!("{} {why}", path.display()))?;
+    let replay = Replay::new(&recording, until);
     let mut out = Lines(BufWriter::new(io::stdout().lock()));
     let done = match (asked.get_one::<u64>("explain"), asked.get_one::<String>("topic")) {
-        (Some(id), Some(topic)) => explain(replay, topic, *id, &mut out),
-        _ => tell(replay, asked.get_flag("outputs"), until, &mut out),
+        (Some(id), Some(topic)) => explain(&recording, replay, topic, *id, &mut out),
+        _ => tell(&recording, replay, asked.get_flag("outputs"), until, &mut out),
     };
     match done.and_then(|()| out.0.flush().map_err(Failure::Io)) {
         Ok(()) => Ok(()),
@@ -109,7 +111,13 @@ impl<W: Write> Lines<W> {
 }
 
 /// What was told, if asked for, and what there is in the end.
-fn tell<W: Write>(mut replay: Replay<'_>, outputs: bool, until: Time, out: &mut Lines<W>) -> Result<(), Failure> {
+fn tell<W: Write>(
+    recording: &Recording<'_>,
+    mut replay: Replay<'_>,
+    outputs: bool,
+    until: Time,
+    out: &mut Lines<W>,
+) -> Result<(), Failure> {
     let (mut first, mut last) = (None, Time::default());
     while let Some(step) = replay.step()? {
         first = first.or(Some(step.at));
@@ -118,25 +126,31 @@ fn tell<W: Write>(mut replay: Replay<'_>, outputs: bool, until: Time, out: &mut 
             told::outputs(&step).iter().try_for_each(|line| out.add(line))?;
         }
     }
-    let head = replay.head().clone();
+    let head = recording.head();
     out.add(&json!({
         "recorded_by": head.made_by,
         "shards": head.shards,
         "from": first.map(told::time),
         "to": first.map(|_| told::time(last)),
-        "inputs": replay.steps(),
-        "torn_bytes": replay.torn(),
+        "inputs": replay.state().steps(),
+        "torn_bytes": recording.torn(),
     }))?;
     let now = if until == Time::MAX { last } else { until };
-    let stats = told::stats(&mut replay, now)?;
+    let stats = told::stats(replay.state(), now)?;
     out.add(&stats)
 }
 
-fn explain<W: Write>(mut replay: Replay<'_>, topic: &str, id: u64, out: &mut Lines<W>) -> Result<(), Failure> {
-    let mut story = Story::new(topic, id, replay.head().shards as usize);
+fn explain<W: Write>(
+    recording: &Recording<'_>,
+    mut replay: Replay<'_>,
+    topic: &str,
+    id: u64,
+    out: &mut Lines<W>,
+) -> Result<(), Failure> {
+    let mut story = Story::new(topic, id, recording.head().shards as usize);
     while let Some(lines) = story.step(&mut replay)? {
         lines.iter().try_for_each(|line| out.add(line))?;
     }
-    let end = story.end(&mut replay);
+    let end = story.end(&replay);
     out.add(&end)
 }

@@ -124,6 +124,7 @@ fn counts_and_places_are_json() {
 #[test]
 fn messages_looked_at_tell_their_state() {
     let text = Peeked {
+        absent: false,
         id: 1,
         state: Some(State::InFlight),
         attempts: 2,

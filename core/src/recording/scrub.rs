@@ -1,0 +1,306 @@
+//! Going to any moment of a recording, and back.
+//!
+//! All of it is run once. On the way, the engines are written down now and then (*images*), so that any moment is not
+//! far after one of them. There is room for so many bytes of images: when it is full, every other one goes, and the
+//! next are farther apart.
+
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::file::Recording;
+use super::replay::{Broken, Replay, State};
+use super::story::Story;
+use super::told;
+use crate::api::{Request, Response};
+use crate::time::Time;
+
+/// What a step costs beside its bytes, where running it takes as long as that many bytes.
+const STEP_COST: u64 = 256;
+/// What is run between two images, at least, where nothing else is wanted.
+pub const SPACING: u64 = 64 * 1024;
+/// How many steps are told at once.
+const MAX_STEPS: u64 = 10_000;
+/// How many lines a story has; the last ones are what matters.
+const MAX_LINES: usize = 10_000;
+
+/// A recording, and one moment of it.
+#[derive(Debug)]
+pub struct Scrub<'a> {
+    recording: Recording<'a>,
+    images: Images,
+    /// How far it was run, to its end, and when the first step was.
+    steps: u64,
+    from: Option<Time>,
+    to: Time,
+    is_whole: bool,
+    broken: Option<Broken>,
+    here: State,
+    /// What time it is here: that of the last step, or later.
+    now: Time,
+    /// Where telling steps goes on.
+    teller: Option<State>,
+}
+
+#[derive(Debug)]
+struct Images {
+    list: Vec<Image>,
+    bytes: usize,
+    room: usize,
+    spacing: u64,
+    /// What was run since the last one.
+    cost: u64,
+}
+
+#[derive(Debug)]
+struct Image {
+    steps: u64,
+    at: Time,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Scrub<'a> {
+    /// A recording at its beginning. Images may take so many bytes; so many are run between two of them, at least.
+    pub fn new(recording: Recording<'a>, room: usize, spacing: u64) -> Result<Self, Broken> {
+        let here = settled(&recording, State::new(&recording));
+        if here.engines().next().is_none() {
+            return Err(Broken::Nonsense);
+        }
+        Ok(Scrub {
+            images: Images { list: Vec::new(), bytes: 0, room, spacing, cost: 0 },
+            recording,
+            steps: 0,
+            from: None,
+            to: Time::default(),
+            is_whole: false,
+            broken: None,
+            here,
+            now: Time::default(),
+            teller: None,
+        })
+    }
+
+    /// Runs about so many more bytes of it; whether it came to the end, and is at its beginning again.
+    pub fn run(&mut self, bytes: u64) -> bool {
+        let mut left = bytes;
+        while left > 0 && !self.is_whole {
+            let state = core::mem::replace(&mut self.here, State::new(&self.recording));
+            let mut replay = Replay::resume(&self.recording, state, Time::MAX);
+            let before = replay.state().read();
+            match replay.step() {
+                Ok(Some(step)) => {
+                    self.from = self.from.or(Some(step.at));
+                    let cost = STEP_COST + replay.state().read().saturating_sub(before);
+                    self.here = settled(&self.recording, replay.pause());
+                    (self.steps, self.to) = (self.here.steps(), self.here.at());
+                    self.images.add(&self.here, cost);
+                    left = left.saturating_sub(cost);
+                }
+                Ok(None) => self.is_whole = true,
+                Err(broken) => (self.broken, self.is_whole) = (Some(broken), true),
+            }
+        }
+        if self.is_whole && left > 0 {
+            self.here = settled(&self.recording, State::new(&self.recording));
+            self.now = self.from();
+        }
+        self.is_whole && left > 0
+    }
+
+    /// What it is.
+    pub fn recording(&self) -> &Recording<'a> {
+        &self.recording
+    }
+
+    /// How many steps there are.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// When the first step was.
+    pub fn from(&self) -> Time {
+        self.from.unwrap_or_default()
+    }
+
+    /// When the last step was.
+    pub fn to(&self) -> Time {
+        self.to
+    }
+
+    /// Why it goes no further, where something in it makes no sense.
+    pub fn broken(&self) -> Option<Broken> {
+        self.broken
+    }
+
+    /// How many steps were made to come here, and what time it is.
+    pub fn position(&self) -> (u64, Time) {
+        (self.here.steps(), self.now)
+    }
+
+    /// The engines here.
+    pub fn state(&self) -> &State {
+        &self.here
+    }
+
+    /// Goes to where so many steps were made.
+    pub fn seek(&mut self, steps: u64) -> Result<(), Broken> {
+        let steps = steps.min(self.steps);
+        let here = core::mem::replace(&mut self.here, State::new(&self.recording));
+        self.here = self.state_at(Some(here), steps)?;
+        self.now = if steps == 0 { self.from() } else { self.here.at() };
+        Ok(())
+    }
+
+    /// Goes to this time: all that was until then has happened, and all that was less than `slack` nanoseconds later.
+    pub fn seek_time(&mut self, at: Time, slack: u64) -> Result<(), Broken> {
+        let at = at.clamp(self.from(), self.to);
+        let until = Time::from_nanos(at.as_nanos().saturating_add(slack));
+        let near = self.images.list.partition_point(|image| image.at <= until);
+        let near = near.checked_sub(1).map_or(0, |near| self.images.list[near].steps);
+        if self.here.steps() < near.max(1) || self.here.at() > until {
+            self.seek(near)?;
+        }
+        let state = core::mem::replace(&mut self.here, State::new(&self.recording));
+        let mut replay = Replay::resume(&self.recording, state, until);
+        while replay.state().steps() < self.steps && replay.peek()?.is_some() {
+            replay.step()?;
+        }
+        self.here = settled(&self.recording, replay.pause());
+        self.now = at.max(self.here.at());
+        Ok(())
+    }
+
+    /// The engines after so many steps: by way of these, or of the nearest image.
+    fn state_at(&self, by: Option<State>, steps: u64) -> Result<State, Broken> {
+        let images = &self.images.list;
+        let near = images.partition_point(|image| image.steps <= steps).checked_sub(1).map(|near| &images[near]);
+        let from = near.map_or(0, |image| image.steps);
+        let state = match (by.filter(|by| (from..=steps).contains(&by.steps())), near) {
+            (Some(by), _) => by,
+            (None, Some(image)) => State::from_bytes(&image.bytes).ok_or(Broken::Nonsense)?,
+            (None, None) => State::new(&self.recording),
+        };
+        let mut replay = Replay::resume(&self.recording, state, Time::MAX);
+        while replay.state().steps() < steps && replay.step()?.is_some() {}
+        Ok(settled(&self.recording, replay.pause()))
+    }
+
+    /// The answer to a request that only looks, from the engines as they are here.
+    pub fn look(&self, request: &Request<'_>) -> Option<Response> {
+        told::look(&self.here, self.now, request)
+    }
+
+    /// Steps as JSON, beginning with that of this number; the first has number 1.
+    pub fn tell(&mut self, first: u64, count: u64) -> Result<Vec<Value>, Broken> {
+        let before = first.max(1) - 1;
+        let count = count.min(MAX_STEPS).min(self.steps.saturating_sub(before));
+        let mut told = Vec::new();
+        if count == 0 {
+            return Ok(told);
+        }
+        let teller = self.teller.take();
+        let state = self.state_at(teller, before)?;
+        let mut replay = Replay::resume(&self.recording, state, Time::MAX);
+        while (told.len() as u64) < count {
+            replay.peek()?;
+            replay.listen();
+            let Some(step) = replay.step()? else { break };
+            told.push(told::step(&step, replay.state()));
+        }
+        self.teller = Some(replay.pause());
+        Ok(told)
+    }
+
+    /// Goes one step on; what that was.
+    pub fn forward(&mut self) -> Result<Option<Value>, Broken> {
+        if self.here.steps() == self.steps {
+            return Ok(None);
+        }
+        let state = core::mem::replace(&mut self.here, State::new(&self.recording));
+        let mut replay = Replay::resume(&self.recording, state, Time::MAX);
+        replay.listen();
+        let step = replay.step()?.ok_or(Broken::Nonsense)?;
+        let told = told::step(&step, replay.state());
+        self.here = settled(&self.recording, replay.pause());
+        self.now = self.here.at();
+        Ok(Some(told))
+    }
+
+    /// Goes one step back; what is undone by that.
+    pub fn back(&mut self) -> Result<Option<Value>, Broken> {
+        let steps = self.here.steps();
+        self.seek(steps.saturating_sub(1))?;
+        if steps == 0 {
+            return Ok(None);
+        }
+        // To make the step again, and be where it was not made, takes another of the engines.
+        let copy = self.here.to_bytes(self.images.room / 4).and_then(|bytes| State::from_bytes(&bytes));
+        self.teller = copy.or_else(|| self.teller.take());
+        Ok(self.tell(steps, 1)?.pop())
+    }
+
+    /// What happened to a message until here, and where it is.
+    pub fn story(&self, topic: &str, id: u64) -> Result<Vec<Value>, Broken> {
+        let mut story = Story::new(topic, id, self.here.shards());
+        let mut low = 0;
+        let mut high = self.images.list.partition_point(|image| image.steps <= self.here.steps());
+        let mut state = None;
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            let found = State::from_bytes(&self.images.list[middle].bytes).ok_or(Broken::Nonsense)?;
+            if story.is_published(&found) {
+                high = middle;
+            } else {
+                (low, state) = (middle + 1, Some(found));
+            }
+        }
+        let state = state.unwrap_or_else(|| State::new(&self.recording));
+        let mut replay = Replay::resume(&self.recording, state, Time::MAX);
+        let mut lines = Vec::new();
+        while replay.state().steps() < self.here.steps() {
+            let Some(more) = story.step(&mut replay)? else { break };
+            lines.extend(more);
+            if lines.len() > 2 * MAX_LINES {
+                lines.drain(1..=MAX_LINES);
+            }
+        }
+        lines.push(story.end_at(&self.here, self.now));
+        Ok(lines)
+    }
+}
+
+/// The same moment, with all loaded that the recording has for it: so it is the same however one comes to it.
+fn settled(recording: &Recording<'_>, state: State) -> State {
+    let mut replay = Replay::resume(recording, state, Time::MAX);
+    // What is wrong here is told by the step that comes to it.
+    let _ = replay.peek();
+    replay.pause()
+}
+
+impl Images {
+    /// One more step was made, which cost so much.
+    fn add(&mut self, state: &State, cost: u64) {
+        self.cost += cost;
+        let last = self.list.last().map_or(0, |image| image.bytes.len());
+        if self.cost < self.spacing.max(2 * last as u64) {
+            return;
+        }
+        self.cost = 0;
+        let Some(bytes) = state.to_bytes(self.room / 4) else {
+            // The next try is later.
+            self.spacing = self.spacing.saturating_mul(2);
+            return;
+        };
+        self.bytes += bytes.len();
+        self.list.push(Image { steps: state.steps(), at: state.at(), bytes });
+        while self.bytes > self.room {
+            self.spacing = self.spacing.saturating_mul(2);
+            let mut nth = 0;
+            self.list.retain(|_| {
+                nth += 1;
+                nth % 2 == 0
+            });
+            self.bytes = self.list.iter().map(|image| image.bytes.len()).sum();
+        }
+    }
+}

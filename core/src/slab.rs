@@ -1,0 +1,194 @@
+//! Numbered places for items: a place that was left is taken again by the next that comes.
+//!
+//! Which place that is is part of what an engine does, so all of it is part of a checkpoint.
+
+use alloc::vec::Vec;
+use core::mem;
+use core::ops::{Index, IndexMut};
+
+use serde::{Deserialize, Serialize};
+
+/// Items by number.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Slab<T> {
+    places: Vec<Place<T>>,
+    /// The free place that is taken next; one after the last where none is free.
+    free: usize,
+    len: usize,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Place<T> {
+    /// And the free place that is taken after it.
+    Free(usize),
+    Taken(T),
+}
+
+impl<T> Place<T> {
+    fn item(&self) -> Option<&T> {
+        match self {
+            Place::Taken(item) => Some(item),
+            Place::Free(_) => None,
+        }
+    }
+
+    fn item_mut(&mut self) -> Option<&mut T> {
+        match self {
+            Place::Taken(item) => Some(item),
+            Place::Free(_) => None,
+        }
+    }
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Slab { places: Vec::new(), free: 0, len: 0 }
+    }
+}
+
+impl<T> Slab<T> {
+    /// With nothing in it.
+    pub(crate) fn new() -> Self {
+        Slab::default()
+    }
+
+    /// How many items there are.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Puts an item somewhere; answers where.
+    pub(crate) fn insert(&mut self, item: T) -> usize {
+        let number = self.free;
+        if let Some(place) = self.places.get_mut(number) {
+            if let Place::Free(next) = mem::replace(place, Place::Taken(item)) {
+                self.free = next;
+            }
+        } else {
+            self.places.push(Place::Taken(item));
+            self.free = self.places.len();
+        }
+        self.len += 1;
+        number
+    }
+
+    /// Takes an item out.
+    ///
+    /// # Panics
+    /// Where there is none of this number.
+    pub(crate) fn remove(&mut self, number: usize) -> T {
+        match mem::replace(&mut self.places[number], Place::Free(self.free)) {
+            Place::Taken(item) => {
+                self.free = number;
+                self.len -= 1;
+                item
+            }
+            Place::Free(_) => panic!("there is no item {number}"),
+        }
+    }
+
+    /// The item of this number.
+    pub(crate) fn get(&self, number: usize) -> Option<&T> {
+        self.places.get(number)?.item()
+    }
+
+    /// The item of this number.
+    pub(crate) fn get_mut(&mut self, number: usize) -> Option<&mut T> {
+        self.places.get_mut(number)?.item_mut()
+    }
+
+    /// Whether there is an item of this number.
+    pub(crate) fn contains(&self, number: usize) -> bool {
+        self.get(number).is_some()
+    }
+
+    /// All items with their numbers, in the order of these.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
+        self.places.iter().enumerate().filter_map(|(number, place)| Some((number, place.item()?)))
+    }
+
+    /// All items with their numbers, in the order of these.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut T)> {
+        self.places.iter_mut().enumerate().filter_map(|(number, place)| Some((number, place.item_mut()?)))
+    }
+
+    /// Takes out those that are not to stay.
+    pub(crate) fn retain(&mut self, mut stays: impl FnMut(&T) -> bool) {
+        for number in 0..self.places.len() {
+            if self.get(number).is_some_and(|item| !stays(item)) {
+                self.remove(number);
+            }
+        }
+    }
+
+    /// Gives back the memory of places after the last item.
+    pub(crate) fn shrink_to_fit(&mut self) {
+        let used = self.places.iter().rposition(|place| place.item().is_some()).map_or(0, |last| last + 1);
+        self.places.truncate(used);
+        self.places.shrink_to_fit();
+        self.free = used;
+        for number in (0..used).rev() {
+            if let Place::Free(next) = &mut self.places[number] {
+                *next = mem::replace(&mut self.free, number);
+            }
+        }
+    }
+}
+
+impl<T> FromIterator<(usize, T)> for Slab<T> {
+    /// Items with their numbers, which only go up.
+    fn from_iter<I: IntoIterator<Item = (usize, T)>>(items: I) -> Self {
+        let mut slab = Slab::new();
+        for (number, item) in items {
+            while slab.places.len() < number {
+                let next = mem::replace(&mut slab.free, slab.places.len());
+                slab.places.push(Place::Free(next));
+            }
+            slab.places.push(Place::Taken(item));
+            slab.len += 1;
+        }
+        slab.shrink_to_fit();
+        slab
+    }
+}
+
+impl<T> Index<usize> for Slab<T> {
+    type Output = T;
+
+    fn index(&self, number: usize) -> &T {
+        self.get(number).expect("there is such an item")
+    }
+}
+
+impl<T> IndexMut<usize> for Slab<T> {
+    fn index_mut(&mut self, number: usize) -> &mut T {
+        self.get_mut(number).expect("there is such an item")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_taken_again_and_a_copy_takes_the_same() {
+        let mut slab = Slab::new();
+        let numbers: Vec<usize> = (0..6).map(|item| slab.insert(item)).collect();
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
+        assert_eq!([1, 4, 2].map(|number| slab.remove(number)), [1, 4, 2]);
+        assert!(!slab.contains(4) && slab.get(9).is_none() && slab.len() == 3);
+        let mut bytes = Vec::new();
+        assert!(crate::state::write(&slab, &mut bytes, 1000));
+        let (mut copy, _): (Slab<i32>, _) = crate::state::read(&bytes).expect("it reads back");
+        for expected in [2, 4, 1, 6] {
+            assert_eq!((slab.insert(9), copy.insert(9)), (expected, expected));
+        }
+        slab.retain(|item| *item != 9);
+        assert_eq!(slab.iter().collect::<Vec<_>>(), [(0, &0), (3, &3), (5, &5)]);
+        slab.remove(5);
+        slab.shrink_to_fit();
+        assert_eq!([slab.insert(7), slab.insert(7), slab.insert(7)], [1, 2, 4]);
+        slab[3] = 8;
+        assert_eq!((slab[3], slab.iter_mut().count()), (8, 5));
+    }
+}

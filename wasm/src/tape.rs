@@ -1,0 +1,91 @@
+//! What comes to a broker, written down in memory, in parts of which the oldest go.
+
+use std::collections::VecDeque;
+
+use js_sys::{Array, Uint8Array};
+use shelfmq_core::recording::{Head, Kind, Recorder, Taken, write_frame};
+use shelfmq_core::time::Time;
+
+/// So much of all bytes has a part before the next begins, unless its checkpoint alone is that much.
+const PARTS: usize = 8;
+/// Inputs are taken from the recorder when there are so many bytes of them, or half a part.
+const TAKE: usize = 64 * 1024;
+
+/// A recording in memory.
+pub(crate) struct Tape {
+    run: u64,
+    last: u32,
+    parts: VecDeque<Vec<u8>>,
+    /// How many bytes the last part's checkpoint has.
+    checkpoint: usize,
+    /// How many bytes all parts may have together.
+    limit: usize,
+    /// It could not go on: what was before that is there.
+    ended: bool,
+}
+
+impl Tape {
+    /// Begins with the engine as it is; `None` where there is no room for that.
+    pub(crate) fn begin(recorder: &mut Recorder, limit: usize, now: Time) -> Option<Self> {
+        let (parts, checkpoint) = (VecDeque::new(), 0);
+        let mut tape = Tape { run: now.as_nanos(), last: 0, parts, checkpoint, limit, ended: false };
+        tape.begin_part(recorder);
+        (!tape.ended).then_some(tape)
+    }
+
+    /// Something came, and all that it brought about was done.
+    pub(crate) fn note(&mut self, recorder: &mut Recorder) {
+        if self.ended || recorder.written() < TAKE.min(self.limit / (2 * PARTS)) {
+            return;
+        }
+        let lost = self.take(recorder);
+        let size = self.parts.back().map_or(0, Vec::len);
+        if lost || size >= (self.limit / PARTS).max(2 * self.checkpoint) {
+            self.begin_part(recorder);
+        }
+    }
+
+    /// The parts so far.
+    pub(crate) fn parts(&mut self, recorder: &mut Recorder) -> Array {
+        if self.take(recorder) {
+            self.begin_part(recorder);
+        }
+        self.parts.iter().map(|part| Uint8Array::from(&part[..])).collect()
+    }
+
+    /// Takes what was written down; whether something was lost.
+    fn take(&mut self, recorder: &mut Recorder) -> bool {
+        let Taken { inputs, torn } = recorder.take(Vec::new());
+        let Some(part) = self.parts.back_mut().filter(|_| !self.ended) else { return false };
+        if !inputs.is_empty() {
+            write_frame(part, Kind::Inputs, 0, &inputs);
+        }
+        if torn {
+            write_frame(part, Kind::Gap, 0, &[]);
+        }
+        self.trim();
+        torn
+    }
+
+    fn begin_part(&mut self, recorder: &mut Recorder) {
+        let room = self.limit / 2;
+        let Some(checkpoint) = recorder.begin(room, room) else {
+            self.ended = true;
+            return;
+        };
+        self.last += 1;
+        let mut bytes = Head::new(self.run, self.last, 1).to_bytes();
+        write_frame(&mut bytes, Kind::Checkpoint, 0, &checkpoint);
+        self.checkpoint = checkpoint.len();
+        self.parts.push_back(bytes);
+        self.trim();
+    }
+
+    /// The oldest parts go, until the others have room.
+    fn trim(&mut self) {
+        let mut bytes: usize = self.parts.iter().map(Vec::len).sum();
+        while bytes > self.limit && self.parts.len() > 1 {
+            bytes -= self.parts.pop_front().map_or(0, |part| part.len());
+        }
+    }
+}

@@ -1,0 +1,246 @@
+// What came to a broker is written down, and any moment of it can be gone to.
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { Broker, Client, MemoryStorage, VirtualClock } from '../js/index.js';
+import { Recording } from '../js/recording.js';
+
+const TARGET = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../target', import.meta.url));
+const SERVER = join(TARGET, 'debug/shelfmq');
+const NOON = 1_800_000_000_000;
+const LOOKS = ['/stats?format=json&include_mem=true', '/stats', '/peek?topic=t&max=20', '/peek?topic=t&channel=c&state=in_flight', '/dead?topic=t&channel=c', '/topics', '/channels?topic=t', '/lookup?topic=t', '/metrics', '/info', '/ping'];
+const home = await mkdtemp(join(tmpdir(), 'shelfmq-'));
+after(() => rm(home, { recursive: true }));
+
+const look = async (on, path) => {
+  const answer = await on.fetch(path);
+  return `${answer.status} ${[...answer.headers]} ${await answer.text()}`;
+};
+const lookAtAll = async (on) => Promise.all(LOOKS.map((path) => look(on, path)));
+
+/** A broker at work; and what was seen at moments of it, with the number of the step that each was. */
+async function work(options, rounds = 30) {
+  const clock = new VirtualClock(NOON);
+  const broker = await Broker.open({ clock, seed: 7, record: true, ...options });
+  const client = new Client({ fetch: broker.fetch });
+  await broker.fetch('/topic/create?topic=t', { method: 'POST' });
+  await broker.fetch('/channel/create?topic=t&channel=c&max_attempts=2', { method: 'POST' });
+  const moments = [];
+  const ids = [];
+  for (let round = 0; round < rounds; round += 1) {
+    ids.push((await client.publish('t', `message ${round}`, round % 5 === 4 ? { defer: '3s' } : {})).id);
+    const answer = await broker.fetch('/sub?topic=t&channel=c&client=worker-1&max=2&wait=0&timeout=2s&format=json', { peer: '10.0.0.1:1000' });
+    const { messages } = answer.status === 200 ? await answer.json() : { messages: [] };
+    if (round % 3 === 0 && messages[0]) await client.finish('t', 'c', messages[0].receipt);
+    if (round % 3 === 1 && messages[0]) await client.requeue('t', 'c', messages[0].receipt);
+    clock.advance(700);
+    await broker.settled();
+    if (round % 4 === 0) moments.push({ at: clock.now(), seen: await lookAtAll(broker) });
+    clock.advance(1);
+  }
+  return { broker, clock, moments, ids };
+}
+
+for (const [what, storage] of [['in memory', () => undefined], ['with a log', () => new MemoryStorage()]]) {
+  test(`every moment is what it was live, ${what}, however one comes to it`, async () => {
+    const { broker, moments, ids } = await work({ storage: storage(), segmentBytes: 2_000, cacheBytes: 4_000 });
+    const recording = await Recording.open(broker.recording());
+    assert.equal(recording.broken, undefined);
+    assert.equal(recording.torn, 0);
+    assert.deepEqual([recording.madeBy, recording.shards], ['0.1.0', 1]);
+    assert.deepEqual(recording.position, { step: 0, at: recording.from });
+    const order = [...moments, ...moments.toReversed(), ...moments.map((_, nth) => moments[(nth * 5) % moments.length])];
+    for (const { at, seen } of order) {
+      recording.seek({ at });
+      assert.equal(recording.position.at, at);
+      assert.deepEqual(await lookAtAll(recording), seen);
+      const { step } = recording.position;
+      const before = recording.previous();
+      assert.equal(before.step, step);
+      assert.deepEqual(recording.next(), before);
+      assert.deepEqual(recording.seek({ step }).step, step);
+    }
+    // The timeline, in pages and at once.
+    const all = recording.steps(1, 100_000);
+    assert.equal(all.length, recording.stepCount);
+    assert.deepEqual(all.map(({ step }) => step), all.map((_, nth) => nth + 1));
+    assert.deepEqual([...recording.steps(1, 7), ...recording.steps(8, 100_000)], all);
+    assert.deepEqual(recording.steps(40, 1), [all[39]]);
+    const publish = all.find(({ by }) => by?.path === '/pub');
+    assert.deepEqual([publish.kind, publish.topic, publish.by.method, publish.by.bytes], ['request', 't', 'POST', 9]);
+    const handed = all.flatMap((step) => step.handed);
+    assert.ok(handed.length > 10);
+    assert.equal(handed[0].to.client, 'worker-1');
+    assert.equal(handed[0].to.peer, '10.0.0.1:1000');
+    assert.deepEqual([handed[0].topic, handed[0].channel, handed[0].messages[0].id, handed[0].messages[0].attempts], ['t', 'c', ids[0], 1]);
+    // A story, at the end and in the middle.
+    recording.seek({ step: recording.stepCount });
+    const story = recording.story('t', ids[1]);
+    assert.equal(story[0].what, 'published');
+    assert.ok(story.some((line) => line.what === 'leased' && line.to.client === 'worker-1'));
+    assert.equal(story.at(-1).what, 'now');
+    assert.equal(story.at(-1).channels[0].channel, 'c');
+    recording.seek({ step: 3 });
+    assert.match(recording.story('t', ids[5]).at(-1).because, /no message of this id/);
+    recording.close();
+    await broker.close();
+  });
+}
+
+test('a recording can be looked at, and not be changed', async () => {
+  const { broker } = await work({}, 3);
+  const recording = await Recording.open(broker.recording());
+  recording.seek({ step: recording.stepCount });
+  const before = await lookAtAll(recording);
+  for (const [path, method] of [['/pub?topic=t', 'POST'], ['/sub?topic=t&channel=c', 'GET'], ['/topic/delete?topic=t', 'POST'], ['/config/log_level', 'PUT']]) {
+    const answer = await recording.fetch(path, { method, body: method === 'GET' ? undefined : 'debug' });
+    assert.equal(answer.status, 403, path);
+    assert.equal((await answer.json()).message, 'READ_ONLY');
+  }
+  assert.equal((await recording.fetch('/nothing')).status, 404);
+  assert.equal((await recording.fetch('/peek?topic=none')).status, 404);
+  assert.deepEqual(await lookAtAll(recording), before);
+  await broker.close();
+});
+
+test('what is only in the log is shown without what it says', async () => {
+  const { broker } = await work({ storage: new MemoryStorage(), segmentBytes: 500, cacheBytes: 0 });
+  const recording = await Recording.open(broker.recording());
+  recording.seek({ step: recording.stepCount });
+  const { messages } = await (await recording.fetch('/peek?topic=t&max=100')).json();
+  assert.ok(messages.some(({ absent }) => absent));
+  assert.ok(messages.every(({ id, absent, body }) => id && absent === (body === undefined ? true : undefined)));
+  await broker.close();
+});
+
+test('what is recorded has its bounds, and begins with a whole state', async () => {
+  const bytes = 100_000;
+  const { broker, clock } = await work({ record: { bytes } }, 600);
+  const parts = broker.recording();
+  const size = parts.reduce((sum, part) => sum + part.length, 0);
+  assert.ok(parts.length > 1 && size <= bytes + 10_000, `${parts.length} parts, ${size} bytes`);
+  for (const kept of [parts, parts.slice(-1)]) {
+    const recording = await Recording.open(kept);
+    assert.equal(recording.broken, undefined);
+    recording.seek({ at: clock.now() });
+    const [now] = await lookAtAll(broker);
+    assert.deepEqual(JSON.parse(now.slice(now.indexOf('{'))).topics, (await (await recording.fetch(LOOKS[0])).json()).topics);
+  }
+  await broker.close();
+  assert.deepEqual((await Broker.open()).recording(), []);
+});
+
+test('a broker says when something is due next, and a clock that stands still knows it', async () => {
+  const clock = new VirtualClock(NOON);
+  const broker = await Broker.open({ clock });
+  assert.equal(broker.nextTimeout(), undefined);
+  await broker.fetch('/pub?topic=t', { method: 'POST', body: 'x' });
+  await broker.fetch('/sub?topic=t&channel=c&timeout=5s');
+  assert.equal(broker.nextTimeout(), NOON + 5_000);
+  assert.equal(clock.next(), NOON + 5_000);
+  await broker.close();
+});
+
+test('bytes that are torn, damaged or something else are told from a recording', async () => {
+  const { broker } = await work({}, 10);
+  const [part] = broker.recording();
+  const whole = await Recording.open([part]);
+  for (let cut = part.length - 1; cut > 0; cut -= Math.ceil(part.length / 50)) {
+    const opened = await Recording.open([part.slice(0, cut)]).catch((why) => why);
+    if (opened instanceof Error) assert.match(opened.message, /^shelfmq: (this|a part)/);
+    else assert.ok(opened.stepCount < whole.stepCount && (opened.torn > 0 || opened.stepCount === 0));
+  }
+  for (let at = 0; at < part.length; at += Math.ceil(part.length / 100)) {
+    const flipped = part.slice();
+    flipped[at] ^= 4;
+    const opened = await Recording.open([flipped]).catch((why) => why);
+    if (opened instanceof Error) assert.match(opened.message, /^shelfmq: (this|a part)/);
+    else assert.ok(opened.stepCount < whole.stepCount);
+  }
+  await assert.rejects(Recording.open([]), /is no recording/);
+  await assert.rejects(Recording.open([new TextEncoder().encode('GET / HTTP/1.1')]), /is no recording/);
+  await broker.close();
+});
+
+test('the server replays what was recorded here', async () => {
+  const { broker, ids } = await work({});
+  const path = join(home, 'recording');
+  await writeFile(path, broker.recording()[0]);
+  const run = (...more) => execFileSync(SERVER, ['replay', path, ...more], { encoding: 'utf8' }).trim().split('\n').map((line) => JSON.parse(line));
+  const [head, stats] = run();
+  const recording = await Recording.open(broker.recording());
+  recording.seek({ step: recording.stepCount });
+  assert.equal(head.inputs, recording.stepCount);
+  assert.deepEqual(stats, await (await recording.fetch('/stats?format=json')).json());
+  assert.deepEqual(run('--topic', 't', '--explain', ids[2]), recording.story('t', ids[2]));
+  await broker.close();
+});
+
+test('what a server recorded is stepped through, from any of its parts', async () => {
+  const path = join(home, 'server');
+  const args = ['serve', '--http-address', '127.0.0.1:0', '--data-path', join(home, 'data'), '--record', path, '--record-bytes', '4194304', '--cache-bytes', '0'];
+  const server = spawn(SERVER, args, { cwd: home, stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise((done) => server.once('exit', done));
+  let url;
+  for await (const line of createInterface({ input: server.stdout })) {
+    url = /listens on (\S+)/.exec(line)?.[1];
+    if (url) break;
+  }
+  const client = new Client({ url });
+  const topics = ['a', 'b', 'c', 'd'];
+  const body = 'x'.repeat(20_000);
+  const ids = {};
+  for (let round = 0; round < 40; round += 1) {
+    for (const topic of topics) ids[topic] = (await client.publish(topic, body)).id;
+    await fetch(`${url}/sub?topic=${topics[round % 4]}&channel=c&max=3&client=${round}&ack=auto`);
+  }
+  const seen = await (await fetch(`${url}/stats?format=json`)).json();
+  server.kill('SIGTERM');
+  await ended;
+  const [before, last] = [await readFile(`${path}.1`), await readFile(path)];
+  for (const parts of [[before, last], [last]]) {
+    const recording = await Recording.open(parts);
+    assert.equal(recording.broken, undefined);
+    assert.ok(recording.shards >= 1);
+    // Just before it was told to end.
+    const steps = recording.steps(1, 10_000);
+    assert.equal(steps.length, recording.stepCount);
+    const stats = steps.findLast(({ by }) => by?.path === '/stats');
+    recording.seek({ step: stats.step });
+    const { topics: told } = await (await recording.fetch('/stats?format=json')).json();
+    assert.deepEqual(told, seen.topics);
+    const { messages } = await (await recording.fetch('/peek?topic=a&max=1000')).json();
+    assert.equal(messages.at(-1).id, ids.a);
+    assert.equal(recording.story('a', ids.a).at(-1).what, 'now');
+    recording.close();
+  }
+  await assert.rejects(Recording.open([last, before]).then((recording) => assert.equal(recording.broken, undefined)), /engine \d came to something else/);
+});
+
+test('images have their bounds, and a long recording is stepped through in pages', async () => {
+  const clock = new VirtualClock(NOON);
+  const broker = await Broker.open({ clock, seed: 1, record: true });
+  const client = new Client({ fetch: broker.fetch });
+  for (let round = 0; round < 3_000; round += 1) {
+    await client.publish('t', 'x');
+    if (round % 4 === 0) await broker.fetch('/sub?topic=t&channel=c&max=5&ack=auto');
+    clock.advance(1);
+  }
+  const parts = broker.recording();
+  const [few, many] = [await Recording.open(parts, { imageBytes: 1 }), await Recording.open(parts)];
+  for (let step = many.stepCount; step > 0; step -= 700) {
+    assert.deepEqual(few.seek({ step }), many.seek({ step }));
+    assert.equal(await look(few, LOOKS[0]), await look(many, LOOKS[0]));
+    assert.deepEqual(few.steps(step, 3), many.steps(step, 3));
+  }
+  const told = [];
+  for (let page; (page = many.steps(told.length + 1, 500)).length > 0; ) told.push(...page);
+  assert.equal(told.length, many.stepCount);
+  await broker.close();
+});
