@@ -82,7 +82,10 @@ export declare class Broker {
    * files, for `shelfmq replay`. None without `record`.
    */
   recording(): Uint8Array[];
-  /** When something is due next: a lease that ends, a deferral, a poll. In milliseconds since 1970. */
+  /**
+   * When something is due next: a lease that ends, a deferral, a poll. In milliseconds since 1970; never later than that,
+   * sometimes earlier (for a lease that was finished meanwhile).
+   */
   nextTimeout(): number | undefined;
   /** Answers who waits, writes what is to be written, and ends. */
   close(): Promise<void>;

@@ -244,3 +244,48 @@ test('images have their bounds, and a long recording is stepped through in pages
   assert.equal(told.length, many.stepCount);
   await broker.close();
 });
+
+/** CRC-32C, for frames that are made up. */
+function crc(bytes) {
+  let sum = ~0;
+  for (const byte of bytes) {
+    sum ^= byte;
+    for (let bit = 0; bit < 8; bit += 1) sum = (sum >>> 1) ^ (sum & 1 ? 0x82f63b78 : 0);
+  }
+  return ~sum >>> 0;
+}
+
+test('what has good checksums and makes no sense ends in a sentence, and harms nothing else', async () => {
+  const { broker } = await work({ storage: new MemoryStorage(), segmentBytes: 2_000 });
+  const [whole] = broker.recording();
+  const numbers = new DataView(whole.buffer);
+  const frames = [];
+  for (let at = 12; at < whole.length; at += 17 + numbers.getUint32(at + 5, true)) frames.push(at);
+  let seed = 1;
+  const random = (below) => (seed = (seed * 48_271) % 0x7fffffff) % below;
+  const sentences = new Map();
+  for (let round = 0; round < 400; round += 1) {
+    const bytes = whole.slice();
+    const view = new DataView(bytes.buffer);
+    const frame = frames[1 + random(frames.length - 1)];
+    const payload = bytes.subarray(frame + 17, frame + 17 + view.getUint32(frame + 5, true));
+    payload[random(payload.length)] = round % 2 ? 255 : random(256);
+    view.setUint32(frame + 9, crc(payload), true);
+    view.setUint32(frame + 13, crc(bytes.subarray(frame, frame + 13)), true);
+    try {
+      const recording = await Recording.open([bytes]);
+      if (recording.broken) sentences.set(recording.broken, round);
+      recording.seek({ step: recording.stepCount });
+      await lookAtAll(recording);
+      recording.steps(1, 1_000);
+      recording.story('t', '0000000000000002');
+    } catch (why) {
+      sentences.set(why.message, round);
+    }
+  }
+  for (const sentence of sentences.keys()) assert.match(sentence, /^(shelfmq: )?(this recording tells|a part of the recording|engine 0 came)/);
+  assert.ok(sentences.size > 0);
+  assert.match(await look(broker, '/ping'), /OK/);
+  assert.equal((await Recording.open([whole])).broken, undefined);
+  await broker.close();
+});

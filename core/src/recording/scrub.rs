@@ -282,7 +282,7 @@ impl Images {
     fn add(&mut self, state: &State, cost: u64) {
         self.cost += cost;
         let last = self.list.last().map_or(0, |image| image.bytes.len());
-        if self.cost < self.spacing.max(2 * last as u64) {
+        if self.cost < self.spacing.max(last as u64) {
             return;
         }
         self.cost = 0;

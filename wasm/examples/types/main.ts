@@ -1,5 +1,6 @@
 // The same code on a broker in this very place and on a server's: what it is typed as.
 import { Broker, Client, type Message, MemoryStorage, type Storage, VirtualClock } from 'shelfmq';
+import { Recording, type StepTold } from 'shelfmq/recording';
 import { FileStorage } from 'shelfmq/storage/node';
 
 async function first(client: Client): Promise<Message | undefined> {
@@ -19,4 +20,13 @@ export async function both(): Promise<void> {
   await (await first(new Client({ url: 'https://a-server', token: 't' })))?.requeue({ defer: 100 });
   // @ts-expect-error a limit that there is not
   await Broker.open({ limits: { nonsense: 1 } });
+}
+
+export async function later(): Promise<StepTold | undefined> {
+  const broker = await Broker.open({ record: { bytes: 1e6 } });
+  const recording = await Recording.open(broker.recording(), { onProgress: (done: number) => console.log(done) });
+  const { step } = recording.seek({ at: broker.nextTimeout() ?? recording.to });
+  await first(new Client({ fetch: recording.fetch }));
+  console.log(recording.story('books', '0000000000000001').at(-1)?.because, recording.steps(1, step)[0]?.handed[0]?.to.client);
+  return recording.previous();
 }
