@@ -7,7 +7,7 @@ export interface RecordingOptions {
   onProgress?(done: number): void;
   /** Ends the opening. */
   signal?: AbortSignal;
-  /** The WebAssembly module, where it is not beside the package's files. */
+  /** The WebAssembly module (`shelfmq/recording.wasm`), where it is not beside the package's files. */
   module?: WebAssembly.Module | BufferSource | URL | string;
 }
 

@@ -1,7 +1,9 @@
 // A recording, to step through: of `broker.recording()`, or of `shelfmq serve --record`.
-import { load } from './load.js';
+import { loader } from './loader.js';
 import { requestOf } from './request.js';
-import { Recording as Core } from '../pkg/shelfmq_wasm.js';
+import init, { Recording as Core } from '../pkg/shelfmq_recording.js';
+
+const load = loader(init, () => new URL('../pkg/shelfmq_recording_bg.wasm', import.meta.url));
 
 /** How many bytes images may take, where nothing else is said. */
 const IMAGE_BYTES = 64 * 1024 * 1024;

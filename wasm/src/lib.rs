@@ -5,19 +5,32 @@
 //! has the open answers, `storage` writes and reads the logs, `recovery` opens them. `tape` writes down what comes
 //! to a broker, `recording` goes to any moment of it.
 //!
+//! The package has two modules of it, by feature: the broker, and what steps through recordings.
+//!
 //! What the package exports is in `js/`: it loads this module, and hands in the clock and the storage.
 #![expect(clippy::cast_precision_loss, reason = "sizes and numbers that JavaScript is told are far below 2^53")]
 #![expect(clippy::cast_sign_loss, reason = "what JavaScript says as a negative number is taken for zero")]
 
+#![cfg_attr(
+    not(all(feature = "broker", feature = "recording")),
+    allow(dead_code, reason = "each of the two modules has its part of what they share")
+)]
+
+#[cfg(feature = "broker")]
 mod broker;
 mod clock;
 mod http;
 mod options;
+#[cfg(feature = "recording")]
 mod recording;
+#[cfg(feature = "broker")]
 mod recovery;
 mod storage;
 mod stream;
+#[cfg(feature = "broker")]
 mod tape;
 
+#[cfg(feature = "broker")]
 pub use broker::Broker;
+#[cfg(feature = "recording")]
 pub use recording::Recording;
