@@ -14,7 +14,7 @@ pub use bindings::exports::shelfmq::broker::engine as wit;
 /// What wasmtime makes of the world.
 #[expect(missing_docs, reason = "it is generated")]
 mod bindings {
-    wasmtime::component::bindgen!({ path: "../wasm/wit", world: "broker" });
+    wasmtime::component::bindgen!({ path: "../wasm/wit", world: "broker", additional_derives: [PartialEq] });
 }
 
 /// The component's file: `SHELFMQ_COMPONENT`, or what `wasm/build-component.sh` makes of the sources as they are.
@@ -107,7 +107,7 @@ impl Sandbox {
 }
 
 /// A configuration as the component takes it.
-fn told(config: &Config) -> wit::Config {
+pub(crate) fn told(config: &Config) -> wit::Config {
     let (limits, identity) = (&config.limits, &config.identity);
     let nanos = |duration: std::time::Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     wit::Config {

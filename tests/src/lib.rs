@@ -4,6 +4,7 @@ pub mod component;
 pub mod events;
 pub mod http;
 pub mod instant_log;
+pub mod lockstep;
 pub mod model;
 pub mod scenario;
 pub mod segments;

@@ -18,7 +18,7 @@ pub fn ask(engine: &mut Engine, now: Time, ticket: Ticket, wire: &Wire) {
 }
 
 /// Limits that small numbers of small messages reach.
-pub(super) fn limits() -> Limits {
+pub fn limits() -> Limits {
     Limits { max_msg_size: 200, max_body_size: 600, mem_queue_size: 5, ..Limits::default() }
 }
 
