@@ -12,3 +12,12 @@ pub mod server;
 pub mod shell;
 pub mod simulation;
 pub mod workload;
+
+/// What the READMEs show in Rust, compiled and run.
+#[cfg(doctest)]
+mod readmes {
+    #[doc = include_str!("../../README.md")]
+    struct English;
+    #[doc = include_str!("../../README.zh.md")]
+    struct Chinese;
+}
