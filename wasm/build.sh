@@ -12,7 +12,11 @@ mkdir -p "$target/wasm"
 cargo run --locked --quiet --package shelfmq-wasm-tools --bin bindgen -- \
     "$target/wasm32-unknown-unknown/wasm/shelfmq_wasm.wasm" "$target/wasm/bindgen"
 
-[ -x wasm/node_modules/.bin/wasm-opt ] || (cd wasm && npm ci --no-audit --no-fund --loglevel=error >&2)
+installed=wasm/node_modules/.package-lock.installed
+if ! cmp -s wasm/package-lock.json "$installed"; then
+    (cd wasm && npm ci --no-audit --no-fund --loglevel=error >&2)
+    cp wasm/package-lock.json "$installed"
+fi
 mkdir -p wasm/pkg
 cp "$target/wasm/bindgen/shelfmq_wasm.js" "$target/wasm/bindgen/shelfmq_wasm.d.ts" wasm/pkg/
 wasm/node_modules/.bin/wasm-opt -Oz "$target/wasm/bindgen/shelfmq_wasm_bg.wasm" -o wasm/pkg/shelfmq_wasm_bg.wasm
