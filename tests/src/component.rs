@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use shelfmq_core::config::{Config, LogOptions};
+use shelfmq_core::time::nanos;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store};
 
@@ -109,7 +110,6 @@ impl Sandbox {
 /// A configuration as the component takes it.
 pub(crate) fn told(config: &Config) -> wit::Config {
     let (limits, identity) = (&config.limits, &config.identity);
-    let nanos = |duration: std::time::Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     wit::Config {
         limits: wit::Limits {
             msg_timeout: nanos(limits.msg_timeout),
