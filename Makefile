@@ -73,10 +73,11 @@ bench: ## speed and memory, against limits and against others
 	cargo bench --locked --package shelfmq-bench --no-run
 	@scripts/bench.sh $(ARGS)
 
-soak: tools ## long random runs: workloads against the reference broker, crashing disks, a killed server, many topics; SEEDS=1000, KILLS=200, TOPICS=100000
+soak: tools ## long random runs: workloads against the reference broker, in wasm, crashing disks, a killed server, many topics; SEEDS=1000, OPS=1000000, KILLS=200, TOPICS=100000
 	SHELFMQ_SOAK=$(or $(SEEDS),1000) cargo test --locked --release --package shelfmq-tests --test model -- --nocapture
 	SHELFMQ_SOAK=$(or $(SEEDS),2500) cargo test --locked --release --package shelfmq-tests --test simulation -- --nocapture
 	SHELFMQ_SOAK=1 cargo test --locked --release --package shelfmq-tests --test log_every_byte
+	SHELFMQ_SOAK=$(or $(OPS),1000000) cargo test --locked --package shelfmq-tests --test lockstep -- --nocapture
 	SHELFMQ_KILLS=$(or $(KILLS),200) cargo test --locked --package shelfmq --test crash -- --nocapture
 	SHELFMQ_TOPICS=$(or $(TOPICS),100000) cargo test --locked --package shelfmq --test many_topics -- --nocapture
 

@@ -20,5 +20,5 @@ case $refusal in
     *) echo "bare-metal: $refusal" >&2 && exit 1 ;;
 esac
 
-cargo build --locked --package shelfmq-core --target "$target"
-echo "bare-metal: shelfmq-core builds for $target, and a crate that uses std does not"
+cargo build --locked --package shelfmq-core --lib --example bare_metal --target "$target"
+echo "bare-metal: shelfmq-core and a program with it build for $target, and a crate that uses std does not"

@@ -4,7 +4,26 @@
 //! host tells it of each request and of the time, does what it asks for, and comes back when it says. So the same
 //! broker runs in a server, in a browser, on the edge, and in a test at the speed of thought.
 //!
+//! # In a program of one's own
+//!
+//! ```
+//! use shelfmq_core::{Local, config::Config, time::Time};
+//! # let (now, seed) = (Time::from_secs(1_800_000_000), 42);
+//!
+//! let mut broker = Local::new(Config::default(), seed);
+//! broker.call(now, "POST", "/pub?topic=books", b"The Dispossessed");
+//! let book = broker.call(now, "GET", "/sub?topic=books&channel=readers", b"").expect("there is one");
+//! # assert_eq!(book.body.as_bytes(), b"The Dispossessed");
+//! # assert!(broker.call(now, "GET", "/sub?topic=books&channel=readers", b"").is_none());
+//! ```
+//!
+//! The [API](api) is the server's, all of it, without a socket, and without `std`: `core/examples/bare_metal.rs` is built for
+//! a machine that has no operating system. [`Local`] has the rest: what to do about time, and about answers that come
+//! later.
+//!
 //! # The driver loop
+//!
+//! What [`Local`] does, and a host with sockets and disks does as well:
 //!
 //! One step of a host: something happens (1), what it brings about is done (2), and then there is nothing to do
 //! until something else happens or the time has come (3).
@@ -59,6 +78,7 @@
 
 extern crate alloc;
 
+pub mod embed;
 pub mod engine;
 pub mod recording;
 
@@ -90,6 +110,7 @@ mod state;
 pub mod time;
 
 pub use broker::Parcel;
+pub use embed::Local;
 pub use engine::{Engine, Output};
 
 /// Which of `shards` engines has the topic of this name. Stable, so that every part of a host agrees.

@@ -42,7 +42,7 @@ impl Time {
 }
 
 /// A span of time in nanoseconds; one of more than 584 years is as long as that.
-pub(crate) fn nanos(duration: Duration) -> u64 {
+pub fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 

@@ -31,7 +31,7 @@ fn a_browser_gets_the_console_with_all_it_needs_or_else_a_page_of_commands() {
     assert!(head.contains("content-security-policy: default-src 'self'"), "{head}");
     assert!(head.contains("cache-control: no-cache"), "{head}");
     let files: Vec<&str> = page.split('"').filter(|part| part.starts_with("./")).map(|part| &part[1..]).collect();
-    assert!(files.iter().any(|path| path.ends_with(".js")), "{page}");
+    assert!(files.iter().any(|path| path.starts_with("/assets/index")), "{page}");
     for path in files {
         let (head, plain) = get(&server, path, "");
         assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}");

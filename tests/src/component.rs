@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use shelfmq_core::config::{Config, LogOptions};
+use shelfmq_core::time::nanos;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store};
 
@@ -14,7 +15,7 @@ pub use bindings::exports::shelfmq::broker::engine as wit;
 /// What wasmtime makes of the world.
 #[expect(missing_docs, reason = "it is generated")]
 mod bindings {
-    wasmtime::component::bindgen!({ path: "../wasm/wit", world: "broker" });
+    wasmtime::component::bindgen!({ path: "../wasm/wit", world: "broker", additional_derives: [PartialEq] });
 }
 
 /// The component's file: `SHELFMQ_COMPONENT`, or what `wasm/build-component.sh` makes of the sources as they are.
@@ -107,9 +108,8 @@ impl Sandbox {
 }
 
 /// A configuration as the component takes it.
-fn told(config: &Config) -> wit::Config {
+pub(crate) fn told(config: &Config) -> wit::Config {
     let (limits, identity) = (&config.limits, &config.identity);
-    let nanos = |duration: std::time::Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     wit::Config {
         limits: wit::Limits {
             msg_timeout: nanos(limits.msg_timeout),

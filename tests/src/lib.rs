@@ -4,6 +4,7 @@ pub mod component;
 pub mod events;
 pub mod http;
 pub mod instant_log;
+pub mod lockstep;
 pub mod model;
 pub mod scenario;
 pub mod segments;
@@ -11,3 +12,12 @@ pub mod server;
 pub mod shell;
 pub mod simulation;
 pub mod workload;
+
+/// What the READMEs show in Rust, compiled and run.
+#[cfg(doctest)]
+mod readmes {
+    #[doc = include_str!("../../README.md")]
+    struct English;
+    #[doc = include_str!("../../README.zh.md")]
+    struct Chinese;
+}

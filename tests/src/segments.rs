@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use shelfmq_core::log::Recovered;
 use shelfmq_core::log::apply::Published;
 use shelfmq_core::log::event::{Event, Mark};
 use shelfmq_core::log::frame::{
     Found, Frames, HeaderError, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, split_message, write_frame,
 };
 use shelfmq_core::log::image::TopicImage;
-use shelfmq_core::log::{Recovered, Recovery};
+use shelfmq_core::log::replay::{self, Outcome, Replay, Wanted};
 use shelfmq_core::message::Record;
 use shelfmq_core::time::Time;
 
@@ -169,45 +170,39 @@ fn tell(image: Option<&mut TopicImage>, what: &What, segment: u32, piece: &Piece
     }
 }
 
-/// What a host does at its start: the last segment first, those before it where no snapshot can be read. The bytes are
-/// fed in windows of `window` at a time, which grow where a frame does not fit.
+/// What a host does at its start. The bytes are fed in windows of `window` at a time, which grow where a frame does not
+/// fit.
 ///
 /// # Errors
-/// The last segment's header is none.
+/// A segment's header is none.
+///
+/// # Panics
+/// Where there is nothing in the last one.
 pub fn recover(segments: &[Vec<u8>], window: usize) -> Result<Recovered, HeaderError> {
-    let headers = segments.iter().map(|bytes| SegmentHeader::read(bytes)).collect::<Result<Vec<_>, _>>()?;
-    let mut first = segments.len() - 1;
-    let mut recovery = Recovery::begin(headers[first]);
-    feed(&mut recovery, &segments[first], window);
-    while !recovery.has_image() && first > 0 {
-        first -= 1;
-        recovery = Recovery::begin(headers[first]);
-        feed(&mut recovery, &segments[first], window);
+    match outcome(segments, window)? {
+        Outcome::Topic(recovered) => Ok(recovered),
+        other => panic!("{other:?}"),
     }
-    if !recovery.has_image() {
-        recovery = Recovery::begin(headers[first]);
-        recovery.without_snapshot(TOPIC);
-        feed(&mut recovery, &segments[first], window);
-    }
-    for next in first + 1..segments.len() {
-        recovery.next_segment(headers[next], segments[next - 1].len() as u64);
-        feed(&mut recovery, &segments[next], window);
-    }
-    let rest = &segments[segments.len() - 1][recovery.offset() as usize..];
-    Ok(recovery.finish(TOPIC, rest))
 }
 
-/// Feeds a segment to its end; what is left over is no whole frame.
-fn feed(recovery: &mut Recovery, bytes: &[u8], window: usize) {
-    let mut size = window;
+/// The same, whatever comes of it.
+///
+/// # Errors
+/// A segment's header is none.
+///
+/// # Panics
+/// Where there are no segments.
+pub fn outcome(segments: &[Vec<u8>], window: usize) -> Result<Outcome, HeaderError> {
+    let headed = segments
+        .iter()
+        .map(|bytes| Ok(replay::Segment { header: SegmentHeader::read(bytes)?, size: bytes.len() as u64 }));
+    let replay = Replay::new(TOPIC, headed.collect::<Result<_, _>>()?, true, window as u64);
+    let mut replay = replay.expect("there is a segment");
     loop {
-        let from = recovery.offset() as usize;
-        let to = bytes.len().min(from + size);
-        let taken = recovery.feed(&bytes[from..to]);
-        if recovery.is_headless() || taken == 0 && to == bytes.len() {
-            return;
+        let Wanted { segment, offset, bytes } = replay.wanted();
+        if let Some(outcome) = replay.feed(&segments[segment][offset as usize..][..bytes as usize]) {
+            return Ok(outcome);
         }
-        size = if taken == 0 { 2 * size } else { window };
     }
 }
 

@@ -6,9 +6,10 @@ use shelfmq_core::log::event::{Event, Facts, Ids, Mark};
 use shelfmq_core::log::frame::{Kind, SEGMENT_HEADER_BYTES};
 use shelfmq_core::log::image::{ChannelImage, ChannelSettings, TopicImage, TopicSettings};
 use shelfmq_core::log::load::Loaded;
+use shelfmq_core::log::replay::Outcome;
 use shelfmq_core::message::{Record, write_header};
 use shelfmq_core::time::Time;
-use shelfmq_tests::segments::{Segment, TOPIC, recover, replay, served};
+use shelfmq_tests::segments::{Segment, TOPIC, outcome, recover, replay, served};
 
 /// A record of a message with this body.
 fn plain(body: &[u8]) -> Record<'_> {
@@ -138,8 +139,8 @@ fn what_was_written_reads_back() {
 fn a_log_cut_at_any_byte_has_all_before_the_cut() {
     for segment in [busy(), batch_last()] {
         for cut in SEGMENT_HEADER_BYTES..segment.bytes.len() {
-            let recovered = recover(&[segment.bytes[..cut].to_vec()], 64).expect("the header is good");
-            check_cut(&segment, cut as u64, &recovered, None);
+            let outcome = outcome(&[segment.bytes[..cut].to_vec()], 64).expect("the header is good");
+            check_cut(&segment, cut as u64, outcome);
         }
     }
 }
@@ -150,28 +151,30 @@ fn a_last_segment_cut_at_any_byte_has_all_before_the_cut() {
     let second = busy_next(&first);
     for cut in SEGMENT_HEADER_BYTES..second.bytes.len() {
         let files = [first.bytes.clone(), second.bytes[..cut].to_vec()];
-        let recovered = recover(&files, 64).expect("the headers are good");
-        assert_eq!(recovered.header.number, 2);
-        check_cut(&second, cut as u64, &recovered, Some(&first));
+        let outcome = outcome(&files, 64).expect("the headers are good");
+        check_cut(&second, cut as u64, outcome);
     }
 }
 
-/// What is left of a segment that was cut is all that was whole before the cut, unfinished publishes apart.
-fn check_cut(segment: &Segment, cut: u64, recovered: &Recovered, before: Option<&Segment>) {
+/// What is left of a segment that was cut is all that was whole before the cut, unfinished publishes apart: nothing,
+/// where the first frame was not.
+fn check_cut(segment: &Segment, cut: u64, outcome: Outcome) {
     let whole = segment.pieces.iter().take_while(|piece| piece.place.end <= cut).count();
     let whole = match whole.checked_sub(1) {
         Some(last) if segment.pieces[last].more => publish_of(segment, last).0,
         _ => whole,
     };
-    let end = whole.checked_sub(1).map_or(SEGMENT_HEADER_BYTES as u64, |last| segment.pieces[last].place.end);
+    let (recovered, last) = match (outcome, whole.checked_sub(1)) {
+        (Outcome::Topic(recovered), Some(last)) => (recovered, last),
+        (Outcome::Nothing, None) => return,
+        (outcome, _) => panic!("cut at {cut}: {outcome:?}"),
+    };
+    let end = segment.pieces[last].place.end;
+    assert_eq!((recovered.header.number, recovered.headless), (segment.header.number, false), "cut at {cut}");
     assert_eq!((recovered.end, recovered.torn), (end, cut - end), "cut at {cut}");
     assert_eq!(recovered.damage, [], "cut at {cut}");
     let image = replay(std::slice::from_ref(segment), &|_, index| index < whole, false);
-    let image = image.or_else(|| before.map(Segment::image));
-    assert_eq!(recovered.headless, image.is_none(), "cut at {cut}");
-    if let Some(image) = image {
-        assert_eq!(recovered.image, image, "cut at {cut}");
-    }
+    assert_eq!(recovered.image, image.expect("it begins with a snapshot"), "cut at {cut}");
 }
 
 #[test]

@@ -19,6 +19,7 @@ const LONG_FILES: &[&str] = &[];
 
 /// Whom each module of core may use, in the order of reading: only those further down.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("embed", &["engine", "api", "command", "config", "time"]),
     ("recording", &["engine", "api", "broker", "command", "log", "message", "name", "state", "time"]),
     ("engine", &["api", "broker", "command", "config", "directory", "log", "message", "name", "state", "time"]),
     ("directory", &["api", "broker", "config", "name", "sort", "time"]),
@@ -63,7 +64,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// The modules that know HTTP, for it is their business, and those that only name the node's ports.
-const KNOW_HTTP: &[&str] = &["recording", "engine", "directory", "api", "config", "lib"];
+const KNOW_HTTP: &[&str] = &["embed", "recording", "engine", "directory", "api", "config", "lib"];
 
 /// What gives away that somebody knows HTTP.
 const HTTP_WORDS: &[&str] =

@@ -10,7 +10,6 @@
 //! What the package exports is in `js/`: it loads this module, and hands in the clock and the storage.
 #![expect(clippy::cast_precision_loss, reason = "sizes and numbers that JavaScript is told are far below 2^53")]
 #![expect(clippy::cast_sign_loss, reason = "what JavaScript says as a negative number is taken for zero")]
-
 #![cfg_attr(
     not(all(feature = "broker", feature = "recording")),
     allow(dead_code, reason = "each of the two modules has its part of what they share")

@@ -2,7 +2,8 @@
 
 use js_sys::Array;
 use shelfmq_core::log::frame::{HeaderError, SEGMENT_HEADER_BYTES};
-use shelfmq_core::log::{Recovered, Recovery, SegmentHeader};
+use shelfmq_core::log::replay::{Outcome, Replay, Segment, Wanted};
+use shelfmq_core::log::{Recovered, SegmentHeader};
 use shelfmq_core::name::Name;
 use wasm_bindgen::prelude::*;
 
@@ -11,12 +12,6 @@ use crate::storage::{Change, Listed, Storage};
 
 /// How much of a segment is read at once, in bytes, unless a frame is larger.
 const WINDOW: u64 = 1 << 20;
-
-/// A segment whose header was read.
-struct Segment {
-    header: SegmentHeader,
-    size: u64,
-}
 
 /// A topic as its log tells, what a crash left unfinished being cut off; none where there was nothing but that. An
 /// error where it cannot be told from what is there: nothing is lost silently.
@@ -77,69 +72,20 @@ async fn headers(storage: &Storage, listed: &Listed) -> Result<Vec<Segment>, JsV
     Ok(segments)
 }
 
-/// Replays a log from its last snapshot that can be read. None where the last segment has nothing at all.
+/// Replays a log. None where the last segment has nothing at all.
 async fn replay(storage: &Storage, topic: &str, segments: &[Segment]) -> Result<Option<Recovered>, JsValue> {
-    for start in (0..segments.len()).rev() {
-        let mut recovery = Recovery::begin(segments[start].header);
-        let Some(rest) = feed_all(&mut recovery, storage, topic, &segments[start..]).await? else { continue };
-        let is_last = start + 1 == segments.len();
-        if recovery.has_image() {
-            return Ok(Some(recovery.finish(topic, &rest)));
-        }
-        let recovered = recovery.finish(topic, &rest);
-        if is_last && recovered.end == SEGMENT_HEADER_BYTES as u64 && recovered.damage.is_empty() {
-            return Ok(None);
-        }
-    }
-    let mut recovery = Recovery::begin(segments[0].header);
-    recovery.without_snapshot(topic);
-    let rest = feed_all(&mut recovery, storage, topic, segments).await?.unwrap_or_default();
-    Ok(Some(recovery.finish(topic, &rest)))
-}
-
-/// Feeds segments to their ends; answers what remains of the last. None where the snapshots of the first cannot be
-/// read.
-async fn feed_all(
-    recovery: &mut Recovery,
-    storage: &Storage,
-    topic: &str,
-    segments: &[Segment],
-) -> Result<Option<Vec<u8>>, JsValue> {
-    let mut rest = Vec::new();
-    for (index, segment) in segments.iter().enumerate() {
-        if index > 0 {
-            let unused = rest.iter().all(|byte| *byte == 0);
-            let end = recovery.offset() + if unused { 0 } else { rest.len() as u64 };
-            recovery.next_segment(segment.header, end);
-        }
-        rest = feed(recovery, storage, topic, segment).await?;
-        if recovery.is_headless() || (index + 1 < segments.len() && !recovery.has_image()) {
-            return Ok(None);
-        }
-    }
-    Ok(Some(rest))
-}
-
-/// Feeds one segment to its end; answers what remains.
-async fn feed(recovery: &mut Recovery, storage: &Storage, topic: &str, segment: &Segment) -> Result<Vec<u8>, JsValue> {
-    let mut window = WINDOW;
+    let Some(mut replay) = Replay::new(topic, segments.to_vec(), true, WINDOW) else { return Ok(None) };
     loop {
-        let offset = recovery.offset();
-        let left = segment.size.saturating_sub(offset);
-        let size = window.min(left);
-        let mut bytes = storage.bytes(topic, segment.header.number, offset, size).await?;
+        let Wanted { segment, offset, bytes: size } = replay.wanted();
+        let number = segments[segment].header.number;
+        let bytes = storage.bytes(topic, number, offset, size).await?;
         if (bytes.len() as u64) < size {
-            return Err(error(&format!("segment {} of topic {topic} is shorter than told", segment.header.number)));
+            return Err(error(&format!("segment {number} of topic {topic} is shorter than told")));
         }
-        let fed = recovery.feed(&bytes);
-        if recovery.is_headless() {
-            return Ok(Vec::new());
+        match replay.feed(&bytes) {
+            None => {}
+            Some(Outcome::Topic(recovered)) => return Ok(Some(recovered)),
+            Some(Outcome::Nothing | Outcome::NeedsEarlier) => return Ok(None),
         }
-        if size == left {
-            bytes.drain(..fed);
-            return Ok(bytes);
-        }
-        // A frame, or what is damaged, is larger than the window.
-        window = if fed == 0 { window * 2 } else { WINDOW };
     }
 }

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { transpile, writeFiles } from '@bytecodealliance/jco-transpile';
 import { Miniflare } from 'miniflare';
 import { chromium } from 'playwright-core';
 import { build } from 'vite';
@@ -92,6 +93,25 @@ test('the edge: a Durable Object in workerd, whose storage outlives it', async (
   } finally {
     await edge.dispose();
   }
+});
+
+/** The component's file: `SHELFMQ_COMPONENT`, or what `build-component.sh` makes of the sources as they are. */
+function component() {
+  if (process.env.SHELFMQ_COMPONENT) return process.env.SHELFMQ_COMPONENT;
+  execFileSync(join(PACKAGE, 'build-component.sh'), { stdio: ['ignore', 'ignore', 'inherit'] });
+  return resolve(PACKAGE, '..', process.env.CARGO_TARGET_DIR ?? 'target', 'wasm/shelfmq.component.wasm');
+}
+
+test('the component in Node, by jco', async () => {
+  const path = await app('jco');
+  const outDir = join(path, 'component');
+  const { files, imports } = await transpile(component(), { name: 'shelfmq.component', outDir });
+  assert.deepEqual(imports, []);
+  await writeFiles(files);
+  await writeFile(join(path, 'package.json'), '{ "type": "module" }');
+  const told = execFileSync(process.execPath, ['main.js'], { cwd: path, encoding: 'utf8' });
+  const wanted = ['published: 200 OK', 'received: 200 The Dispossessed attempt 1', 'finished: 200 {"finished":1}'];
+  assert.equal(told, [...wanted, 'nothing more: 204', ''].join('\n'));
 });
 
 test('the types are strict, and are what is there', async () => {

@@ -1,4 +1,5 @@
 // The package in a real Chromium: served as files by this process, driven by Playwright.
+import { spawn } from 'node:child_process';
 import { createReadStream, existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
@@ -27,6 +28,37 @@ export async function serveFiles(root = ROOT) {
 
 /** The browser. */
 export const executable = process.env.CHROMIUM ?? '/usr/bin/chromium';
+
+/**
+ * A browser with this profile, in a process group of its own, so that all of it can be killed at once: Playwright does
+ * not say which process is the one that it starts.
+ */
+export async function launchToKill(profile) {
+  const flags = ['--headless', '--no-sandbox', '--no-first-run', '--remote-debugging-port=0', `--user-data-dir=${profile}`];
+  const child = spawn(executable, [...flags, 'about:blank'], { detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  const killNow = () => {
+    if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid, 'SIGKILL');
+  };
+  process.once('exit', killNow);
+  const kill = async () => {
+    killNow();
+    await ended;
+    process.removeListener('exit', killNow);
+  };
+  let told = '';
+  const place = new Promise((resolve, reject) => {
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      told += text;
+      const found = /DevTools listening on (ws:\S+)/.exec(told);
+      if (found) resolve(found[1]);
+    });
+    child.once('error', reject);
+    child.once('close', () => reject(new Error(`the browser ended: ${told}`)));
+  });
+  const browser = await chromium.connectOverCDP(await place);
+  return { context: browser.contexts()[0], kill };
+}
 
 /** A scenario host in a page, a dedicated worker or a service worker. */
 export async function hostIn(place) {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 
-import { executable, serveFiles } from './browser.mjs';
+import { executable, launchToKill, serveFiles } from './browser.mjs';
 
 const home = await mkdtemp(join(tmpdir(), 'shelfmq-'));
 let files;
@@ -74,6 +74,25 @@ for (const place of ['opfs', 'indexeddb']) {
     const found = new Set(await bodies(await open(context, place)));
     assert.deepEqual([...sure].filter((body) => !found.has(body)), []);
     assert.ok(sure.size > 400, String(sure.size));
+  });
+
+  test(`${place}: a browser that is killed while a page publishes loses nothing that got its OK`, async (t) => {
+    const sure = new Set();
+    const launch = async () => {
+      const browser = await launchToKill(join(home, `${place}-killed`));
+      t.after(browser.kill);
+      return browser;
+    };
+    for (let round = 0; round < 3; round += 1) {
+      const { context, kill } = await launch();
+      const page = await open(context, place);
+      await publishUntil(page, round * 100_000, 60 + 31 * round, sure, kill);
+    }
+    const { context, kill } = await launch();
+    const found = new Set(await bodies(await open(context, place)));
+    await kill();
+    assert.deepEqual([...sure].filter((body) => !found.has(body)), []);
+    assert.ok(sure.size > 250, String(sure.size));
   });
 }
 

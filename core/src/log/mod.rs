@@ -1,8 +1,8 @@
 //! A topic's log: how what happens to a topic becomes bytes, and bytes become the topic again.
 //!
 //! Read in this order: [`frame`] (the bytes of a segment), [`event`] (what can happen), [`image`] (a topic as plain
-//! data) and [`apply`] (what an event does to it), `journal` (writing), [`recovery`] and [`load`] (reading). A whole log
-//! in one file is an [`export`]. All of it is free of I/O. The host has the files: it [appends](Append), [reads](Read),
+//! data) and [`apply`] (what an event does to it), `journal` (writing), [`recovery`], [`replay`] and [`load`] (reading). A
+//! whole log in one file is an [`export`]. All of it is free of I/O. The host has the files: it [appends](Append), [reads](Read),
 //! [forgets](Forget) and [deletes](Delete) what an engine says.
 //!
 //! A log is named by its topic, and a place in it by a running index, the id of the next message there, within a
@@ -25,6 +25,7 @@ pub mod image;
 pub(crate) mod journal;
 pub mod load;
 pub mod recovery;
+pub mod replay;
 
 use alloc::vec::Vec;
 
@@ -34,6 +35,7 @@ use crate::name::Name;
 pub use frame::SegmentHeader;
 pub use load::Loaded;
 pub use recovery::{Damage, Recovered, Recovery};
+pub use replay::Replay;
 
 /// Names one life of a topic's log within an engine. Never used twice, however often a topic is deleted and made again.
 pub type LogId = u64;

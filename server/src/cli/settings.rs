@@ -11,6 +11,7 @@ use serde_json::Value;
 use shelfmq::span::Span;
 use shelfmq::{Address, DiskOptions, DiskStore, RecordOptions, Sync};
 use shelfmq_core::config::{Config, Identity, Limits, LogOptions};
+use shelfmq_core::time::nanos;
 use toml::Table;
 
 use super::known;
@@ -251,7 +252,7 @@ impl Settings {
 
     /// What `GET /config/<name>` shows, as nsqd would: durations in nanoseconds, levels as numbers.
     fn options(&self, identity: &Identity) -> Vec<(String, Value)> {
-        let nanos = |span: Span| Value::from(span.0.as_nanos() as u64);
+        let nanos = |span: Span| Value::from(nanos(span.0));
         let store = match self.store {
             Store::Memory => "memory",
             Store::Disk => "disk",

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use shelfmq_core::log::frame::{HeaderError, SEGMENT_HEADER_BYTES};
-use shelfmq_core::log::{Recovered, Recovery, SegmentHeader};
+use shelfmq_core::log::replay::{self, Outcome, Replay};
+use shelfmq_core::log::{Recovered, SegmentHeader};
 use shelfmq_core::name::Name;
 
 use super::dir::{DataDir, Unusable, is_unfinished, sync_directory};
@@ -172,68 +173,29 @@ fn set_aside(path: &Path) -> Result<(), Unusable> {
     path.parent().map_or(Ok(()), sync_directory).map_err(failed)
 }
 
-/// Replays a log, of one segment or more, from its last snapshot that can be read. None where the last segment has
-/// nothing at all. The buffer is for whatever is read; it is emptied before.
+/// Replays a log, of one segment or more. None where the last segment has nothing at all. The buffer is for whatever is
+/// read.
 pub fn replay(name: &Name<'_>, segments: &[Segment], buffer: &mut Vec<u8>) -> io::Result<Option<Recovered>> {
-    for start in (0..segments.len()).rev() {
-        let mut recovery = Recovery::begin(segments[start].header);
-        if !feed_all(&mut recovery, &segments[start..], buffer)? {
-            continue;
-        }
-        if recovery.has_image() {
-            return Ok(Some(recovery.finish(name.as_str(), buffer)));
-        }
-        let is_last = start + 1 == segments.len();
-        let recovered = recovery.finish(name.as_str(), buffer);
-        if is_last && recovered.end == SEGMENT_HEADER_BYTES as u64 && recovered.damage.is_empty() {
-            return Ok(None);
-        }
-    }
-    let mut recovery = Recovery::begin(segments[0].header);
-    recovery.without_snapshot(name.as_str());
-    feed_all(&mut recovery, segments, buffer)?;
-    Ok(Some(recovery.finish(name.as_str(), buffer)))
-}
-
-/// Feeds segments to their ends; what remains of the last is in the buffer. False where the snapshots of the first
-/// cannot be read.
-fn feed_all(recovery: &mut Recovery, segments: &[Segment], buffer: &mut Vec<u8>) -> io::Result<bool> {
-    for (index, segment) in segments.iter().enumerate() {
-        if index > 0 {
-            // Room that was made for more to come is no damage.
-            let unused = buffer.iter().all(|byte| *byte == 0);
-            let end = recovery.offset() + if unused { 0 } else { buffer.len() as u64 };
-            recovery.next_segment(segment.header, end);
-        }
-        feed(recovery, &File::open(&segment.path)?, buffer)?;
-        if recovery.is_headless() || (index + 1 < segments.len() && !recovery.has_image()) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Feeds one segment to its end; what remains is in the buffer.
-fn feed(recovery: &mut Recovery, file: &File, buffer: &mut Vec<u8>) -> io::Result<()> {
-    let length = file.metadata()?.len();
-    let mut window = WINDOW;
+    let told = segments
+        .iter()
+        .map(|segment| Ok(replay::Segment { header: segment.header, size: fs::metadata(&segment.path)?.len() }));
+    let replay = Replay::new(name.as_str(), told.collect::<io::Result<_>>()?, true, WINDOW);
+    let Some(mut replay) = replay else { return Ok(None) };
+    let mut file: Option<(usize, File)> = None;
     loop {
-        let offset = recovery.offset();
-        let left = length.saturating_sub(offset);
-        let size = window.min(left);
-        buffer.resize(size as usize, 0);
+        let wanted = replay.wanted();
+        let open = match file.take().filter(|(index, _)| *index == wanted.segment) {
+            Some((_, open)) => open,
+            None => File::open(&segments[wanted.segment].path)?,
+        };
+        buffer.resize(wanted.bytes as usize, 0);
         buffer.shrink_to(WINDOW as usize);
-        file.read_exact_at(buffer, offset)?;
-        let fed = recovery.feed(buffer);
-        if recovery.is_headless() {
-            return Ok(());
+        open.read_exact_at(buffer, wanted.offset)?;
+        match replay.feed(buffer) {
+            None => file = Some((wanted.segment, open)),
+            Some(Outcome::Topic(recovered)) => return Ok(Some(recovered)),
+            Some(Outcome::Nothing | Outcome::NeedsEarlier) => return Ok(None),
         }
-        if size == left {
-            buffer.drain(..fed);
-            return Ok(());
-        }
-        // A frame, or what is damaged, is larger than the window.
-        window = if fed == 0 { window * 2 } else { WINDOW };
     }
 }
 

@@ -220,25 +220,33 @@ impl Writer {
     /// Notes what is to be synced, and whom to tell.
     fn wrote(&mut self, key: Key, append: &Append, written: Written) {
         let Written { left, step, is_new } = written;
-        let waits = match self.sync {
-            Sync::Always => append.may_wait && !self.unsynced.places.contains_key(&key),
-            Sync::Every(_) => true,
-            Sync::Never => return self.tell(key, Ok(append.upto)),
-        };
-        if !waits && let Some(job) = self.later.remove(key) {
-            self.later_told.remove(&key);
-            job.steps.into_iter().for_each(|step| self.unsynced.push(key, step));
+        if let Some(unsynced) = self.unsynced_of(key, append.may_wait) {
+            left.into_iter().chain([step]).for_each(|step| unsynced.push(key, step));
+            if is_new {
+                unsynced.renamed.insert(key, append.topic.clone());
+            }
         }
-        let unsynced = if waits { &mut self.later } else { &mut self.unsynced };
-        left.into_iter().chain([step]).for_each(|step| unsynced.push(key, step));
-        if is_new {
-            unsynced.renamed.insert(key, append.topic.clone());
-        }
-        if waits && self.sync == Sync::Always {
+        if self.sync == Sync::Always && !self.unsynced.places.contains_key(&key) {
             self.later_told.insert(key, append.upto);
         } else {
             self.tell(key, Ok(append.upto));
         }
+    }
+
+    /// Where what is not synced of a log is noted; none where nothing is synced. What may wait does so, unless something
+    /// of the log does not: then all of it goes along.
+    fn unsynced_of(&mut self, key: Key, may_wait: bool) -> Option<&mut Unsynced> {
+        match self.sync {
+            Sync::Never => return None,
+            Sync::Every(_) => return Some(&mut self.later),
+            Sync::Always if may_wait && !self.unsynced.places.contains_key(&key) => return Some(&mut self.later),
+            Sync::Always => {}
+        }
+        if let Some(job) = self.later.remove(key) {
+            self.later_told.remove(&key);
+            job.steps.into_iter().for_each(|step| self.unsynced.push(key, step));
+        }
+        Some(&mut self.unsynced)
     }
 
     /// The disk is full. Meanwhile, what frees room goes first. True where the log itself was deleted.
@@ -328,10 +336,8 @@ impl Writer {
         match self.dir.take_away(&delete.topic) {
             Ok(removed) => {
                 if let Some(path) = removed {
-                    match self.sync {
-                        Sync::Always => drop(self.unsynced.renamed.insert(key, delete.topic.clone())),
-                        Sync::Every(_) => drop(self.later.renamed.insert(key, delete.topic.clone())),
-                        Sync::Never => {}
+                    if let Some(unsynced) = self.unsynced_of(key, false) {
+                        unsynced.renamed.insert(key, delete.topic.clone());
                     }
                     self.janitor.remove(Chore::Directory(path));
                 }

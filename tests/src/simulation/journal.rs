@@ -15,7 +15,7 @@ use super::node::{Node, Seen};
 use super::recover::replay_all;
 use super::{Settings, open};
 use crate::model::{Ticket, Wire};
-use crate::workload::{Mismatch, Op, Random};
+use crate::workload::{Mismatch, Op, Random, Receipts};
 
 /// Runs operations, and compares the log with the engine after each.
 ///
@@ -24,7 +24,7 @@ use crate::workload::{Mismatch, Op, Random};
 pub fn run(settings: Settings, ops: &[Op]) -> Result<(), Mismatch> {
     let mut runner = Runner {
         node: Node::new(settings),
-        receipts: BTreeMap::new(),
+        receipts: Receipts::default(),
         places: BTreeMap::new(),
         transcript: Vec::new(),
         random: Random::new(settings.seed),
@@ -41,7 +41,7 @@ pub fn run(settings: Settings, ops: &[Op]) -> Result<(), Mismatch> {
 
 struct Runner {
     node: Node,
-    receipts: BTreeMap<String, Vec<String>>,
+    receipts: Receipts,
     /// Topic and channel of each request, as they stand in its query.
     places: BTreeMap<Ticket, String>,
     transcript: Vec<String>,
@@ -52,12 +52,7 @@ impl Runner {
     fn perform(&mut self, op: &Op) {
         match op {
             Op::Send(template) => {
-                let mut wire = template.wire.clone();
-                let place = asked_of(&wire.query);
-                wire.query = self.fill(&wire.query, &place);
-                if let Ok(text) = std::str::from_utf8(&wire.body) {
-                    wire.body = self.fill(text, &place).into_bytes();
-                }
+                let (wire, place) = self.receipts.fill(&template.wire);
                 self.send(&wire, place);
             }
             Op::Step(nanos) => self.step_to(self.node.now + nanos),
@@ -103,15 +98,16 @@ impl Runner {
     fn learn(&mut self) {
         while let Some((ticket, seen)) = self.node.seen.pop_front() {
             let place = self.places.get(&ticket).cloned().unwrap_or_default();
-            let mut texts = Vec::new();
             match &seen {
                 Seen::Answer(answer) => {
-                    texts.extend(answer.header("shelf-receipt").map(str::to_owned));
-                    texts.extend(receipts(&answer.text()));
+                    if let Some(receipt) = answer.header("shelf-receipt") {
+                        self.receipts.learn(&place, receipt.to_owned());
+                    }
+                    self.receipts.learn_all(&place, &answer.text());
                     self.transcript.push(format!("  < {}", crate::workload::compare::show(answer)));
                 }
                 Seen::Chunk(bytes) => {
-                    texts.extend(receipts(&String::from_utf8_lossy(bytes)));
+                    self.receipts.learn_all(&place, &String::from_utf8_lossy(bytes));
                     if self.random.percent(70) {
                         self.node.taken(ticket);
                         self.node.settle_down();
@@ -119,28 +115,7 @@ impl Runner {
                 }
                 Seen::Open | Seen::Close => {}
             }
-            self.receipts.entry(place).or_default().extend(texts);
         }
-    }
-
-    /// Puts receipts in the places of a template that are for them.
-    fn fill(&self, text: &str, place: &str) -> String {
-        let here: Vec<_> = self.receipts.get(place).into_iter().flatten().collect();
-        let mut parts = text.split('{');
-        let mut out = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            let hole = part.split_once('}').and_then(|(hole, rest)| Some((hole.split_once(':')?, rest)));
-            match hole {
-                Some((("live" | "any" | "other", index), rest)) => {
-                    let index: usize = index.parse().expect("the workload numbers its holes");
-                    let receipt = here.iter().rev().nth(index % here.len().max(1));
-                    out += receipt.map_or("1-1", |receipt| receipt.as_str());
-                    out += rest;
-                }
-                _ => out = format!("{out}{{{part}"),
-            }
-        }
-        out
     }
 
     /// What replaying the log gives, from its last segment and from its first, against what the engine has.
@@ -235,16 +210,4 @@ fn difference(topic: &str, expected: &[String], got: &[String]) -> Result<(), St
         if lines.is_empty() { String::new() } else { format!("\n    {}", lines.join("\n    ")) }
     };
     Err(format!("{topic}: the engine has{}\n  and its log says{}", only(expected, got), only(got, expected)))
-}
-
-/// The receipts in a text of JSON.
-fn receipts(text: &str) -> Vec<String> {
-    let found = text.split("\"receipt\":\"").skip(1);
-    found.filter_map(|rest| rest.split('"').next().map(str::to_owned)).collect()
-}
-
-/// The topic and the channel of a query.
-fn asked_of(query: &str) -> String {
-    let value = |name: &str| super::value(query, name).unwrap_or_default();
-    format!("{} {}", value("topic"), value("channel"))
 }

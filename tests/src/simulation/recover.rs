@@ -1,6 +1,7 @@
 //! Opening what is on the disk, as a host does when it starts.
 
 use shelfmq_core::log::frame::{Found, Frames, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, split_message};
+use shelfmq_core::log::replay::{Outcome, Replay, Segment, Wanted};
 use shelfmq_core::log::{Loaded, Read, Recovered, Recovery};
 
 use super::disk::{Directory, SimDisk};
@@ -26,31 +27,33 @@ pub fn open(disk: &mut SimDisk, topic: &str, directory: Directory, random: &mut 
     let readable = |segment: u32| SegmentHeader::read(disk.read(directory, segment)?).ok();
     // Where nothing was synced, one in the middle may have nothing in it. The server starts once it was repaired.
     segments.retain(|segment| readable(*segment).is_some());
-    let last = segments.len() - 1;
-    let mut first = last;
-    let mut recovery = Recovery::begin(readable(segments[last])?);
-    let mut fed = feed(&mut recovery, disk.read(directory, segments[last])?, random);
-    while recovery.is_headless() {
-        let before = first.checked_sub(1).and_then(|before| Some((before, readable(segments[before])?)));
-        if let Some((before, header)) = before {
-            first = before;
-            recovery = Recovery::begin(header);
-        } else {
-            recovery = Recovery::begin(readable(segments[first])?);
-            recovery.without_snapshot(topic);
-        }
-        fed = feed(&mut recovery, disk.read(directory, segments[first])?, random);
-    }
-    for (index, segment) in segments.iter().enumerate().skip(first + 1) {
-        let bytes = disk.read(directory, *segment)?;
-        let end = disk.read(directory, segments[index - 1])?.len() as u64;
-        recovery.next_segment(SegmentHeader::read(bytes).ok()?, end);
-        fed = feed(&mut recovery, bytes, random);
-    }
-    let rest = disk.read(directory, segments[last])?[fed..].to_vec();
-    let recovered = recovery.finish(topic, &rest);
+    let recovered = replay(disk, topic, directory, &segments, random)?;
     disk.truncate(directory, recovered.header.number, recovered.end);
     Some(recovered)
+}
+
+/// Replays these segments, in windows of some size.
+fn replay(
+    disk: &SimDisk,
+    topic: &str,
+    directory: Directory,
+    segments: &[u32],
+    random: &mut Random,
+) -> Option<Recovered> {
+    let headed = segments.iter().map(|segment| {
+        let bytes = disk.read(directory, *segment)?;
+        Some(Segment { header: SegmentHeader::read(bytes).ok()?, size: bytes.len() as u64 })
+    });
+    let mut replay = Replay::new(topic, headed.collect::<Option<_>>()?, true, 1 + random.below(4096))?;
+    loop {
+        let Wanted { segment, offset, bytes } = replay.wanted();
+        let part = &disk.read(directory, segments[segment])?[offset as usize..][..bytes as usize];
+        match replay.feed(part) {
+            None => {}
+            Some(Outcome::Topic(recovered)) => return Some(recovered),
+            Some(other) => panic!("{topic}: {other:?}"),
+        }
+    }
 }
 
 /// Whether a segment has more than a header that was written before a crash.
@@ -58,21 +61,6 @@ fn is_begun(bytes: &[u8]) -> bool {
     let Ok(header) = SegmentHeader::read(bytes) else { return false };
     let mut frames = Frames::new(header.salt, SEGMENT_HEADER_BYTES as u64, &bytes[SEGMENT_HEADER_BYTES..]);
     frames.any(|found| matches!(found, Found::Frame(_)))
-}
-
-/// Feeds a segment in windows; answers how many bytes of it are done with.
-fn feed(recovery: &mut Recovery, bytes: &[u8], random: &mut Random) -> usize {
-    let mut at = SEGMENT_HEADER_BYTES;
-    let mut window = 1 + random.below(4096) as usize;
-    loop {
-        let end = (at + window).min(bytes.len());
-        let done = recovery.feed(&bytes[at..end]);
-        at += done;
-        if recovery.is_headless() || (end == bytes.len() && done == 0) {
-            return at;
-        }
-        window = if done == 0 { window * 2 } else { window };
-    }
 }
 
 /// Reads messages back. Of a segment that is not there, all are missing.

@@ -4,11 +4,12 @@
 //! outcome, errors and the moment of each answer included. The same seed always makes the same operations. One
 //! that fails is made as short as possible and printed.
 //!
-//! `ops` makes the operations, most of them `requests`; `run` runs them, `compare` looks at the answers, `shrink` makes a failing
-//! run short.
+//! `ops` makes the operations, most of them `requests`, whose `receipts` it leaves open; `run` runs them, `compare` looks
+//! at the answers, `shrink` makes a failing run short.
 
 pub mod compare;
 mod ops;
+mod receipts;
 mod requests;
 mod run;
 mod shrink;
@@ -17,10 +18,11 @@ mod sides;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use ops::{Op, Template, generate};
+pub use ops::{Op, START_SECS, Template, generate};
+pub use receipts::Receipts;
 pub use run::{Tamper, run};
 pub use shrink::shrink;
-pub use sides::{ask, real};
+pub use sides::{ask, limits, real};
 
 /// How often each kind of outcome occurred.
 pub type Coverage = BTreeMap<String, u64>;

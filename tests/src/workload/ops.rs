@@ -47,7 +47,7 @@ pub fn generate(seed: u64, length: usize) -> Vec<Op> {
 const MS: Nanos = 1_000_000;
 
 /// When a run begins: 2026-01-01T00:00:00Z, in seconds.
-pub(super) const START_SECS: u64 = 1_767_225_600;
+pub const START_SECS: u64 = 1_767_225_600;
 
 const NAMES: [&str; 6] = ["", "a%20b", "%23ephemeral", "a%23", "%zz", "nobody"];
 const JUNK: [&str; 13] =

@@ -1,11 +1,9 @@
 //! The core's words in the model's, and in those of any client.
 
-use std::time::Duration;
-
 use shelfmq_core::Engine;
 use shelfmq_core::api::{self, Response};
 use shelfmq_core::config::Limits;
-use shelfmq_core::time::Time;
+use shelfmq_core::time::{Time, nanos};
 
 use crate::http::Answer as Real;
 use crate::model::{self, Ticket, Wire};
@@ -18,13 +16,12 @@ pub fn ask(engine: &mut Engine, now: Time, ticket: Ticket, wire: &Wire) {
 }
 
 /// Limits that small numbers of small messages reach.
-pub(super) fn limits() -> Limits {
+pub fn limits() -> Limits {
     Limits { max_msg_size: 200, max_body_size: 600, mem_queue_size: 5, ..Limits::default() }
 }
 
 /// The same for the model.
 pub(super) fn model_limits(limits: &Limits) -> model::Limits {
-    let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).expect("limits are below centuries");
     model::Limits {
         msg_timeout: nanos(limits.msg_timeout),
         max_msg_timeout: nanos(limits.max_msg_timeout),

@@ -8,7 +8,7 @@ use shelfmq_core::api::Response;
 use shelfmq_core::config::{Config, Identity, Limits, LogOptions};
 use shelfmq_core::log::{Read, Recovered, Work};
 use shelfmq_core::name::Name;
-use shelfmq_core::time::Time;
+use shelfmq_core::time::{Time, nanos};
 use shelfmq_core::{Output, config};
 
 use super::wit;
@@ -16,10 +16,6 @@ use super::wit;
 /// What does not fit is as much as there can be.
 fn size(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 pub(crate) fn default_config() -> wit::Config {

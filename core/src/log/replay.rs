@@ -1,0 +1,144 @@
+//! Which parts of which segments are to be read to have the topic: from the last snapshot that can be read to the end.
+//!
+//! ```text
+//! new(topic, segments) ── wanted: read this ── feed(bytes) ──┬── None: there is more
+//!                              └───────────────────◄─────────┘── Some(outcome)
+//! ```
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::frame::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::recovery::{Recovered, Recovery};
+
+/// A segment of a log that is to be replayed.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment {
+    /// What it begins with.
+    pub header: SegmentHeader,
+    /// How many bytes it has, the header's included.
+    pub size: u64,
+}
+
+/// What is to be read next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The segment's index among those given.
+    pub segment: usize,
+    /// Where in the segment.
+    pub offset: u64,
+    /// How many bytes; perhaps none.
+    pub bytes: u64,
+}
+
+/// What came of a replay.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it comes")]
+#[derive(Debug)]
+pub enum Outcome {
+    /// The topic.
+    Topic(Recovered),
+    /// The last segment has nothing in it: a crash came before anything was durable. It is to be removed, and the others
+    /// are to be replayed; a topic with no segment left was never there.
+    Nothing,
+    /// None of the segments has a snapshot that can be read, and they are not all that there are: those before are needed.
+    NeedsEarlier,
+}
+
+/// The replay of one log, as its host drives it.
+#[derive(Debug)]
+pub struct Replay {
+    topic: String,
+    segments: Vec<Segment>,
+    is_whole: bool,
+    recovery: Recovery,
+    /// Where the search for a snapshot has come to.
+    first: usize,
+    /// What is fed now.
+    at: usize,
+    window: u64,
+    /// How much is read at once now: more than `window` where a frame, or what is damaged, is larger.
+    size: u64,
+}
+
+impl Replay {
+    /// Begins with these segments, which follow each other; `None` where there are none. `is_whole` says that they begin
+    /// with the first that there is: then a log of which no snapshot can be read is replayed without one. `window` is how
+    /// many bytes are to be read at once, unless a frame is larger.
+    pub fn new(topic: &str, segments: Vec<Segment>, is_whole: bool, window: u64) -> Option<Self> {
+        let first = segments.len().checked_sub(1)?;
+        let recovery = Recovery::begin(segments[first].header);
+        let window = window.max(1);
+        Some(Replay { topic: topic.into(), segments, is_whole, recovery, first, at: first, window, size: window })
+    }
+
+    /// What is to be read, and [fed](Replay::feed).
+    pub fn wanted(&self) -> Wanted {
+        let offset = self.recovery.offset();
+        Wanted { segment: self.at, offset, bytes: self.size.min(self.left()) }
+    }
+
+    fn left(&self) -> u64 {
+        self.segments[self.at].size.saturating_sub(self.recovery.offset())
+    }
+
+    /// Takes what was [wanted](Replay::wanted), all of it. None where more is.
+    pub fn feed(&mut self, bytes: &[u8]) -> Option<Outcome> {
+        let is_end = bytes.len() as u64 >= self.left();
+        let fed = self.recovery.feed(bytes);
+        if self.recovery.is_headless() {
+            return self.earlier();
+        }
+        if !is_end {
+            self.size = if fed == 0 { self.size.saturating_mul(2) } else { self.window };
+            return None;
+        }
+        self.size = self.window;
+        self.end_segment(&bytes[fed..])
+    }
+
+    /// A segment was fed to its end; `rest` is what remains.
+    fn end_segment(&mut self, rest: &[u8]) -> Option<Outcome> {
+        let is_last = self.at + 1 == self.segments.len();
+        if self.recovery.has_image() {
+            if is_last {
+                return Some(Outcome::Topic(self.finish(rest)));
+            }
+            // Room that was made for more to come is no damage.
+            let is_unused = rest.iter().all(|byte| *byte == 0);
+            let end = self.recovery.offset() + if is_unused { 0 } else { rest.len() as u64 };
+            self.at += 1;
+            self.recovery.next_segment(self.segments[self.at].header, end);
+            return None;
+        }
+        if is_last {
+            let recovered = self.finish(rest);
+            if recovered.end == SEGMENT_HEADER_BYTES as u64 && recovered.damage.is_empty() {
+                return Some(Outcome::Nothing);
+            }
+        }
+        self.earlier()
+    }
+
+    /// Nothing more is to be fed to what there is.
+    fn finish(&mut self, rest: &[u8]) -> Recovered {
+        let spent = Recovery::begin(self.segments[self.at].header);
+        core::mem::replace(&mut self.recovery, spent).finish(&self.topic, rest)
+    }
+
+    /// The first segment fed has no snapshot that can be read: again from the one before, or without any.
+    fn earlier(&mut self) -> Option<Outcome> {
+        match self.first.checked_sub(1) {
+            Some(before) => {
+                self.first = before;
+                self.recovery = Recovery::begin(self.segments[before].header);
+            }
+            None if self.is_whole => {
+                self.recovery = Recovery::begin(self.segments[0].header);
+                self.recovery.without_snapshot(&self.topic);
+            }
+            None => return Some(Outcome::NeedsEarlier),
+        }
+        (self.at, self.size) = (self.first, self.window);
+        None
+    }
+}
