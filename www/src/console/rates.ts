@@ -107,9 +107,3 @@ export function historiesOf(session: object): Histories {
   if (!found) histories.set(session, (found = new Histories()));
   return found;
 }
-
-/** A rate in few letters: `0`, `0.4`, `12`, `3,400`. */
-export function rateText(rate: number | undefined, count: (n: number) => string): string {
-  if (rate === undefined) return '–';
-  return rate > 0 && rate < 10 ? count(Math.max(0.1, Math.round(rate * 10) / 10)) : count(Math.round(rate));
-}
