@@ -21,13 +21,14 @@ const lease = texts<Said>(
         text: 'Do nothing. The countdown in the picture runs out, and the message is ready again. (Let time pass here if you like.)',
         hint: 'Time has to go on: look whether it is paused.',
       },
+      { title: 'Take it again', text: '`Shelf-Attempts` now says 2, and the receipt is another one.' },
       {
-        title: 'Take it again, and finish it',
-        text: '`Shelf-Attempts` now says 2. Finish it with its new receipt before the lease ends.',
-        hint: 'If the answer is `FIN_FAILED`, the receipt is an old one: receive the message again.',
+        title: 'Finish it',
+        text: 'Say that you are done, with the new receipt. The pot is clean, and the message is gone.',
+        hint: 'If the answer is `FIN_FAILED`, the message has been handed out again since: receive it, and use its new receipt.',
       },
     ],
-    why: 'A consumer that crashes loses nothing: its lease runs out, and the message goes to the next. The price is that a message may come twice, so make your work safe to repeat.',
+    why: 'A consumer that crashes loses nothing: its lease runs out, and the message goes to the next. The price is that a message may come twice, so make your work safe to repeat. (A late finish counts, too, as long as nobody else has received the message since.)',
   },
   {
     title: '取走不等于消失',
@@ -40,13 +41,14 @@ const lease = texts<Said>(
         text: '什么都不做。图里的倒计时走完，消息又变为就绪。（也可以在这里让时间快进。）',
         hint: '时间必须在走：看看是不是暂停了。',
       },
+      { title: '再领一次', text: '`Shelf-Attempts` 现在是 2，凭据也换了一个。' },
       {
-        title: '再领一次，然后完成',
-        text: '`Shelf-Attempts` 现在是 2。请在租约到期之前，用新的凭据完成它。',
-        hint: '如果回答是 `FIN_FAILED`，说明凭据是旧的：重新接收一次。',
+        title: '完成它',
+        text: '用新的凭据说一声做完了。锅洗干净了，消息也就没了。',
+        hint: '如果回答是 `FIN_FAILED`，说明消息后来又交出去过：重新接收，用新的凭据。',
       },
     ],
-    why: '消费者崩溃了也不会丢消息：租约到期，消息就交给下一个。代价是同一条消息可能来两次，所以处理要能安全地重复。',
+    why: '消费者崩溃了也不会丢消息：租约到期，消息就交给下一个。代价是同一条消息可能来两次，所以处理要能安全地重复。（晚到的完成也算数，只要之后没有别人收到过这条消息。）',
   },
 );
 
@@ -179,10 +181,11 @@ export const care: Lesson[] = [
         met: async (look) => ((await look.channel('chores', 'kitchen'))?.timeout_count ?? 0) >= 1,
       },
       {
-        acts: [
-          run("curl -i 'localhost:4151/sub?topic=chores&channel=kitchen'"),
-          run("curl -X POST 'localhost:4151/fin?topic=chores&channel=kitchen&receipt=RECEIPT'"),
-        ],
+        acts: [run("curl -i 'localhost:4151/sub?topic=chores&channel=kitchen'")],
+        met: async (look) => (await look.messages('chores', 'kitchen', 'in_flight')).some((message) => message.attempts >= 2),
+      },
+      {
+        acts: [run("curl -X POST 'localhost:4151/fin?topic=chores&channel=kitchen&receipt=RECEIPT'")],
         met: async (look) => ((await look.channel('chores', 'kitchen'))?.finish_count ?? 0) >= 1,
       },
     ],

@@ -1,5 +1,6 @@
 // Lessons 7 to 9: order, later, and once more.
 import { texts } from '../app/texts.js';
+import type { Message } from '../broker/api.js';
 import { type Lesson, type Said, look, run, seconds } from './lesson.js';
 
 const ordered = texts<Said>(
@@ -129,8 +130,10 @@ export const order: Lesson[] = [
         ],
         met: async (look) => {
           const taken = await look.messages('moves', 'board', 'in_flight');
-          const channel = await look.channel('moves', 'board');
-          return taken.some((one) => one.key === 'red') && channel !== undefined && channel.finish_count >= 1;
+          const waiting = await look.messages('moves', 'board', 'ready');
+          const red = (one: Message) => one.key === 'red';
+          const blue = ((await look.channel('moves', 'board'))?.finish_count ?? 0) >= 1;
+          return blue && taken.some(red) && waiting.length > 0 && waiting.every(red);
         },
       },
       {
