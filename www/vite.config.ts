@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { defineConfig, type Plugin } from 'vite';
@@ -14,6 +14,8 @@ function packed(): Plugin {
     },
     closeBundle() {
       const assets = join(out, 'assets');
+      // A build that failed has none, and its own error to tell.
+      if (!existsSync(assets)) return;
       for (const name of readdirSync(assets).filter((name) => /\.(js|css|wasm)$/.test(name))) {
         const file = join(assets, name);
         writeFileSync(`${file}.gz`, gzipSync(readFileSync(file), { level: 9 }));

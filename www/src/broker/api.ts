@@ -82,6 +82,35 @@ export interface Stats {
   topics: TopicStats[];
 }
 
+/** What all topics that match come to, whichever of them are on the page. */
+export interface Total {
+  topics: number;
+  channels: number;
+  /** Ready, in topics and channels. */
+  depth: number;
+  in_flight_count: number;
+  deferred_count: number;
+  dead_count: number;
+  message_count: number;
+  requeue_count: number;
+  timeout_count: number;
+  finish_count: number;
+  client_count: number;
+}
+
+export type SortBy = 'name' | 'depth' | 'in_flight' | 'deferred' | 'dead' | 'messages';
+
+/** Which topics are told, and in which order. */
+export interface StatsQuery {
+  /** A part of the name. */
+  search: string;
+  sort: SortBy;
+  order: 'asc' | 'desc';
+  /** How many are passed over. */
+  offset: number;
+  max: number;
+}
+
 /** Where a message is, for a channel. */
 export type State = 'ready' | 'in_flight' | 'deferred' | 'dead';
 
@@ -113,6 +142,12 @@ export class Api {
 
   stats(only: { topic?: string; channel?: string; include_clients?: boolean } = {}): Promise<Stats> {
     return this.#json(path('/stats', { format: 'json', include_mem: false, ...only }));
+  }
+
+  /** A page of topics; a server that knows no pages tells all of them, without `total`. */
+  statsPage({ search, ...page }: StatsQuery): Promise<Stats & { total?: Total }> {
+    const only = search === '' ? {} : { search };
+    return this.#json(path('/stats', { format: 'json', include_mem: false, include_clients: false, ...only, ...page }));
   }
 
   async peek(topic: string, channel?: string, state?: State, max = 100, from?: string): Promise<Message[]> {

@@ -80,6 +80,8 @@ export interface History {
   steps: number;
   /** The recording's file, where it is one. */
   file?: string;
+  /** Why it ends before its end, where it does. */
+  broken?: string;
 }
 
 /** Where this tab is in the past. */
@@ -108,6 +110,10 @@ export interface Play {
   readonly past: ReadonlySignal<Moment | undefined>;
   /** How many tabs share this broker; 1 where that cannot be known. */
   readonly tabs: ReadonlySignal<number>;
+  /** False where another tab has the storage, and this one cannot share its broker: all is lost with a reload. */
+  readonly kept: ReadonlySignal<boolean>;
+  /** How much of a recording has been read, from 0 to 1, while that is done. */
+  readonly reading: ReadonlySignal<number | undefined>;
 
   setSpeed(speed: number): Promise<void>;
   /** Time goes on to the next thing that happens: a deadline, or a consumer's next act. */
@@ -118,7 +124,9 @@ export interface Play {
 
   /** Looks at a moment of the past, by time or by step; `undefined`: back to now. */
   travel(to: { at: number } | { step: number } | undefined): Promise<void>;
-  /** What happened, a page of it. */
+  /** Takes in what has happened up to now, without going there. */
+  catchUp(): Promise<History>;
+  /** What happened in so many steps from this one on: what matters of them. */
   told(from: number, count: number): Promise<Told[]>;
   /** What happened to a message, and why it is where it is, up to the moment that is shown. */
   story(topic: string, id: string): Promise<unknown[]>;

@@ -4,6 +4,7 @@ import { signal } from '@preact/signals';
 import { Api } from './api.js';
 import type { Fetch } from './fetch.js';
 import type { Play } from './play.js';
+import { keepReceipts } from './receipts.js';
 
 export interface Session {
   life: 'playground' | 'console';
@@ -44,10 +45,11 @@ export function serverSession(base = new URL('.', location.href).href.replace(/\
 
 /** A session with the broker in this page. */
 export function playSession(play: Play): Session {
+  const fetch = keepReceipts(play.fetch);
   return {
     life: 'playground',
-    fetch: play.fetch,
-    api: new Api(play.fetch),
+    fetch,
+    api: new Api(fetch),
     base: 'http://localhost:4151',
     now: () => play.frame.value?.now ?? Date.now(),
     play,

@@ -43,7 +43,8 @@ const NONE: Pile = { count: 0, first: [] };
 
 export async function snapshot(fetch: Fetch, wanted: Wanted = { messages: 24, channels: 40 }): Promise<Snapshot> {
   const api = new Api(fetch);
-  const { topics } = await api.stats({ include_clients: true });
+  // Without any topic, it may be null.
+  const topics = (await api.stats({ include_clients: true })).topics ?? [];
   let left = wanted.channels;
   const pile = async (count: number, topic: string, channel?: string, state?: State): Promise<Pile> => {
     if (count === 0) return NONE;

@@ -1,5 +1,33 @@
-import type { Session } from '../broker/session.js';
+import { useEffect } from 'preact/hooks';
 
-export function Console(_: { session: Session }) {
-  return <p>…</p>;
+import { route } from '../app/route.js';
+import type { Session } from '../broker/session.js';
+import { ChannelPage } from './ChannelPage.js';
+import style from './Console.module.css';
+import { SignIn } from './SignIn.js';
+import { TopicList } from './TopicList.js';
+import { TopicPage } from './TopicPage.js';
+import { words } from './words.js';
+
+/** All that a broker has, in numbers, and what can be done to it. */
+export function Console({ session }: { session: Session }) {
+  const [, topic, , channel] = route.value;
+  const title = [channel, topic].filter((name) => name !== undefined).join(' · ') || words().topics;
+  useEffect(() => {
+    const before = document.title;
+    document.title = `${title} — shelfmq`;
+    return () => void (document.title = before);
+  }, [title]);
+  return (
+    <div class={style['console']}>
+      <SignIn />
+      {topic === undefined ? (
+        <TopicList session={session} />
+      ) : channel === undefined ? (
+        <TopicPage key={topic} session={session} name={topic} />
+      ) : (
+        <ChannelPage key={`${topic} ${channel}`} session={session} topic={topic} name={channel} />
+      )}
+    </div>
+  );
 }

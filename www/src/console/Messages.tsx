@@ -1,0 +1,210 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+
+import { bytes, count, duration, language, texts } from '../app/texts.js';
+import type { Message } from '../broker/api.js';
+import type { Session } from '../broker/session.js';
+import { bodyOf, nextId, preview } from './body.js';
+import style from './Console.module.css';
+import { sentence } from './errors.js';
+import { MessageBody } from './MessageBody.js';
+import own from './Messages.module.css';
+import { words } from './words.js';
+
+const t = texts(
+  {
+    none: 'No messages here.',
+    id: 'Id',
+    attempts: 'Attempts',
+    published: 'Published',
+    until: 'Until',
+    in: (time: string) => `in ${time}`,
+    now: 'now',
+    key: 'Key',
+    size: 'Size',
+    body: 'Body',
+    first: 'First page',
+    more: 'Next page',
+    refresh: 'Refresh',
+    held: 'The list stands still while a message is open.',
+    redrive: 'Redrive',
+    pages: 'Pages',
+  },
+  {
+    none: '这里没有消息。',
+    id: 'ID',
+    attempts: '投递次数',
+    published: '发布时间',
+    until: '到期',
+    in: (time) => `${time} 后`,
+    now: '现在',
+    key: 'Key',
+    size: '大小',
+    body: '消息体',
+    first: '第一页',
+    more: '下一页',
+    refresh: '刷新',
+    held: '展开消息时列表不会变动。',
+    redrive: '重投',
+    pages: '翻页',
+  },
+);
+
+const PAGE = 50;
+
+interface Props {
+  session: Session;
+  label: string;
+  /** Looks at messages from an id on. */
+  peek(max: number, from?: string): Promise<Message[]>;
+  /** Another one means that there may be other messages. */
+  version: string;
+  /** Puts a dead letter back; where messages here are dead. */
+  onRedrive?: ((id: string) => Promise<unknown>) | undefined;
+  /** Why that cannot be done. */
+  whyNot?: string | undefined;
+}
+
+/** Messages, a page of them at a time, looked at without leasing. */
+export function Messages({ session, label, peek, version, onRedrive, whyNot }: Props) {
+  const [from, setFrom] = useState<string>();
+  const [messages, setMessages] = useState<Message[]>();
+  const [wrong, setWrong] = useState<unknown>();
+  const [open, setOpen] = useState<string>();
+  const asked = useRef(0);
+  const look = async () => {
+    asked.current += 1;
+    const mine = asked.current;
+    try {
+      // One more than is shown tells whether there is another page.
+      const found = await peek(PAGE + 1, from);
+      if (mine !== asked.current) return;
+      setMessages(found);
+      setWrong(undefined);
+    } catch (why) {
+      if (mine === asked.current) setWrong(why);
+    }
+  };
+  const isHeld = open !== undefined && messages?.some(({ id }) => id === open) === true;
+  useEffect(() => {
+    if (!isHeld) void look();
+  }, [version, from, isHeld]);
+
+  if (wrong !== undefined) return <p class={style['wrong']} role="alert">{sentence(wrong)}</p>;
+  if (!messages) return <p class="soft">{words().loading}</p>;
+  const shown = messages.slice(0, PAGE);
+  const redrive = onRedrive && (async (id: string) => (await onRedrive(id), setOpen(undefined), look()));
+  return (
+    <>
+      {shown.length === 0 ? (
+        <p class="soft">{t().none}</p>
+      ) : (
+        <div class={style['scroll']}>
+          <table aria-label={label} class={own['messages']}>
+            <Head hasUntil={shown.some(({ until }) => until !== undefined)} hasRedrive={redrive !== undefined} />
+            {shown.map((message) => (
+              <Row
+                key={message.id}
+                session={session}
+                message={message}
+                hasUntil={shown.some(({ until }) => until !== undefined)}
+                isOpen={open === message.id}
+                onToggle={() => setOpen(open === message.id ? undefined : message.id)}
+                onRedrive={redrive}
+                whyNot={whyNot}
+              />
+            ))}
+          </table>
+        </div>
+      )}
+      <nav class={style['pages']} aria-label={t().pages}>
+        <button disabled={from === undefined} onClick={() => (setOpen(undefined), setFrom(undefined))}>
+          {t().first}
+        </button>
+        <button disabled={messages.length <= PAGE} onClick={() => (setOpen(undefined), setFrom(nextId(shown.at(-1)!.id)))}>
+          {t().more}
+        </button>
+        <button class="quiet" onClick={look}>
+          {t().refresh}
+        </button>
+        {isHeld && <small class="soft">{t().held}</small>}
+      </nav>
+    </>
+  );
+}
+
+function Head({ hasUntil, hasRedrive }: { hasUntil: boolean; hasRedrive: boolean }) {
+  return (
+    <thead>
+      <tr>
+        <th scope="col">{t().id}</th>
+        <th scope="col" class="number">{t().attempts}</th>
+        <th scope="col">{t().published}</th>
+        {hasUntil && <th scope="col">{t().until}</th>}
+        <th scope="col">{t().key}</th>
+        <th scope="col" class="number">{t().size}</th>
+        <th scope="col" class={own['preview']}>{t().body}</th>
+        {hasRedrive && <th scope="col"><span class="sr-only">{t().redrive}</span></th>}
+      </tr>
+    </thead>
+  );
+}
+
+interface RowProps {
+  session: Session;
+  message: Message;
+  hasUntil: boolean;
+  isOpen: boolean;
+  onToggle(): void;
+  onRedrive: ((id: string) => Promise<unknown>) | undefined;
+  whyNot: string | undefined;
+}
+
+function Row({ session, message, hasUntil, isOpen, onToggle, onRedrive, whyNot }: RowProps) {
+  const body = bodyOf(message);
+  const left = message.until === undefined ? undefined : message.until / 1e6 - session.now();
+  return (
+    <tbody>
+      <tr>
+        <th scope="row">
+          <button class={own['id']} aria-expanded={isOpen} onClick={onToggle}>
+            <span aria-hidden="true">{isOpen ? '▾' : '▸'}</span>
+            {shortId(message.id)}
+          </button>
+        </th>
+        <td class="number">{count(message.attempts)}</td>
+        <td class={own['time']}>{clock(message.timestamp / 1e6)}</td>
+        {hasUntil && <td class={own['time']}>{left === undefined ? '' : left <= 0 ? t().now : t().in(duration(left))}</td>}
+        <td>{message.key}</td>
+        <td class="number">{bytes(body.bytes.length)}</td>
+        <td class={`${own['preview']} mono`}>{preview(body)}</td>
+        {onRedrive && (
+          <td>
+            <button disabled={whyNot !== undefined} title={whyNot} aria-label={`${t().redrive} ${shortId(message.id)}`} onClick={() => void onRedrive(message.id)}>
+              {t().redrive}
+            </button>
+          </td>
+        )}
+      </tr>
+      {isOpen && (
+        <tr>
+          <td colSpan={8}>
+            <MessageBody message={message} body={body} />
+          </td>
+        </tr>
+      )}
+    </tbody>
+  );
+}
+
+/** Without the zeros that it begins with. */
+export function shortId(id: string): string {
+  return id.replace(/^0+(?=.)/, '');
+}
+
+/** The time of day, with the date where that is not today. */
+function clock(ms: number): string {
+  const date = new Date(ms);
+  const locale = language.value === 'zh' ? 'zh-CN' : 'en';
+  const time = date.toLocaleTimeString(locale, { hour12: false });
+  return date.toDateString() === new Date().toDateString() ? time : `${date.toLocaleDateString(locale)} ${time}`;
+}

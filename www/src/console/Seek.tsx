@@ -1,0 +1,77 @@
+import { useState } from 'preact/hooks';
+
+import { texts } from '../app/texts.js';
+import type { Session } from '../broker/session.js';
+import { tell } from '../ui/toast.js';
+import { FormDialog } from './FormDialog.js';
+import style from './forms.module.css';
+import { tryTo } from './may.js';
+
+const t = texts(
+  {
+    title: (channel: string) => `Seek ${channel}`,
+    text: 'The channel reads on from another place: messages that are kept are delivered again, or skipped.',
+    act: 'Seek',
+    to: 'To',
+    earliest: 'the earliest message that is kept',
+    latest: 'the next message that will be published',
+    id: 'a message',
+    time: 'a time',
+    idLabel: 'Id of the message',
+    timeLabel: 'Time',
+    done: 'The channel reads on from there.',
+  },
+  {
+    title: (channel) => `移动 ${channel} 的读取位置`,
+    text: '通道将从另一个位置继续读取：保留着的消息会重新投递，或被跳过。',
+    act: '移动',
+    to: '移到',
+    earliest: '保留的最早一条消息',
+    latest: '下一条将要发布的消息',
+    id: '某条消息',
+    time: '某个时间',
+    idLabel: '消息 ID',
+    timeLabel: '时间',
+    done: '通道已从该位置继续。',
+  },
+);
+
+type Place = 'earliest' | 'latest' | 'id' | 'time';
+
+interface Props {
+  session: Session;
+  topic: string;
+  channel: string;
+  onDone(): void;
+  onClose(): void;
+}
+
+/** Asks from where a channel reads on. */
+export function Seek({ session, topic, channel, onDone, onClose }: Props) {
+  const [place, setPlace] = useState<Place>('earliest');
+  const [id, setId] = useState('');
+  const [time, setTime] = useState('');
+  const seek = async () => {
+    const to = place === 'id' ? id.padStart(16, '0') : place === 'time' ? new Date(time).toISOString() : place;
+    await tryTo('seek', topic, () => session.api.channel('seek', topic, channel, { to }));
+    tell(t().done);
+    onDone();
+  };
+  const missing = (place === 'id' && id === '') || (place === 'time' && time === '');
+  return (
+    <FormDialog title={t().title(channel)} act={t().act} disabled={missing} onSubmit={seek} onClose={onClose}>
+      <p>{t().text}</p>
+      <fieldset class={style['choices']}>
+        <legend>{t().to}</legend>
+        {(['earliest', 'latest', 'id', 'time'] as const).map((each) => (
+          <label key={each}>
+            <input type="radio" name="to" checked={place === each} onChange={() => setPlace(each)} />
+            {t()[each]}
+          </label>
+        ))}
+        {place === 'id' && <input aria-label={t().idLabel} class="mono" maxLength={16} value={id} onInput={(event) => setId(event.currentTarget.value.trim())} />}
+        {place === 'time' && <input aria-label={t().timeLabel} type="datetime-local" step={1} value={time} onInput={(event) => setTime(event.currentTarget.value)} />}
+      </fieldset>
+    </FormDialog>
+  );
+}

@@ -1,0 +1,38 @@
+// What went wrong, as a sentence. The broker has one for each of its codes, in English; the common ones are here in Chinese.
+import { language } from '../app/texts.js';
+import { ApiError } from '../broker/fetch.js';
+
+const CHINESE: Record<string, string> = {
+  TOPIC_NOT_FOUND: '没有这个主题：请先创建它，或向它发布一条消息。',
+  CHANNEL_NOT_FOUND: '没有这个通道：请先创建它，或订阅它。',
+  INVALID_ARG_TOPIC: '主题名由 1 到 64 个字符组成，可用 a-z A-Z 0-9 . _ -，可以 #ephemeral 结尾。',
+  INVALID_ARG_CHANNEL: '通道名由 1 到 64 个字符组成，可用 a-z A-Z 0-9 . _ -，可以 #ephemeral 结尾。',
+  INVALID_TOPIC: '主题名由 1 到 64 个字符组成，可用 a-z A-Z 0-9 . _ -，可以 #ephemeral 结尾。',
+  INVALID_CHANNEL: '通道名由 1 到 64 个字符组成，可用 a-z A-Z 0-9 . _ -，可以 #ephemeral 结尾。',
+  INVALID_TIMEOUT: 'timeout 应是一段时长，例如 1500（毫秒）、30s、5m，不超过 max-msg-timeout。',
+  INVALID_DEFER: 'defer 应是一段时长，例如 1500（毫秒）、30s、5m，不超过 max-req-timeout。',
+  INVALID_TTL: 'ttl 应是一段时长，例如 1500（毫秒）、30s、5m。',
+  INVALID_TO: '请给出 earliest、latest、16 位十六进制的消息 ID，或 RFC 3339 时间。',
+  INVALID_RETAIN: 'retain 应是一段时长，例如 30s、5m、2h、7d。',
+  INVALID_DEAD_LETTER: 'dead_letter 应是一个主题名；留空则死信留在通道里。',
+  MSG_EMPTY: '消息体不能为空。',
+  MSG_TOO_BIG: '消息体超过了服务器允许的大小。',
+  TOPIC_FULL: '主题已满：请等消费者处理，或放宽它的限制。',
+  STORAGE_FULL: '服务器的磁盘已满。',
+  EXITING: '服务器正在关闭。',
+  READ_ONLY: '这是过去的某一时刻，不能更改。',
+};
+
+const OFFLINE = { en: 'The server does not answer. Trying again …', zh: '服务器没有响应，正在重试 …' };
+
+/** A sentence a person can act on. */
+export function sentence(why: unknown): string {
+  if (why instanceof ApiError) {
+    const chinese = language.value === 'zh' ? CHINESE[why.code] : undefined;
+    if (chinese !== undefined) return chinese;
+    return /\s/.test(why.detail.trim()) && !why.detail.includes('<') ? why.detail : `${why.code} (HTTP ${why.status})`;
+  }
+  // What `fetch` throws where there is no connection.
+  if (why instanceof TypeError) return OFFLINE[language.value];
+  return why instanceof Error ? why.message : String(why);
+}

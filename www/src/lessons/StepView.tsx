@@ -1,0 +1,113 @@
+import { useState } from 'preact/hooks';
+
+import { duration, texts } from '../app/texts.js';
+import { receipts } from '../broker/receipts.js';
+import { attempt } from '../ui/toast.js';
+import { filled, isCommand, isScene } from './act.js';
+import { type Guide, type as typeIn } from './guide.js';
+import type { Act, Command, SaidStep, Step } from './lesson.js';
+import style from './lessons.module.css';
+import { Rich } from './Rich.js';
+
+const t = texts(
+  {
+    run: 'Run',
+    paste: 'Into the terminal',
+    copy: 'Copy',
+    copied: 'Copied',
+    pass: (time: string) => `Let ${time} pass`,
+    show: 'Show me',
+    hint: 'Hint',
+    receipt: 'RECEIPT is the receipt of the message that you receive: it is filled in as soon as you have it.',
+  },
+  {
+    run: '运行',
+    paste: '放进终端',
+    copy: '复制',
+    copied: '已复制',
+    pass: (time: string) => `让 ${time} 过去`,
+    show: '演示给我看',
+    hint: '提示',
+    receipt: 'RECEIPT 是你收到的消息的凭据：一收到就会自动填上。',
+  },
+);
+
+interface Props {
+  guide: Guide;
+  step: Step;
+  said: SaidStep;
+}
+
+/** What is to be done now. */
+export function StepView({ guide, step, said }: Props) {
+  const commands = step.acts.filter(isCommand);
+  const unknown = commands.some((act) => filled(act.run, receipts.value).includes('RECEIPT'));
+  return (
+    <>
+      <p>
+        <Rich text={said.text} />
+      </p>
+      {step.acts.map((act, at) => (
+        <OneAct key={at} guide={guide} act={act} said={said} />
+      ))}
+      {unknown && <p class={`soft ${style['small']}`}>{t().receipt}</p>}
+      {(commands.length > 0 || said.hint !== undefined) && (
+        <div class={style['help']}>
+          {said.hint !== undefined && <Hint text={said.hint} />}
+          {commands.length > 0 && (
+            <button class="quiet" data-show disabled={guide.busy.value} onClick={() => guide.act(step.acts)}>
+              {t().show}
+            </button>
+          )}
+        </div>
+      )}
+    </>
+  );
+}
+
+function OneAct({ guide, act, said }: { guide: Guide; act: Act; said: SaidStep }) {
+  if (isCommand(act)) return <Line guide={guide} command={act} />;
+  return (
+    <p>
+      <button class={isScene(act) ? 'primary' : ''} data-act disabled={guide.busy.value} onClick={() => guide.act([act])}>
+        {isScene(act) ? said.act : t().pass(duration(act.pass))}
+      </button>
+    </p>
+  );
+}
+
+/** A command, as a block that can be run, put into the terminal, and copied. */
+function Line({ guide, command }: { guide: Guide; command: Command }) {
+  const text = filled(command.run, receipts.value);
+  const copy = () => attempt(() => navigator.clipboard.writeText(text), t().copied);
+  return (
+    <div class={style['command']}>
+      <pre tabIndex={0}>
+        <code>{text}</code>
+      </pre>
+      <div class={style['buttons']}>
+        <button disabled={guide.busy.value || text.includes('RECEIPT')} onClick={() => guide.act([command])}>
+          <span aria-hidden="true">▸</span> {t().run}
+        </button>
+        <button class="quiet" onClick={() => attempt(() => typeIn(text, false))}>
+          {t().paste}
+        </button>
+        <button class="quiet" onClick={copy}>
+          {t().copy}
+        </button>
+      </div>
+    </div>
+  );
+}
+
+function Hint({ text }: { text: string }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <details class={style['hint']} open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>{t().hint}</summary>
+      <p>
+        <Rich text={text} />
+      </p>
+    </details>
+  );
+}

@@ -1,0 +1,82 @@
+// Starting a lesson, and doing what its steps say.
+import type { Api } from '../broker/api.js';
+import { ApiError } from '../broker/fetch.js';
+import { type Act, type Command, type Lesson, Look, type Scene, Stage, type Cast } from './lesson.js';
+
+export function isCommand(act: Act): act is Command {
+  return 'run' in act;
+}
+
+export function isScene(act: Act): act is Scene {
+  return 'act' in act;
+}
+
+/** Messages that are deleted when a lesson starts. */
+export async function held(lesson: Lesson, api: Api): Promise<{ topic: string; messages: number }[]> {
+  const look = new Look(api, 0);
+  const topics = await Promise.all(lesson.topics.map((topic) => look.topic(topic)));
+  return topics.flatMap((topic) => {
+    if (topic === undefined) return [];
+    const piles = topic.channels.map((one) => one.depth + one.in_flight_count + one.deferred_count + one.dead_count);
+    const messages = Math.max(topic.depth, ...piles);
+    return messages > 0 ? [{ topic: topic.topic_name, messages }] : [];
+  });
+}
+
+export function stageOf(lesson: Lesson, api: Api, cast: Cast): Stage {
+  return new Stage(api, cast, lesson.topics[0]!);
+}
+
+/** Makes the place clean, and lets the cast enter. */
+export async function prepare(lesson: Lesson, api: Api, stage: Stage | undefined): Promise<void> {
+  await stage?.clear();
+  for (const topic of lesson.topics) {
+    await api.topic('delete', topic).catch((why: unknown) => {
+      if (!(why instanceof ApiError && why.status === 404)) throw why;
+    });
+  }
+  if (lesson.there) {
+    const { topic, channel } = lesson.there;
+    await api.topic('create', topic);
+    if (channel !== undefined) await api.channel('create', topic, channel);
+  }
+  if (stage && lesson.setup) await lesson.setup(stage);
+}
+
+/** The channel that a command is about, as `topic/channel`. */
+function place(command: string): string {
+  const query = new URLSearchParams(/\?([^'"\s]*)/.exec(command)?.[1] ?? '');
+  return `${query.get('topic')}/${query.get('channel')}`;
+}
+
+/** A command with its receipt in it, where one is known. */
+export function filled(command: string, receipts: Readonly<Record<string, string>>): string {
+  const receipt = receipts[place(command)];
+  return receipt === undefined ? command : command.replace('RECEIPT', receipt);
+}
+
+/** What somebody needs to do the acts of a step for the user. */
+export interface Hands {
+  /** Runs a command; it may come back before the command is through. */
+  run(command: string): Promise<void>;
+  pass(ms: number): Promise<void>;
+  stage(): Stage;
+  receipts(): Readonly<Record<string, string>>;
+  /** Waits for a receipt of this channel that is another one than this. */
+  another(place: string, than: string | undefined): Promise<void>;
+}
+
+/** Does all that a step says, in order. */
+export async function perform(acts: readonly Act[], hands: Hands): Promise<void> {
+  const old = new Map<string, string | undefined>();
+  for (const act of acts) {
+    if (isScene(act)) await act.act(hands.stage());
+    else if (!isCommand(act)) await hands.pass(act.pass);
+    else {
+      const where = place(act.run);
+      if (act.run.includes('RECEIPT') && old.has(where)) await hands.another(where, old.get(where));
+      if (act.run.includes('/sub?') && !act.run.includes('ack=auto')) old.set(where, hands.receipts()[where]);
+      await hands.run(filled(act.run, hands.receipts()));
+    }
+  }
+}

@@ -1,0 +1,160 @@
+// Who leads through the lessons: opens them, looks whether goals are met, and does things for the user.
+import { effect, signal } from '@preact/signals';
+
+import { texts } from '../app/texts.js';
+import { receipts } from '../broker/receipts.js';
+import type { Session } from '../broker/session.js';
+import { attempt, tell } from '../ui/toast.js';
+import { held, perform, prepare, stageOf } from './act.js';
+import { everything } from './all.js';
+import { calmly, reached } from './goals.js';
+import { type Act, type Lesson, Look, type Stage } from './lesson.js';
+import { finished, keep, progress } from './progress.js';
+
+const t = texts(
+  { noTerminal: 'There is no terminal here.', noReceipt: 'No receipt came: receive the message once more.' },
+  { noTerminal: '这里没有终端。', noReceipt: '没有拿到凭据：请再接收一次。' },
+);
+
+/** How long a receipt may take to come, in milliseconds. */
+const PATIENCE_MS = 15_000;
+
+/** The lesson that is open. */
+export function opened(): Lesson | undefined {
+  return everything.find((lesson) => lesson.id === progress.value.open);
+}
+
+export class Guide {
+  /** Something is being done for the user. */
+  readonly busy = signal(false);
+  /** What the start would delete: the user has to say yes. */
+  readonly asks = signal<{ topic: string; messages: number }[] | undefined>(undefined);
+  /** Changes with each start: what was asked for before is of no interest then. */
+  #starts = 0;
+  #hurried = false;
+  readonly check = calmly(() => this.#check());
+
+  constructor(readonly session: Session) {
+    effect(() => {
+      void session.play?.frame.value;
+      void progress.value;
+      this.check();
+    });
+  }
+
+  async #check(): Promise<void> {
+    const { play, api } = this.session;
+    const { step } = progress.value;
+    const lesson = opened();
+    // The past shows what was: it is not where the user acts.
+    if (!lesson || step === undefined || step >= lesson.steps.length || play?.past.value) return;
+    const start = this.#starts;
+    const frame = play?.frame.value;
+    const next = await reached(lesson, step, new Look(api, this.session.now(), frame?.consumers, frame?.producers));
+    if (start !== this.#starts || progress.value.open !== lesson.id || progress.value.step !== step || next === step) return;
+    for (const said of lesson.said().steps.slice(step, next)) tell(`✓ ${said.title}`);
+    keep({ ...progress.value, step: next });
+    if (next === lesson.steps.length) finished(lesson.id);
+  }
+
+  /** Goes to a lesson, or back to the list. */
+  async open(id: string | undefined): Promise<void> {
+    const before = opened();
+    this.#starts += 1;
+    keep({ done: progress.value.done, ...(id === undefined ? {} : { open: id }) });
+    if (before) await attempt(() => this.#leave(before));
+  }
+
+  /** Nobody goes on publishing to a lesson that was left. */
+  async #leave(lesson: Lesson): Promise<void> {
+    await this.#stage(lesson)?.clear();
+    const { play } = this.session;
+    if (this.#hurried && play && play.speed.value > 1) await play.setSpeed(1);
+    this.#hurried = false;
+  }
+
+  #stage(lesson: Lesson): Stage | undefined {
+    const { play, api } = this.session;
+    return play && stageOf(lesson, api, play);
+  }
+
+  /** Starts the open lesson; asks first where that deletes messages. */
+  async start(sure = false): Promise<void> {
+    const lesson = opened();
+    if (!lesson) return;
+    await attempt(async () => {
+      const messages = sure ? [] : await held(lesson, this.session.api);
+      this.asks.value = messages.length > 0 ? messages : undefined;
+      if (messages.length === 0) await this.#begin(lesson);
+    });
+  }
+
+  async #begin(lesson: Lesson): Promise<void> {
+    const { play, api } = this.session;
+    this.#starts += 1;
+    keep({ done: progress.value.done, open: lesson.id });
+    await play?.travel(undefined);
+    await this.#leave(lesson);
+    if (play?.speed.value === 0) await play.setSpeed(1);
+    receipts.value = {};
+    await prepare(lesson, api, this.#stage(lesson));
+    keep({ ...progress.value, step: 0 });
+  }
+
+  /** Does all of these for the user: commands in the terminal, where they can be seen. */
+  async act(acts: readonly Act[]): Promise<void> {
+    const lesson = opened();
+    const { play } = this.session;
+    if (!lesson || this.busy.value) return;
+    this.busy.value = true;
+    await attempt(() =>
+      perform(acts, {
+        run: (command) => type(command, true),
+        pass: async (ms) => play?.advance(ms),
+        stage: () => {
+          this.#hurried = true;
+          return this.#stage(lesson)!;
+        },
+        receipts: () => receipts.value,
+        another: async (place, than) => {
+          if (!(await another(place, than))) throw new Error(t().noReceipt);
+        },
+      }),
+    );
+    this.busy.value = false;
+    this.check();
+  }
+}
+
+/** Puts a command into the terminal, and runs it there. */
+export async function type(command: string, run: boolean): Promise<void> {
+  const terminal = (await import('../terminal/Terminal.js')) as { pasteIntoTerminal?: (text: string, run?: boolean) => unknown };
+  if (!terminal.pasteIntoTerminal) throw new Error(t().noTerminal);
+  await terminal.pasteIntoTerminal(command, run);
+}
+
+/** Waits for another receipt of a channel; false where none comes. */
+function another(place: string, than: string | undefined): Promise<boolean> {
+  return new Promise((resolve) => {
+    let stop = (): void => {};
+    const done = (came: boolean): void => {
+      clearTimeout(timer);
+      resolve(came);
+      queueMicrotask(() => stop());
+    };
+    const timer = setTimeout(() => done(false), PATIENCE_MS);
+    stop = effect(() => {
+      const receipt = receipts.value[place];
+      if (receipt !== undefined && receipt !== than) done(true);
+    });
+  });
+}
+
+const guides = new WeakMap<Session, Guide>();
+
+/** The guide of a session. Goals are looked at also while the lessons are out of sight. */
+export function guideOf(session: Session): Guide {
+  let guide = guides.get(session);
+  if (!guide) guides.set(session, (guide = new Guide(session)));
+  return guide;
+}

@@ -1,0 +1,206 @@
+// Lessons 7 to 9: order, later, and once more.
+import { texts } from '../app/texts.js';
+import type { Message } from '../broker/api.js';
+import { type Lesson, type Said, look, run, seconds } from './lesson.js';
+
+const ordered = texts<Said>(
+  {
+    title: 'One after another',
+    about:
+      'Two games of chess by post. The moves of one game have to come in order, but the games need not wait for each other. So each game is a *key*, and the channel is an *ordered* one.',
+    steps: [
+      { title: 'An ordered channel', text: 'While a message with a key is being worked on, no later message with that key is handed out.' },
+      { title: 'Three moves', text: 'Two in the red game, one in the blue game.' },
+      {
+        title: 'Take two',
+        text: 'The first is red’s `e4`. The second is not red’s `e5`, which has to wait for `e4`: it is blue’s `d4`. A third `/sub` gets nothing yet.',
+        hint: 'Do not finish `e4` yet. Its receipt is needed in the next step.',
+      },
+      { title: 'Finish e4, and e5 follows', text: 'As soon as `e4` is finished, the next move of the red game is ready.' },
+    ],
+    why: 'Order where it matters, and all the rest at once: a slow or broken message holds up its own key and nobody else.',
+  },
+  {
+    title: '一个接一个',
+    about: '同时下两盘通信棋。同一盘棋的着法必须按顺序来，但两盘棋不必互相等。所以每盘棋用一个*键*，通道设为*有序*。',
+    steps: [
+      { title: '有序通道', text: '带某个键的消息还在处理时，后面带同一个键的消息不会交出来。' },
+      { title: '三步棋', text: '红局两步，蓝局一步。' },
+      {
+        title: '取两条',
+        text: '第一条是红局的 `e4`。第二条不是红局的 `e5`，它要等 `e4`：取到的是蓝局的 `d4`。第三次 `/sub` 暂时什么也拿不到。',
+        hint: '先别完成 `e4`，下一步要用它的凭据。',
+      },
+      { title: '完成 e4，e5 跟上', text: '`e4` 一完成，红局的下一步就就绪了。' },
+    ],
+    why: '该有序的地方有序，其余的一起跑：一条慢消息或坏消息只会拖住它自己的键，不会拖住别人。',
+  },
+);
+
+const deferred = texts<Said>(
+  {
+    title: 'Wake me later',
+    about: 'A message can be published now and delivered later: a reminder, a retry, an order that is cancelled if nobody pays.',
+    steps: [
+      { title: 'An alarm in an hour', text: '`defer=1h` holds the message back. In the picture it lies among the deferred ones, with its time.' },
+      {
+        title: 'Others do not wait for it',
+        text: 'Breakfast is published later, but it is ready now. So it is what you get.',
+      },
+      {
+        title: 'An hour later',
+        text: 'Time is yours here: let an hour pass. The alarm becomes ready by itself; receive it.',
+        hint: 'Let time pass first: until then nothing is ready, and `/sub` gets nothing.',
+      },
+    ],
+    why: 'The broker keeps the time, and it keeps it over a restart, too. No cron job, no table with due dates that somebody has to look through.',
+  },
+  {
+    title: '晚点叫我',
+    about: '消息可以现在发布，以后投递：提醒、重试、没付款就自动取消的订单。',
+    steps: [
+      { title: '一小时后的闹钟', text: '`defer=1h` 把消息先压住。图里它在延迟的那一堆，旁边写着到点的时间。' },
+      { title: '别人不用等它', text: '早餐虽然发布得晚，但现在就绪。所以你拿到的是早餐。' },
+      {
+        title: '一小时之后',
+        text: '在这里，时间由你掌握：让一小时过去。闹钟自己变为就绪，接收它。',
+        hint: '先让时间过去：在那之前没有就绪的消息，`/sub` 什么也拿不到。',
+      },
+    ],
+    why: '时间由消息队列来记，重启了也不会忘。不需要定时任务，也不需要一张要反复扫描的到期表。',
+  },
+);
+
+const replay = texts<Said>(
+  {
+    title: 'Read it again',
+    about: 'Normally a message is gone when all channels are done with it. A topic with *retention* keeps it for a while, so that a channel can start in the past, or go back there.',
+    steps: [
+      { title: 'A diary is kept', text: 'This topic keeps its messages for seven days.' },
+      { title: 'Write and read', text: 'Three days are written, and Xiaohong reads them. Her channel has nothing left.' },
+      { title: 'A newcomer starts at the beginning', text: 'Xiaoming’s channel is created afterwards, with `start=earliest`. It has all three days.' },
+      {
+        title: 'Back to the start',
+        text: 'Xiaohong wants to read it again: `seek` moves her channel back. Xiaoming’s does not notice.',
+      },
+    ],
+    why: 'A new service can learn from what was there before it. And when yesterday’s code had a bug, deploy the fix and replay yesterday.',
+  },
+  {
+    title: '再读一遍',
+    about: '通常，所有通道都处理完，消息就没了。设了*保留*的主题会把它多留一阵，让通道可以从过去开始，或者回到过去。',
+    steps: [
+      { title: '日记要留着', text: '这个主题把消息保留七天。' },
+      { title: '写完读完', text: '写了三天日记，小红都读了。她的通道里什么也不剩。' },
+      { title: '新来的从头读', text: '小明的通道是后来才创建的，带上 `start=earliest`，三天的日记都有。' },
+      { title: '回到开头', text: '小红想再读一遍：`seek` 把她的通道移回去。小明的通道毫无察觉。' },
+    ],
+    why: '新服务可以从自己出生之前的消息学起。昨天的代码有 bug？部署修好的版本，把昨天重放一遍。',
+  },
+);
+
+export const order: Lesson[] = [
+  {
+    id: 'ordered',
+    said: ordered,
+    topics: ['moves'],
+    there: { topic: 'moves' },
+    steps: [
+      {
+        acts: [run("curl -X POST 'localhost:4151/channel/create?topic=moves&channel=board&ordered=true'")],
+        met: async (look) => (await look.channel('moves', 'board'))?.options.ordered === true,
+      },
+      {
+        acts: [
+          run("curl -d 'red: e4' 'localhost:4151/pub?topic=moves&key=red'"),
+          run("curl -d 'red: e5' 'localhost:4151/pub?topic=moves&key=red'"),
+          run("curl -d 'blue: d4' 'localhost:4151/pub?topic=moves&key=blue'"),
+        ],
+        met: async (look) => {
+          if (((await look.channel('moves', 'board'))?.message_count ?? 0) < 3) return false;
+          const waiting = await look.messages('moves', 'board', 'ready');
+          return waiting.filter((one) => one.key === 'red').length >= 2 && waiting.some((one) => one.key === 'blue');
+        },
+      },
+      {
+        acts: [
+          run("curl -i 'localhost:4151/sub?topic=moves&channel=board&wait=5s'"),
+          run("curl 'localhost:4151/sub?topic=moves&channel=board&ack=auto&wait=5s'"),
+          look("curl -i 'localhost:4151/sub?topic=moves&channel=board&wait=0'"),
+        ],
+        met: async (look) => {
+          const taken = await look.messages('moves', 'board', 'in_flight');
+          const waiting = await look.messages('moves', 'board', 'ready');
+          const red = (one: Message) => one.key === 'red';
+          const blue = ((await look.channel('moves', 'board'))?.finish_count ?? 0) >= 1;
+          return blue && taken.some(red) && waiting.length > 0 && waiting.every(red);
+        },
+      },
+      {
+        acts: [
+          run("curl -X POST 'localhost:4151/fin?topic=moves&channel=board&receipt=RECEIPT'"),
+          run("curl 'localhost:4151/sub?topic=moves&channel=board&ack=auto&wait=5s'"),
+        ],
+        met: async (look) => ((await look.channel('moves', 'board'))?.finish_count ?? 0) >= 3,
+      },
+    ],
+  },
+  {
+    id: 'deferred',
+    said: deferred,
+    topics: ['alarms'],
+    there: { topic: 'alarms', channel: 'bed' },
+    steps: [
+      {
+        acts: [run("curl -d 'Wake up' 'localhost:4151/pub?topic=alarms&defer=1h'")],
+        met: async (look) => ((await look.channel('alarms', 'bed'))?.deferred_count ?? 0) >= 1,
+      },
+      {
+        acts: [
+          run("curl -d 'Breakfast' 'localhost:4151/pub?topic=alarms'"),
+          run("curl 'localhost:4151/sub?topic=alarms&channel=bed&ack=auto&wait=5s'"),
+        ],
+        met: async (look) => {
+          const channel = await look.channel('alarms', 'bed');
+          return channel !== undefined && channel.finish_count >= 1 && channel.deferred_count >= 1;
+        },
+      },
+      {
+        acts: [seconds(3_600), run("curl 'localhost:4151/sub?topic=alarms&channel=bed&ack=auto&wait=5s'")],
+        met: async (look) => {
+          const channel = await look.channel('alarms', 'bed');
+          return channel !== undefined && channel.finish_count >= 2 && channel.deferred_count === 0;
+        },
+      },
+    ],
+  },
+  {
+    id: 'replay',
+    said: replay,
+    topics: ['diary'],
+    steps: [
+      {
+        acts: [run("curl -X POST 'localhost:4151/topic/create?topic=diary&retain=7d'")],
+        met: async (look) => ((await look.topic('diary'))?.options.retain_ms ?? 0) > 0,
+      },
+      {
+        acts: [
+          run("for i in {1..3}; do curl -d \"Day $i\" 'localhost:4151/pub?topic=diary'; done"),
+          run("curl 'localhost:4151/sub?topic=diary&channel=xiaohong&ack=auto&max=10&wait=5s'"),
+        ],
+        met: async (look) => {
+          const channel = await look.channel('diary', 'xiaohong');
+          return channel !== undefined && channel.finish_count >= 3 && channel.depth === 0;
+        },
+      },
+      {
+        acts: [run("curl -X POST 'localhost:4151/channel/create?topic=diary&channel=xiaoming&start=earliest'")],
+        met: async (look) => ((await look.channel('diary', 'xiaoming'))?.message_count ?? 0) >= 3,
+      },
+      {
+        acts: [run("curl -X POST 'localhost:4151/channel/seek?topic=diary&channel=xiaohong&to=earliest'")],
+        met: async (look) => ((await look.channel('diary', 'xiaohong'))?.depth ?? 0) >= 3,
+      },
+    ],
+  },
+];

@@ -1,0 +1,98 @@
+// What tabs are shown: a frame when something has changed, as often as it costs little.
+import type { Fetch } from '../../broker/fetch.js';
+import type { Flow } from '../../broker/play.js';
+import { snapshot, type Snapshot, type Wanted } from '../../broker/snapshot.js';
+
+/** The time from one frame to the next, at least, in milliseconds. */
+const EVERY_MS = 50;
+/** Of all time, so much is for frames: one part in so many. */
+const SHARE = 4;
+/** A frame that costs more than this shows less, one that costs less than that shows more, in milliseconds. */
+const DEAR_MS = 12;
+const CHEAP_MS = 4;
+/** How much of a body a frame has, in characters: more is seen by looking at the message itself. */
+const BODY = 1_024;
+
+const LEVELS: readonly Wanted[] = [
+  { messages: 24, channels: 40 },
+  { messages: 12, channels: 40 },
+  { messages: 6, channels: 24 },
+  { messages: 3, channels: 12 },
+  { messages: 0, channels: 0 },
+];
+
+/** Long bodies are cut. */
+export function clipped(shown: Snapshot): Snapshot {
+  for (const topic of shown.topics) {
+    for (const pile of [topic.backlog, ...topic.channels.flatMap(({ piles }) => Object.values(piles))]) {
+      for (const message of pile.first) {
+        if (message.body !== undefined && message.body.length > BODY) message.body = `${message.body.slice(0, BODY)}…`;
+        if (message.body_base64 !== undefined) message.body_base64 = message.body_base64.slice(0, BODY);
+      }
+    }
+  }
+  return shown;
+}
+
+export interface Show {
+  /** Looks at the broker; undefined where there is none at the moment. */
+  fetch(): Fetch | undefined;
+  flows(shown: Snapshot): Flow[];
+  frame(shown: Snapshot, flows: Flow[]): void;
+  now(): void;
+}
+
+export class Frames {
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #next = 0;
+  #changed = false;
+  #moved = false;
+  #level = 0;
+  #making = false;
+
+  constructor(readonly show: Show) {}
+
+  /** Something has changed. */
+  changed(): void {
+    this.#changed = true;
+    this.#wait();
+  }
+
+  /** Only time has moved. */
+  moved(): void {
+    this.#moved = true;
+    this.#wait();
+  }
+
+  #wait(): void {
+    if (this.#making) return;
+    this.#timer ??= setTimeout(() => void this.#make(), Math.max(0, this.#next - performance.now()));
+  }
+
+  async #make(): Promise<void> {
+    const began = performance.now();
+    const changed = this.#changed;
+    this.#making = true;
+    this.#changed = this.#moved = false;
+    try {
+      if (changed) await this.#frame();
+      else this.show.now();
+    } catch {
+      // The broker is being opened anew: there is a frame when it is.
+    }
+    const cost = performance.now() - began;
+    if (changed && cost > DEAR_MS) this.#level = Math.min(this.#level + 1, LEVELS.length - 1);
+    else if (changed && cost < CHEAP_MS) this.#level = Math.max(this.#level - 1, 0);
+    this.#next = Math.max(began + EVERY_MS, performance.now() + cost * (SHARE - 1));
+    this.#making = false;
+    this.#timer = undefined;
+    if (this.#changed || this.#moved) this.#wait();
+  }
+
+  async #frame(): Promise<void> {
+    const fetch = this.show.fetch();
+    if (!fetch) return;
+    const shown = clipped(await snapshot(fetch, LEVELS[this.#level]));
+    this.show.frame(shown, this.show.flows(shown));
+  }
+}

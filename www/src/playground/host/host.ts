@@ -1,0 +1,283 @@
+// The broker for all tabs, with its time, its consumers and producers.
+import { Broker, MemoryStorage, type Storage } from 'shelfmq';
+import { IndexedDbStorage } from 'shelfmq/storage/indexeddb';
+
+import type { Fetch } from '../../broker/fetch.js';
+import type { Frame } from '../../broker/play.js';
+import { Flows } from '../flows.js';
+import type { About, News } from '../wire.js';
+import { Actors, type Cast } from './actors.js';
+import { BehindStorage } from './behind.js';
+import { Frames } from './frames.js';
+import { forgetful, openKept, type Kept } from './kept.js';
+import { readState, writeState } from './state.js';
+import { Tap } from './tap.js';
+import { FAR_MS, Time } from './time.js';
+
+const NAME = 'shelfmq-playground';
+/** How many bytes of what happened are remembered. */
+const RECORD_BYTES = 48 * 1024 * 1024;
+/** Times are kept when they have moved by so much real time, in milliseconds. */
+const KEEP_MS = 1_000;
+/** As long as nobody looks: consumers wait without an end. */
+const MAX_WAIT_MS = 1_000 * 86_400_000;
+/** How many timers may go by that nobody sees anything of. */
+const HOPS = 50;
+/** Speeds that make sense. */
+const FASTEST = 1_000;
+
+const NOBODY: Cast = { last: 0, consumers: [], producers: [] };
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+export class Host {
+  #broker: Broker | undefined;
+  #storage: BehindStorage | undefined;
+  #kept: Kept = forgetful();
+  #time = new Time(Date.now(), () => this.#busy, () => {});
+  #busy = 0;
+  #from = 0;
+  #opened: Promise<void>;
+  #changing: Promise<unknown> = Promise.resolve();
+  #keeping: ReturnType<typeof setTimeout> | undefined;
+  #shown: Frame | undefined;
+  readonly #flows = new Flows();
+  readonly #actors: Actors;
+  readonly #frames: Frames;
+  readonly #tap: Tap;
+
+  /**
+   * @param keeps whether IndexedDB is ours
+   * @param news tells all tabs
+   */
+  constructor(
+    readonly keeps: boolean,
+    readonly tabs: () => number,
+    readonly news: (news: News) => void,
+  ) {
+    const host = this;
+    this.#actors = new Actors(
+      {
+        fetch: (at, init) => this.#ask(at, init),
+        get time() {
+          return host.#time;
+        },
+        moved: (kind, at, ids) => this.#flows.see({ kind, ...at, count: ids.length, ids }),
+        changed: () => this.#frames.changed(),
+        busy: (change) => (this.#busy += change),
+      },
+      () => this.#changedCast(),
+    );
+    this.#frames = new Frames({
+      fetch: () => this.#look(),
+      flows: (shown) => this.#flows.upTo(shown),
+      frame: (snapshot, flows) => {
+        const { consumers, producers } = this.#actors;
+        const frame = { now: this.#time.now, snapshot, flows, consumers, producers };
+        // Who comes later is shown where things are, not how they moved.
+        this.#shown = { ...frame, flows: [] };
+        this.news({ frame });
+      },
+      now: () => this.news({ now: this.#time.now }),
+    });
+    this.#tap = new Tap((request) => this.#ask(request), {
+      see: (seen) => this.#flows.see(seen),
+      going: (topic, channel) => this.#actors.removeOf(topic, channel),
+      changed: () => this.#frames.changed(),
+    });
+    this.#opened = this.#begin();
+    this.#opened.catch(() => {});
+  }
+
+  get about(): About {
+    return { speed: this.#time.speed, tabs: this.tabs(), from: this.#from, kept: this.keeps };
+  }
+
+  /** The last frame, for a tab that comes. */
+  get shown(): Frame | undefined {
+    return this.#shown;
+  }
+
+  opened(): Promise<void> {
+    return this.#opened;
+  }
+
+  /** Answers a tab: what it is told to be done is durable. */
+  readonly fetch = async (request: Request): Promise<Response> => {
+    await this.#opened;
+    const response = await this.#tap.through(request);
+    if (request.method === 'POST') await this.#storage?.flushed().catch(() => {});
+    return response;
+  };
+
+  get actors(): Actors {
+    return this.#actors;
+  }
+
+  setSpeed(speed: number): void {
+    if (!(speed >= 0 && speed <= FASTEST)) throw new Error(`a speed is a number from 0 to ${FASTEST}`);
+    this.#time.setSpeed(speed);
+    void this.#kept.set('speed', speed);
+    this.#keepTime();
+    this.news({ about: this.about });
+  }
+
+  async step(): Promise<void> {
+    await this.#time.step();
+  }
+
+  advance(ms: number): Promise<void> {
+    if (!(ms >= 0 && ms <= FAR_MS)) throw new Error('time goes on by at most 20 days at once');
+    return this.#time.advance(ms);
+  }
+
+  /** Goes on from one thing that is due to the next, until messages have gone somewhere by themselves. */
+  async nextDeadline(): Promise<boolean> {
+    for (let hop = 0; hop < HOPS; hop += 1) {
+      const due = this.#broker?.nextTimeout();
+      if (due === undefined || due > this.#time.now + FAR_MS) return false;
+      const before = await this.#counts();
+      await this.#time.advance(Math.max(1, Math.ceil(due - this.#time.now)));
+      if ((await this.#counts()) !== before) return true;
+    }
+    return false;
+  }
+
+  async recording(): Promise<Bytes[]> {
+    await this.#opened;
+    return (this.#broker?.recording() ?? []) as Bytes[];
+  }
+
+  async exportLog(topic: string): Promise<Bytes> {
+    await this.#opened;
+    return (await this.#broker!.exportLog(topic)) as Bytes;
+  }
+
+  importLog(bytes: Bytes): Promise<string> {
+    return this.#anew(async (storage) => Broker.importLog(storage, bytes));
+  }
+
+  async exportState(): Promise<Bytes> {
+    await this.#opened;
+    const names = (await this.#storage!.list()).map(({ topic }) => topic).sort();
+    const logs = await Promise.all(names.map((name) => this.exportLog(name)));
+    return writeState({ now: this.#time.now, speed: this.#time.speed, cast: this.#actors.cast, logs });
+  }
+
+  async importState(bytes: Bytes): Promise<void> {
+    // Nothing that is here goes where what comes makes no sense.
+    const { now, speed, cast, logs } = readState(bytes);
+    const trial = new MemoryStorage();
+    for (const log of logs) await Broker.importLog(trial, log);
+    await this.#anew(
+      async (storage) => {
+        await clear(storage);
+        for (const log of logs) await Broker.importLog(storage, log);
+      },
+      { now, speed, cast },
+    );
+  }
+
+  async reset(): Promise<void> {
+    await this.#anew(clear, { now: Date.now(), speed: 1, cast: NOBODY });
+  }
+
+  /** Something of the API, by whoever. */
+  async #ask(input: string | Request, init?: RequestInit): Promise<Response> {
+    if (!this.#broker) throw new Error('the broker is not open');
+    return this.#broker.fetch(input, init);
+  }
+
+  /** Looks at the broker. What only looks need not be written down with what happened. */
+  #look(): Fetch | undefined {
+    const broker: (Broker & { look?: Fetch }) | undefined = this.#broker;
+    return broker && ((at, init) => (broker.look ? broker.look(at, init) : broker.fetch(at, init)));
+  }
+
+  async #counts(): Promise<string> {
+    const { topics } = (await (await this.#look()!('/stats?format=json')).json()) as { topics: unknown };
+    return JSON.stringify(topics);
+  }
+
+  async #begin(): Promise<void> {
+    if (this.keeps) this.#kept = await openKept(`${NAME}-values`);
+    const [now, speed, cast] = await Promise.all([
+      this.#kept.get<number>('now'),
+      this.#kept.get<number>('speed'),
+      this.#kept.get<Cast>('cast'),
+    ]);
+    await this.#open(await this.#openStorage(), { now: now ?? Date.now(), speed: speed ?? 1, cast: cast ?? NOBODY });
+  }
+
+  async #openStorage(): Promise<Storage> {
+    return this.keeps ? IndexedDbStorage.open(NAME) : this.#storage?.inner ?? new MemoryStorage();
+  }
+
+  async #open(storage: Storage, { now, speed, cast }: { now: number; speed: number; cast: Cast }): Promise<void> {
+    const time = new Time(now, () => this.#busy, (fired) => {
+      this.#keepTime();
+      if (fired) this.#frames.changed();
+      else this.#frames.moved();
+    });
+    this.#time = time;
+    // No message is from a time that is later than what is known after a reload.
+    this.#storage = new BehindStorage(storage, () => this.#kept.set('now', time.now));
+    this.#from = now;
+    this.#flows.clear();
+    this.#broker = await Broker.open({
+      storage: this.#storage,
+      clock: time.clock,
+      limits: { maxWait: MAX_WAIT_MS },
+      record: { bytes: RECORD_BYTES },
+    });
+    this.#actors.start(cast);
+    time.setSpeed(speed);
+    this.#frames.changed();
+    this.news({ about: this.about });
+  }
+
+  /** Closes the broker, does something with its storage, and opens it again, with all that was there or with other. */
+  #anew<T>(change: (storage: Storage) => Promise<T>, to?: { now: number; speed: number; cast: Cast }): Promise<T> {
+    const done = this.#changing.then(async () => {
+      await this.#opened;
+      let opened = () => {};
+      let failed: (why: unknown) => void = () => {};
+      this.#opened = new Promise((resolve, reject) => ([opened, failed] = [resolve, reject]));
+      this.#opened.catch(() => {});
+      const { speed } = this.#time;
+      const cast = this.#actors.stop();
+      await this.#time.close();
+      await this.#broker!.close();
+      this.#broker = undefined;
+      const storage = await this.#openStorage();
+      try {
+        return await change(storage);
+      } finally {
+        await this.#open(storage, to ?? { now: this.#time.now, speed, cast }).then(opened, failed);
+        if (to) await Promise.all([this.#kept.set('now', to.now), this.#kept.set('speed', to.speed)]);
+        this.#changedCast();
+      }
+    });
+    this.#changing = done.catch(() => {});
+    return done;
+  }
+
+  #changedCast(): void {
+    void this.#kept.set('cast', this.#actors.cast);
+    this.#frames.changed();
+  }
+
+  #keepTime(): void {
+    this.#keeping ??= setTimeout(() => {
+      this.#keeping = undefined;
+      void this.#kept.set('now', this.#time.now);
+      if (this.#actors.producers.length > 0) void this.#kept.set('cast', this.#actors.cast);
+    }, KEEP_MS);
+  }
+}
+
+/** A storage has nothing any more. */
+async function clear(storage: Storage): Promise<void> {
+  const topics = await storage.list();
+  if (topics.length > 0) await storage.write(topics.map(({ topic }) => ({ kind: 'delete', topic })));
+}

@@ -1,0 +1,185 @@
+// The past, as a tab goes through it: the recording of the broker, or one that was opened from files. It is run again
+// in a worker of this tab's own, so that neither the page nor the living broker waits for it.
+import { signal, type ReadonlySignal } from '@preact/signals';
+import { fetchOver } from 'shelfmq/port';
+
+import type { Fetch } from '../broker/fetch.js';
+import type { Frame, History, Moment, Told } from '../broker/play.js';
+import { remote, type Remote } from './rpc.js';
+import type { About, HostCalls } from './wire.js';
+
+const ORIGIN = 'http://localhost:4151';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+export type To = { at: number } | { step: number };
+
+/** What a recording is. */
+export interface Opened {
+  from: number;
+  to: number;
+  steps: number;
+  /** Why it goes no further, or how many bytes are torn off. */
+  broken?: string;
+}
+
+/** What there is at a moment. */
+export interface Shown {
+  moment: Moment;
+  frame: Frame;
+}
+
+/** What the worker with a recording does. */
+export interface PastCalls {
+  open(parts: Bytes[]): Promise<Opened>;
+  seek(to: To): Promise<Shown>;
+  told(from: number, count: number): Promise<Told[]>;
+  story(topic: string, id: string): Promise<unknown[]>;
+}
+
+export class Past {
+  readonly moment = signal<Moment | undefined>(undefined);
+  readonly frame = signal<Frame | undefined>(undefined);
+  readonly history = signal<History | undefined>(undefined);
+  /** How much of a recording has been read, from 0 to 1; undefined when none is being read. */
+  readonly reading = signal<number | undefined>(undefined);
+
+  #worker: Worker | undefined;
+  #calls: Remote<PastCalls> | undefined;
+  #ask: Fetch | undefined;
+  /** What is open: how far it goes. */
+  #opened: Opened | undefined;
+  #opening: Promise<void> | undefined;
+  #file: string | undefined;
+  /** Where to go next; only the last wish counts. */
+  #wish: { to: To; done: ((why?: unknown) => void)[] } | undefined;
+  #going = false;
+
+  constructor(
+    readonly host: Remote<HostCalls>,
+    readonly about: ReadonlySignal<About>,
+  ) {}
+
+  readonly fetch: Fetch = (at, init) => this.#ask!(ORIGIN + at, init);
+
+  /** Looks at a moment; `undefined`: back to now. */
+  async travel(to: To | undefined): Promise<void> {
+    if (to === undefined) {
+      this.#wish = undefined;
+      this.moment.value = undefined;
+      if (this.#file === undefined) this.history.value = undefined;
+      return;
+    }
+    await this.#upTo('at' in to ? to.at : undefined);
+    await new Promise<void>((resolve, reject) => {
+      const done = [...(this.#wish?.done ?? []), (why?: unknown) => (why === undefined ? resolve() : reject(why))];
+      this.#wish = { to, done };
+      void this.#go();
+    });
+  }
+
+  async told(from: number, count: number): Promise<Told[]> {
+    await this.#upTo();
+    return this.#calls!.told(from, count);
+  }
+
+  async story(topic: string, id: string): Promise<unknown[]> {
+    // Of now, where this tab is in no past.
+    if (this.moment.value) await this.#upTo();
+    else await this.catchUp();
+    if (!this.moment.value) await this.#calls!.seek({ step: this.#opened!.steps });
+    return this.#calls!.story(topic, id);
+  }
+
+  /** Takes in what has happened up to now. */
+  async catchUp(): Promise<History> {
+    if (this.#file === undefined) await this.#read(await this.host.recording());
+    return this.history.value!;
+  }
+
+  /** Opens files of a recording. */
+  async open(name: string, parts: Bytes[]): Promise<void> {
+    await this.#read(parts, name);
+    await this.travel({ step: this.#opened!.steps });
+  }
+
+  /** Back to the broker of this page. */
+  close(): void {
+    this.#end();
+    this.#file = undefined;
+    this.moment.value = undefined;
+    this.history.value = undefined;
+  }
+
+  /** There is a recording, that goes up to this time. */
+  async #upTo(at?: number): Promise<void> {
+    await this.#opening;
+    const reaches = this.#opened && (at === undefined || this.#file !== undefined || at <= this.#opened.to);
+    // The broker was opened anew since: its recording is another one.
+    const same = this.#file !== undefined || (this.#opened && this.#opened.from >= this.about.value.from);
+    if (reaches && same) {
+      this.history.value ??= this.#historyOf(this.#opened!);
+      return;
+    }
+    await this.#read(await this.host.recording());
+  }
+
+  #read(parts: Bytes[], file?: string): Promise<void> {
+    const read = async () => {
+      if (parts.length === 0) throw new Error('nothing was recorded');
+      if (file !== undefined) this.#end();
+      const calls = this.#start();
+      this.reading.value = 0;
+      try {
+        this.#opened = await calls.open(parts);
+        this.#file = file;
+        this.history.value = this.#historyOf(this.#opened);
+      } finally {
+        this.reading.value = undefined;
+      }
+    };
+    this.#opening = (this.#opening ?? Promise.resolve()).catch(() => {}).then(read);
+    this.#opening.catch(() => {});
+    return this.#opening;
+  }
+
+  #historyOf({ from, to, steps, broken }: Opened): History {
+    return { from, to, steps, ...(this.#file === undefined ? {} : { file: this.#file }), ...(broken === undefined ? {} : { broken }) };
+  }
+
+  #start(): Remote<PastCalls> {
+    if (this.#calls) return this.#calls;
+    const worker = new Worker(new URL('./past.worker.ts', import.meta.url), { type: 'module', name: 'shelfmq-past' });
+    const [api, control] = [new MessageChannel(), new MessageChannel()];
+    worker.postMessage('ports', [api.port2, control.port2]);
+    this.#worker = worker;
+    this.#ask = fetchOver(api.port1);
+    this.#calls = remote<PastCalls>(control.port1, (news) => (this.reading.value = news as number));
+    return this.#calls;
+  }
+
+  /** Gives all memory back. */
+  #end(): void {
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    this.#calls = undefined;
+    this.#opened = undefined;
+  }
+
+  async #go(): Promise<void> {
+    if (this.#going) return;
+    this.#going = true;
+    while (this.#wish && this.#calls) {
+      const { to, done } = this.#wish;
+      this.#wish = undefined;
+      try {
+        const { moment, frame } = await this.#calls.seek(to);
+        this.frame.value = frame;
+        this.moment.value = moment;
+        for (const tell of done) tell();
+      } catch (why) {
+        for (const tell of done) tell(why);
+      }
+    }
+    this.#going = false;
+  }
+}

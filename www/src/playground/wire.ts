@@ -1,0 +1,43 @@
+// What a tab and the worker with the broker say to each other, beside the API's own requests.
+import type { ConsumerSpec, Frame, ProducerSpec } from '../broker/play.js';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** A tab comes; it holds a lock of this name for as long as it lives. Two ports come with it: for the API, and this. */
+export interface Join {
+  join: string;
+}
+
+/** What a tab may ask of the worker. */
+export interface HostCalls {
+  /** Kept once the broker is open. */
+  ready(): Promise<About>;
+  setSpeed(speed: number): Promise<void>;
+  step(): Promise<void>;
+  nextDeadline(): Promise<boolean>;
+  advance(ms: number): Promise<void>;
+  addConsumer(spec: ConsumerSpec): Promise<number>;
+  removeConsumer(id: number): Promise<void>;
+  addProducer(spec: ProducerSpec): Promise<number>;
+  removeProducer(id: number): Promise<void>;
+  importLog(bytes: Bytes): Promise<string>;
+  exportLog(topic: string): Promise<Bytes>;
+  recording(): Promise<Bytes[]>;
+  exportState(): Promise<Bytes>;
+  importState(bytes: Bytes): Promise<void>;
+  reset(): Promise<void>;
+  /** Whether this tab wants frames: one that nobody sees does not. */
+  show(wanted: boolean): Promise<void>;
+}
+
+/** What all tabs share, beside the broker's own state. */
+export interface About {
+  speed: number;
+  tabs: number;
+  /** When this run of the broker began: there is no past before. */
+  from: number;
+  /** Whether what is published is there after a reload. */
+  kept: boolean;
+}
+
+export type News = { frame: Frame } | { now: number } | { about: About };
