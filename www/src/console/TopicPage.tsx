@@ -9,7 +9,6 @@ import { Actions } from './Actions.js';
 import style from './Console.module.css';
 import { Consumers } from './Consumers.js';
 import { CreateChannel } from './CreateTopic.js';
-import { sentence } from './errors.js';
 import { Export } from './Export.js';
 import { useLive, type Live } from './live.js';
 import { attemptTo, whyNot } from './may.js';
@@ -17,6 +16,7 @@ import { Messages } from './Messages.js';
 import { Options, topicOptions } from './Options.js';
 import { sum } from './page.js';
 import { PageHead } from './PageHead.js';
+import { Problem } from './Problem.js';
 import { Publish } from './Publish.js';
 import { channelCounts, historiesOf, topicCounts } from './rates.js';
 import { RatesCard } from './RatesCard.js';
@@ -73,7 +73,7 @@ export function TopicPage({ session, name }: { session: Session; name: string })
   };
   return (
     <>
-      {live.error.value !== undefined && <p class={style['wrong']} role="alert">{sentence(live.error.value)}</p>}
+      <Problem error={live.error.value} />
       {answer?.topic && <Topic session={session} topic={answer.topic} live={live} />}
       {answer && !answer.topic && (
         <>
