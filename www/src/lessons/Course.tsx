@@ -13,7 +13,7 @@ const t = texts(
     title: 'Lessons',
     intro: 'Ten short lessons, each with something to do. The broker in this page tells when it is done.',
     scenes: 'Scenes at a bookshelf',
-    scenesIntro: 'What message queues are good for, in four scenes with one hand each. And one where they are the wrong tool.',
+    scenesIntro: 'What a message queue is good for, in four scenes with a part for you. And one scene where it is the wrong tool.',
     done: 'done',
     so: (done: number, all: number) => `${count(done)} of ${count(all)} done`,
     sure: 'Start with a clean shelf?',
@@ -26,7 +26,7 @@ const t = texts(
     title: '课程',
     intro: '十节短课，每节都要动手。是否完成，由页面里的消息队列说了算。',
     scenes: '书架小剧场',
-    scenesIntro: '消息队列好在哪里：四幕小戏，每幕你都要搭把手。还有一幕，它是用错了地方的工具。',
+    scenesIntro: '消息队列好在哪里？四幕小戏，每幕都有你的戏份。还有一幕，讲它用错了地方。',
     done: '已完成',
     so: (done: number, all: number) => `已完成 ${count(done)} / ${count(all)}`,
     sure: '清空书架再开始？',
@@ -70,14 +70,17 @@ function Rows({ guide, of, letters = false }: { guide: Guide; of: readonly Lesso
     <ol class={style['rows']}>
       {of.map((lesson, at) => {
         const done = progress.value.done.includes(lesson.id);
-        const { title } = lesson.said();
+        const { title, teaches } = lesson.said();
         return (
           <li key={lesson.id}>
             <button class={style['row']} data-lesson={lesson.id} onClick={() => guide.open(lesson.id)}>
               <span class={`${style['number']} ${done ? style['done'] : ''}`} aria-hidden="true">
                 {done ? '✓' : letters ? 'ABCDE'[at] : at + 1}
               </span>
-              <span>{title}</span>
+              <span class={style['name']}>
+                {title}
+                <small>{teaches}</small>
+              </span>
               {done && <span class="sr-only">{t().done}</span>}
             </button>
           </li>

@@ -44,7 +44,7 @@ export function LessonView({ guide, lesson }: { guide: Guide; lesson: Lesson }) 
   const said = lesson.said();
   const { play } = guide.session;
   return (
-    <article class={style['lesson']}>
+    <article class={style['lesson']} data-lesson-open={lesson.id}>
       <header class={style['top']}>
         <button class="quiet" onClick={() => guide.open(undefined)}>
           <span aria-hidden="true">←</span> {t().all}
@@ -57,6 +57,7 @@ export function LessonView({ guide, lesson }: { guide: Guide; lesson: Lesson }) 
       </header>
       <h2 ref={heading} tabIndex={-1} class={style['title']}>
         {said.title}
+        <small>{said.teaches}</small>
       </h2>
       <p>
         <Rich text={said.about} />
@@ -74,8 +75,11 @@ export function LessonView({ guide, lesson }: { guide: Guide; lesson: Lesson }) 
           <Steps guide={guide} lesson={lesson} step={step} />
         </>
       )}
+      <p class="sr-only" role="status">
+        {step ? `${said.steps[step - 1]!.title}: ${t().isDone}. ${step === lesson.steps.length ? t().well : ''}` : ''}
+      </p>
       {step === lesson.steps.length && (
-        <div class={style['why']} role="status">
+        <div class={style['why']}>
           <h3>{t().well}</h3>
           <p>
             <Rich text={said.why} />

@@ -5,6 +5,7 @@ import { type Lesson, type Said, look, run, seconds } from './lesson.js';
 const lease = texts<Said>(
   {
     title: 'Taken, not gone',
+    teaches: 'Lease, finish, timeout',
     about:
       'Whoever receives a message only *leases* it. It is gone when they say that they are finished. If they never say so, somebody else gets it.',
     steps: [
@@ -32,6 +33,7 @@ const lease = texts<Said>(
   },
   {
     title: '取走不等于消失',
+    teaches: '租约、完成、超时',
     about: '收到消息的人只是得到一份*租约*。他说完成了，消息才消失；一直不说，消息就会交给别人。',
     steps: [
       { title: '租约短一点的通道', text: '不另说明时租约为 60 秒。这里用 30 秒，免得久等。' },
@@ -55,6 +57,7 @@ const lease = texts<Said>(
 const requeue = texts<Said>(
   {
     title: 'Not now',
+    teaches: 'Requeue and attempts',
     about: 'Sometimes the work cannot be done: the line is busy. Then give the message back, at once or for later. The broker counts the *attempts*.',
     steps: [
       { title: 'Take a call', text: 'Publish one, and receive it. It is leased, and attempt 1.' },
@@ -74,6 +77,7 @@ const requeue = texts<Said>(
   },
   {
     title: '现在不行',
+    teaches: '重新排队与投递次数',
     about: '有时事情暂时办不成，比如电话占线。那就把消息退回去，马上再来，或者晚点再来。*投递次数*由消息队列来数。',
     steps: [
       { title: '接一个电话任务', text: '先发布，再接收。它有了租约，这是第 1 次投递。' },
@@ -89,6 +93,7 @@ const requeue = texts<Said>(
 const dead = texts<Said>(
   {
     title: 'When nothing helps',
+    teaches: 'Dead letters and redrive',
     about: 'A message that fails every time would go round forever. After so many attempts it is put aside as a *dead letter*, where you can look at it.',
     steps: [
       { title: 'Two attempts, no more', text: 'The channel `billing` gives up after two attempts. Then an order comes in.' },
@@ -107,6 +112,7 @@ const dead = texts<Said>(
   },
   {
     title: '怎么都不行',
+    teaches: '死信与重投',
     about: '每次都失败的消息会没完没了地转圈。到了次数上限，它就被放到一边，成为*死信*，等人来看。',
     steps: [
       { title: '最多两次', text: '通道 `billing` 试两次就放弃。然后来了一张订单。' },
@@ -125,6 +131,7 @@ const dead = texts<Said>(
 const touch = texts<Said>(
   {
     title: 'A long job',
+    teaches: 'Touch',
     about: 'A lease should be short, so that a crash is noticed soon. But what if the work takes longer? Then say from time to time: I am still at it.',
     steps: [
       { title: 'Begin', text: 'The channel `studio` leases for 30 s. Rendering the film takes longer.' },
@@ -140,6 +147,7 @@ const touch = texts<Said>(
   },
   {
     title: '时间很长的活',
+    teaches: '续期',
     about: '租约应该短，这样崩溃能很快发现。可要是活本来就长呢？那就时不时说一声：我还在做。',
     steps: [
       { title: '开始', text: '通道 `studio` 的租约是 30 秒。渲染一部电影可不止这点时间。' },

@@ -24,6 +24,11 @@ export function opened(): Lesson | undefined {
   return everything.find((lesson) => lesson.id === progress.value.open);
 }
 
+/** Whether the user sees the lesson: on a phone the terminal may be in front of it. */
+function inSight(): boolean {
+  return document.querySelector('[data-lesson-open]')?.checkVisibility() ?? false;
+}
+
 export class Guide {
   /** Something is being done for the user. */
   readonly busy = signal(false);
@@ -52,7 +57,7 @@ export class Guide {
     const frame = play?.frame.value;
     const next = await reached(lesson, step, new Look(api, this.session.now(), frame?.consumers, frame?.producers));
     if (start !== this.#starts || progress.value.open !== lesson.id || progress.value.step !== step || next === step) return;
-    for (const said of lesson.said().steps.slice(step, next)) tell(`✓ ${said.title}`);
+    if (!inSight()) for (const said of lesson.said().steps.slice(step, next)) tell(`✓ ${said.title}`);
     keep({ ...progress.value, step: next });
     if (next === lesson.steps.length) finished(lesson.id);
   }

@@ -6,6 +6,8 @@ import type { Behaviour, ConsumerView, Play, ProducerView } from '../broker/play
 /** What a lesson says, in one language. Text between backticks is code. */
 export interface Said {
   title: string;
+  /** What one learns, in a few words. */
+  teaches: string;
   /** What it is about, in two or three sentences. */
   about: string;
   steps: SaidStep[];
