@@ -40,7 +40,7 @@ export function Course({ session }: { session: Session }) {
   const guide = guideOf(session);
   const lesson = opened();
   return (
-    <section class={style['course']} aria-label={t().title}>
+    <section class={style['course']} data-lessons aria-label={t().title}>
       {lesson ? <LessonView key={lesson.id} guide={guide} lesson={lesson} /> : <List guide={guide} />}
       {guide.asks.value && <Sure guide={guide} asks={guide.asks.value} />}
     </section>
@@ -73,7 +73,7 @@ function Rows({ guide, of, letters = false }: { guide: Guide; of: readonly Lesso
         const { title, teaches } = lesson.said();
         return (
           <li key={lesson.id}>
-            <button class={style['row']} data-lesson={lesson.id} onClick={() => guide.open(lesson.id)}>
+            <button class={style['row']} data-lesson={lesson.id} data-done={done || undefined} onClick={() => guide.open(lesson.id)}>
               <span class={`${style['number']} ${done ? style['done'] : ''}`} aria-hidden="true">
                 {done ? '✓' : letters ? 'ABCDE'[at] : at + 1}
               </span>

@@ -46,11 +46,11 @@ export function LessonView({ guide, lesson }: { guide: Guide; lesson: Lesson }) 
   return (
     <article class={style['lesson']} data-lesson-open={lesson.id}>
       <header class={style['top']}>
-        <button class="quiet" onClick={() => guide.open(undefined)}>
+        <button class="quiet" data-all onClick={() => guide.open(undefined)}>
           <span aria-hidden="true">←</span> {t().all}
         </button>
         {step !== undefined && (
-          <button class="quiet" disabled={guide.busy.value} onClick={() => guide.start()}>
+          <button class="quiet" data-again disabled={guide.busy.value} onClick={() => guide.start()}>
             {t().again}
           </button>
         )}
@@ -64,7 +64,7 @@ export function LessonView({ guide, lesson }: { guide: Guide; lesson: Lesson }) 
       </p>
       {step === undefined ? (
         <p>
-          <button class="primary" onClick={() => guide.start()}>
+          <button class="primary" data-start onClick={() => guide.start()}>
             {t().start}
           </button>
         </p>
@@ -79,7 +79,7 @@ export function LessonView({ guide, lesson }: { guide: Guide; lesson: Lesson }) 
         {step ? `${said.steps[step - 1]!.title}: ${t().isDone}. ${step === lesson.steps.length ? t().well : ''}` : ''}
       </p>
       {step === lesson.steps.length && (
-        <div class={style['why']}>
+        <div class={style['why']} data-why>
           <h3>{t().well}</h3>
           <p>
             <Rich text={said.why} />
