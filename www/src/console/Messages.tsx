@@ -8,6 +8,7 @@ import style from './Console.module.css';
 import { MessageBody } from './MessageBody.js';
 import own from './Messages.module.css';
 import { Problem } from './Problem.js';
+import { Scroll } from './Scroll.js';
 import { words } from './words.js';
 
 const t = texts(
@@ -98,7 +99,7 @@ export function Messages({ session, label, peek, version, onRedrive, whyNot }: P
       {shown.length === 0 ? (
         <p class="soft">{t().none}</p>
       ) : (
-        <div class={style['scroll']}>
+        <Scroll label={label}>
           <table aria-label={label} class={own['messages']}>
             <Head hasUntil={shown.some(({ until }) => until !== undefined)} hasRedrive={redrive !== undefined} />
             {shown.map((message) => (
@@ -114,7 +115,7 @@ export function Messages({ session, label, peek, version, onRedrive, whyNot }: P
               />
             ))}
           </table>
-        </div>
+        </Scroll>
       )}
       <nav class={style['pages']} aria-label={t().pages}>
         <button disabled={from === undefined} onClick={() => (setOpen(undefined), setFrom(undefined))}>

@@ -21,6 +21,7 @@ import { Publish } from './Publish.js';
 import { channelCounts, historiesOf, topicCounts } from './rates.js';
 import { RatesCard } from './RatesCard.js';
 import { Tiles } from './Tiles.js';
+import { Scroll } from './Scroll.js';
 import { words } from './words.js';
 
 const t = texts(
@@ -163,7 +164,7 @@ function Channels({ session, topic, onDone }: { session: Session; topic: TopicSt
       {topic.channels.length === 0 ? (
         <p class="soft">{t().noChannels}</p>
       ) : (
-        <div class={style['scroll']}>
+        <Scroll label={w.channels}>
           <table aria-labelledby="channels">
             <thead>
               <tr>
@@ -195,7 +196,7 @@ function Channels({ session, topic, onDone }: { session: Session; topic: TopicSt
               })}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
       {creating && <CreateChannel session={session} topic={topic.topic_name} onClose={() => (setCreating(false), onDone())} />}
     </section>

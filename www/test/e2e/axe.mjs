@@ -9,6 +9,8 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 export async function assertAxeClean(page, label = page.url()) {
   if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(AXE);
   const found = await page.evaluate(async () => {
+    // What follows from a size is drawn a frame after it.
+    for (let i = 0; i < 3; i += 1) await new Promise(requestAnimationFrame);
     // Colours that are on their way to others are not judged.
     await Promise.allSettled(document.getAnimations().map((animation) => (animation.effect?.getComputedTiming().iterations === Infinity ? null : animation.finished)));
     const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'] });
