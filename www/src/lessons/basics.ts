@@ -81,7 +81,7 @@ const copies = texts<Said>(
       {
         title: 'Share the work of one channel',
         text: 'Two more songs, and two players that read from the *same* channel. `client` gives each a name. Each gets one of the songs, not both.',
-        hint: 'Both lines read from the channel `xiaoming`, with different `client` names.',
+        hint: 'Both lines read from the channel `xiaoming`, under different names, and within a minute: who has not asked for so long is not counted as a consumer any more. Then run all three lines again.',
       },
     ],
     why: 'Copies between channels, sharing within one: that is the whole model. More channels when somebody else wants the messages too; more consumers in a channel when the work is too much for one.',
@@ -97,7 +97,7 @@ const copies = texts<Said>(
       {
         title: '同一通道里分工',
         text: '再来两首歌，由两个播放器从*同一个*通道读。`client` 给它们各起一个名字。每个只拿到其中一首，不会都拿到。',
-        hint: '两行都从通道 `xiaoming` 读，只是 `client` 的名字不同。',
+        hint: '两行都从通道 `xiaoming` 读，名字不同，而且相隔不到一分钟：太久没来取的，就不再算作消费者。那就把三行重新运行一遍。',
       },
     ],
     why: '通道之间是复制，通道之内是分担：整个模型就这么简单。别人也想要这些消息，就加通道；一个人忙不过来，就在通道里加消费者。',

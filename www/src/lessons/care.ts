@@ -64,7 +64,7 @@ const requeue = texts<Said>(
       {
         title: 'Give it back',
         text: '`/req` puts it back into the queue. Nobody has to wait for the lease to end.',
-        hint: '`RECEIPT` stands for the receipt of the message that you have.',
+        hint: 'If the answer is `REQ_FAILED`, the lease has run out: receive the message once more, then give it back.',
       },
       { title: 'And again', text: 'Receive it once more: `Shelf-Attempts: 2`.' },
       {
@@ -81,7 +81,7 @@ const requeue = texts<Said>(
     about: '有时事情暂时办不成，比如电话占线。那就把消息退回去，马上再来，或者晚点再来。*投递次数*由消息队列来数。',
     steps: [
       { title: '接一个电话任务', text: '先发布，再接收。它有了租约，这是第 1 次投递。' },
-      { title: '退回去', text: '`/req` 让它重新排队，不必等租约到期。', hint: '`RECEIPT` 代表你手上那条消息的凭据。' },
+      { title: '退回去', text: '`/req` 让它重新排队，不必等租约到期。', hint: '如果回答是 `REQ_FAILED`，说明租约已到期：再接收一次，然后退回。' },
       { title: '再来一次', text: '再接收一次：`Shelf-Attempts: 2`。' },
       { title: '退回去，晚点再说', text: '加上 `defer=30s`，30 秒内不会再交出。这样，对方服务挂了也不会被反复打扰上千次。' },
       { title: '时候到了', text: '等 30 秒过去，第三次就成功了。' },
@@ -140,7 +140,11 @@ const touch = texts<Said>(
         text: '`/touch` makes the lease last longer: from now, as long as the channel says, or as long as you say. Here, five minutes.',
         hint: 'If the answer is `TOUCH_FAILED`, the lease has run out and the message is ready again: receive it again.',
       },
-      { title: 'Work', text: 'Two minutes pass. Without the touch, somebody else would have begun the same film by now.' },
+      {
+        title: 'Work',
+        text: 'Two minutes pass. Without the touch, somebody else would have begun the same film by now.',
+        hint: 'If the lease has run out in the meantime, receive the message once more and touch it again.',
+      },
       { title: 'Done', text: 'Finish with the same receipt: it is still the same delivery.' },
     ],
     why: 'Short leases and touches find a crash within seconds and still allow work of many minutes. No lease can be extended beyond 15 minutes from its delivery: who needs longer has to cut the job into pieces.',
@@ -156,7 +160,11 @@ const touch = texts<Said>(
         text: '`/touch` 给租约续期：从现在算起，按通道的时长，或者按你说的时长。这里是五分钟。',
         hint: '如果回答是 `TOUCH_FAILED`，说明租约已到期，消息又就绪了：重新接收一次。',
       },
-      { title: '干活', text: '两分钟过去。要是没有续期，这会儿别人已经开始做同一部电影了。' },
+      {
+        title: '干活',
+        text: '两分钟过去。要是没有续期，这会儿别人已经开始做同一部电影了。',
+        hint: '如果租约在此期间到期了，就再接收一次，再续一次期。',
+      },
       { title: '完成', text: '用同一个凭据完成：这仍是同一次投递。' },
     ],
     why: '短租约加续期，几秒钟就能发现崩溃，又允许干上好多分钟。从投递算起，租约最多延到 15 分钟：更长的活，请拆成几段。',
@@ -291,7 +299,7 @@ export const longJob: Lesson = {
     },
     {
       acts: [run("curl -X POST 'localhost:4151/touch?topic=films&channel=studio&receipt=RECEIPT&timeout=5m'")],
-      met: async (look) => ((await look.lease('films', 'studio')) ?? 0) > 60_000,
+      met: async (look) => ((await look.lease('films', 'studio')) ?? 0) > 120_000,
     },
     {
       acts: [seconds(120)],

@@ -5,7 +5,7 @@ import { texts } from '../app/texts.js';
 import { receipts } from '../broker/receipts.js';
 import type { Session } from '../broker/session.js';
 import { attempt, tell } from '../ui/toast.js';
-import { held, perform, prepare, stageOf } from './act.js';
+import { held, isScene, perform, prepare, stageOf } from './act.js';
 import { everything } from './all.js';
 import { calmly, reached } from './goals.js';
 import { type Act, type Lesson, Look, type Stage } from './lesson.js';
@@ -36,7 +36,6 @@ export class Guide {
   readonly asks = signal<{ topic: string; messages: number }[] | undefined>(undefined);
   /** Changes with each start: what was asked for before is of no interest then. */
   #starts = 0;
-  #hurried = false;
   readonly check = calmly(() => this.#check());
 
   constructor(readonly session: Session) {
@@ -74,8 +73,8 @@ export class Guide {
   async #leave(lesson: Lesson): Promise<void> {
     await this.#stage(lesson)?.clear();
     const { play } = this.session;
-    if (this.#hurried && play && play.speed.value > 1) await play.setSpeed(1);
-    this.#hurried = false;
+    const hurries = lesson.steps.some(({ acts }) => acts.some((act) => isScene(act) && act.looks));
+    if (hurries && play && play.speed.value > 1) await play.setSpeed(1);
   }
 
   #stage(lesson: Lesson): Stage | undefined {
@@ -116,10 +115,7 @@ export class Guide {
       perform(acts, {
         run: (command) => type(command, true),
         pass: async (ms) => play?.advance(ms),
-        stage: () => {
-          this.#hurried = true;
-          return this.#stage(lesson)!;
-        },
+        stage: () => this.#stage(lesson)!,
         receipts: () => receipts.value,
         another: async (place, than) => {
           if (!(await another(place, than))) throw new Error(t().noReceipt);
