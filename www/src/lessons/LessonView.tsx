@@ -1,14 +1,17 @@
 import { useEffect, useRef } from 'preact/hooks';
 
 import { texts } from '../app/texts.js';
+import type { Session } from '../broker/session.js';
 import { everything } from './all.js';
-import type { Guide } from './guide.js';
+import { type Id, names } from './catalogue.js';
+import { type Guide, guideOf } from './guide.js';
 import type { Lesson } from './lesson.js';
 import style from './lessons.module.css';
 import { progress } from './progress.js';
 import { Rich } from './Rich.js';
 import { Shelf } from './Shelf.js';
 import { StepView } from './StepView.js';
+import { Sure } from './Sure.js';
 
 const t = texts(
   {
@@ -37,11 +40,14 @@ const t = texts(
   },
 );
 
-export function LessonView({ guide, lesson }: { guide: Guide; lesson: Lesson }) {
+export function LessonView({ session, id }: { session: Session; id: Id }) {
+  const guide = guideOf(session);
+  const lesson = everything.find((one) => one.id === id)!;
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus(), []);
   const { step } = progress.value;
   const said = lesson.said();
+  const { title, teaches } = names()[id];
   const { play } = guide.session;
   return (
     <article class={style['lesson']} data-lesson-open={lesson.id}>
@@ -56,8 +62,8 @@ export function LessonView({ guide, lesson }: { guide: Guide; lesson: Lesson }) 
         )}
       </header>
       <h2 ref={heading} tabIndex={-1} class={style['title']}>
-        {said.title}
-        <small>{said.teaches}</small>
+        {title}
+        <small>{teaches}</small>
       </h2>
       <p>
         <Rich text={said.about} />
@@ -87,6 +93,7 @@ export function LessonView({ guide, lesson }: { guide: Guide; lesson: Lesson }) 
         </div>
       )}
       <Neighbours guide={guide} lesson={lesson} />
+      {guide.asks.value && <Sure guide={guide} asks={guide.asks.value} />}
     </article>
   );
 }
@@ -125,7 +132,7 @@ function Neighbours({ guide, lesson }: { guide: Guide; lesson: Lesson }) {
       )}
       {next ? (
         <button class={done ? 'primary' : 'quiet'} onClick={() => guide.open(next.id)}>
-          {done ? `${t().next}: ${next.said().title}` : t().next} <span aria-hidden="true">→</span>
+          {done ? `${t().next}: ${names()[next.id].title}` : t().next} <span aria-hidden="true">→</span>
         </button>
       ) : (
         done && <p class="soft">{t().end}</p>

@@ -1,12 +1,12 @@
+import { Suspense, lazy } from 'preact/compat';
+
 import { count, texts } from '../app/texts.js';
 import type { Session } from '../broker/session.js';
-import { Dialog } from '../ui/Dialog.js';
-import { everything, lessons, scenes } from './all.js';
-import { type Guide, guideOf, opened } from './guide.js';
-import type { Lesson } from './lesson.js';
-import { LessonView } from './LessonView.js';
+import { type Id, IDS, LESSONS, names, SCENES } from './catalogue.js';
 import style from './lessons.module.css';
-import { progress } from './progress.js';
+import { keep, progress } from './progress.js';
+
+const LessonView = lazy(() => import('./LessonView.js').then(({ LessonView }) => ({ default: LessonView })));
 
 const t = texts(
   {
@@ -15,12 +15,8 @@ const t = texts(
     scenes: 'Scenes at a bookshelf',
     scenesIntro: 'What a message queue is good for, in four scenes with a part for you. And one scene where it is the wrong tool.',
     done: 'done',
+    loading: 'Loading …',
     so: (done: number, all: number) => `${count(done)} of ${count(all)} done`,
-    sure: 'Start with a clean shelf?',
-    holds: (topic: string, messages: number) =>
-      messages === 1 ? `The topic ${topic} is deleted, with one message in it.` : `The topic ${topic} is deleted, with ${count(messages)} messages in it.`,
-    yes: 'Delete and start',
-    no: 'Leave it',
   },
   {
     title: '课程',
@@ -28,53 +24,54 @@ const t = texts(
     scenes: '书架小剧场',
     scenesIntro: '消息队列好在哪里？四幕小戏，每幕都有你的戏份。还有一幕，讲它用错了地方。',
     done: '已完成',
+    loading: '加载中 …',
     so: (done: number, all: number) => `已完成 ${count(done)} / ${count(all)}`,
-    sure: '清空书架再开始？',
-    holds: (topic: string, messages: number) => `主题 ${topic} 连同其中的 ${count(messages)} 条消息会被删除。`,
-    yes: '删除并开始',
-    no: '先不',
   },
 );
 
 /** Lessons and scenes: a list, or the one that is open. */
 export function Lessons({ session }: { session: Session }) {
-  const guide = guideOf(session);
-  const lesson = opened();
+  const open = IDS.find((id) => id === progress.value.open);
   return (
-    <section class={style['course']} data-lessons aria-label={t().title}>
-      {lesson ? <LessonView key={lesson.id} guide={guide} lesson={lesson} /> : <List guide={guide} />}
-      {guide.asks.value && <Sure guide={guide} asks={guide.asks.value} />}
+    <section class={style['course']} aria-label={t().title} data-lessons>
+      {open ? (
+        <Suspense fallback={<p class="soft">{t().loading}</p>}>
+          <LessonView key={open} session={session} id={open} />
+        </Suspense>
+      ) : (
+        <List />
+      )}
     </section>
   );
 }
 
-function List({ guide }: { guide: Guide }) {
+function List() {
   const { done } = progress.value;
-  const ours = everything.filter((lesson) => done.includes(lesson.id)).length;
+  const ours = IDS.filter((id) => done.includes(id)).length;
   return (
     <div class={style['list']}>
       <header class={style['top']}>
         <h2>{t().title}</h2>
-        <span class={style['tally']}>{t().so(ours, everything.length)}</span>
+        <span class={style['tally']}>{t().so(ours, IDS.length)}</span>
       </header>
       <p class="soft">{t().intro}</p>
-      <Rows guide={guide} of={lessons} />
+      <Rows of={LESSONS} />
       <h2 class={style['second']}>{t().scenes}</h2>
       <p class="soft">{t().scenesIntro}</p>
-      <Rows guide={guide} of={scenes} letters />
+      <Rows of={SCENES} letters />
     </div>
   );
 }
 
-function Rows({ guide, of, letters = false }: { guide: Guide; of: readonly Lesson[]; letters?: boolean }) {
+function Rows({ of, letters = false }: { of: readonly Id[]; letters?: boolean }) {
   return (
     <ol class={style['rows']}>
-      {of.map((lesson, at) => {
-        const done = progress.value.done.includes(lesson.id);
-        const { title, teaches } = lesson.said();
+      {of.map((id, at) => {
+        const done = progress.value.done.includes(id);
+        const { title, teaches } = names()[id];
         return (
-          <li key={lesson.id}>
-            <button class={style['row']} data-lesson={lesson.id} data-done={done || undefined} onClick={() => guide.open(lesson.id)}>
+          <li key={id}>
+            <button class={style['row']} data-lesson={id} data-done={done || undefined} onClick={() => keep({ done: progress.value.done, open: id })}>
               <span class={`${style['number']} ${done ? style['done'] : ''}`} aria-hidden="true">
                 {done ? '✓' : letters ? 'ABCDE'[at] : at + 1}
               </span>
@@ -88,28 +85,5 @@ function Rows({ guide, of, letters = false }: { guide: Guide; of: readonly Lesso
         );
       })}
     </ol>
-  );
-}
-
-function Sure({ guide, asks }: { guide: Guide; asks: { topic: string; messages: number }[] }) {
-  const close = () => (guide.asks.value = undefined);
-  return (
-    <Dialog title={t().sure} onClose={close}>
-      {asks.map(({ topic, messages }) => (
-        <p key={topic}>{t().holds(topic, messages)}</p>
-      ))}
-      <p class={style['answers']}>
-        <button onClick={close}>{t().no}</button>
-        <button
-          class="danger"
-          onClick={() => {
-            close();
-            void guide.start(true);
-          }}
-        >
-          {t().yes}
-        </button>
-      </p>
-    </Dialog>
   );
 }

@@ -4,8 +4,6 @@ import { type Lesson, type Said, run } from './lesson.js';
 
 const publish = texts<Said>(
   {
-    title: 'A book on the shelf',
-    teaches: 'Publish and subscribe',
     about:
       'Xiaohong wants her brother Xiaoming to read. She puts books on a shelf; he takes them off when he has time. The shelf is a *topic*, she publishes, he subscribes.',
     steps: [
@@ -32,8 +30,6 @@ const publish = texts<Said>(
     why: 'Neither of them had to be there for the other. The broker kept each book from the moment it said `OK` until the channel was done with it.',
   },
   {
-    title: '把书放上书架',
-    teaches: '发布与订阅',
     about: '小红希望弟弟小明多读书。她把书放到书架上，小明有空就取下来看。书架就是一个*主题*：小红发布，小明订阅。',
     steps: [
       {
@@ -62,8 +58,6 @@ const publish = texts<Said>(
 
 const copies = texts<Said>(
   {
-    title: 'A copy for each channel',
-    teaches: 'Copies and sharing',
     about: 'A topic hands a copy of each message to *every* channel. Within one channel, each message goes to only *one* of those who read.',
     steps: [
       {
@@ -87,8 +81,6 @@ const copies = texts<Said>(
     why: 'Copies between channels, sharing within one: that is the whole model. More channels when somebody else wants the messages too; more consumers in a channel when the work is too much for one.',
   },
   {
-    title: '每个通道一份',
-    teaches: '复制与分担',
     about: '主题会把每条消息给*每个*通道各复制一份。而在同一个通道里，每条消息只会交给*一个*读者。',
     steps: [
       { title: '两个通道', text: '小明和小伙伴小强都想收到 `songs` 的全部内容，所以各自有一个通道。' },
@@ -106,8 +98,6 @@ const copies = texts<Said>(
 
 const backlog = texts<Said>(
   {
-    title: 'Before anybody listens',
-    teaches: 'Backlog',
     about: 'What happens to messages that are published while there is no channel at all? They wait in the topic, and the first channel takes them over.',
     steps: [
       { title: 'Publish to nobody', text: 'Three letters, and no channel yet. They are the topic’s *backlog*.' },
@@ -125,8 +115,6 @@ const backlog = texts<Said>(
     why: 'A producer may start before its consumers without losing a thing. But a channel that comes later sees only what comes later: create all the channels you need before you publish.',
   },
   {
-    title: '还没有人在听',
-    teaches: '积压',
     about: '一个通道都没有的时候发布的消息会怎样？它们在主题里等着，由第一个通道接管。',
     steps: [
       { title: '发给还不存在的人', text: '三封信，还没有任何通道。它们就是主题的*积压*。' },

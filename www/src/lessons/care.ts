@@ -4,8 +4,6 @@ import { type Lesson, type Said, look, run, seconds } from './lesson.js';
 
 const lease = texts<Said>(
   {
-    title: 'Taken, not gone',
-    teaches: 'Lease, finish, timeout',
     about:
       'Whoever receives a message only *leases* it. It is gone when they say that they are finished. If they never say so, somebody else gets it.',
     steps: [
@@ -32,8 +30,6 @@ const lease = texts<Said>(
     why: 'A consumer that crashes loses nothing: its lease runs out, and the message goes to the next. The price is that a message may come twice, so make your work safe to repeat. (A late finish counts, too, as long as nobody else has received the message since.)',
   },
   {
-    title: '取走不等于消失',
-    teaches: '租约、完成、超时',
     about: '收到消息的人只是得到一份*租约*。他说完成了，消息才消失；一直不说，消息就会交给别人。',
     steps: [
       { title: '租约短一点的通道', text: '不另说明时租约为 60 秒。这里用 30 秒，免得久等。' },
@@ -56,8 +52,6 @@ const lease = texts<Said>(
 
 const requeue = texts<Said>(
   {
-    title: 'Not now',
-    teaches: 'Requeue and attempts',
     about: 'Sometimes the work cannot be done: the line is busy. Then give the message back, at once or for later. The broker counts the *attempts*.',
     steps: [
       { title: 'Take a call', text: 'Publish one, and receive it. It is leased, and attempt 1.' },
@@ -76,8 +70,6 @@ const requeue = texts<Said>(
     why: 'Giving back early is polite; giving back with a delay is wise. Longer delays with each attempt (10 s, 1 m, 10 m …) are called backoff: `Shelf-Attempts` tells you which one is due.',
   },
   {
-    title: '现在不行',
-    teaches: '重新排队与投递次数',
     about: '有时事情暂时办不成，比如电话占线。那就把消息退回去，马上再来，或者晚点再来。*投递次数*由消息队列来数。',
     steps: [
       { title: '接一个电话任务', text: '先发布，再接收。它有了租约，这是第 1 次投递。' },
@@ -92,8 +84,6 @@ const requeue = texts<Said>(
 
 const dead = texts<Said>(
   {
-    title: 'When nothing helps',
-    teaches: 'Dead letters and redrive',
     about: 'A message that fails every time would go round forever. After so many attempts it is put aside as a *dead letter*, where you can look at it.',
     steps: [
       { title: 'Two attempts, no more', text: 'The channel `billing` gives up after two attempts. Then an order comes in.' },
@@ -111,8 +101,6 @@ const dead = texts<Said>(
     why: 'One bad message cannot stop the good ones, and it is not lost: it waits, with all it had, until a person has looked.',
   },
   {
-    title: '怎么都不行',
-    teaches: '死信与重投',
     about: '每次都失败的消息会没完没了地转圈。到了次数上限，它就被放到一边，成为*死信*，等人来看。',
     steps: [
       { title: '最多两次', text: '通道 `billing` 试两次就放弃。然后来了一张订单。' },
@@ -130,8 +118,6 @@ const dead = texts<Said>(
 
 const touch = texts<Said>(
   {
-    title: 'A long job',
-    teaches: 'Touch',
     about: 'A lease should be short, so that a crash is noticed soon. But what if the work takes longer? Then say from time to time: I am still at it.',
     steps: [
       { title: 'Begin', text: 'The channel `studio` leases for 30 s. Rendering the film takes longer.' },
@@ -150,8 +136,6 @@ const touch = texts<Said>(
     why: 'Short leases and touches find a crash within seconds and still allow work of many minutes. No lease can be extended beyond 15 minutes from its delivery: who needs longer has to cut the job into pieces.',
   },
   {
-    title: '时间很长的活',
-    teaches: '续期',
     about: '租约应该短，这样崩溃能很快发现。可要是活本来就长呢？那就时不时说一声：我还在做。',
     steps: [
       { title: '开始', text: '通道 `studio` 的租约是 30 秒。渲染一部电影可不止这点时间。' },

@@ -4,8 +4,6 @@ import type { Lesson, Said, Scene } from './lesson.js';
 
 const decoupling = texts<Said>(
   {
-    title: 'Nobody has to be at home',
-    teaches: 'Decoupling',
     about:
       'Xiaohong used to ask Xiaoming when he had time, bring him the book and wait. Now she puts a book on the shelf every second, and he takes what is there. Each of them knows the shelf, and not the other.',
     steps: [
@@ -23,8 +21,6 @@ const decoupling = texts<Said>(
     why: 'Either of them could be replaced, stopped or doubled without the other changing anything: it is easier to deal with a simple shelf than with people.',
   },
   {
-    title: '谁也不必在家',
-    teaches: '解耦',
     about: '以前小红要先问小明什么时候有空，把书送去，还得等着。现在她每秒往书架上放一本书，小明看到有书就取。他们眼里都只有书架，没有对方。',
     steps: [
       {
@@ -40,8 +36,6 @@ const decoupling = texts<Said>(
 
 const speed = texts<Said>(
   {
-    title: 'Five minutes are enough',
-    teaches: 'Speed',
     about: 'Xiaohong is busy: she has five minutes. Xiaoming needs two seconds for each book (they are thin). If she had to watch him read, she could bring two or three.',
     steps: [
       {
@@ -58,8 +52,6 @@ const speed = texts<Said>(
     why: 'The one who asks waits only until the message is kept, not until the work is done. That is why a web page can answer at once and send the mail afterwards.',
   },
   {
-    title: '五分钟就够',
-    teaches: '提速',
     about: '小红很忙，只抽得出五分钟。小明读一本书要两秒（书很薄）。要是还得看着他读完，她只送得了两三本。',
     steps: [
       {
@@ -75,8 +67,6 @@ const speed = texts<Said>(
 
 const broadcast = texts<Said>(
   {
-    title: 'One more reader',
-    teaches: 'Broadcast',
     about: 'Every second Xiaohong puts a magazine on the shelf, and Xiaoming reads it. Now his friend Xiaoqiang would like to read them, too.',
     steps: [
       {
@@ -88,8 +78,6 @@ const broadcast = texts<Said>(
     why: 'The work of publishing did not grow, and Xiaohong need not even know that there is one more. So another service can be added in the evening, without a word to the first.',
   },
   {
-    title: '多一个读者',
-    teaches: '广播',
     about: '小红每秒往书架上放一本杂志，小明来读。现在小伙伴小强也想读。',
     steps: [
       {
@@ -104,8 +92,6 @@ const broadcast = texts<Said>(
 
 const peak = texts<Said>(
   {
-    title: 'A rush, and a slow reader',
-    teaches: 'Peak shaving',
     about: 'Xiaoming reads slowly: one book in two seconds. On birthdays many books come in a short time, and then none for months.',
     steps: [
       {
@@ -127,8 +113,6 @@ const peak = texts<Said>(
     why: 'The peak became a hill that is lower and longer. A consumer needs to be fast enough for the average, not for the worst minute. If the depth never falls, it is too slow for the average, too: then add another.',
   },
   {
-    title: '一阵忙，一个慢读者',
-    teaches: '削峰',
     about: '小明读得慢：两秒一本。过生日时，书一下子来好多，之后几个月又一本都没有。',
     steps: [
       {
@@ -145,8 +129,6 @@ const peak = texts<Said>(
 
 const wrong = texts<Said>(
   {
-    title: 'Mother asks',
-    teaches: 'The wrong tool',
     about: 'Mother wants to know from Xiaohong, right now: has Xiaoming read “Dune”? When she still stood beside him, she could tell. Now there is a shelf between them.',
     steps: [
       {
@@ -163,8 +145,6 @@ const wrong = texts<Said>(
     why: 'If you need the answer in order to go on, or if nobody may see the moment in between, call directly. And a shelf costs something, too: it needs a place, and somebody to look after it. Use one where decoupling, speed, broadcast or peak shaving are worth more than that.',
   },
   {
-    title: '妈妈来问',
-    teaches: '用错了地方',
     about: '妈妈现在就要小红回答：小明读完《沙丘》了吗？以前她站在旁边看着，答得上来。现在中间隔着一个书架。',
     steps: [
       {

@@ -9,6 +9,7 @@ import type { Fetch } from '../../src/broker/fetch.js';
 import { keepReceipts, receipts } from '../../src/broker/receipts.js';
 import { filled, held, isCommand, perform, prepare } from '../../src/lessons/act.js';
 import { everything, lessons, scenes } from '../../src/lessons/all.js';
+import { IDS, LESSONS, names, SCENES } from '../../src/lessons/catalogue.js';
 import { reached } from '../../src/lessons/goals.js';
 import { type Act, type Lesson, Look } from '../../src/lessons/lesson.js';
 import { shell } from './lessons.shell.js';
@@ -123,9 +124,10 @@ describe.each(lessons.map((lesson) => [lesson.id, lesson] as const))('%s', (_, l
 
 describe('texts', () => {
   test('there are ten lessons and five scenes, each with a name and topics of its own', () => {
-    expect(lessons).toHaveLength(10);
-    expect(scenes).toHaveLength(5);
-    expect(new Set(everything.map((one) => one.id)).size).toBe(15);
+    expect(lessons.map((one) => one.id)).toEqual(LESSONS);
+    expect(scenes.map((one) => one.id)).toEqual(SCENES);
+    expect([LESSONS.length, SCENES.length]).toEqual([10, 5]);
+    expect(new Set(IDS.map((id) => names()[id].title)).size).toBe(15);
     const topics = everything.flatMap((one) => one.topics);
     expect(new Set(topics).size).toBe(topics.length);
   });
@@ -139,7 +141,7 @@ describe('texts', () => {
         const scene = step.acts.some((act) => 'act' in act);
         expect(said.steps[at]!.act !== undefined, `${lesson.id} ${at + 1}`).toBe(scene);
       }
-      const all = JSON.stringify(said);
+      const all = JSON.stringify([said, names()[lesson.id]]);
       expect(/\p{Script=Han}/u.test(all), lesson.id).toBe(tongue === 'zh');
       expect((all.match(/`/g)?.length ?? 0) % 2, lesson.id).toBe(0);
       expect((all.match(/\*/g)?.length ?? 0) % 2, lesson.id).toBe(0);
