@@ -16,7 +16,7 @@ const t = texts(
   {
     open: 'Open',
     drop: 'Drop files here',
-    dropText: 'A recording of a server (shelfmq serve --record), a topic’s log (shelfmq log export), or a saved playground.',
+    dropText: 'A recording of a server (shelfmq serve\u00a0-\u2060-\u2060record), a topic’s log (shelfmq log export), or a saved playground.',
     choose: 'Choose files …',
     unknown: (name: string) => `${name} is no recording, no log and no saved playground`,
     imported: (topic: string) => `Topic ${topic} is here, with its messages`,
@@ -46,7 +46,7 @@ const t = texts(
   {
     open: '打开',
     drop: '把文件拖到这里',
-    dropText: '服务器的录像（shelfmq serve --record）、主题日志（shelfmq log export）或保存的演练场。',
+    dropText: '服务器的录像（shelfmq serve\u00a0-\u2060-\u2060record）、主题日志（shelfmq log export）或保存的演练场。',
     choose: '选择文件 …',
     unknown: (name) => `${name} 不是录像、日志或保存的演练场`,
     imported: (topic) => `主题 ${topic} 及其消息已导入`,

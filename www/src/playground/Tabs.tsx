@@ -3,8 +3,8 @@ import style from './Tabs.module.css';
 import type { View } from './view.js';
 
 const t = texts(
-  { views: 'Views', picture: 'Picture', terminal: 'Terminal', lessons: 'Lessons', consumers: 'Consumers', events: 'Events', files: 'Files & links' },
-  { views: '视图', picture: '图', terminal: '终端', lessons: '课程', consumers: '消费者', events: '事件', files: '文件与分享' },
+  { views: 'Views', picture: 'Picture', terminal: 'Terminal', lessons: 'Lessons', consumers: 'Consumers', events: 'Events', files: 'Files' },
+  { views: '视图', picture: '图', terminal: '终端', lessons: '课程', consumers: '消费者', events: '事件', files: '文件' },
 );
 
 export const tabId = (view: View) => `tab-${view}`;

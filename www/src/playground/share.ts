@@ -43,6 +43,7 @@ export function fromBase64url(text: string): Bytes {
 /** What goes behind a page's address. */
 export async function fragmentOf(shared: Shared): Promise<string> {
   const bytes: Bytes = 'state' in shared ? shared.state : new TextEncoder().encode(shared.script);
+  if (bytes.length > MOST_BYTES) throw new TooLong('this is more than a link has room for');
   const packed = toBase64url(await through(bytes, new CompressionStream('deflate-raw')));
   if (packed.length > LONGEST) throw new TooLong('this is more than a link has room for');
   return `#${'state' in shared ? 's' : 'run'}=${packed}`;
