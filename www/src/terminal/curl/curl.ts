@@ -2,7 +2,7 @@
 import { type Call, type Command, until } from '../shell/command.js';
 import { BrokenPipe, type Output, nowhere } from '../shell/stream.js';
 import { headerList, statusLine } from './answer.js';
-import { CurlError, type Transfer, Usage, curlOptions, transferOf } from './options.js';
+import { CurlError, type Transfer, Usage, credentials, curlOptions, transferOf } from './options.js';
 import { type Target, globbed, targetOf } from './url.js';
 import { type Done, writtenOut } from './write-out.js';
 
@@ -14,10 +14,11 @@ interface Request {
 }
 
 /** What is sent: curl's own headers, unless they were given or taken away. */
-function requestOf(transfer: Transfer): Request {
+function requestOf(transfer: Transfer, target: Target): Request {
   const method = transfer.method ?? (transfer.head ? 'HEAD' : transfer.data ? 'POST' : 'GET');
   const own: [string, string][] = [['User-Agent', AGENT], ['Accept', '*/*']];
   if (transfer.data) own.push(['Content-Type', 'application/x-www-form-urlencoded']);
+  if (target.user !== undefined) own.push(['Authorization', credentials(target.user)]);
   const given = new Set(transfer.headers.map(([name]) => name.toLowerCase()));
   const kept = own.filter(([name]) => !given.has(name.toLowerCase()));
   return { method, headers: [...kept, ...transfer.headers.filter((header): header is [string, string] => header[1] !== undefined)] };
@@ -61,7 +62,7 @@ class HangUp {
 }
 
 async function one(call: Call, transfer: Transfer, target: Target, out: Output, done: Done): Promise<void> {
-  const request = requestOf(transfer);
+  const request = requestOf(transfer, target);
   const { method } = request;
   const body = transfer.data;
   done.method = method;
@@ -83,7 +84,7 @@ async function one(call: Call, transfer: Transfer, target: Target, out: Output, 
       await response.body?.cancel();
       throw new CurlError(22, `The requested URL returned error: ${response.status}`);
     }
-    for (const reader = response.body?.getReader(); reader; ) {
+    for (const reader = transfer.head ? undefined : response.body?.getReader(); reader; ) {
       const { done: atEnd, value } = await reader.read();
       if (atEnd) break;
       done.downloaded += value.length;

@@ -108,12 +108,13 @@ export function* read(args: readonly string[]): Generator<[string, string]> {
 
 const UNRESERVED = /[^A-Za-z0-9\-._~]/;
 
-/** Every byte that is not plain, as `%20`. */
+/** Every byte that is not plain, as `%2F`; a blank as `+`, as curl has it. */
 function escaped(bytes: Bytes): string {
   let text = '';
   for (const byte of bytes) {
     const c = String.fromCharCode(byte);
-    text += byte > 127 || UNRESERVED.test(c) ? `%${byte.toString(16).toUpperCase().padStart(2, '0')}` : c;
+    if (c === ' ') text += '+';
+    else text += byte > 127 || UNRESERVED.test(c) ? `%${byte.toString(16).toUpperCase().padStart(2, '0')}` : c;
   }
   return text;
 }
@@ -144,7 +145,7 @@ function secondsOf(text: string): number {
   return Number(text) * 1_000;
 }
 
-function credentials(text: string): string {
+export function credentials(text: string): string {
   let binary = '';
   for (const byte of encode(text)) binary += String.fromCharCode(byte);
   return `Basic ${btoa(binary)}`;

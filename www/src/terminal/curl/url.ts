@@ -56,6 +56,8 @@ export function globbed(url: string): string[] {
 export interface Target {
   host: string;
   port: string;
+  /** `user:password`, where the URL has it. */
+  user?: string;
   /** Path and query, as the broker is asked. */
   path: string;
   url: string;
@@ -66,12 +68,13 @@ export function targetOf(text: string): Target {
   const [, scheme = 'http', rest = ''] = /^(?:([A-Za-z][A-Za-z0-9+.-]*):\/\/)?([^]*)$/.exec(text)!;
   if (!/^https?$/i.test(scheme)) throw new CurlError(1, `Protocol "${scheme}" not supported: here it is http`);
   const [, authority = '', after = ''] = /^([^/?#]*)([^]*)$/.exec(rest)!;
-  const [, host = '', port] = /^(?:[^@]*@)?(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(authority) ?? [];
+  const [, user, host = '', port] = /^(?:([^@]*)@)?(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(authority) ?? [];
   if (host === '' || /[\u0000-\u0020\u007f]/.test(text)) throw new CurlError(3, 'URL rejected: Malformed input to a URL function; is it in quotes, and %20 for a blank?');
   const local = /^(localhost|127(\.\d+){3}|\[::1\]|0\.0\.0\.0)$/i.test(host);
   if (port === undefined && !local) throw new CurlError(6, `Could not resolve host: ${host}; there is no network here, only the broker at localhost:4151`);
   if (port !== undefined && !(Number(port) <= 65_535)) throw new CurlError(3, `URL rejected: Port number was not a decimal number between 0 and 65535`);
   const [query] = after.split('#');
   const path = query === '' || query === undefined ? '/' : query.startsWith('?') ? `/${query}` : query;
-  return { host, port: port || (scheme === 'https' ? '443' : '80'), path, url: `${scheme}://${authority}${path}` };
+  const target = { host, port: port || (scheme === 'https' ? '443' : '80'), path, url: `${scheme}://${authority}${path}` };
+  return user === undefined ? target : { ...target, user: user.includes(':') ? user : `${user}:` };
 }
