@@ -4,8 +4,8 @@ import { to } from '../app/route.js';
 import type { Behaviour, Play } from '../broker/play.js';
 import { behaviourTexts } from '../playground/behaviours.js';
 import { attempt } from '../ui/toast.js';
-import { Counts, placed } from './Channel.js';
-import type { ConsumerNode, FoldNode, Ghost, ProducerNode, TopicNode } from './nodes.js';
+import { Counts } from './Channel.js';
+import { type ConsumerNode, type FoldNode, type Ghost, type ProducerNode, type TopicNode, placed } from './nodes.js';
 import style from './picture.module.css';
 import { Tokens } from './Tokens.js';
 import { words } from './words.js';
@@ -43,7 +43,12 @@ export function Consumer({ node, play }: { node: ConsumerNode; play: Play | unde
           {simulated ? <path d={FACES[simulated.behaviour]} /> : <circle cx="8" cy="8" r="4" />}
         </svg>
         <strong title={name}>{title}</strong>
-        {holds > 0 && <span class={style['holds']}>{words().holds(holds)}</span>}
+        {holds > 0 && (
+          <span class={style['holds']} title={words().holds(holds)}>
+            <span aria-hidden="true">{count(holds)}</span>
+            <span class="sr-only">{words().holds(holds)}</span>
+          </span>
+        )}
         {play && simulated && (
           <button type="button" class={style['remove']} aria-label={words().removeOne(name)} title={words().removeOne(name)} onClick={() => void attempt(() => play.removeConsumer(simulated.id))}>
             ×
@@ -51,12 +56,21 @@ export function Consumer({ node, play }: { node: ConsumerNode; play: Play | unde
         )}
       </header>
       {node.density === 'full' && (
-        <p class="soft">
-          {words().done(finished)}
-          {requeued > 0 && ` · ${words().back(requeued)}`}
+        <p class={style['done']}>
+          {simulated && <span class={style['name']}>{name}</span>}
+          <Done sign="✓" n={finished} what={words().finished} />
+          {requeued > 0 && <Done sign="↻" n={requeued} what={words().requeued} />}
         </p>
       )}
     </section>
+  );
+}
+
+function Done({ sign, n, what }: { sign: string; n: number; what: string }) {
+  return (
+    <span title={what}>
+      <span aria-hidden="true">{sign}</span> {count(n)} <span class="sr-only">{what}</span>
+    </span>
   );
 }
 

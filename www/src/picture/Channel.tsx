@@ -8,13 +8,11 @@ import type { Behaviour, Play } from '../broker/play.js';
 import { BEHAVIOURS, DRAGGED } from '../playground/behaviours.js';
 import { attempt } from '../ui/toast.js';
 import { AddConsumer } from './AddConsumer.js';
-import type { Box, ChannelNode } from './nodes.js';
+import { type ChannelNode, placed } from './nodes.js';
 import style from './picture.module.css';
 import { STATES } from './shelf.js';
 import { Tokens } from './Tokens.js';
 import { words } from './words.js';
-
-export const placed = ({ x, y, w, h }: Box) => ({ left: `${x}px`, top: `${y}px`, width: `${w}px`, height: `${h}px` });
 
 interface Props {
   node: ChannelNode;

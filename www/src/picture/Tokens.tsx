@@ -3,7 +3,7 @@ import { computed } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
 
 import { left, short } from './clock.js';
-import type { More, Shelf, Token } from './nodes.js';
+import { type More, type Shelf, type Token, placed } from './nodes.js';
 import style from './picture.module.css';
 import { selected } from './selected.js';
 import { TIP, bodyText, hideTip, showTip, told } from './tip.js';
@@ -32,8 +32,11 @@ function move(event: KeyboardEvent): void {
   if (step === undefined) return;
   // In the order that is seen, whatever the order of the document is.
   const all = [...(event.currentTarget as HTMLElement).querySelectorAll('button')];
-  const place = (one: HTMLElement) => one.offsetTop * 10_000 + one.offsetLeft;
-  all.sort((a, b) => place(a) - place(b));
+  const places = new Map(all.map((one) => [one, one.getBoundingClientRect()]));
+  all.sort((a, b) => {
+    const [one, other] = [places.get(a)!, places.get(b)!];
+    return one.top - other.top || one.left - other.left;
+  });
   const next = all[all.indexOf(event.target as HTMLButtonElement) + step];
   if (!next) return;
   event.preventDefault();
@@ -62,7 +65,7 @@ export function Tokens({ shelf, topic, channel, small, busy, label }: Props) {
 
 function Rest({ more: { x, y, w, h, state, count } }: { more: More }) {
   return (
-    <span class={style['more']} data-state={state} data-side={state === 'ready' ? 'end' : 'start'} style={{ left: x, top: y, width: w, height: h }} title={words().moreOf(count, words().states[state])}>
+    <span class={style['more']} data-state={state} data-side={state === 'ready' ? 'end' : 'start'} style={placed({ x, y, w, h })} title={words().moreOf(count, words().states[state])}>
       {count > 9_999 ? `+${Math.round(count / 1_000)}k` : words().more(count)}
     </span>
   );
@@ -90,7 +93,6 @@ function One({ token, at, small, busy, first }: OneProps) {
       data-id={id}
       style={{ transform: `translate(${x}px, ${y}px)`, width: `${w}px`, height: `${h}px` }}
       tabIndex={first ? 0 : -1}
-      aria-label={words().message(id, words().states[state])}
       aria-describedby={told.value === id ? TIP : undefined}
       aria-pressed={chosen}
       onClick={() => (selected.value = { ...at, id })}
@@ -99,9 +101,10 @@ function One({ token, at, small, busy, first }: OneProps) {
       onFocus={(event) => event.currentTarget.matches(':focus-visible') && showTip(message, state, event.currentTarget)}
       onBlur={hideTip}
     >
+      <span class="sr-only">{words().message(bodyText(message).slice(0, 40), id, words().states[state])}</span>
       {!small && <Face token={token} />}
       {key !== undefined && <i class={style['key']} style={{ background: keyColour(key) }} />}
-      {!small && attempts > 1 && <b class={style['attempts']}>×{attempts}</b>}
+      {!small && attempts > 1 && <b class={style['attempts']} aria-hidden="true">×{attempts}</b>}
     </button>
   );
 }
@@ -114,11 +117,11 @@ function Face({ token: { message, state, lease } }: { token: Token }) {
   // A message that was not seen before begins with a full ring where nobody says how long its time is.
   const whole = useMemo(() => Math.max(lease ?? 0, until === undefined ? 1 : left(until)), [until, lease]);
   const ring = useMemo(() => computed(() => `--left: ${until === undefined ? 0 : Math.round((left(until) / whole) * 100)}%`), [until, whole]);
-  if (!timed) return <span class={style['text']}>{text}</span>;
+  if (!timed) return <span class={style['text']} aria-hidden="true">{text}</span>;
   return (
     <>
       <i class={style['ring']} style={ring} />
-      <span class={style['timed']}>
+      <span class={style['timed']} aria-hidden="true">
         <span>{text}</span>
         <small>{time}</small>
       </span>

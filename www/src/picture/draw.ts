@@ -2,7 +2,7 @@
 import { count } from '../app/texts.js';
 import type { Scene } from './nodes.js';
 import { type Colour, type Motion, STREAM } from './motion.js';
-import { at } from './path.js';
+import { type Point, at } from './path.js';
 
 type Colours = Record<Colour | 'label' | 'labelInk', string>;
 
@@ -78,7 +78,7 @@ export class Layer {
     }
     if (particles) this.#particles(scene, motion, y, y + h);
     context.globalAlpha = 1;
-    for (const [edge, rate] of streams) if (rate > STREAM) this.#label(scene, edge, rate);
+    for (const [[x, y], rate] of labels(scene, streams)) this.#label(x, y, rate);
   }
 
   #stream(points: readonly (readonly [number, number])[], rate: number, colour: Colour): void {
@@ -94,6 +94,7 @@ export class Layer {
 
   #particles(scene: Scene, motion: Motion, top: number, bottom: number): void {
     const context = this.#context;
+    const size = scene.channels.length > 8 ? 3.2 : 4.2;
     for (const { edge, colour, t, fades } of motion.particles) {
       const line = t < 0 ? undefined : scene.edges.get(edge);
       if (!line) continue;
@@ -103,7 +104,7 @@ export class Layer {
       if (py < top - 10 || py > bottom + 10) continue;
       context.globalAlpha = fades ? 1 - t : Math.min(1, t * 8, (1 - t) * 8 + 0.2);
       context.beginPath();
-      context.arc(px, py, many ? 2.6 : 4.2, 0, 2 * Math.PI);
+      context.arc(px, py, many ? 2.6 : size, 0, 2 * Math.PI);
       if (colour === 'timed_out') {
         context.strokeStyle = this.colours[colour];
         context.lineWidth = 2;
@@ -115,29 +116,46 @@ export class Layer {
     }
   }
 
-  #label(scene: Scene, edge: string, rate: number): void {
-    const line = scene.edges.get(edge);
-    // Copies to channels are as many as came in: that is said once.
-    if (!line || edge.startsWith('t:') || edge.startsWith('d:')) return;
+  #label(x: number, y: number, rate: number): void {
     const context = this.#context;
     const text = `${count(rounded(rate))}/s`;
     context.font = '600 11px system-ui, sans-serif';
     const w = context.measureText(text).width + 10;
-    const last = edge.startsWith('f:');
-    const [px, py] = at(line.path, last ? 0.5 : edge.startsWith('c:') ? 0.86 : 0.5);
-    const cx = Math.min(px, scene.width - w / 2 - 2);
-    const cy = last ? py - 14 : py;
     context.fillStyle = this.colours.label;
     context.globalAlpha = 0.92;
     context.beginPath();
-    context.roundRect(cx - w / 2, cy - 9, w, 18, 9);
+    context.roundRect(x - w / 2, y - 9, w, 18, 9);
     context.fill();
     context.globalAlpha = 1;
     context.fillStyle = this.colours.labelInk;
     context.textAlign = 'center';
     context.textBaseline = 'middle';
-    context.fillText(text, cx, cy + 0.5);
+    context.fillText(text, x, y + 0.5);
   }
+}
+
+/** Where rates are said: of what comes in, of what each channel gives out, and of what each consumer finishes. */
+export function labels(scene: Scene, streams: ReturnType<Motion['streams']>): [Point, number][] {
+  const found: [Point, number][] = [];
+  const out = new Map<string, number>();
+  for (const [edge, rate] of streams) {
+    const line = scene.edges.get(edge);
+    const kind = edge.slice(0, edge.indexOf(':'));
+    if (!line) continue;
+    if (kind === 'c') {
+      const channel = edge.slice(2).split('/').slice(0, 2).join('/');
+      out.set(channel, (out.get(channel) ?? 0) + rate);
+    } else if (rate > STREAM && (kind === 'p' || kind === 'in' || kind === 'f')) {
+      found.push([at(line.path, 0.5), rate]);
+    }
+  }
+  if (!scene.wide) return found;
+  for (const { key, x, y, w, h } of scene.channels) {
+    const rate = out.get(key) ?? 0;
+    const gap = scene.consumers[0] ? scene.consumers[0].x - x - w : 0;
+    if (rate > STREAM) found.push([[x + w + gap / 2, y + Math.min(26, h / 2)], rate]);
+  }
+  return found;
 }
 
 /** Two digits are enough for something that changes all the time. */

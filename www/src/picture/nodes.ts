@@ -10,6 +10,9 @@ export interface Box {
   h: number;
 }
 
+/** A box as a style. */
+export const placed = ({ x, y, w, h }: Box) => ({ left: `${x}px`, top: `${y}px`, width: `${w}px`, height: `${h}px` });
+
 /** How much of each channel is shown: messages with their bodies; as small blocks; counts alone. */
 export type Density = 'full' | 'compact' | 'line';
 

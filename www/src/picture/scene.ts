@@ -64,18 +64,18 @@ export function density(channels: number): Density {
 }
 
 function columns(width: number, producers: boolean, consumers: boolean): Columns {
-  if (width < 720) {
+  if (width < 860) {
     const inner = width - 20;
     const indent = 30;
     const own = { x: 10 + indent, w: inner - indent };
     return { wide: false, producer: { x: 10, w: inner }, topic: { x: 10, w: inner }, channel: own, consumer: own, gap: 12 };
   }
   const roomy = width >= 1_000;
-  const gap = roomy ? 56 : 40;
-  const producer = producers ? { x: 16, w: roomy ? 132 : 108 } : { x: 0, w: 0 };
-  const topic = { x: producers ? producer.x + producer.w + gap * 0.75 : 40, w: roomy ? 176 : 136 };
-  const consumer = { x: 0, w: consumers ? (roomy ? 190 : 146) : 0 };
-  consumer.x = width - 40 - consumer.w;
+  const gap = roomy ? 68 : 50;
+  const producer = producers ? { x: 16, w: roomy ? 132 : 100 } : { x: 0, w: 0 };
+  const topic = { x: producers ? producer.x + producer.w + gap : 44, w: roomy ? 176 : 124 };
+  const consumer = { x: 0, w: consumers ? (roomy ? 190 : 134) : 0 };
+  consumer.x = width - (consumers ? 58 : 24) - consumer.w;
   const start = topic.x + topic.w + gap;
   const channel = { x: start, w: consumer.x - (consumers ? gap : 0) - start };
   return { wide: true, producer, topic, channel, consumer, gap };
@@ -202,7 +202,7 @@ class Builder {
   #producers(topic: string, top: number): ProducerNode[] {
     const views = this.frame.producers.filter((view) => view.topic === topic);
     const { wide, producer } = this.#at;
-    const across = wide ? 1 : 2;
+    const across = wide ? 1 : Math.max(2, Math.min(5, Math.floor(producer.w / 170)));
     const w = (producer.w - (across - 1) * 8) / across;
     const nodes = views.map((view, i) => ({
       key: String(view.id),
@@ -258,8 +258,8 @@ class Builder {
     const most = CONSUMERS_SHOWN[node.density];
     const shown = all.length > most + 1 ? most : Math.min(all.length, most === 0 ? 0 : most + 1);
     const h = CONSUMER[node.density];
-    const across = wide ? 1 : 2;
-    const w = wide ? consumer.w : (consumer.w - 8) / 2;
+    const across = wide ? 1 : Math.max(2, Math.min(5, Math.floor(consumer.w / 170)));
+    const w = wide ? consumer.w : (consumer.w - (across - 1) * 8) / across;
     const base = wide ? node.y : (node.dead ? node.dead.y + DEAD_SHELF : node.y + node.h) + 12;
     let end = wide ? 0 : base - 12;
     const place = (i: number, height: number): Box => {
@@ -291,7 +291,7 @@ class Builder {
       const out = node.y + Math.min(26, node.h / 2);
       this.#edge(`c:${key}`, step([x, out], [to.x, y - 3], x + gap * 0.5));
       this.#edge(`r:${key}`, step([to.x, y + 6], [x, out + 9], x + gap * 0.36), { drawn: false });
-      this.#edge(`f:${key}`, path([[to.x + to.w, y], [to.x + to.w + 38, y]]), { drawn: false });
+      this.#edge(`f:${key}`, path([[to.x + to.w, y], [to.x + to.w + 54, y]]), { drawn: false });
     } else {
       const x = to.x + to.w / 2;
       const from = node.y + node.h;

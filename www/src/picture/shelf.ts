@@ -11,7 +11,7 @@ const GAP = 6;
 const MORE = 40;
 
 export const TOKEN: Record<Density, { w: number; h: number }> = {
-  full: { w: 62, h: 30 },
+  full: { w: 72, h: 30 },
   compact: { w: 13, h: 16 },
   line: { w: 0, h: 0 },
 };
@@ -20,6 +20,11 @@ const HEAD: Record<Density, number> = { full: 40, compact: 27, line: 27 };
 const LAST = 14;
 const ROW = 38;
 export const DEAD_SHELF = 42;
+
+/** Where there is little room, messages are narrower. */
+function width(density: Density, along: number): number {
+  return density === 'full' && along < 400 ? 54 : TOKEN[density].w;
+}
 
 /** How high a channel's shelf is, without that of its dead letters. */
 export function shelfHeight(density: Density, rows: number): number {
@@ -64,7 +69,8 @@ function stretches(density: Density, w: number): Stretch[] {
 /** Puts the first messages of a pile on a stretch, and says how many more there are. */
 function fill(stretch: Stretch, pile: Pile, messages: readonly Message[], density: Density, onto: Shelf, lease?: number): void {
   if (pile.count === 0) return;
-  const { w, h } = TOKEN[density];
+  const { h } = TOKEN[density];
+  const w = width(density, onto.w);
   const gap = density === 'full' ? GAP : 3;
   const fits = (room: number) => Math.max(0, Math.floor((room + gap) / (w + gap)));
   let shown = Math.min(messages.length, fits(stretch.w));
