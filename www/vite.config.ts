@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -24,10 +25,32 @@ function packed(): Plugin {
   };
 }
 
+/** Tells the service worker which files there are. */
+function offline(): Plugin {
+  let out = '';
+  return {
+    name: 'offline',
+    apply: 'build',
+    configResolved(config) {
+      out = config.build.outDir;
+    },
+    closeBundle() {
+      const worker = join(out, 'sw.js');
+      if (!existsSync(worker)) return;
+      const files = (readdirSync(out, { recursive: true }) as string[]).filter((name) => /\.(js|css|wasm|svg|webmanifest)$/.test(name) && name !== 'sw.js');
+      const version = createHash('sha256');
+      for (const name of ['index.html', ...files].sort()) version.update(name).update(readFileSync(join(out, name)));
+      const list = JSON.stringify(['./', ...files.sort()]);
+      const text = readFileSync(worker, 'utf8').replace('const FILES = []', `const FILES = ${list}`).replace("'unbuilt'", `'${version.digest('hex').slice(0, 16)}'`);
+      writeFileSync(worker, text);
+    },
+  };
+}
+
 export default defineConfig({
   // It can be hosted in any directory of any site.
   base: './',
-  plugins: [packed()],
+  plugins: [packed(), offline()],
   worker: { format: 'es' },
   build: { outDir: 'dist/app', emptyOutDir: true, target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false } },
   server: { fs: { allow: ['..'] } },

@@ -4,6 +4,9 @@ import 'uplot/dist/uPlot.min.css';
 
 import { language } from '../app/texts.js';
 
+/** A minute is shown from the start on, so that lines grow into it; seconds. */
+const SHOWN = 60;
+
 export function draw(element: HTMLElement, lines: { label: string; color: string }[], format: (value: number) => string): uPlot {
   const { color: ink, fontFamily } = getComputedStyle(element);
   const faint = mixed(ink, 0.12);
@@ -16,10 +19,10 @@ export function draw(element: HTMLElement, lines: { label: string; color: string
       height: 190,
       cursor: { show: false },
       legend: { show: false },
-      padding: [8, 8, 0, 0],
-      scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
+      padding: [8, 26, 0, 0],
+      scales: { x: { range: (_, least, most) => [Math.min(least, most - SHOWN), most] }, y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
       axes: [
-        { ...axis, space: 90, values: (_, seconds) => seconds.map((s) => clock.format(s * 1_000)) },
+        { ...axis, space: 90, size: 28, values: (_, seconds) => seconds.map((s) => clock.format(s * 1_000)) },
         { ...axis, size: 56, space: 36, values: (_, values) => values.map(format) },
       ],
       series: [{}, ...lines.map(({ label, color }) => ({ label, stroke: color, width: 1.75, points: { show: false } }))],

@@ -15,6 +15,7 @@ import { attemptTo, tryTo, whyNot } from './may.js';
 import { Messages, shortId } from './Messages.js';
 import { channelOptions, Options } from './Options.js';
 import { PageHead } from './PageHead.js';
+import { Problem } from './Problem.js';
 import { channelCounts, historiesOf } from './rates.js';
 import { RatesCard } from './RatesCard.js';
 import { Seek } from './Seek.js';
@@ -26,7 +27,7 @@ const t = texts(
     absent: (topic: string, name: string) => `Topic ${topic} has no channel ${name}.`,
     created: (name: string) => `${name} is there.`,
     seek: 'Seek …',
-    latency: 'From publish to finish',
+    latency: (percent: number) => `Latency p${percent}`,
     states: 'Where messages are',
     redriveAll: 'Redrive all',
     dropAll: 'Drop all …',
@@ -37,13 +38,12 @@ const t = texts(
     drop: 'Drop all',
     dropped: 'The dead letters are gone.',
     waiting: 'Polls waiting',
-    quantile: (percent: number) => `p${percent}`,
   },
   {
     absent: (topic, name) => `主题 ${topic} 没有名为 ${name} 的通道。`,
     created: (name) => `${name} 已创建。`,
     seek: '重放 …',
-    latency: '从发布到完成',
+    latency: (percent) => `耗时 p${percent}`,
     states: '消息所在状态',
     redriveAll: '全部重投',
     dropAll: '全部丢弃 …',
@@ -54,7 +54,6 @@ const t = texts(
     drop: '全部丢弃',
     dropped: '死信已丢弃。',
     waiting: '等待中的请求',
-    quantile: (percent) => `p${percent}`,
   },
 );
 
@@ -75,7 +74,7 @@ export function ChannelPage({ session, topic, name }: { session: Session; topic:
   };
   return (
     <>
-      {live.error.value !== undefined && <p class={style['wrong']} role="alert">{sentence(live.error.value)}</p>}
+      <Problem error={live.error.value} />
       {answer?.channel && <Channel session={session} topic={topic} channel={answer.channel} live={live} />}
       {answer && !answer.channel && (
         <>
@@ -129,14 +128,9 @@ function Channel({ session, topic, channel, live }: ChannelProps) {
           ...(channel.expired_count > 0 ? [{ name: w.expired, value: channel.expired_count }] : []),
           ...(channel.dropped_count > 0 ? [{ name: w.dropped, value: channel.dropped_count }] : []),
           { name: t().waiting, value: channel.waiting_count },
+          ...percentiles.map(({ quantile, value }) => ({ name: t().latency(Math.round(quantile * 100)), value: duration(value / 1e6) })),
         ]}
       />
-      {percentiles.length > 0 && (
-        <Tiles
-          label={t().latency}
-          tiles={percentiles.map(({ quantile, value }) => ({ name: `${t().latency}, ${t().quantile(Math.round(quantile * 100))}`, value: duration(value / 1e6) }))}
-        />
-      )}
       <div class={style['columns']}>
         <RatesCard series={historiesOf(session).of(`channel ${topic} ${name}`)} isChannel />
         <Options session={session} topic={topic} name={name} options={channelOptions(channel.options)} save={save} />

@@ -2,6 +2,7 @@ import { count, duration, texts } from '../app/texts.js';
 import type { ClientStats } from '../broker/api.js';
 import type { Session } from '../broker/session.js';
 import style from './Console.module.css';
+import { Scroll } from './Scroll.js';
 import { words } from './words.js';
 
 const t = texts(
@@ -36,7 +37,7 @@ export function Consumers({ session, consumers }: { session: Session; consumers:
       {consumers.length === 0 ? (
         <p class="soft">{t().nobody}</p>
       ) : (
-        <div class={style['scroll']}>
+        <Scroll label={w.consumers}>
           <table aria-labelledby="consumers">
             <thead>
               <tr>
@@ -68,7 +69,7 @@ export function Consumers({ session, consumers }: { session: Session; consumers:
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
     </section>
   );

@@ -5,9 +5,10 @@ import type { Message } from '../broker/api.js';
 import type { Session } from '../broker/session.js';
 import { bodyOf, nextId, preview } from './body.js';
 import style from './Console.module.css';
-import { sentence } from './errors.js';
 import { MessageBody } from './MessageBody.js';
 import own from './Messages.module.css';
+import { Problem } from './Problem.js';
+import { Scroll } from './Scroll.js';
 import { words } from './words.js';
 
 const t = texts(
@@ -89,7 +90,7 @@ export function Messages({ session, label, peek, version, onRedrive, whyNot }: P
     if (!isHeld) void look();
   }, [version, from, isHeld]);
 
-  if (wrong !== undefined) return <p class={style['wrong']} role="alert">{sentence(wrong)}</p>;
+  if (wrong !== undefined) return <Problem error={wrong} />;
   if (!messages) return <p class="soft">{words().loading}</p>;
   const shown = messages.slice(0, PAGE);
   const redrive = onRedrive && (async (id: string) => (await onRedrive(id), setOpen(undefined), look()));
@@ -98,7 +99,7 @@ export function Messages({ session, label, peek, version, onRedrive, whyNot }: P
       {shown.length === 0 ? (
         <p class="soft">{t().none}</p>
       ) : (
-        <div class={style['scroll']}>
+        <Scroll label={label}>
           <table aria-label={label} class={own['messages']}>
             <Head hasUntil={shown.some(({ until }) => until !== undefined)} hasRedrive={redrive !== undefined} />
             {shown.map((message) => (
@@ -114,7 +115,7 @@ export function Messages({ session, label, peek, version, onRedrive, whyNot }: P
               />
             ))}
           </table>
-        </div>
+        </Scroll>
       )}
       <nav class={style['pages']} aria-label={t().pages}>
         <button disabled={from === undefined} onClick={() => (setOpen(undefined), setFrom(undefined))}>

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 
 import { texts } from '../app/texts.js';
 import { signIn, token, wantsToken } from '../broker/session.js';
@@ -58,8 +58,8 @@ export function SignIn() {
   const [closed, setClosed] = useState(false);
   const [asked, setAsked] = useState(false);
   if (wantsToken.value || asked) {
-    const close = () => (setClosed(true), setAsked(false));
-    if (!closed || asked) return <TokenDialog onClose={close} onGiven={() => setClosed(false)} />;
+    const close = (isGiven: boolean) => (setClosed(!isGiven), setAsked(false));
+    if (!closed || asked) return <TokenDialog onClose={close} />;
     return (
       <p class={style['note']} role="status">
         {t().out}
@@ -78,14 +78,15 @@ export function SignIn() {
   );
 }
 
-function TokenDialog({ onClose, onGiven }: { onClose(): void; onGiven(): void }) {
+function TokenDialog({ onClose }: { onClose(isGiven: boolean): void }) {
   const [given, setGiven] = useState('');
+  const isGiven = useRef(false);
   const enter = async () => {
-    onGiven();
+    isGiven.current = true;
     signIn(given.trim());
   };
   return (
-    <FormDialog title={t().title} act={t().signIn} disabled={given.trim() === ''} onSubmit={enter} onClose={onClose}>
+    <FormDialog title={t().title} act={t().signIn} disabled={given.trim() === ''} onSubmit={enter} onClose={() => onClose(isGiven.current)}>
       <p>{token.value !== '' && wantsToken.value ? t().again : t().text}</p>
       <Field label={t().token}>
         {(input) => (

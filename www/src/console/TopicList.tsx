@@ -8,7 +8,7 @@ import { perSecond } from '../charts/RateChart.js';
 import { Sparkline } from '../charts/Sparkline.js';
 import style from './Console.module.css';
 import { CreateTopic } from './CreateTopic.js';
-import { sentence } from './errors.js';
+import { Problem } from './Problem.js';
 import list from './TopicList.module.css';
 import { useLive } from './live.js';
 import { whyNot } from './may.js';
@@ -23,7 +23,7 @@ const t = texts(
     search: 'Search topics',
     searchHint: 'Search   /',
     create: 'Create topic …',
-    perSecond: 'Messages/s',
+    perSecond: 'Rate/s',
     total: 'All topics',
     matching: (n: string) => `${n} topics match`,
     nothing: 'No topic has that in its name.',
@@ -34,7 +34,7 @@ const t = texts(
     search: '搜索主题',
     searchHint: '搜索   /',
     create: '创建主题 …',
-    perSecond: '消息/秒',
+    perSecond: '每秒',
     total: '全部主题',
     matching: (n) => `${n} 个主题符合`,
     nothing: '没有名称包含这段文字的主题。',
@@ -50,19 +50,22 @@ export function TopicList({ session }: { session: Session }) {
   const [creating, setCreating] = useState(false);
   const seen = useSeen(session, `${search} ${sort.by} ${sort.order}`);
   const query: StatsQuery = { search, sort: sort.by, order: sort.order, offset: range.first, max: Math.max(1, range.last - range.first) };
-  const live = useLive(session, 'topics', async () => seen(pageOf(await session.api.statsPage(query), query), search));
-  useEffect(() => live.refresh(), [search, sort, range.first, range.last]);
+  const live = useLive(session, 'topics', async () => seen(pageOf(await session.api.statsPage(query), query), search), JSON.stringify(query));
 
   const shown = live.value.value;
   const input = useRef<HTMLInputElement>(null);
   useSlash(input);
   const why = whyNot(session, 'create');
-  const open = () => {
-    const only = shown?.rows.get(0);
-    if (only) go('topics', only.topic_name);
-  };
+  // Enter opens the first topic that matches what has been typed, which may still be on its way.
+  const opening = useRef(false);
+  useEffect(() => {
+    if (!opening.current || shown?.search !== search) return;
+    opening.current = false;
+    const first = shown.rows.get(0);
+    if (first) go('topics', first.topic_name);
+  });
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === 'Enter') open();
+    if (event.key === 'Enter') (opening.current = true), live.refresh();
     else if (event.key === 'ArrowDown') document.querySelector<HTMLElement>('[data-row="0"] a')?.focus();
     else if (event.key === 'Escape') setSearch('');
     else return;
@@ -89,7 +92,7 @@ export function TopicList({ session }: { session: Session }) {
           {t().create}
         </button>
       </header>
-      {live.error.value !== undefined && <p class={style['wrong']} role="alert">{sentence(live.error.value)}</p>}
+      <Problem error={live.error.value} />
       {shown && <Totals session={session} page={shown.page} isPart={shown.search !== ''} />}
       {shown && shown.page.total.topics === 0 && (
         <div class={`${style['blank']} card`}>
@@ -193,8 +196,8 @@ function Head({ sort, onSort }: { sort: Sorting; onSort(sort: Sorting): void }) 
       <th scope="col" class={`number ${list['wide']}`}>
         {words().channels}
       </th>
-      {column('depth', words().depth, 'number')}
-      {column('in_flight', words().inFlight, 'number')}
+      {column('depth', words().depth, `number ${list['number']}`)}
+      {column('in_flight', words().inFlight, `number ${list['number']}`)}
       {column('deferred', words().deferred, `number ${list['wide']}`)}
       {column('dead', t().deadShort, `number ${list['middle']}`)}
       {column('messages', words().messages, `number ${list['wide']}`)}

@@ -9,7 +9,6 @@ import { Actions } from './Actions.js';
 import style from './Console.module.css';
 import { Consumers } from './Consumers.js';
 import { CreateChannel } from './CreateTopic.js';
-import { sentence } from './errors.js';
 import { Export } from './Export.js';
 import { useLive, type Live } from './live.js';
 import { attemptTo, whyNot } from './may.js';
@@ -17,10 +16,12 @@ import { Messages } from './Messages.js';
 import { Options, topicOptions } from './Options.js';
 import { sum } from './page.js';
 import { PageHead } from './PageHead.js';
+import { Problem } from './Problem.js';
 import { Publish } from './Publish.js';
 import { channelCounts, historiesOf, topicCounts } from './rates.js';
 import { RatesCard } from './RatesCard.js';
 import { Tiles } from './Tiles.js';
+import { Scroll } from './Scroll.js';
 import { words } from './words.js';
 
 const t = texts(
@@ -73,7 +74,7 @@ export function TopicPage({ session, name }: { session: Session; name: string })
   };
   return (
     <>
-      {live.error.value !== undefined && <p class={style['wrong']} role="alert">{sentence(live.error.value)}</p>}
+      <Problem error={live.error.value} />
       {answer?.topic && <Topic session={session} topic={answer.topic} live={live} />}
       {answer && !answer.topic && (
         <>
@@ -163,7 +164,7 @@ function Channels({ session, topic, onDone }: { session: Session; topic: TopicSt
       {topic.channels.length === 0 ? (
         <p class="soft">{t().noChannels}</p>
       ) : (
-        <div class={style['scroll']}>
+        <Scroll label={w.channels}>
           <table aria-labelledby="channels">
             <thead>
               <tr>
@@ -195,7 +196,7 @@ function Channels({ session, topic, onDone }: { session: Session; topic: TopicSt
               })}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
       {creating && <CreateChannel session={session} topic={topic.topic_name} onClose={() => (setCreating(false), onDone())} />}
     </section>

@@ -25,7 +25,6 @@ export class Live<T> {
   start(): void {
     this.#on = true;
     document.addEventListener('visibilitychange', this.refresh);
-    this.refresh();
   }
 
   stop(): void {
@@ -60,19 +59,27 @@ export class Live<T> {
   }
 }
 
-/** Keeps an answer up to date for as long as the component is there; another `key` is another thing. */
-export function useLive<T>(session: Session, key: string, ask: () => Promise<T>): Live<T> {
+/**
+ * Keeps an answer up to date for as long as the component is there. Another `key` is another thing; another `question`
+ * about the same thing is asked at once, and the last answer stays until there is one.
+ */
+export function useLive<T>(session: Session, key: string, ask: () => Promise<T>, question = ''): Live<T> {
   const latest = useRef(ask);
   latest.current = ask;
   const live = useMemo(() => new Live(() => latest.current()), [session, key]);
   useEffect(() => {
     live.start();
-    // Another token, or another moment of the past, has another answer.
+    // The first time, it asks. Another token, or another moment of the past, has another answer.
     const stop = effect(() => {
       void [token.value, wantsToken.value, session.play?.past.value?.step];
       untracked(live.refresh);
     });
     return () => (stop(), live.stop());
   }, [live]);
+  const asked = useRef(question);
+  useEffect(() => {
+    if (asked.current !== question) live.refresh();
+    asked.current = question;
+  }, [question]);
   return live;
 }

@@ -1,14 +1,17 @@
 import { useEffect, useRef } from 'preact/hooks';
 
 import { texts } from '../app/texts.js';
+import type { Session } from '../broker/session.js';
 import { everything } from './all.js';
-import type { Guide } from './guide.js';
+import { type Id, names } from './catalogue.js';
+import { type Guide, guideOf } from './guide.js';
 import type { Lesson } from './lesson.js';
 import style from './lessons.module.css';
 import { progress } from './progress.js';
 import { Rich } from './Rich.js';
 import { Shelf } from './Shelf.js';
 import { StepView } from './StepView.js';
+import { Sure } from './Sure.js';
 
 const t = texts(
   {
@@ -37,33 +40,37 @@ const t = texts(
   },
 );
 
-export function LessonView({ guide, lesson }: { guide: Guide; lesson: Lesson }) {
+export function LessonView({ session, id }: { session: Session; id: Id }) {
+  const guide = guideOf(session);
+  const lesson = everything.find((one) => one.id === id)!;
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus(), []);
   const { step } = progress.value;
   const said = lesson.said();
+  const { title, teaches } = names()[id];
   const { play } = guide.session;
   return (
-    <article class={style['lesson']}>
+    <article class={style['lesson']} data-lesson-open={lesson.id}>
       <header class={style['top']}>
-        <button class="quiet" onClick={() => guide.open(undefined)}>
+        <button class="quiet" data-all onClick={() => guide.open(undefined)}>
           <span aria-hidden="true">←</span> {t().all}
         </button>
         {step !== undefined && (
-          <button class="quiet" disabled={guide.busy.value} onClick={() => guide.start()}>
+          <button class="quiet" data-again disabled={guide.busy.value} onClick={() => guide.start()}>
             {t().again}
           </button>
         )}
       </header>
       <h2 ref={heading} tabIndex={-1} class={style['title']}>
-        {said.title}
+        {title}
+        <small>{teaches}</small>
       </h2>
       <p>
         <Rich text={said.about} />
       </p>
       {step === undefined ? (
         <p>
-          <button class="primary" onClick={() => guide.start()}>
+          <button class="primary" data-start onClick={() => guide.start()}>
             {t().start}
           </button>
         </p>
@@ -74,8 +81,11 @@ export function LessonView({ guide, lesson }: { guide: Guide; lesson: Lesson }) 
           <Steps guide={guide} lesson={lesson} step={step} />
         </>
       )}
+      <p class="sr-only" role="status">
+        {step ? `${said.steps[step - 1]!.title}: ${t().isDone}. ${step === lesson.steps.length ? t().well : ''}` : ''}
+      </p>
       {step === lesson.steps.length && (
-        <div class={style['why']} role="status">
+        <div class={style['why']} data-why>
           <h3>{t().well}</h3>
           <p>
             <Rich text={said.why} />
@@ -83,6 +93,7 @@ export function LessonView({ guide, lesson }: { guide: Guide; lesson: Lesson }) 
         </div>
       )}
       <Neighbours guide={guide} lesson={lesson} />
+      {guide.asks.value && <Sure guide={guide} asks={guide.asks.value} />}
     </article>
   );
 }
@@ -121,7 +132,7 @@ function Neighbours({ guide, lesson }: { guide: Guide; lesson: Lesson }) {
       )}
       {next ? (
         <button class={done ? 'primary' : 'quiet'} onClick={() => guide.open(next.id)}>
-          {done ? `${t().next}: ${next.said().title}` : t().next} <span aria-hidden="true">→</span>
+          {done ? `${t().next}: ${names()[next.id].title}` : t().next} <span aria-hidden="true">→</span>
         </button>
       ) : (
         done && <p class="soft">{t().end}</p>

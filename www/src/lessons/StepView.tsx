@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 
 import { duration, texts } from '../app/texts.js';
 import { receipts } from '../broker/receipts.js';
+import { show } from '../playground/view.js';
 import { attempt } from '../ui/toast.js';
 import { filled, isCommand, isScene } from './act.js';
 import { type Guide, type as typeIn } from './guide.js';
@@ -79,6 +80,11 @@ function OneAct({ guide, act, said }: { guide: Guide; act: Act; said: SaidStep }
 /** A command, as a block that can be run, put into the terminal, and copied. */
 function Line({ guide, command }: { guide: Guide; command: Command }) {
   const text = filled(command.run, receipts.value);
+  const paste = () =>
+    attempt(async () => {
+      show('terminal');
+      await typeIn(text, false);
+    });
   const copy = () => attempt(() => navigator.clipboard.writeText(text), t().copied);
   return (
     <div class={style['command']}>
@@ -89,7 +95,7 @@ function Line({ guide, command }: { guide: Guide; command: Command }) {
         <button disabled={guide.busy.value || text.includes('RECEIPT')} onClick={() => guide.act([command])}>
           <span aria-hidden="true">▸</span> {t().run}
         </button>
-        <button class="quiet" onClick={() => attempt(() => typeIn(text, false))}>
+        <button class="quiet" onClick={paste}>
           {t().paste}
         </button>
         <button class="quiet" onClick={copy}>

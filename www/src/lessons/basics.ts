@@ -4,7 +4,6 @@ import { type Lesson, type Said, run } from './lesson.js';
 
 const publish = texts<Said>(
   {
-    title: 'A book on the shelf',
     about:
       'Xiaohong wants her brother Xiaoming to read. She puts books on a shelf; he takes them off when he has time. The shelf is a *topic*, she publishes, he subscribes.',
     steps: [
@@ -31,7 +30,6 @@ const publish = texts<Said>(
     why: 'Neither of them had to be there for the other. The broker kept each book from the moment it said `OK` until the channel was done with it.',
   },
   {
-    title: '把书放上书架',
     about: '小红希望弟弟小明多读书。她把书放到书架上，小明有空就取下来看。书架就是一个*主题*：小红发布，小明订阅。',
     steps: [
       {
@@ -60,7 +58,6 @@ const publish = texts<Said>(
 
 const copies = texts<Said>(
   {
-    title: 'A copy for each channel',
     about: 'A topic hands a copy of each message to *every* channel. Within one channel, each message goes to only *one* of those who read.',
     steps: [
       {
@@ -78,13 +75,12 @@ const copies = texts<Said>(
       {
         title: 'Share the work of one channel',
         text: 'Two more songs, and two players that read from the *same* channel. `client` gives each a name. Each gets one of the songs, not both.',
-        hint: 'Both lines read from the channel `xiaoming`, with different `client` names.',
+        hint: 'Both lines read from the channel `xiaoming`, under different names, and within a minute: who has not asked for so long is not counted as a consumer any more. Then run all three lines again.',
       },
     ],
     why: 'Copies between channels, sharing within one: that is the whole model. More channels when somebody else wants the messages too; more consumers in a channel when the work is too much for one.',
   },
   {
-    title: '每个通道一份',
     about: '主题会把每条消息给*每个*通道各复制一份。而在同一个通道里，每条消息只会交给*一个*读者。',
     steps: [
       { title: '两个通道', text: '小明和小伙伴小强都想收到 `songs` 的全部内容，所以各自有一个通道。' },
@@ -93,7 +89,7 @@ const copies = texts<Said>(
       {
         title: '同一通道里分工',
         text: '再来两首歌，由两个播放器从*同一个*通道读。`client` 给它们各起一个名字。每个只拿到其中一首，不会都拿到。',
-        hint: '两行都从通道 `xiaoming` 读，只是 `client` 的名字不同。',
+        hint: '两行都从通道 `xiaoming` 读，名字不同，而且相隔不到一分钟：太久没来取的，就不再算作消费者。那就把三行重新运行一遍。',
       },
     ],
     why: '通道之间是复制，通道之内是分担：整个模型就这么简单。别人也想要这些消息，就加通道；一个人忙不过来，就在通道里加消费者。',
@@ -102,7 +98,6 @@ const copies = texts<Said>(
 
 const backlog = texts<Said>(
   {
-    title: 'Before anybody listens',
     about: 'What happens to messages that are published while there is no channel at all? They wait in the topic, and the first channel takes them over.',
     steps: [
       { title: 'Publish to nobody', text: 'Three letters, and no channel yet. They are the topic’s *backlog*.' },
@@ -120,7 +115,6 @@ const backlog = texts<Said>(
     why: 'A producer may start before its consumers without losing a thing. But a channel that comes later sees only what comes later: create all the channels you need before you publish.',
   },
   {
-    title: '还没有人在听',
     about: '一个通道都没有的时候发布的消息会怎样？它们在主题里等着，由第一个通道接管。',
     steps: [
       { title: '发给还不存在的人', text: '三封信，还没有任何通道。它们就是主题的*积压*。' },

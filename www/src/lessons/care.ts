@@ -4,7 +4,6 @@ import { type Lesson, type Said, look, run, seconds } from './lesson.js';
 
 const lease = texts<Said>(
   {
-    title: 'Taken, not gone',
     about:
       'Whoever receives a message only *leases* it. It is gone when they say that they are finished. If they never say so, somebody else gets it.',
     steps: [
@@ -31,7 +30,6 @@ const lease = texts<Said>(
     why: 'A consumer that crashes loses nothing: its lease runs out, and the message goes to the next. The price is that a message may come twice, so make your work safe to repeat. (A late finish counts, too, as long as nobody else has received the message since.)',
   },
   {
-    title: '取走不等于消失',
     about: '收到消息的人只是得到一份*租约*。他说完成了，消息才消失；一直不说，消息就会交给别人。',
     steps: [
       { title: '租约短一点的通道', text: '不另说明时租约为 60 秒。这里用 30 秒，免得久等。' },
@@ -54,14 +52,13 @@ const lease = texts<Said>(
 
 const requeue = texts<Said>(
   {
-    title: 'Not now',
     about: 'Sometimes the work cannot be done: the line is busy. Then give the message back, at once or for later. The broker counts the *attempts*.',
     steps: [
       { title: 'Take a call', text: 'Publish one, and receive it. It is leased, and attempt 1.' },
       {
         title: 'Give it back',
         text: '`/req` puts it back into the queue. Nobody has to wait for the lease to end.',
-        hint: '`RECEIPT` stands for the receipt of the message that you have.',
+        hint: 'If the answer is `REQ_FAILED`, the lease has run out: receive the message once more, then give it back.',
       },
       { title: 'And again', text: 'Receive it once more: `Shelf-Attempts: 2`.' },
       {
@@ -73,11 +70,10 @@ const requeue = texts<Said>(
     why: 'Giving back early is polite; giving back with a delay is wise. Longer delays with each attempt (10 s, 1 m, 10 m …) are called backoff: `Shelf-Attempts` tells you which one is due.',
   },
   {
-    title: '现在不行',
     about: '有时事情暂时办不成，比如电话占线。那就把消息退回去，马上再来，或者晚点再来。*投递次数*由消息队列来数。',
     steps: [
       { title: '接一个电话任务', text: '先发布，再接收。它有了租约，这是第 1 次投递。' },
-      { title: '退回去', text: '`/req` 让它重新排队，不必等租约到期。', hint: '`RECEIPT` 代表你手上那条消息的凭据。' },
+      { title: '退回去', text: '`/req` 让它重新排队，不必等租约到期。', hint: '如果回答是 `REQ_FAILED`，说明租约已到期：再接收一次，然后退回。' },
       { title: '再来一次', text: '再接收一次：`Shelf-Attempts: 2`。' },
       { title: '退回去，晚点再说', text: '加上 `defer=30s`，30 秒内不会再交出。这样，对方服务挂了也不会被反复打扰上千次。' },
       { title: '时候到了', text: '等 30 秒过去，第三次就成功了。' },
@@ -88,7 +84,6 @@ const requeue = texts<Said>(
 
 const dead = texts<Said>(
   {
-    title: 'When nothing helps',
     about: 'A message that fails every time would go round forever. After so many attempts it is put aside as a *dead letter*, where you can look at it.',
     steps: [
       { title: 'Two attempts, no more', text: 'The channel `billing` gives up after two attempts. Then an order comes in.' },
@@ -106,7 +101,6 @@ const dead = texts<Said>(
     why: 'One bad message cannot stop the good ones, and it is not lost: it waits, with all it had, until a person has looked.',
   },
   {
-    title: '怎么都不行',
     about: '每次都失败的消息会没完没了地转圈。到了次数上限，它就被放到一边，成为*死信*，等人来看。',
     steps: [
       { title: '最多两次', text: '通道 `billing` 试两次就放弃。然后来了一张订单。' },
@@ -124,7 +118,6 @@ const dead = texts<Said>(
 
 const touch = texts<Said>(
   {
-    title: 'A long job',
     about: 'A lease should be short, so that a crash is noticed soon. But what if the work takes longer? Then say from time to time: I am still at it.',
     steps: [
       { title: 'Begin', text: 'The channel `studio` leases for 30 s. Rendering the film takes longer.' },
@@ -133,13 +126,16 @@ const touch = texts<Said>(
         text: '`/touch` makes the lease last longer: from now, as long as the channel says, or as long as you say. Here, five minutes.',
         hint: 'If the answer is `TOUCH_FAILED`, the lease has run out and the message is ready again: receive it again.',
       },
-      { title: 'Work', text: 'Two minutes pass. Without the touch, somebody else would have begun the same film by now.' },
+      {
+        title: 'Work',
+        text: 'Two minutes pass. Without the touch, somebody else would have begun the same film by now.',
+        hint: 'If the lease has run out in the meantime, receive the message once more and touch it again.',
+      },
       { title: 'Done', text: 'Finish with the same receipt: it is still the same delivery.' },
     ],
     why: 'Short leases and touches find a crash within seconds and still allow work of many minutes. No lease can be extended beyond 15 minutes from its delivery: who needs longer has to cut the job into pieces.',
   },
   {
-    title: '时间很长的活',
     about: '租约应该短，这样崩溃能很快发现。可要是活本来就长呢？那就时不时说一声：我还在做。',
     steps: [
       { title: '开始', text: '通道 `studio` 的租约是 30 秒。渲染一部电影可不止这点时间。' },
@@ -148,7 +144,11 @@ const touch = texts<Said>(
         text: '`/touch` 给租约续期：从现在算起，按通道的时长，或者按你说的时长。这里是五分钟。',
         hint: '如果回答是 `TOUCH_FAILED`，说明租约已到期，消息又就绪了：重新接收一次。',
       },
-      { title: '干活', text: '两分钟过去。要是没有续期，这会儿别人已经开始做同一部电影了。' },
+      {
+        title: '干活',
+        text: '两分钟过去。要是没有续期，这会儿别人已经开始做同一部电影了。',
+        hint: '如果租约在此期间到期了，就再接收一次，再续一次期。',
+      },
       { title: '完成', text: '用同一个凭据完成：这仍是同一次投递。' },
     ],
     why: '短租约加续期，几秒钟就能发现崩溃，又允许干上好多分钟。从投递算起，租约最多延到 15 分钟：更长的活，请拆成几段。',
@@ -283,7 +283,7 @@ export const longJob: Lesson = {
     },
     {
       acts: [run("curl -X POST 'localhost:4151/touch?topic=films&channel=studio&receipt=RECEIPT&timeout=5m'")],
-      met: async (look) => ((await look.lease('films', 'studio')) ?? 0) > 60_000,
+      met: async (look) => ((await look.lease('films', 'studio')) ?? 0) > 120_000,
     },
     {
       acts: [seconds(120)],

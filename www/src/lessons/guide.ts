@@ -5,7 +5,7 @@ import { texts } from '../app/texts.js';
 import { receipts } from '../broker/receipts.js';
 import type { Session } from '../broker/session.js';
 import { attempt, tell } from '../ui/toast.js';
-import { held, perform, prepare, stageOf } from './act.js';
+import { held, isScene, perform, prepare, stageOf } from './act.js';
 import { everything } from './all.js';
 import { calmly, reached } from './goals.js';
 import { type Act, type Lesson, Look, type Stage } from './lesson.js';
@@ -24,6 +24,11 @@ export function opened(): Lesson | undefined {
   return everything.find((lesson) => lesson.id === progress.value.open);
 }
 
+/** Whether the user sees the lesson: on a phone the terminal may be in front of it. */
+function inSight(): boolean {
+  return document.querySelector('[data-lesson-open]')?.checkVisibility() ?? false;
+}
+
 export class Guide {
   /** Something is being done for the user. */
   readonly busy = signal(false);
@@ -31,7 +36,6 @@ export class Guide {
   readonly asks = signal<{ topic: string; messages: number }[] | undefined>(undefined);
   /** Changes with each start: what was asked for before is of no interest then. */
   #starts = 0;
-  #hurried = false;
   readonly check = calmly(() => this.#check());
 
   constructor(readonly session: Session) {
@@ -52,7 +56,7 @@ export class Guide {
     const frame = play?.frame.value;
     const next = await reached(lesson, step, new Look(api, this.session.now(), frame?.consumers, frame?.producers));
     if (start !== this.#starts || progress.value.open !== lesson.id || progress.value.step !== step || next === step) return;
-    for (const said of lesson.said().steps.slice(step, next)) tell(`✓ ${said.title}`);
+    if (!inSight()) for (const said of lesson.said().steps.slice(step, next)) tell(`✓ ${said.title}`);
     keep({ ...progress.value, step: next });
     if (next === lesson.steps.length) finished(lesson.id);
   }
@@ -69,8 +73,8 @@ export class Guide {
   async #leave(lesson: Lesson): Promise<void> {
     await this.#stage(lesson)?.clear();
     const { play } = this.session;
-    if (this.#hurried && play && play.speed.value > 1) await play.setSpeed(1);
-    this.#hurried = false;
+    const hurries = lesson.steps.some(({ acts }) => acts.some((act) => isScene(act) && act.looks));
+    if (hurries && play && play.speed.value > 1) await play.setSpeed(1);
   }
 
   #stage(lesson: Lesson): Stage | undefined {
@@ -111,10 +115,7 @@ export class Guide {
       perform(acts, {
         run: (command) => type(command, true),
         pass: async (ms) => play?.advance(ms),
-        stage: () => {
-          this.#hurried = true;
-          return this.#stage(lesson)!;
-        },
+        stage: () => this.#stage(lesson)!,
         receipts: () => receipts.value,
         another: async (place, than) => {
           if (!(await another(place, than))) throw new Error(t().noReceipt);

@@ -2,10 +2,10 @@
 import type { Api, ChannelStats, Message, State, TopicStats } from '../broker/api.js';
 import { ok, path } from '../broker/fetch.js';
 import type { Behaviour, ConsumerView, Play, ProducerView } from '../broker/play.js';
+import type { Id } from './catalogue.js';
 
 /** What a lesson says, in one language. Text between backticks is code. */
 export interface Said {
-  title: string;
   /** What it is about, in two or three sentences. */
   about: string;
   steps: SaidStep[];
@@ -50,7 +50,7 @@ export interface Step {
 }
 
 export interface Lesson {
-  id: string;
+  id: Id;
   said(): Said;
   /** Topics that it uses. They are deleted when it starts. */
   topics: string[];

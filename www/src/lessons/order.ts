@@ -5,7 +5,6 @@ import { type Lesson, type Said, look, run, seconds } from './lesson.js';
 
 const ordered = texts<Said>(
   {
-    title: 'One after another',
     about:
       'Two games of chess by post. The moves of one game have to come in order, but the games need not wait for each other. So each game is a *key*, and the channel is an *ordered* one.',
     steps: [
@@ -21,7 +20,6 @@ const ordered = texts<Said>(
     why: 'Order where it matters, and all the rest at once: a slow or broken message holds up its own key and nobody else.',
   },
   {
-    title: '一个接一个',
     about: '同时下两盘通信棋。同一盘棋的着法必须按顺序来，但两盘棋不必互相等。所以每盘棋用一个*键*，通道设为*有序*。',
     steps: [
       { title: '有序通道', text: '带某个键的消息还在处理时，后面带同一个键的消息不会交出来。' },
@@ -39,7 +37,6 @@ const ordered = texts<Said>(
 
 const deferred = texts<Said>(
   {
-    title: 'Wake me later',
     about: 'A message can be published now and delivered later: a reminder, a retry, an order that is cancelled if nobody pays.',
     steps: [
       { title: 'An alarm in an hour', text: '`defer=1h` holds the message back. In the picture it lies among the deferred ones, with its time.' },
@@ -56,7 +53,6 @@ const deferred = texts<Said>(
     why: 'The broker keeps the time, and it keeps it over a restart, too. No cron job, no table with due dates that somebody has to look through.',
   },
   {
-    title: '晚点叫我',
     about: '消息可以现在发布，以后投递：提醒、重试、没付款就自动取消的订单。',
     steps: [
       { title: '一小时后的闹钟', text: '`defer=1h` 把消息先压住。图里它在延迟的那一堆，旁边写着到点的时间。' },
@@ -73,7 +69,6 @@ const deferred = texts<Said>(
 
 const replay = texts<Said>(
   {
-    title: 'Read it again',
     about: 'Normally a message is gone when all channels are done with it. A topic with *retention* keeps it for a while, so that a channel can start in the past, or go back there.',
     steps: [
       { title: 'A diary is kept', text: 'This topic keeps its messages for seven days.' },
@@ -87,7 +82,6 @@ const replay = texts<Said>(
     why: 'A new service can learn from what was there before it. And when yesterday’s code had a bug, deploy the fix and replay yesterday.',
   },
   {
-    title: '再读一遍',
     about: '通常，所有通道都处理完，消息就没了。设了*保留*的主题会把它多留一阵，让通道可以从过去开始，或者回到过去。',
     steps: [
       { title: '日记要留着', text: '这个主题把消息保留七天。' },

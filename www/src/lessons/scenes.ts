@@ -4,9 +4,8 @@ import type { Lesson, Said, Scene } from './lesson.js';
 
 const decoupling = texts<Said>(
   {
-    title: 'Nobody has to be at home',
     about:
-      '*Decoupling.* Xiaohong used to ask Xiaoming when he had time, bring him the book and wait. Now she puts a book on the shelf every second, and he takes what is there. Each of them knows the shelf, and not the other.',
+      'Xiaohong used to ask Xiaoming when he had time, bring him the book and wait. Now she puts a book on the shelf every second, and he takes what is there. Each of them knows the shelf, and not the other.',
     steps: [
       {
         title: 'Xiaoming goes on a trip',
@@ -22,8 +21,7 @@ const decoupling = texts<Said>(
     why: 'Either of them could be replaced, stopped or doubled without the other changing anything: it is easier to deal with a simple shelf than with people.',
   },
   {
-    title: '谁也不必在家',
-    about: '*解耦。*以前小红要先问小明什么时候有空，把书送去，还得等着。现在她每秒往书架上放一本书，小明看到有书就取。他们眼里都只有书架，没有对方。',
+    about: '以前小红要先问小明什么时候有空，把书送去，还得等着。现在她每秒往书架上放一本书，小明看到有书就取。他们眼里都只有书架，没有对方。',
     steps: [
       {
         title: '小明出门旅行',
@@ -38,8 +36,7 @@ const decoupling = texts<Said>(
 
 const speed = texts<Said>(
   {
-    title: 'Five minutes are enough',
-    about: '*Speed.* Xiaohong is busy: she has five minutes. Xiaoming needs two seconds for each book (they are thin). If she had to watch him read, she could bring two or three.',
+    about: 'Xiaohong is busy: she has five minutes. Xiaoming needs two seconds for each book (they are thin). If she had to watch him read, she could bring two or three.',
     steps: [
       {
         title: 'Twenty books at once',
@@ -55,8 +52,7 @@ const speed = texts<Said>(
     why: 'The one who asks waits only until the message is kept, not until the work is done. That is why a web page can answer at once and send the mail afterwards.',
   },
   {
-    title: '五分钟就够',
-    about: '*提速。*小红很忙，只抽得出五分钟。小明读一本书要两秒（书很薄）。要是还得看着他读完，她只送得了两三本。',
+    about: '小红很忙，只抽得出五分钟。小明读一本书要两秒（书很薄）。要是还得看着他读完，她只送得了两三本。',
     steps: [
       {
         title: '一下子放二十本',
@@ -71,8 +67,7 @@ const speed = texts<Said>(
 
 const broadcast = texts<Said>(
   {
-    title: 'One more reader',
-    about: '*Broadcast.* Every second Xiaohong puts a magazine on the shelf, and Xiaoming reads it. Now his friend Xiaoqiang would like to read them, too.',
+    about: 'Every second Xiaohong puts a magazine on the shelf, and Xiaoming reads it. Now his friend Xiaoqiang would like to read them, too.',
     steps: [
       {
         title: 'Xiaoqiang joins',
@@ -83,8 +78,7 @@ const broadcast = texts<Said>(
     why: 'The work of publishing did not grow, and Xiaohong need not even know that there is one more. So another service can be added in the evening, without a word to the first.',
   },
   {
-    title: '多一个读者',
-    about: '*广播。*小红每秒往书架上放一本杂志，小明来读。现在小伙伴小强也想读。',
+    about: '小红每秒往书架上放一本杂志，小明来读。现在小伙伴小强也想读。',
     steps: [
       {
         title: '小强加入',
@@ -98,8 +92,7 @@ const broadcast = texts<Said>(
 
 const peak = texts<Said>(
   {
-    title: 'A rush, and a slow reader',
-    about: '*Peak shaving.* Xiaoming reads slowly: one book in two seconds. On birthdays many books come in a short time, and then none for months.',
+    about: 'Xiaoming reads slowly: one book in two seconds. On birthdays many books come in a short time, and then none for months.',
     steps: [
       {
         title: 'It is his birthday',
@@ -120,8 +113,7 @@ const peak = texts<Said>(
     why: 'The peak became a hill that is lower and longer. A consumer needs to be fast enough for the average, not for the worst minute. If the depth never falls, it is too slow for the average, too: then add another.',
   },
   {
-    title: '一阵忙，一个慢读者',
-    about: '*削峰。*小明读得慢：两秒一本。过生日时，书一下子来好多，之后几个月又一本都没有。',
+    about: '小明读得慢：两秒一本。过生日时，书一下子来好多，之后几个月又一本都没有。',
     steps: [
       {
         title: '今天他过生日',
@@ -137,8 +129,7 @@ const peak = texts<Said>(
 
 const wrong = texts<Said>(
   {
-    title: 'Mother asks',
-    about: '*The wrong tool.* Mother wants to know from Xiaohong, right now: has Xiaoming read “Dune”? When she still stood beside him, she could tell. Now there is a shelf between them.',
+    about: 'Mother wants to know from Xiaohong, right now: has Xiaoming read “Dune”? When she still stood beside him, she could tell. Now there is a shelf between them.',
     steps: [
       {
         title: 'Put it on the shelf, and ask',
@@ -154,8 +145,7 @@ const wrong = texts<Said>(
     why: 'If you need the answer in order to go on, or if nobody may see the moment in between, call directly. And a shelf costs something, too: it needs a place, and somebody to look after it. Use one where decoupling, speed, broadcast or peak shaving are worth more than that.',
   },
   {
-    title: '妈妈来问',
-    about: '*用错了地方。*妈妈现在就要小红回答：小明读完《沙丘》了吗？以前她站在旁边看着，答得上来。现在中间隔着一个书架。',
+    about: '妈妈现在就要小红回答：小明读完《沙丘》了吗？以前她站在旁边看着，答得上来。现在中间隔着一个书架。',
     steps: [
       {
         title: '放上书架，再问',

@@ -74,7 +74,11 @@ export async function openPlay(): Promise<Play> {
     tabs: computed(() => about.value.tabs),
     kept: computed(() => about.value.kept),
     reading: computed(() => past.value?.reading.value),
-    history: computed(() => past.value?.history.value ?? (live.value && { from: about.value.from, to: live.value.now, steps: 0 })),
+    history: computed(() => {
+      const known = past.value?.history.value;
+      if (known && (looking.value || known.file !== undefined)) return known;
+      return live.value && { from: about.value.from, to: live.value.now, steps: 0 };
+    }),
     past: looking,
     setSpeed: (speed) => host.setSpeed(speed),
     step: () => host.step(),

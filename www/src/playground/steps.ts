@@ -35,9 +35,17 @@ export function handedIn(steps: readonly StepTold[]): Seen[] {
   );
 }
 
-function request({ method = 'GET', path = '', query, client }: Asker): string {
-  const asked = query ? `${path}?${query}` : path;
-  return `${client && !asked.includes('client=') ? `${client}: ` : ''}${method} ${asked}`;
+/** Parameters that say how somebody asks, not what for: a line has no room for them. */
+const MANNERS = new Set(['wait', 'format', 'max', 'client', 'fin', 'receipt']);
+
+function request({ method = 'GET', path = '', query = '' }: Asker): string {
+  const what = query.split('&').filter((one) => one !== '' && !MANNERS.has(one.split('=', 1)[0]!));
+  return `${method} ${path}${what.length > 0 ? `?${what.join('&')}` : ''}`;
+}
+
+/** Whom messages were handed to, as `→ 3 to slow-1`. */
+function handed({ to, count }: StepTold['handed'][number]): string {
+  return `→ ${count} to ${to.client || to.peer || `request ${to.ticket}`}`;
 }
 
 /** One line for a group: what was asked and answered, and what was handed out. */
@@ -45,18 +53,16 @@ export function toldOf(group: readonly StepTold[]): Told {
   const [head, last] = [group[0]!, group.at(-1)!];
   const parts: string[] = [];
   if (head.kind === 'request' && head.by) parts.push(request(head.by));
-  else parts.push(head.topic === undefined ? head.kind : `${head.kind} (${head.topic})`);
-  for (const step of group) {
-    for (const told of step.told) {
-      if ((told.kind === 'respond' || told.kind === 'open') && told.to.ticket === head.by?.ticket) {
-        const short = told.body !== undefined && told.body.length <= 40 && !/[\n\r]/.test(told.body);
-        parts.push(`→ ${told.status}${short && told.body ? ` ${told.body}` : ''}`);
-      }
-    }
-    for (const { topic, channel, to, count } of step.handed) {
-      const who = to.client ? ` to ${to.client}` : '';
-      parts.push(`⇢ ${count} of ${topic}/${channel}${who}`);
-    }
+  else parts.push(head.topic === undefined ? head.kind : `${head.kind} ${head.topic}`);
+  const out = group.flatMap((step) => step.handed);
+  // What comes of a poll is what was handed out; of other requests it is the answer.
+  const polls = head.by?.path === '/sub' && out.length > 0;
+  const answers = group.flatMap((step) => step.told);
+  for (const told of polls ? [] : answers) {
+    if ((told.kind !== 'respond' && told.kind !== 'open') || told.to.ticket !== head.by?.ticket) continue;
+    const short = told.body !== undefined && told.body.length <= 60 && !/[\n\r]/.test(told.body);
+    parts.push(`→ ${told.status}${short && told.body ? ` ${told.body}` : ''}`);
   }
+  parts.push(...out.map(handed));
   return { step: last.step, at: head.at, text: parts.join(' '), detail: group };
 }

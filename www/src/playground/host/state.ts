@@ -1,6 +1,6 @@
 // A whole playground as bytes: topics with their messages, the time, who publishes and consumes. Numbers are big endian.
 //
-//   magic "shelfmq\x01"   8
+//   magic "shelfpg\x01"   8
 //   checksum              4   CRC-32 of all that follows
 //   head's length         4
 //   head                  …   JSON
@@ -9,7 +9,7 @@
 import type { Behaviour } from '../../broker/play.js';
 import type { Cast } from './actors.js';
 
-const MAGIC = new TextEncoder().encode('shelfmq\x01');
+const MAGIC = new TextEncoder().encode('shelfpg\x01');
 const HEAD = MAGIC.length + 8;
 /** No state of a page has more. */
 const MOST_BYTES = 256 * 1024 * 1024;

@@ -126,6 +126,8 @@ export class Time {
   /** Moves, from timer to timer; not all the way where real time is up before. */
   async #to(target: number, until = Infinity): Promise<void> {
     let fired = false;
+    // What goes on at this moment takes no time.
+    await this.#rest();
     for (;;) {
       const next = this.#clock.next();
       if (next === undefined || next > target) break;

@@ -1,0 +1,97 @@
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+
+import { language, texts } from '../app/texts.js';
+import type { Play } from '../broker/play.js';
+import type { Selected } from '../picture/selected.js';
+import { timeOf } from './clock.js';
+import style from './Events.module.css';
+import { CloseIcon } from './icons.js';
+
+const t = texts(
+  {
+    title: (id: string) => `Message ${id}`,
+    close: 'Close the story',
+    lost: 'Nothing is known of this message: it is from before what was recorded.',
+    loading: 'Looking …',
+  },
+  {
+    title: (id) => `消息 ${id}`,
+    close: '关闭经历',
+    lost: '没有这条消息的记录：它早于录像的开始。',
+    loading: '查找中 …',
+  },
+);
+
+/** What happens to a message, in Chinese; in English it is as the recording has it. */
+const CHINESE: Record<string, string> = {
+  published: '已发布',
+  leased: '已租出',
+  finished: '已完成',
+  requeued: '重新排队',
+  'timed out': '租约到期',
+  died: '成为死信',
+  redriven: '已重投',
+  dropped: '已丢弃',
+  moved: '已移动',
+  touched: '已续期',
+  expired: '已过期',
+  now: '现在',
+};
+
+interface Line {
+  what: string;
+  at: string;
+  channel?: string | null;
+  because?: string;
+  channels?: { channel: string; because: string }[];
+}
+
+/** What happened to one message, and why it is where it is. */
+export function Story({ play, of, onClose }: { play: Play; of: Selected; onClose(): void }) {
+  const lines = useSignal<Line[] | undefined>(undefined);
+  const { topic, id } = of;
+  const at = play.past.value?.step;
+  useEffect(() => {
+    let wanted = true;
+    play.story(topic, id).then(
+      (told) => void (wanted && (lines.value = told as Line[])),
+      () => void (wanted && (lines.value = [])),
+    );
+    return () => void (wanted = false);
+  }, [play, topic, id, at, lines]);
+  return (
+    <section class={style['story']} aria-label={t().title(id)}>
+      <div class={style['storyHead']}>
+        <h2>
+          {t().title(id.replace(/^0+(?=.)/, ''))} <span class="soft">{topic}</span>
+        </h2>
+        <button class="quiet" aria-label={t().close} onClick={onClose}>
+          <CloseIcon />
+        </button>
+      </div>
+      {lines.value === undefined && <p class="soft">{t().loading}</p>}
+      {lines.value?.length === 0 && <p class="soft">{t().lost}</p>}
+      <ol tabIndex={0} aria-label={t().title(id)}>
+        {lines.value?.map((line, n) => <StoryLine key={n} line={line} />)}
+      </ol>
+    </section>
+  );
+}
+
+function StoryLine({ line }: { line: Line }) {
+  const what = language.value === 'zh' ? CHINESE[line.what] ?? line.what : line.what;
+  return (
+    <li class={line.what === 'now' ? style['nowLine'] : undefined}>
+      <p>
+        <b>{what}</b> {line.channel && <span class="mono">{line.channel}</span>} <span class={style['time']}>{timeOf(Date.parse(line.at))}</span>
+      </p>
+      {line.because && <p class="soft">{line.because}</p>}
+      {line.channels?.map(({ channel, because }) => (
+        <p key={channel} class="soft">
+          <span class="mono">{channel}</span>: {because}
+        </p>
+      ))}
+    </li>
+  );
+}

@@ -1,0 +1,79 @@
+// What the terminal says in words of its own.
+import { texts } from '../app/texts.js';
+
+export const t = texts(
+  {
+    terminal: 'Terminal',
+    output: 'Output',
+    input: 'Command',
+    run: 'Run',
+    stop: 'Stop',
+    running: 'Running …',
+    standsStill: 'Time stands still: what waits goes on with it.',
+    placeholder: "curl -d 'hello' 'localhost:4151/pub?topic=books'",
+    welcome: (base: string) => `The broker answers at ${base}. Paste real curl here; Tab completes, and help says what there is.`,
+    clear: 'Clear',
+    copy: 'Copy',
+    copied: 'Copied',
+    tries: 'To try',
+    publish: 'Publish',
+    hundred: 'A hundred',
+    receive: 'Receive',
+    many: 'Ten at once',
+    finish: 'Receive and finish',
+    follow: 'Follow',
+    later: 'Later',
+    stats: 'How it stands',
+    completions: 'What can stand here',
+    notFound: (name: string, all: string) => `${name}: command not found. There are: ${all}`,
+    help: (commands: string) =>
+      `A small shell, and curl that talks to this broker, whatever host and port the URL has.
+
+  curl -d 'hello' 'localhost:4151/pub?topic=books'                 publishes
+  curl 'localhost:4151/sub?topic=books&channel=me&ack=auto'        receives
+  for i in {1..100};do curl -d "n $i" 'localhost:4151/pub?topic=books' ;done
+  curl localhost:4151                                              prints more to paste
+
+Commands: ${commands}
+The shell has ' " \\ $x $(…) $((…)) {1..9} | && || ; & wait for while if > /dev/null << EOF. There are no files.
+Keys: Tab completes, ↑ ↓ history, Ctrl-C ends, Ctrl-L clears.
+`,
+  },
+  {
+    terminal: '终端',
+    output: '输出',
+    input: '命令',
+    run: '运行',
+    stop: '停止',
+    running: '运行中 …',
+    standsStill: '时间已停住：等待中的命令要等时间继续。',
+    placeholder: "curl -d 'hello' 'localhost:4151/pub?topic=books'",
+    welcome: (base) => `消息队列在 ${base} 应答。把真正的 curl 命令粘贴进来就能运行；Tab 补全，help 列出可用的命令。`,
+    clear: '清屏',
+    copy: '复制',
+    copied: '已复制',
+    tries: '试一试',
+    publish: '发布',
+    hundred: '发一百条',
+    receive: '接收',
+    many: '一次十条',
+    finish: '接收并完成',
+    follow: '持续接收',
+    later: '延迟投递',
+    stats: '查看状态',
+    completions: '这里可以填的内容',
+    notFound: (name, all) => `${name}：找不到这个命令。可用的有：${all}`,
+    help: (commands) =>
+      `一个小型 shell，加上只和这个消息队列通信的 curl；URL 里写哪个主机和端口都可以。
+
+  curl -d 'hello' 'localhost:4151/pub?topic=books'                 发布
+  curl 'localhost:4151/sub?topic=books&channel=me&ack=auto'        接收
+  for i in {1..100};do curl -d "n $i" 'localhost:4151/pub?topic=books' ;done
+  curl localhost:4151                                              打印更多可以粘贴的命令
+
+命令：${commands}
+支持的 shell 语法：' " \\ $x $(…) $((…)) {1..9} | && || ; & wait for while if > /dev/null << EOF。这里没有文件。
+按键：Tab 补全，↑ ↓ 历史，Ctrl-C 中断，Ctrl-L 清屏。
+`,
+  },
+);

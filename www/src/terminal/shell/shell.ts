@@ -1,0 +1,360 @@
+// Runs scripts: a small shell whose commands are functions, and whose world is one broker.
+import { type Call, type Command, type Host, Refused } from './command.js';
+import { type Scope, fields, single } from './expand.js';
+import { type Line, Parser } from './parse.js';
+import { BrokenPipe, Input, Interrupted, Kept, type Output, Pipe, nowhere } from './stream.js';
+import { type AndOr, BadSyntax, type Command as Tree, type Compound, type List, type Pipeline, type Redirect, type Simple } from './syntax.js';
+
+export interface Streams {
+  in: Input;
+  out: Output;
+  err: Output;
+  signal: AbortSignal;
+}
+
+interface Job {
+  id: number;
+  status: Promise<number>;
+  abort: AbortController;
+}
+
+/** `break`, `continue` and `exit` on their way out. */
+class Leave extends Error {
+  constructor(
+    readonly kind: 'break' | 'continue' | 'exit',
+    readonly count: number,
+  ) {
+    super(kind);
+  }
+}
+
+/** Whatever ends a command from outside. */
+function passes(why: unknown): boolean {
+  return why instanceof Interrupted || why instanceof Leave;
+}
+
+/** For how many milliseconds a script may keep the page busy at once. */
+const BUSY = 12;
+let busySince = 0;
+
+/** Lets the page live: a script without anything to wait for would stop it. */
+async function breathe(signal: AbortSignal): Promise<void> {
+  const now = performance.now();
+  if (now - busySince > BUSY) {
+    await new Promise((resolve) => setTimeout(resolve));
+    busySince = performance.now();
+  }
+  signal.throwIfAborted();
+}
+
+export class Shell implements Scope {
+  readonly variables = new Map<string, string>();
+  status = 0;
+  readonly #jobs: Job[];
+  #last = '';
+  #here: Streams | undefined;
+
+  constructor(
+    readonly host: Host,
+    readonly commands: ReadonlyMap<string, Command>,
+    /** What is said where there is no such command. */
+    readonly unknown: (name: string) => string,
+    jobs: Job[] = [],
+  ) {
+    this.#jobs = jobs;
+  }
+
+  /** Runs a script; `onLine` is told each line before it runs. Answers the status of the last command. */
+  async run(text: string, streams: Streams, onLine?: (line: Line) => void): Promise<number> {
+    const parser = new Parser(text.replace(/\r\n/g, '\n'));
+    try {
+      for (let line = parser.line(); line; line = parser.line()) {
+        onLine?.(line);
+        await this.list(line.list, streams);
+      }
+    } catch (why) {
+      if (why instanceof Leave) return (this.status = why.kind === 'exit' ? why.count : this.status);
+      if (why instanceof Interrupted) return (this.status = 130);
+      if (!(why instanceof BadSyntax)) throw why;
+      await streams.err.write(`shell: ${why.message}\n`);
+      this.status = 2;
+    }
+    return this.status;
+  }
+
+  /** Ends what runs in the background. */
+  close(): void {
+    for (const job of this.#jobs.splice(0)) job.abort.abort(new Interrupted());
+  }
+
+  get(name: string): string | undefined {
+    if (name === '?') return String(this.status);
+    if (name === '!') return this.#last;
+    if (name === '$') return '1000';
+    if (name === '#') return '0';
+    if (name === 'RANDOM') return String(Math.floor(Math.random() * 32_768));
+    if (name === 'EPOCHSECONDS') return String(Math.floor(this.host.now() / 1_000));
+    return this.variables.get(name);
+  }
+
+  set(name: string, value: string): void {
+    this.variables.set(name, value);
+  }
+
+  async output(list: List): Promise<string> {
+    const out = new Kept();
+    const streams = this.#here ?? { in: Input.of(), err: nowhere, signal: new AbortController().signal };
+    this.status = await this.#apart((shell) => shell.list(list, { ...streams, out }));
+    return out.text();
+  }
+
+  /** Runs something in a shell of its own: what it sets is not seen here. */
+  async #apart(act: (shell: Shell) => Promise<number>): Promise<number> {
+    const shell = new Shell(this.host, this.commands, this.unknown, this.#jobs);
+    for (const [name, value] of this.variables) shell.set(name, value);
+    shell.status = this.status;
+    shell.#last = this.#last;
+    try {
+      return await act(shell);
+    } catch (why) {
+      if (why instanceof Leave) return why.kind === 'exit' ? why.count : shell.status;
+      throw why;
+    }
+  }
+
+  async list(list: List, streams: Streams): Promise<number> {
+    for (const item of list) {
+      if (item.background) this.#start(item, streams);
+      else await this.#andOr(item, streams);
+    }
+    return this.status;
+  }
+
+  #start(item: AndOr, streams: Streams): void {
+    const abort = new AbortController();
+    const own = { ...streams, in: Input.of(), signal: abort.signal };
+    const status = this.#apart((shell) => shell.#andOr(item, own)).catch((why: unknown) => {
+      if (why instanceof Interrupted) return 143;
+      return why instanceof BrokenPipe ? 141 : 1;
+    });
+    const id = (this.#jobs.at(-1)?.id ?? 1_000) + 1;
+    this.#jobs.push({ id, status, abort });
+    this.#last = String(id);
+    this.status = 0;
+  }
+
+  async #andOr({ first, rest }: AndOr, streams: Streams): Promise<number> {
+    await this.#pipeline(first, streams);
+    for (const { when, pipeline } of rest) {
+      if ((this.status === 0) === (when === '&&')) await this.#pipeline(pipeline, streams);
+    }
+    return this.status;
+  }
+
+  async #pipeline({ commands, negated, timed }: Pipeline, streams: Streams): Promise<void> {
+    const started = performance.now();
+    if (commands.length === 1) {
+      this.status = await this.#command(commands[0]!, streams);
+    } else {
+      const pipes = commands.slice(1).map(() => new Pipe(streams.signal));
+      const runs = commands.map(async (command, i) => {
+        const [from, to] = [pipes[i - 1], pipes[i]];
+        const own = { ...streams, ...(from ? { in: new Input(from) } : {}), ...(to ? { out: to } : {}) };
+        try {
+          return await this.#apart((shell) => shell.#command(command, own));
+        } catch (why) {
+          if (why instanceof BrokenPipe && to) return 141;
+          throw why;
+        } finally {
+          to?.end();
+          from?.close();
+        }
+      });
+      const ended = await Promise.allSettled(runs);
+      for (const end of ended) if (end.status === 'rejected') throw end.reason;
+      const last = ended.at(-1)!;
+      if (last.status === 'fulfilled') this.status = last.value;
+    }
+    if (negated) this.status = this.status === 0 ? 1 : 0;
+    if (timed) await streams.err.write(`\nreal\t0m${((performance.now() - started) / 1_000).toFixed(3)}s\n`);
+  }
+
+  /** Runs one command where its redirections lead. */
+  async #command(command: Tree, streams: Streams): Promise<number> {
+    await breathe(streams.signal);
+    this.#here = streams;
+    try {
+      const own = await this.#redirected(command.redirects, streams);
+      this.status = command.kind === 'simple' ? await this.#simple(command, own) : await this.#compound(command, own);
+    } catch (why) {
+      if (passes(why) || why instanceof BrokenPipe || why instanceof BadSyntax) throw why;
+      await streams.err.write(`shell: ${why instanceof Error ? why.message : String(why)}\n`);
+      this.status = 1;
+    }
+    return this.status;
+  }
+
+  async #redirected(redirects: Redirect[], streams: Streams): Promise<Streams> {
+    const own = { ...streams };
+    for (const redirect of redirects) {
+      if (redirect.kind === 'here') {
+        own.in = Input.of(await single(redirect.content, this));
+        continue;
+      }
+      let to = redirect.kind === 'copy' ? (redirect.of === 1 ? own.out : own.err) : nowhere;
+      if (redirect.kind !== 'copy') {
+        const target = await single(redirect.target, this);
+        if (redirect.kind === 'from') {
+          if (target !== '/dev/null') throw new Refused(`${target}: there are no files here, only /dev/null`);
+          own.in = Input.of();
+          continue;
+        }
+        if (target === '/dev/stdout') to = own.out;
+        else if (target === '/dev/stderr') to = own.err;
+        else if (target !== '/dev/null') throw new Refused(`${target}: there are no files here, only /dev/null`);
+      }
+      if (redirect.fd === 1) own.out = to;
+      else if (redirect.fd === 2) own.err = to;
+    }
+    return own;
+  }
+
+  async #simple({ assignments, words }: Simple, streams: Streams): Promise<number> {
+    const [name, ...args] = await fields(words, this);
+    const before = assignments.map(({ name }) => [name, this.variables.get(name)] as const);
+    if (name === undefined) this.status = 0;
+    for (const { name, word } of assignments) this.set(name, await single(word, this));
+    // An assignment alone has the status of the last `$(…)` in it.
+    if (name === undefined) return this.status;
+    try {
+      return await this.#call(name, args, streams);
+    } finally {
+      for (const [name, value] of before) {
+        if (value === undefined) this.variables.delete(name);
+        else this.set(name, value);
+      }
+    }
+  }
+
+  async #call(name: string, args: string[], streams: Streams): Promise<number> {
+    const own = await this.#own(name, args, streams);
+    if (own !== undefined) return own;
+    const command = this.commands.get(name);
+    if (!command) {
+      await streams.err.write(`${this.unknown(name)}\n`);
+      return 127;
+    }
+    const run = ([name = '', ...args]: string[], input: Input) => this.#call(name, args, { ...streams, in: input });
+    const call: Call = { name, args, ...streams, host: this.host, run };
+    try {
+      return await command(call);
+    } catch (why) {
+      streams.signal.throwIfAborted();
+      if (!(why instanceof Refused)) throw why;
+      await streams.err.write(`${name}: ${why.message}\n`);
+      return why.status;
+    }
+  }
+
+  /** The commands that change the shell itself. */
+  async #own(name: string, args: string[], streams: Streams): Promise<number | undefined> {
+    const count = () => Math.max(1, Number(args[0] ?? 1) || 1);
+    switch (name) {
+      case 'break':
+      case 'continue':
+        throw new Leave(name, count());
+      case 'exit':
+        throw new Leave('exit', (Number(args[0] ?? this.status) || 0) & 255);
+      case 'export':
+        for (const arg of args) {
+          const [, name, value] = /^([A-Za-z_]\w*)=([^]*)$/.exec(arg) ?? [];
+          if (name !== undefined) this.set(name, value!);
+        }
+        return 0;
+      case 'unset':
+        for (const arg of args) this.variables.delete(arg);
+        return 0;
+      case 'read':
+        return this.#read(args, streams.in);
+      case 'wait':
+        return this.#wait(args, streams.signal);
+      case 'kill': {
+        const job = this.#jobs.find((job) => args.some((arg) => arg === String(job.id) || arg === `%${this.#jobs.indexOf(job) + 1}`));
+        if (!job) throw new Error(`kill: ${args.at(-1) ?? ''}: no such job`);
+        job.abort.abort(new Interrupted());
+        return 0;
+      }
+    }
+    return undefined;
+  }
+
+  async #read(args: string[], input: Input): Promise<number> {
+    const names = args.filter((arg) => !arg.startsWith('-'));
+    const line = await input.line();
+    const text = (line ?? '').trim();
+    if (names.length === 0) names.push('REPLY');
+    let rest = text;
+    names.forEach((name, i) => {
+      const cut = i < names.length - 1 ? rest.search(/[ \t]/) : -1;
+      this.set(name, cut < 0 ? rest : rest.slice(0, cut));
+      rest = cut < 0 ? '' : rest.slice(cut).trimStart();
+    });
+    return line === undefined ? 1 : 0;
+  }
+
+  async #wait(ids: string[], signal: AbortSignal): Promise<number> {
+    const jobs = ids.length === 0 ? this.#jobs.slice() : ids.map((id) => this.#jobs.find((job) => String(job.id) === id));
+    const interrupted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+    interrupted.catch(() => {});
+    let status = 0;
+    for (const job of jobs) status = job ? await Promise.race([job.status, interrupted]) : 127;
+    for (const job of jobs) if (job) this.#jobs.splice(this.#jobs.indexOf(job), 1);
+    return ids.length === 0 ? 0 : status;
+  }
+
+  async #compound(command: Compound, streams: Streams): Promise<number> {
+    switch (command.kind) {
+      case 'group':
+        return this.list(command.body, streams);
+      case 'subshell':
+        return this.#apart((shell) => shell.list(command.body, streams));
+      case 'if':
+        for (const { test, body } of command.branches) {
+          if ((await this.list(test, streams)) === 0) return this.list(body, streams);
+        }
+        return command.otherwise ? this.list(command.otherwise, streams) : 0;
+      case 'for': {
+        this.status = 0;
+        for (const value of await fields(command.words, this)) {
+          this.set(command.name, value);
+          if (!(await this.#round(command.body, streams))) break;
+        }
+        return this.status;
+      }
+      case 'while': {
+        let status = 0;
+        while (((await this.list(command.test, streams)) === 0) !== command.until) {
+          const goesOn = await this.#round(command.body, streams);
+          status = this.status;
+          if (!goesOn) break;
+        }
+        return status;
+      }
+    }
+  }
+
+  /** One round of a loop; whether it goes on after it. */
+  async #round(body: List, streams: Streams): Promise<boolean> {
+    try {
+      await this.list(body, streams);
+      return true;
+    } catch (why) {
+      if (!(why instanceof Leave) || why.kind === 'exit') throw why;
+      if (why.count > 1) throw new Leave(why.kind, why.count - 1);
+      this.status = 0;
+      return why.kind === 'continue';
+    }
+  }
+}

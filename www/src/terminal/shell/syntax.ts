@@ -1,0 +1,66 @@
+// What a script consists of, once it is read.
+
+export type Part =
+  | { kind: 'text'; text: string; quoted: boolean }
+  | { kind: 'variable'; name: string; quoted: boolean; change?: Change }
+  | { kind: 'command'; list: List; quoted: boolean }
+  | { kind: 'arithmetic'; word: Word; quoted: boolean };
+
+/** What `${x…}` does beyond telling the value. */
+export type Change =
+  | { kind: 'length' }
+  /** `:-` and so on: with `empty`, an empty value counts as none. */
+  | { kind: 'default' | 'assign' | 'alternative'; empty: boolean; word: Word }
+  | { kind: 'prefix' | 'suffix'; longest: boolean; word: Word };
+
+export type Word = Part[];
+
+export type Redirect =
+  | { kind: 'from'; fd: number; target: Word }
+  | { kind: 'to'; fd: number; target: Word }
+  | { kind: 'copy'; fd: number; of: number }
+  /** What stands in the script itself. */
+  | { kind: 'here'; fd: number; content: Word };
+
+export interface Simple {
+  kind: 'simple';
+  assignments: { name: string; word: Word }[];
+  words: Word[];
+  redirects: Redirect[];
+}
+
+export type Compound = (
+  | { kind: 'for'; name: string; words: Word[]; body: List }
+  | { kind: 'while'; until: boolean; test: List; body: List }
+  | { kind: 'if'; branches: { test: List; body: List }[]; otherwise?: List }
+  | { kind: 'group'; body: List }
+  | { kind: 'subshell'; body: List }
+) & { redirects: Redirect[] };
+
+export type Command = Simple | Compound;
+
+export interface Pipeline {
+  commands: Command[];
+  negated: boolean;
+  timed: boolean;
+}
+
+export interface AndOr {
+  first: Pipeline;
+  rest: { when: '&&' | '||'; pipeline: Pipeline }[];
+  background: boolean;
+}
+
+export type List = AndOr[];
+
+/** The script is no shell, or more than this one can do. */
+export class BadSyntax extends Error {
+  constructor(
+    message: string,
+    /** It is right so far, but not at its end. */
+    readonly incomplete = false,
+  ) {
+    super(message);
+    this.name = 'BadSyntax';
+  }
+}

@@ -1,0 +1,92 @@
+# Scripts that print the same in the terminal's shell as in bash. Each is as many lines as belong together.
+echo a   b 'c  d' "e  f" \g
+i=1; echo $((i++)) $i $((++i)) $((i+=5)) $((i*=2)) $i $((i--)) $((y=i=3)) $y
+x=5; echo $x ${x}y "$x" '$x' \$x
+echo {1..10} {a..e} {01..10..3} a{b,c}d{1,2} {x} {} {a,b{1,2}} '{1,2}' "{1..3}" {3..1}
+for i in {1..3};do echo -n "$i ";done; echo
+for i in a b c; do for j in 1 2 3; do [ $j = 2 ] && continue 2; echo $i$j; done; done
+true && echo yes || echo no; false && echo yes || echo no; ! true; echo $?
+echo one | tr a-z A-Z | tr -d E
+printf '%s-%s\n' a b c d e
+printf '%05d|%-6s|%6s|%x|%%|%b\n' 42 ab cd 255 'a\tb'
+printf 'Emma\nUlysses\n' | wc -l
+printf 'b\na\nc\na\n' | sort | uniq -c
+printf 'b\na\nc\na\n' | sort -ru
+printf '10\n9\n100\n' | sort -n
+printf '10\n9\n100\n' | sort
+seq 3; seq 2 4; seq 1 2 7; seq -s, 5; seq 5 -2 1; seq -w 8 11
+echo $((1+2*3)) $((2**10)) $((7/2)) $((7%3)) $((1<2)) $(( (1+2)*3 )) $((x=1))
+x=3; echo $((x+1)) $(($x*2)); y=$((x*x)); echo $y
+echo "$(echo hi | tr h H)" $(echo a; echo b) "$(printf 'a\nb\n\n')"
+echo "a'b" 'a"b' "a\"b\\c\$d\e" $'a\tb\n\'c\x41'
+cat <<EOF
+hello $((1+1)) \$x
+  two
+EOF
+cat <<'EOF'
+hello $x
+EOF
+cat <<< "here $((3))"
+cat <<-EOF | tr a-z A-Z
+	tabbed
+	EOF
+if [ 1 -lt 2 ]; then echo lt; elif true; then echo no; else echo ge; fi
+if false; then echo 1; elif [ -n "" ]; then echo 2; else echo 3; fi
+i=0; while [ $i -lt 3 ]; do i=$((i+1)); echo $i; done
+i=0; until [ $i -ge 3 ]; do i=$((i+1)); [ $i = 2 ] && break; done; echo $i
+printf 'a b\nc d e\n' | while read -r x y; do echo "$y:$x"; done
+(x=9; echo $x); echo ${x:-none}
+{ echo a; echo b; } | wc -l
+echo a > /dev/null; echo b 2>&1; echo c >&2; echo d &> /dev/null
+echo "x" # a comment
+# a comment
+echo a#b; echo \#; echo '#'
+echo a \
+  b
+echo a |
+  tr a b
+false ||
+  echo or
+x='a  b'; echo $x; echo "$x"; for w in $x; do echo "[$w]"; done
+x=; echo "[$x]" [$x] $x; for w in "$x" $x ''; do echo "[$w]"; done
+x=foo.tar.gz; echo ${x%.*} ${x%%.*} ${x#*.} ${x##*.} ${#x} ${y-d} ${y:-e f} ${x:+alt} "${z:=q w}" $z
+sleep 0.01 & wait $!; echo $?
+(exit 3); echo $?; (exit 4) & wait $!; echo $?
+echo a:b:c | cut -d: -f2; echo a:b:c | cut -d: -f1,3; echo a:b:c | cut -d: -f2-; echo abc | cut -c2-3; echo abc | cut -d: -f2
+seq 5 | paste -sd, -; seq 6 | paste - - -; seq 3 | paste -sd+
+seq 20 | head -n 2; seq 20 | tail -n 2; seq 20 | head -3 | tail -1; seq 5 | tail -n +4; seq 5 | head -n -3; echo abcdef | head -c 3
+printf 'foo\nbar\nFoo\n' | grep foo; printf 'foo\nbar\nFoo\n' | grep -ic foo; printf 'foo\nbar\n' | grep -v foo; printf 'foobar\n' | grep -o 'o\+'
+printf 'a1\nb22\n' | grep -E '[0-9]{2}'; printf 'a{b\n' | grep 'a{b'; printf 'a.b\naxb\n' | grep -F a.b; printf 'x\n' | grep y; echo $?
+printf 'abc\nabd\n' | grep -n -e '^abc' -e 'd$'; printf 'a b\n' | grep -ow b; printf '[x]\n' | grep '\[x\]'; echo 'a+b' | grep 'a+b'; echo '*a' | grep '*a'
+printf 'shelf-receipt: 12\nother\n' | sed -n 's/^shelf-receipt: //p'
+printf 'a b a\n' | sed 's/a/x/g'; printf 'a b a\n' | sed 's/a/x/2'; printf 'a/b\n' | sed 's|/|:|'; echo ab | sed -E 's/(a)(b)/\2\1/'; echo ab | sed 's/\(a\)/[&\1]/'
+seq 5 | sed -n '2,3p'; seq 5 | sed '$d'; seq 5 | sed '/3/d'; seq 5 | sed -n '/2/,/4/p'; seq 9 | sed 3q; seq 3 | sed -n '2!p'
+echo hello | tr a-y b-z; echo 'a  b' | tr -s ' '; echo abc | tr -cd 'ac\n'; echo 'HeLLo' | tr '[:upper:]' '[:lower:]'
+echo 'a b c' | wc -w; printf 'abc' | wc -c; printf 'héé' | wc -m
+seq 3 | xargs; seq 4 | xargs -n 2 echo x; seq 2 | xargs -I{} echo 'n{}'
+echo hi | base64; echo aGkK | base64 -d
+echo '{"a":{"b":[1,2,{"c":"x"}]},"n":null}' | jq .
+echo '{"a":{"b":[1,2,{"c":"x"}]},"n":null}' | jq -c '.a.b[], .n, .a.b[2].c'
+echo '{"a":{"b":[1,2,{"c":"x"}]},"n":null}' | jq -r '.a.b[2].c, (.a.b | length), .a["b"][0]'
+echo '[{"a":1,"b":"x"},{"a":2,"b":"y"}]' | jq -r '.[] | select(.a == 2) | .b'; echo '[1,2,3]' | jq -c 'map(. > 1), add, .[1:], keys, .[-1]'; echo '{"b":1,"a":2}' | jq -c 'keys'
+printf '{"a":1}\n{"a":2}\n' | jq .a
+x=$(false); echo $?; x=$(echo a) ; echo $x
+a=1 b=2; echo $a$b; a=5 true; echo $a
+echo `echo back` "`echo quoted`"
+export A=7; echo $A; unset A; echo "[$A]"
+echo a; exit 3; echo b
+echo -e 'a\tb\\c'; echo -n x; echo -E 'a\tb'
+echo "multi
+line"
+echo a&&echo b;echo c
+yes=1;[ "$yes" = 1 ]&&echo ok
+for i in 1 2 3
+do
+  echo $i
+done | tail -n 1
+echo "中文" | tr 中 外
+test 3 -gt 2 && echo gt; [ ! -z "a" ] && echo nz
+seq 100000 | head -n 1
+echo x=y a=b; x=1;x=2 ; echo $x
+echo "$(echo "nested $(echo "deep")")"
+date -u +%Y >/dev/null; echo $?
