@@ -80,6 +80,7 @@ mod messages;
 
 pub mod message;
 
+pub mod by_id;
 mod list;
 pub mod name;
 mod schedule;

@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 use super::event::{Event, Facts, Ids, Mark};
 use super::frame::{FRAME_HEADER_BYTES, MESSAGE_HEADER_BYTES};
 use super::image::{Accepted, ChannelImage, ChunkImage, DeadImage, EntryImage, Expiry, Gap, SpotImage, TopicImage};
+use crate::by_id::ById;
 use crate::message::{PLAIN_BYTES, Record};
-use crate::sort;
 
 /// How many bytes of frames a chunk has before the next begins.
 pub(crate) const CHUNK_BYTES: u64 = 256 * 1024;
@@ -95,7 +95,7 @@ impl TopicImage {
     /// otherwise, is put down.
     pub(super) fn complete(&mut self) {
         self.handed.clear();
-        let expiries = sort::map(self.expiries.iter().map(|expiry| (expiry.id, expiry.at)));
+        let expiries: ById<u64> = self.expiries.iter().map(|expiry| (expiry.id, expiry.at)).collect();
         for entry in self.channels.values_mut().flat_map(|channel| channel.entries.values_mut()) {
             entry.facts.expires = entry.facts.expires.or_else(|| expiries.get(&entry.facts.id).copied());
         }
@@ -280,7 +280,9 @@ impl ChannelImage {
     fn defer(&mut self, facts: &Facts) {
         let until = facts.due.unwrap_or_default();
         let entry = EntryImage { facts: *facts, attempts: 0, delivery: 0, spot: SpotImage::Deferred { until } };
-        self.entries.entry(facts.id).or_insert(entry);
+        if !self.entries.contains_key(&facts.id) {
+            self.entries.insert(facts.id, entry);
+        }
     }
 
     /// The cursor moved from one place to another, and these messages departed on the way.

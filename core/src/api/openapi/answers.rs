@@ -7,6 +7,62 @@ use crate::api::routes::{Answer, Payload};
 /// The schemas of JSON answers and the header fields that answers have, by name.
 pub(super) const COMPONENTS: &str = packed!(include_str!("components.json"));
 
+/// The body of `/settle`.
+const SETTLE: &str = packed!(
+    r#"{
+      "application/json": {
+        "schema": {
+          "properties": {
+            "fin": {"items": {"type": "string"}, "type": "array"},
+            "req": {
+              "items": {
+                "properties": {"defer": {"type": ["integer", "string"]}, "receipt": {"type": "string"}},
+                "required": ["receipt"],
+                "type": "object"
+              },
+              "type": "array"
+            },
+            "touch": {
+              "items": {
+                "properties": {"receipt": {"type": "string"}, "timeout": {"type": ["integer", "string"]}},
+                "required": ["receipt"],
+                "type": "object"
+              },
+              "type": "array"
+            }
+          },
+          "type": "object"
+        }
+      }
+    }"#
+);
+
+/// The body of `/nodes/register`.
+const REGISTRATION: &str = packed!(
+    r#"{
+      "application/json": {
+        "schema": {
+          "properties": {
+            "broadcast_address": {"type": "string"},
+            "hostname": {"type": "string"},
+            "http_port": {"maximum": 65535, "minimum": 0, "type": "integer"},
+            "tcp_port": {"maximum": 65535, "minimum": 0, "type": "integer"},
+            "topics": {
+              "additionalProperties": {"items": {"type": "string"}, "type": "array"},
+              "description": "The channels of each topic.",
+              "type": "object"
+            },
+            "topology_region": {"type": "string"},
+            "topology_zone": {"type": "string"},
+            "version": {"type": "string"}
+          },
+          "required": ["broadcast_address", "http_port", "topics"],
+          "type": "object"
+        }
+      }
+    }"#
+);
+
 /// A request's body, by media type.
 pub(super) fn payload(payload: Payload) -> &'static str {
     match payload {
@@ -27,58 +83,8 @@ pub(super) fn payload(payload: Payload) -> &'static str {
         Payload::Receipts => {
             packed!(r#"{"text/plain": {"schema": {"description": "Receipts, one a line.", "type": "string"}}}"#)
         }
-        Payload::Settle => packed!(
-            r#"{
-              "application/json": {
-                "schema": {
-                  "properties": {
-                    "fin": {"items": {"type": "string"}, "type": "array"},
-                    "req": {
-                      "items": {
-                        "properties": {"defer": {"type": ["integer", "string"]}, "receipt": {"type": "string"}},
-                        "required": ["receipt"],
-                        "type": "object"
-                      },
-                      "type": "array"
-                    },
-                    "touch": {
-                      "items": {
-                        "properties": {"receipt": {"type": "string"}, "timeout": {"type": ["integer", "string"]}},
-                        "required": ["receipt"],
-                        "type": "object"
-                      },
-                      "type": "array"
-                    }
-                  },
-                  "type": "object"
-                }
-              }
-            }"#
-        ),
-        Payload::Registration => packed!(
-            r#"{
-              "application/json": {
-                "schema": {
-                  "properties": {
-                    "broadcast_address": {"type": "string"},
-                    "hostname": {"type": "string"},
-                    "http_port": {"maximum": 65535, "minimum": 0, "type": "integer"},
-                    "tcp_port": {"maximum": 65535, "minimum": 0, "type": "integer"},
-                    "topics": {
-                      "additionalProperties": {"items": {"type": "string"}, "type": "array"},
-                      "description": "The channels of each topic.",
-                      "type": "object"
-                    },
-                    "topology_region": {"type": "string"},
-                    "topology_zone": {"type": "string"},
-                    "version": {"type": "string"}
-                  },
-                  "required": ["broadcast_address", "http_port", "topics"],
-                  "type": "object"
-                }
-              }
-            }"#
-        ),
+        Payload::Settle => SETTLE,
+        Payload::Registration => REGISTRATION,
         Payload::Value => packed!(r#"{"text/plain": {"schema": {"description": "The value.", "type": "string"}}}"#),
     }
 }
@@ -88,13 +94,7 @@ pub(super) fn content(answer: Answer) -> &'static str {
     match answer {
         Answer::Nothing | Answer::Json(_) => "{}",
         Answer::Text => packed!(r#"{"text/plain": {"schema": {"type": "string"}}}"#),
-        Answer::Published => packed!(
-            r##"{
-              "application/json": {"schema": {"$ref": "#/components/schemas/Published"}},
-              "text/plain": {"schema": {"type": "string"}}
-            }"##
-        ),
-        Answer::Batch => packed!(
+        Answer::Published | Answer::Batch => packed!(
             r##"{
               "application/json": {"schema": {"$ref": "#/components/schemas/Published"}},
               "text/plain": {"schema": {"type": "string"}}
