@@ -3,7 +3,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test fmt scripts licenses bare-metal clippy unit doc bench soak tools fuzz
+.PHONY: help run test fmt scripts licenses bare-metal clippy wasm unit doc bench soak tools fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F '|' '{ printf "make %-11s %s\n", $$1, $$2 }'
@@ -14,7 +14,7 @@ run: ## build the broker for speed and start it
 	cargo run --release --locked --package shelfmq --bin shelfmq -- $(ARGS)
 
 # What fails soonest comes first.
-test: fmt scripts licenses bare-metal clippy unit doc ## every test there is, and every check
+test: fmt scripts licenses bare-metal clippy wasm unit doc ## every test there is, and every check
 	@echo "make test: all passed"
 
 tools:
@@ -25,7 +25,7 @@ fmt: tools ## formatting
 	cargo fmt --all --check
 
 scripts: ## shell scripts, where shellcheck is installed
-	@if command -v shellcheck >/dev/null 2>&1; then shellcheck scripts/*.sh .ci/run && echo "scripts: clean"; \
+	@if command -v shellcheck >/dev/null 2>&1; then shellcheck scripts/*.sh wasm/*.sh .ci/run && echo "scripts: clean"; \
 	else echo "scripts: not checked: no shellcheck here"; fi
 
 licenses: tools ## licenses, sources and known vulnerabilities of what we depend on
@@ -37,8 +37,15 @@ bare-metal: tools ## the core builds where there is no operating system
 clippy: tools ## lints; a warning is an error
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
-unit: tools ## all tests of all crates, examples in the documentation included
-	cargo test --locked --workspace --no-fail-fast
+wasm: tools ## the npm package, in wasm/, and the component, in target/wasm/
+	@scripts/need.sh node:nodejs npm
+	wasm/build.sh
+	wasm/build-component.sh
+
+unit: wasm ## all tests of all crates, examples in the documentation included; scenarios in Node and Chromium, too
+	@scripts/need.sh $(or $(CHROMIUM),/usr/bin/chromium):chromium
+	SHELFMQ_HOSTS=all cargo test --locked --workspace --no-fail-fast
+	cd wasm && node --test 'test/*.test.mjs'
 
 doc: tools ## the documentation builds without a warning
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps

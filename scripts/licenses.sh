@@ -26,7 +26,10 @@ packages=$(cargo tree --locked --quiet --workspace --all-features --target all -
 
 # Each license of an SPDX expression becomes 1 where it is allowed and 0 where not; then the expression is worked out.
 refused=$(echo "$packages" | awk -F '|' -v allowed="$allowed" '
-    BEGIN { count = split(allowed, list, "\n"); for (i = 1; i <= count; i++) is_allowed[list[i]] = 1 }
+    BEGIN {
+        count = split(allowed, list, "\n")
+        for (i = 1; i <= count; i++) { gsub(/ WITH /, "-WITH-", list[i]); is_allowed[list[i]] = 1 }
+    }
     # AND binds closer than OR.
     function flat(text) {
         while (sub(/1 AND 1/, "1", text) || sub(/[01] AND [01]/, "0", text)) continue

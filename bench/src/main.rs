@@ -23,6 +23,7 @@ mod publish;
 mod server;
 mod space;
 mod volume;
+mod wasm;
 
 use std::env;
 use std::error::Error;
@@ -40,7 +41,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// A measurement: prints its rows, or says why it cannot.
 type Measurement = fn(&Cores) -> Result<(), Failure>;
 
-const MEASUREMENTS: [(&str, Measurement); 11] = [
+const MEASUREMENTS: [(&str, Measurement); 12] = [
     ("publish", publish::measure),
     ("record", publish::measure_recorded),
     ("batch", batches::publish),
@@ -52,6 +53,7 @@ const MEASUREMENTS: [(&str, Measurement); 11] = [
     ("disk-topics", disk::topics),
     ("disk-cold", cold::measure),
     ("disk-space", space::measure),
+    ("wasm", wasm::measure),
 ];
 
 /// Those that take minutes, and gigabytes: made only where they are named.

@@ -1,5 +1,6 @@
 //! What the tests of shelfmq share: scenarios and the hosts they run on, and a plain HTTP client.
 
+pub mod component;
 pub mod events;
 pub mod http;
 pub mod instant_log;

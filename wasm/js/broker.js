@@ -8,17 +8,20 @@ const ORIGIN = 'http://localhost:4151';
 
 export class Broker {
   #core;
+  #memory;
 
-  constructor(core) {
+  constructor(core, memory) {
     this.#core = core;
+    this.#memory = memory;
     // So that it can be handed to whatever wants a fetch function.
     this.fetch = this.fetch.bind(this);
   }
 
   static async open({ storage, clock = realClock, limits, segmentBytes, cacheBytes, seed, module } = {}) {
-    await load(module);
+    const { memory } = await load(module);
     seed ??= crypto.getRandomValues(new BigUint64Array(1))[0];
-    return new Broker(await Core.open({ storage, clock, limits, segmentBytes, cacheBytes, seed: BigInt(seed) }));
+    const core = await Core.open({ storage, clock, limits, segmentBytes, cacheBytes, seed: BigInt(seed) });
+    return new Broker(core, memory);
   }
 
   /** Puts a log that was exported into a storage that no broker has open. */
@@ -34,6 +37,10 @@ export class Broker {
       input = new Request(input, init);
     }
     return this.#core.fetch(input, init?.peer);
+  }
+
+  get memoryBytes() {
+    return this.#memory.buffer.byteLength;
   }
 
   settled() {

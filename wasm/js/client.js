@@ -26,7 +26,9 @@ export class Client {
 
   /** Publishes a message; answers its id. */
   async publish(topic, body, { key, defer, ttl, dedup, headers, signal } = {}) {
-    const answer = await this.#ask('POST', '/pub', { topic, key, defer, ttl, dedup }, body, kept(headers), signal);
+    // As bytes: of a text, fetch would say what it is, and that would be kept with the message.
+    const bytes = bytesOf(body);
+    const answer = await this.#ask('POST', '/pub', { topic, key, defer, ttl, dedup }, bytes, kept(headers), signal);
     return { id: answer.headers.get('shelf-id'), duplicate: answer.headers.has('shelf-duplicate') };
   }
 

@@ -1,14 +1,11 @@
 // Clocks: what time it is, and timers.
 
-/** The real one. Its timers keep no process alive. */
+/** The real one. A timer that nobody waits for keeps no process of Node alive. */
 export const realClock = {
   now: () => Date.now(),
-  setTimeout(callback, ms) {
-    const timer = setTimeout(callback, ms);
-    timer?.unref?.();
-    return timer;
-  },
+  setTimeout: (callback, ms) => setTimeout(callback, ms),
   clearTimeout: (timer) => clearTimeout(timer),
+  hold: (timer, needed) => (needed ? timer.ref?.() : timer.unref?.()),
 };
 
 /** One that stands still until it is moved. */

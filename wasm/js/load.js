@@ -17,8 +17,10 @@ export function load(module) {
 }
 
 async function find(module) {
+  // On the edge, a module has no place.
+  if (module !== undefined) return module;
   const url = new URL('../pkg/shelfmq_wasm_bg.wasm', import.meta.url);
-  if (module !== undefined || url.protocol !== 'file:') return module ?? url;
+  if (url.protocol !== 'file:') return url;
   const { readFile } = await import(/* @vite-ignore */ /* webpackIgnore: true */ FILES);
   return readFile(url);
 }

@@ -350,14 +350,16 @@ impl Inner {
     fn set_timer(&self) {
         let mut state = self.state.borrow_mut();
         let Some(at) = state.engine.poll_timeout().filter(|_| !state.closed) else { return };
-        if state.timer.as_ref().is_some_and(|(set, _)| *set <= at) {
-            return;
+        if state.timer.as_ref().is_none_or(|(set, _)| *set > at) {
+            if let Some((_, timer)) = state.timer.take() {
+                self.clock.clear_timeout(&timer);
+            }
+            let timer = self.clock.call_at(at, self.tick.as_ref().unchecked_ref());
+            state.timer = Some((at, timer));
         }
-        if let Some((_, timer)) = state.timer.take() {
-            self.clock.clear_timeout(&timer);
+        if let Some((_, timer)) = &state.timer {
+            self.clock.is_needed(timer, !state.pending.is_empty());
         }
-        let timer = self.clock.call_at(at, self.tick.as_ref().unchecked_ref());
-        state.timer = Some((at, timer));
     }
 
     /// Reads messages back: from a whole segment, which is not large.
@@ -434,7 +436,9 @@ impl Inner {
                 Ok(()) => told.iter().for_each(|(log, upto)| state.engine.handle_appended(now, *log, *upto)),
                 Err(why) => {
                     web_sys::console::error_2(&"shelfmq: logs could not be written:".into(), &why);
-                    told.iter().for_each(|(log, _)| state.engine.handle_append_failed(now, *log));
+                    for (log, _) in told {
+                        state.engine.handle_append_failed(now, *log);
+                    }
                     state.engine.set_unwell(Some(format!("the storage failed: {why:?}")));
                 }
             }

@@ -18,6 +18,10 @@ extern "C" {
     #[wasm_bindgen(method, js_name = setTimeout)]
     fn set_timeout(this: &Clock, callback: &Function, ms: f64) -> JsValue;
 
+    /// Says whether somebody waits for a timer, so that a process should not end before. A clock may lack it.
+    #[wasm_bindgen(method, catch)]
+    fn hold(this: &Clock, timer: &JsValue, needed: bool) -> Result<(), JsValue>;
+
     /// Forgets a timer.
     #[wasm_bindgen(method, js_name = clearTimeout)]
     pub fn clear_timeout(this: &Clock, timer: &JsValue);
@@ -35,6 +39,11 @@ impl Clock {
     pub(crate) fn call_at(&self, at: Time, callback: &Function) -> JsValue {
         let ms = at.since(self.now()).as_nanos().div_ceil(1_000_000) as f64;
         self.set_timeout(callback, ms.min(LONGEST_MS))
+    }
+
+    /// Somebody waits for this timer, or nobody does.
+    pub(crate) fn is_needed(&self, timer: &JsValue, needed: bool) {
+        let _ = self.hold(timer, needed);
     }
 
     /// Calls back after so many milliseconds.

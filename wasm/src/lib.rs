@@ -5,6 +5,8 @@
 //! has the open answers, `storage` writes and reads the logs, `recovery` opens them.
 //!
 //! What the package exports is in `js/`: it loads this module, and hands in the clock and the storage.
+#![expect(clippy::cast_precision_loss, reason = "sizes and numbers that JavaScript is told are far below 2^53")]
+#![expect(clippy::cast_sign_loss, reason = "what JavaScript says as a negative number is taken for zero")]
 
 mod broker;
 mod clock;

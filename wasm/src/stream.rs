@@ -20,7 +20,7 @@ impl Stream {
     /// A stream that calls back when a chunk was taken, and when the reader wants no more.
     pub(crate) fn new(
         taken: impl Fn() + 'static,
-        mut cancelled: impl FnMut() + 'static,
+        cancelled: impl FnMut() + 'static,
     ) -> Result<(Self, ReadableStream), JsValue> {
         let is_full = Rc::new(Cell::new(false));
         let pull = Closure::<dyn FnMut()>::new({
@@ -31,7 +31,7 @@ impl Stream {
                 }
             }
         });
-        let cancel = Closure::<dyn FnMut()>::new(move || cancelled());
+        let cancel = Closure::<dyn FnMut()>::new(cancelled);
         let controller = Rc::new(RefCell::new(None));
         let start = Closure::once({
             let controller = Rc::clone(&controller);

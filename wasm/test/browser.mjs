@@ -25,15 +25,13 @@ export async function serveFiles(root = ROOT) {
   return { url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
 }
 
-export function launch(options = {}) {
-  const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-  return chromium.launch({ executablePath, args: ['--no-sandbox'], ...options });
-}
+/** The browser. */
+export const executable = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 /** A scenario host in a page, a dedicated worker or a service worker. */
 export async function hostIn(place) {
   const files = await serveFiles();
-  const browser = await launch();
+  const browser = await chromium.launch({ executablePath: executable, args: ['--no-sandbox'] });
   const page = await browser.newPage();
   page.on('pageerror', (error) => console.error(`${place}: ${error}`));
   await page.goto(`${files.url}/test/page.html?${place}`);

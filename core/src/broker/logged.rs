@@ -66,7 +66,8 @@ impl Broker {
         let Some(name) = Name::parse(recovered.image.name.clone()) else { return };
         let (log, seed) = (self.new_log_id(), self.seeds.next());
         let segment_bytes = self.logs.options.as_ref().map_or(u64::MAX, |options| options.segment_bytes);
-        let journal = Journal::at(log, recovered.header, recovered.end, segment_bytes, seed);
+        let place = (recovered.end, recovered.image.next.id);
+        let journal = Journal::at(log, recovered.header, place, segment_bytes, seed);
         let key = name.as_str().into();
         let topic = Topic::open(name, recovered, journal, self.seeds.next(), now, &self.limits);
         let channels = topic.channel_numbers();

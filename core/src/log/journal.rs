@@ -81,20 +81,26 @@ impl What {
 impl Journal {
     /// A log that begins now.
     pub(crate) fn new(log: LogId, segment_bytes: u64, now: Time, seed: u64) -> Self {
-        let mut journal = Journal::at(log, SegmentHeader::default(), 0, segment_bytes, seed);
+        let mut journal = Journal::at(log, SegmentHeader::default(), (0, 0), segment_bytes, seed);
         journal.begin_segment(now, 1);
         journal
     }
 
-    /// A log that goes on at this place.
-    pub(crate) fn at(log: LogId, header: SegmentHeader, offset: u64, segment_bytes: u64, seed: u64) -> Self {
+    /// A log that goes on at this offset, with a message of this id.
+    pub(crate) fn at(
+        log: LogId,
+        header: SegmentHeader,
+        (offset, index): (u64, u64),
+        segment_bytes: u64,
+        seed: u64,
+    ) -> Self {
         Journal {
             log,
             header,
             offset,
             unwritten: Vec::new(),
             unwritten_from: offset,
-            index: 0,
+            index,
             begins: false,
             is_urgent: false,
             urgent: offset,

@@ -2,7 +2,7 @@
 //!
 //! `tests/scenarios/README.md` says how they are written. Read in this order: this file (what a scenario
 //! is), `parse` (from the files), `text` and `json` (patterns with captures), `host` (what runs
-//! them), `run` (the runner), `core_host` and `server_host` (two hosts).
+//! them), `run` (the runner), `table` (all on all), `core_host`, `server_host` and `wasmtime_host` (the hosts).
 //!
 //! A parsed [`Scenario`] serializes to JSON, so that a runner in another language takes the same list.
 
@@ -13,7 +13,9 @@ pub mod json;
 pub mod parse;
 pub mod run;
 pub mod server_host;
+pub mod table;
 pub mod text;
+pub mod wasmtime_host;
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Builds the broker as a component, target/wasm/shelfmq.component.wasm, and prints how large it is.
+set -eu
+cd "$(dirname "$0")/.."
+
+target=${CARGO_TARGET_DIR:-target}
+out=$target/wasm
+core=$out/shelfmq.core.wasm
+log() { echo "component: $*" >&2; }
+sizes() { log "$1: $(wc -c <"$1") bytes, $(gzip -9c "$1" | wc -c) with gzip"; }
+mkdir -p "$out"
+
+# What is set for this target is not for the tool that runs here.
+(
+    eval "$(scripts/toolchain.sh wasm32-unknown-unknown)"
+    cargo build --locked --package shelfmq-component --target wasm32-unknown-unknown --profile wasm
+)
+built=$target/wasm32-unknown-unknown/wasm/shelfmq_component.wasm
+if ! cmp -s "$built" "$core.built" || ! [ -f "$core" ]; then
+    wasm_opt=$(wasm/wasm-opt.sh "$out")
+    if [ -n "$wasm_opt" ]; then
+        "$wasm_opt" -Os "$built" -o "$core"
+    else
+        log "there is no npm to get wasm-opt by: what follows is larger than it could be"
+        cp "$built" "$core"
+    fi
+    cp "$built" "$core.built"
+fi
+cargo run --locked --quiet --package shelfmq-wasm-tools --no-default-features --features component \
+    --bin componentize -- "$core" "$out/shelfmq.component.wasm" >&2
+wasm/within.sh "$core" 280000
+sizes "$out/shelfmq.component.wasm"

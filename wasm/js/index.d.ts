@@ -1,0 +1,76 @@
+import type { Storage } from './storage/index.js';
+
+export * from './client.js';
+export { type Change, MemoryStorage, type Storage, type StoredTopic } from './storage/index.js';
+
+/** A clock with timers. Times are milliseconds since 1970. */
+export interface Clock {
+  now(): number;
+  setTimeout(callback: () => void, ms: number): unknown;
+  clearTimeout(timer: unknown): void;
+  /** Somebody waits for this timer, or nobody does: whether a process should stay for it. */
+  hold?(timer: unknown, needed: boolean): void;
+}
+
+/** A clock that stands still until it is moved. */
+export declare class VirtualClock implements Clock {
+  constructor(now?: number);
+  now(): number;
+  setTimeout(callback: () => void, ms: number): number;
+  clearTimeout(timer: number): void;
+  /** When the next timer goes off. */
+  next(): number | undefined;
+  /** Moves on; every timer that is due on the way goes off at its time. */
+  advance(ms: number): void;
+}
+
+/** Limits of the API: sizes in bytes, times in milliseconds. What is not said is as in a server. */
+export interface Limits {
+  msgTimeout?: number;
+  maxMsgTimeout?: number;
+  maxReqTimeout?: number;
+  maxMsgSize?: number;
+  maxBodySize?: number;
+  maxWait?: number;
+  maxMessages?: number;
+  dedupWindow?: number;
+  memQueueSize?: number;
+  heartbeat?: number;
+  clientTimeout?: number;
+}
+
+export interface BrokerOptions {
+  /** Where the logs are kept; without it, all is in memory. */
+  storage?: Storage;
+  clock?: Clock;
+  limits?: Limits;
+  /** About how many bytes a segment of a log has; 1 MiB where it is not said. */
+  segmentBytes?: number;
+  /** How many bytes of messages stay in memory that the storage has; 16 MiB where it is not said. */
+  cacheBytes?: number;
+  /** What makes receipts hard to guess; random where it is not said. */
+  seed?: bigint | number;
+  /** The WebAssembly module, where it is not beside the package's files (an edge worker has it as an import). */
+  module?: WebAssembly.Module | BufferSource | URL | string;
+}
+
+/** A whole shelfmq broker in this very place. */
+export declare class Broker {
+  /** Opens a broker, with all topics that the storage has. */
+  static open(options?: BrokerOptions): Promise<Broker>;
+  /** Puts a log that `shelfmq log export` made into a storage that no broker has open; answers the topic's name. */
+  static importLog(storage: Storage, bytes: Uint8Array, options?: Pick<BrokerOptions, 'module'>): Promise<string>;
+  /**
+   * Answers as a server does: everything of the HTTP API, long polls and streams included. A path alone will do for a
+   * URL. A signal that is aborted is a client that hangs up. `peer` is who asks, as `ip:port`, where that is known.
+   */
+  fetch(input: Request | URL | string, init?: RequestInit & { peer?: string }): Promise<Response>;
+  /** Bytes of memory that WebAssembly has taken, for all brokers of this page or process. It never gives any back. */
+  readonly memoryBytes: number;
+  /** Comes back when every request was taken in, and nothing waits for the storage. */
+  settled(): Promise<void>;
+  /** A topic's whole log as one file, which `shelfmq log import` takes. */
+  exportLog(topic: string): Promise<Uint8Array>;
+  /** Answers who waits, writes what is to be written, and ends. */
+  close(): Promise<void>;
+}

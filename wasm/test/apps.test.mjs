@@ -1,0 +1,99 @@
+// The package in tiny real apps, each in a directory of its own that has it as a dependency.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Miniflare } from 'miniflare';
+import { chromium } from 'playwright-core';
+import { build } from 'vite';
+
+import { executable, serveFiles } from './browser.mjs';
+
+const PACKAGE = fileURLToPath(new URL('..', import.meta.url));
+const home = await mkdtemp(join(tmpdir(), 'shelfmq-'));
+after(() => rm(home, { recursive: true, force: true }));
+
+/** An example in a directory of its own. */
+async function app(name) {
+  const path = join(home, name);
+  await cp(join(PACKAGE, 'examples', name), path, { recursive: true });
+  await mkdir(join(path, 'node_modules'));
+  for (const file of ['package.json', 'js', 'pkg']) {
+    await cp(join(PACKAGE, file), join(path, 'node_modules/shelfmq', file), { recursive: true });
+  }
+  return path;
+}
+
+test('Node: an ES module', async () => {
+  const path = await app('node');
+  await writeFile(join(path, 'package.json'), '{ "type": "module" }');
+  for (let runs = 0; runs < 2; runs += 1) {
+    assert.equal(execFileSync(process.execPath, ['main.js'], { cwd: path, encoding: 'utf8' }), 'The Dispossessed\n');
+  }
+});
+
+test('a bundler: Vite', async () => {
+  const path = await app('vite');
+  await build({ root: path, logLevel: 'warn', build: { target: 'es2022' } });
+  const files = await serveFiles(join(path, 'dist'));
+  const browser = await chromium.launch({ executablePath: executable, args: ['--no-sandbox'] });
+  try {
+    const page = await browser.newPage();
+    const errors = [];
+    page.on('pageerror', (error) => errors.push(String(error)));
+    await page.goto(`${files.url}/index.html`);
+    await page.waitForFunction(() => document.querySelector('#said').textContent !== '', undefined, { timeout: 10_000 });
+    assert.equal(await page.textContent('#said'), 'The Dispossessed');
+    assert.deepEqual(errors, []);
+  } finally {
+    await browser.close();
+    files.close();
+  }
+});
+
+test('the edge: a Durable Object in workerd, whose storage outlives it', async () => {
+  const path = await app('edge');
+  const inside = (file) => join(path, 'node_modules/shelfmq', file);
+  const names = ['index', 'broker', 'client', 'clock', 'load', 'storage/memory', 'storage/durable-object'];
+  // Modules have the names by which others import them.
+  const contents = (await readFile(join(path, 'worker.js'), 'utf8'))
+    .replace("'shelfmq'", "'./node_modules/shelfmq/js/index.js'")
+    .replace("'shelfmq/storage/durable-object'", "'./node_modules/shelfmq/js/storage/durable-object.js'")
+    .replace("'shelfmq/shelfmq.wasm'", "'./node_modules/shelfmq/pkg/shelfmq_wasm_bg.wasm'");
+  const modules = [
+    { type: 'ESModule', path: join(path, 'worker.js'), contents },
+    ...names.map((name) => ({ type: 'ESModule', path: inside(`js/${name}.js`) })),
+    { type: 'ESModule', path: inside('pkg/shelfmq_wasm.js') },
+    { type: 'CompiledWasm', path: inside('pkg/shelfmq_wasm_bg.wasm') },
+  ];
+  const options = {
+    modules,
+    modulesRoot: path,
+    compatibilityDate: '2026-07-01',
+    durableObjects: { SHELF: 'Shelf' },
+    durableObjectsPersist: join(path, 'objects'),
+  };
+  const publish = (edge, body) => edge.dispatchFetch('http://edge/pub?topic=books', { method: 'POST', body });
+  const poll = (edge, wait) =>
+    edge.dispatchFetch(`http://edge/sub?topic=books&channel=readers&wait=${wait}&ack=auto`).then((got) => got.text());
+  let edge = new Miniflare(options);
+  try {
+    const waiting = poll(edge, '10s');
+    assert.equal(await (await publish(edge, 'The Word')).text(), 'OK');
+    assert.equal(await waiting, 'The Word');
+    assert.equal(await (await publish(edge, 'for World')).text(), 'OK');
+    await edge.dispose();
+    edge = new Miniflare(options);
+    assert.equal(await poll(edge, '1s'), 'for World');
+  } finally {
+    await edge.dispose();
+  }
+});
+
+test('the types are strict, and are what is there', async () => {
+  const path = await app('types');
+  execFileSync(join(PACKAGE, 'node_modules/.bin/tsc'), ['-p', path], { stdio: 'inherit' });
+});

@@ -1,0 +1,89 @@
+// Logs in a real Chromium: a tab that is killed while it publishes, a browser that is, two tabs, and no network.
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { chromium } from 'playwright-core';
+
+import { executable, serveFiles } from './browser.mjs';
+
+const home = await mkdtemp(join(tmpdir(), 'shelfmq-'));
+let files;
+
+before(async () => {
+  files = await serveFiles();
+});
+after(async () => {
+  files.close();
+  await rm(home, { recursive: true, force: true });
+});
+
+/** A browser that keeps what it has in a directory. */
+const profile = (name) =>
+  chromium.launchPersistentContext(join(home, name), { executablePath: executable, args: ['--no-sandbox'] });
+
+async function open(context, place) {
+  const page = await context.newPage();
+  await page.goto(`${files.url}/test/durable.html?${place}`);
+  await page.waitForFunction(() => globalThis.ready !== undefined);
+  assert.equal(await page.evaluate(() => globalThis.ready), true);
+  return page;
+}
+
+/** The bodies of all messages that are there. */
+const bodies = (page) =>
+  page.evaluate(async () => {
+    const found = [];
+    for (;;) {
+      const { status, text } = await globalThis.ask('/sub?topic=t&channel=c&max=1000&wait=1ms&ack=auto&format=json');
+      if (status === 204) return found;
+      found.push(...JSON.parse(text).messages.map(({ body }) => body));
+    }
+  });
+
+/** Publishes until so many got their OK; then the page is killed by `kill`. */
+async function publishUntil(page, from, count, sure, kill) {
+  const enough = new Promise((done) => {
+    let left = count;
+    page.on('console', (message) => {
+      sure.add(message.text());
+      left -= 1;
+      if (left === 0) done();
+    });
+  });
+  page.evaluate((from) => globalThis.publish(from), from).catch(() => {});
+  await enough;
+  await kill();
+}
+
+for (const place of ['opfs', 'indexeddb']) {
+  test(`${place}: a tab that is killed while it publishes loses nothing that got its OK`, async () => {
+    const context = await profile(place);
+    const sure = new Set();
+    for (let round = 0; round < 4; round += 1) {
+      const page = await open(context, place);
+      await publishUntil(page, round * 100_000, 60 + 31 * round, sure, () => page.close());
+    }
+    const found = new Set(await bodies(await open(context, place)));
+    assert.deepEqual([...sure].filter((body) => !found.has(body)), []);
+    assert.ok(sure.size > 400, String(sure.size));
+    await context.close();
+  });
+}
+
+test('all tabs of an origin share one broker by plain fetch, and another takes over when its tab goes', async () => {
+  const context = await profile('tabs');
+  const one = await open(context, 'tabs');
+  await one.evaluate(() => globalThis.opened);
+  const two = await open(context, 'tabs');
+  const waiting = two.evaluate(() => globalThis.ask('/sub?topic=t&channel=c&ack=auto&wait=20s'));
+  assert.equal((await one.evaluate(() => globalThis.ask('/pub?topic=t', 'POST', 'across'))).text, 'OK');
+  assert.equal((await waiting).text, 'across');
+  await one.evaluate(() => globalThis.ask('/pub?topic=t', 'POST', 'kept'));
+  await context.setOffline(true);
+  await one.close();
+  await two.evaluate(() => globalThis.opened);
+  assert.deepEqual(await bodies(two), ['kept']);
+  await context.close();
+});
