@@ -7,7 +7,7 @@ use crate::api::routes::{Answer, Payload};
 /// The schemas of JSON answers and the header fields that answers have, by name.
 pub(super) const COMPONENTS: &str = packed!(include_str!("components.json"));
 
-/// The body of `/settle`.
+/// What `/settle` takes.
 const SETTLE: &str = packed!(
     r#"{
       "application/json": {
@@ -37,7 +37,7 @@ const SETTLE: &str = packed!(
     }"#
 );
 
-/// The body of `/nodes/register`.
+/// What `/nodes/register` takes.
 const REGISTRATION: &str = packed!(
     r#"{
       "application/json": {
