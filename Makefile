@@ -44,8 +44,8 @@ wasm: tools ## the npm package, in wasm/, and the component, in target/wasm/
 
 unit: wasm ## all tests of all crates, examples in the documentation included; scenarios in Node and Chromium, too
 	@scripts/need.sh $(or $(CHROMIUM),/usr/bin/chromium):chromium
-	SHELFMQ_HOSTS=all cargo test --locked --workspace --no-fail-fast
-	cd wasm && node --test 'test/*.test.mjs'
+	SCENARIO_HOSTS=all cargo test --locked --workspace --no-fail-fast
+	cd wasm && node --test test/*.test.mjs
 
 doc: tools ## the documentation builds without a warning
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps

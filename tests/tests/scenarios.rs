@@ -2,7 +2,7 @@
 //!
 //! `cargo test --test scenarios -- WORDS` runs those whose file or title contains the words;
 //! `-- --json` prints them all for a runner in another language, and runs none. Hosts in JavaScript need `make wasm`
-//! and a browser: they are there with `SHELFMQ_HOSTS=all`, or with their names in that (`node,page`).
+//! and a browser: they are there with `SCENARIO_HOSTS=all`, or with their names in that (`node,page`).
 
 use std::process::ExitCode;
 
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         println!("{}", serde_json::to_string(&chosen).expect("scenarios have string keys"));
         return ExitCode::SUCCESS;
     }
-    let wanted = std::env::var("SHELFMQ_HOSTS").unwrap_or_default();
+    let wanted = std::env::var("SCENARIO_HOSTS").unwrap_or_default();
     let is_wanted = |kind: &Kind| wanted == "all" || wanted.split(',').any(|name| name == kind.name);
     let hosts: Vec<_> = NATIVE.into_iter().chain(JAVASCRIPT.into_iter().filter(is_wanted)).collect();
     if table::run_all(&chosen, &hosts) { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -12,6 +12,8 @@ export declare function hostBroker(options?: {
   /** Made of `shelfmq/worker`, where a bundler wants to see how. */
   worker?: Worker;
 }): {
+  /** Kept once this tab has all it needs to take over, also without a network. */
+  standby: Promise<void>;
   /** Kept once this tab has the broker. */
   opened: Promise<void>;
   /** A port to it, for `fetchOver` of `shelfmq/port`; what is asked over it waits until this tab has the broker. */

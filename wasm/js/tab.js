@@ -9,13 +9,19 @@
  */
 export function hostBroker({ name, options, worker } = {}) {
   worker ??= new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
-  const opened = new Promise((resolve, reject) => {
-    worker.addEventListener('message', ({ data }) => {
-      if (data.shelfmq === 'failed') reject(new Error(data.why));
-      if (data.shelfmq === 'open') resolve();
+  /** Kept once the worker says this, broken where it fails first. */
+  const told = (what) =>
+    new Promise((resolve, reject) => {
+      worker.addEventListener('message', ({ data }) => {
+        if (data.shelfmq === 'failed') reject(new Error(data.why));
+        if (data.shelfmq === what) resolve();
+      });
+      worker.addEventListener('error', (event) => reject(new Error(event.message)));
     });
-    worker.addEventListener('error', (event) => reject(new Error(event.message)));
-  });
+  const standby = told('standby');
+  const opened = told('open');
+  // Whoever hands out ports only need not look at either.
+  standby.catch(() => {});
   worker.postMessage({ shelfmq: 'open', name, options });
 
   /** A port to the broker; what is asked over it waits until this tab has the lock. */
@@ -34,5 +40,5 @@ export function hostBroker({ name, options, worker } = {}) {
       if (data?.shelfmq === 'wanted') opened.then(() => offer(source));
     });
   }
-  return { opened, port, worker };
+  return { standby, opened, port, worker };
 }

@@ -25,6 +25,7 @@ async function open({ name = 'shelfmq', options = {} }) {
     self.postMessage({ shelfmq: 'failed', why: String(why?.message ?? why) });
     return;
   }
+  self.postMessage({ shelfmq: 'standby' });
   await navigator.locks.request(`shelfmq:${name}`, async () => {
     try {
       broker = await Broker.open({ ...options, storage: await OpfsStorage.open(name) });

@@ -57,7 +57,8 @@ test('a bundler: Vite', async () => {
 test('the edge: a Durable Object in workerd, whose storage outlives it', async () => {
   const path = await app('edge');
   const inside = (file) => join(path, 'node_modules/shelfmq', file);
-  const names = ['index', 'broker', 'client', 'clock', 'load', 'storage/memory', 'storage/durable-object'];
+  const storages = ['storage/memory', 'storage/pieces', 'storage/durable-object'];
+  const names = ['index', 'broker', 'client', 'clock', 'load', ...storages];
   // Modules have the names by which others import them.
   const contents = (await readFile(join(path, 'worker.js'), 'utf8'))
     .replace("'shelfmq'", "'./node_modules/shelfmq/js/index.js'")

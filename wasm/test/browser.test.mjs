@@ -19,9 +19,15 @@ after(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-/** A browser that keeps what it has in a directory. */
-const profile = (name) =>
-  chromium.launchPersistentContext(join(home, name), { executablePath: executable, args: ['--no-sandbox'] });
+/** A browser that keeps what it has in a directory; it is closed with the test, also with one that fails. */
+async function profile(t, name) {
+  const context = await chromium.launchPersistentContext(join(home, name), {
+    executablePath: executable,
+    args: ['--no-sandbox'],
+  });
+  t.after(() => context.close());
+  return context;
+}
 
 async function open(context, place) {
   const page = await context.newPage();
@@ -58,8 +64,8 @@ async function publishUntil(page, from, count, sure, kill) {
 }
 
 for (const place of ['opfs', 'indexeddb']) {
-  test(`${place}: a tab that is killed while it publishes loses nothing that got its OK`, async () => {
-    const context = await profile(place);
+  test(`${place}: a tab that is killed while it publishes loses nothing that got its OK`, async (t) => {
+    const context = await profile(t, place);
     const sure = new Set();
     for (let round = 0; round < 4; round += 1) {
       const page = await open(context, place);
@@ -68,12 +74,11 @@ for (const place of ['opfs', 'indexeddb']) {
     const found = new Set(await bodies(await open(context, place)));
     assert.deepEqual([...sure].filter((body) => !found.has(body)), []);
     assert.ok(sure.size > 400, String(sure.size));
-    await context.close();
   });
 }
 
-test('all tabs of an origin share one broker by plain fetch, and another takes over when its tab goes', async () => {
-  const context = await profile('tabs');
+test('all tabs of an origin share one broker by plain fetch, and another takes over when its tab goes', async (t) => {
+  const context = await profile(t, 'tabs');
   const one = await open(context, 'tabs');
   await one.evaluate(() => globalThis.opened);
   const two = await open(context, 'tabs');
@@ -85,5 +90,4 @@ test('all tabs of an origin share one broker by plain fetch, and another takes o
   await one.close();
   await two.evaluate(() => globalThis.opened);
   assert.deepEqual(await bodies(two), ['kept']);
-  await context.close();
 });

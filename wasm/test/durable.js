@@ -11,8 +11,9 @@ async function brokersFetch() {
   if (place === 'indexeddb') return (await Broker.open({ storage: await IndexedDbStorage.open() })).fetch;
   if (place === 'tabs') {
     await navigator.serviceWorker.register('../js/service-worker.js', { type: 'module', scope: '/' });
-    const { opened } = hostBroker({ name: 'tabs' });
+    const { standby, opened } = hostBroker({ name: 'tabs' });
     globalThis.opened = opened.then(() => true);
+    await standby;
     await navigator.serviceWorker.ready;
     if (!navigator.serviceWorker.controller) {
       await new Promise((done) => navigator.serviceWorker.addEventListener('controllerchange', done, { once: true }));

@@ -198,23 +198,17 @@ impl Journal {
 
     fn end_run(&mut self) {
         let Some(Run { channel, what, ids }) = self.run.take() else { return };
-        self.event_as_it_is(&what.event(channel, ids.into_iter().collect()));
+        self.event(&what.event(channel, ids.into_iter().collect()));
     }
 
     /// Something happened.
     pub(crate) fn event(&mut self, event: &Event) {
-        self.end_run();
-        self.event_as_it_is(event);
+        if event.may_wait() {
+            return self.frame_that_may_wait(Kind::Event, false, |out| write_postcard(event, out));
+        }
+        self.frame(Kind::Event, false, |out| write_postcard(event, out));
         if event.is_vital() {
             self.frame(Kind::EventCopy, false, |out| write_postcard(event, out));
-        }
-    }
-
-    fn event_as_it_is(&mut self, event: &Event) {
-        let (is_urgent, urgent) = (self.is_urgent, self.urgent);
-        self.frame(Kind::Event, false, |out| write_postcard(event, out));
-        if event.may_wait() {
-            (self.is_urgent, self.urgent) = (is_urgent, urgent);
         }
     }
 
@@ -242,6 +236,13 @@ impl Journal {
     }
 
     fn frame(&mut self, kind: Kind, more: bool, write: impl FnOnce(&mut Vec<u8>)) {
+        self.frame_that_may_wait(kind, more, write);
+        if !self.failed {
+            (self.is_urgent, self.urgent) = (true, self.written);
+        }
+    }
+
+    fn frame_that_may_wait(&mut self, kind: Kind, more: bool, write: impl FnOnce(&mut Vec<u8>)) {
         self.end_run();
         if self.failed {
             return;
@@ -249,7 +250,6 @@ impl Journal {
         let before = self.unwritten.len();
         write_frame(&mut self.unwritten, self.header.salt, self.offset, kind, more, write);
         self.wrote(before);
-        (self.is_urgent, self.urgent) = (true, self.written);
     }
 
     fn wrote(&mut self, before: usize) {

@@ -1,5 +1,6 @@
 // Logs in the key-value storage of a Durable Object, and of whatever has the same four methods. What is appended is
 // cut into pieces that a value has room for.
+import { joined, listed } from './pieces.js';
 
 /** The largest piece, in bytes: a value has at most 128 KiB. */
 const PIECE_BYTES = 120 * 1024;
@@ -9,6 +10,11 @@ const KEYS = 128;
 const hex = (number, digits) => number.toString(16).padStart(digits, '0');
 // No topic's name has a slash in it. Keys are in the order of topics, segments, offsets.
 const keyOf = (topic, segment, offset) => `log/${topic}/${hex(segment, 8)}/${hex(offset, 12)}`;
+/** Topic, segment and offset of a key. */
+const placeOf = (key) => {
+  const [, topic, segment, offset] = key.split('/');
+  return [topic, Number.parseInt(segment, 16), Number.parseInt(offset, 16)];
+};
 
 export class DurableObjectStorage {
   #storage;
@@ -19,30 +25,13 @@ export class DurableObjectStorage {
   }
 
   async list() {
-    const topics = new Map();
-    for (const [key, value] of await this.#storage.list({ prefix: 'log/' })) {
-      const [, topic, segment, offset] = key.split('/');
-      const segments = topics.get(topic) ?? topics.set(topic, new Map()).get(topic);
-      const [number, end] = [Number.parseInt(segment, 16), Number.parseInt(offset, 16) + value.length];
-      segments.set(number, Math.max(segments.get(number) ?? 0, end));
-    }
-    return [...topics].map(([topic, segments]) => ({
-      topic,
-      segments: [...segments].map(([number, size]) => ({ number, size })),
-    }));
+    const found = await this.#storage.list({ prefix: 'log/' });
+    return listed([...found].map(([key, bytes]) => [...placeOf(key), bytes]));
   }
 
   async read(topic, segment, offset, length) {
-    const pieces = await this.#storage.list({ prefix: `log/${topic}/${hex(segment, 8)}/` });
-    const places = [...pieces].map(([key, value]) => [Number.parseInt(key.split('/')[3], 16), value]);
-    const size = Math.max(0, ...places.map(([at, value]) => at + value.length));
-    const end = Math.min(size, offset + length);
-    const bytes = new Uint8Array(Math.max(0, end - offset));
-    for (const [at, value] of places) {
-      const [from, to] = [Math.max(at, offset), Math.min(at + value.length, end)];
-      if (from < to) bytes.set(value.subarray(from - at, to - at), from - offset);
-    }
-    return bytes;
+    const found = await this.#storage.list({ prefix: `log/${topic}/${hex(segment, 8)}/` });
+    return joined([...found].map(([key, bytes]) => [placeOf(key)[2], bytes]), offset, length);
   }
 
   async write(changes) {
@@ -75,7 +64,7 @@ export class DurableObjectStorage {
 
   async #cut(topic, segment, size) {
     for (const [key, value] of await this.#storage.list({ prefix: `log/${topic}/${hex(segment, 8)}/` })) {
-      const offset = Number.parseInt(key.split('/')[3], 16);
+      const [, , offset] = placeOf(key);
       if (offset >= size) await this.#storage.delete(key);
       else if (offset + value.length > size) await this.#storage.put(key, value.slice(0, size - offset));
     }

@@ -1,6 +1,8 @@
 // Logs in IndexedDB: where there are no files to be written in place, in a page or a shared worker. What is appended is
 // a record of its own, by topic, segment and offset, so that nothing is written twice.
 
+import { joined, listed } from './pieces.js';
+
 const PIECES = 'pieces';
 
 export class IndexedDbStorage {
@@ -18,31 +20,15 @@ export class IndexedDbStorage {
   }
 
   async list() {
-    const topics = new Map();
-    await this.#each(undefined, ({ key: [topic, number, offset], value }) => {
-      const segments = topics.get(topic) ?? topics.set(topic, new Map()).get(topic);
-      segments.set(number, Math.max(segments.get(number) ?? 0, offset + value.length));
-    });
-    return [...topics].map(([topic, segments]) => ({
-      topic,
-      segments: [...segments].map(([number, size]) => ({ number, size })),
-    }));
+    const places = [];
+    await this.#each(undefined, ({ key, value }) => places.push([...key, value]));
+    return listed(places);
   }
 
   async read(topic, segment, offset, length) {
     const pieces = [];
-    let size = 0;
-    await this.#each(ofSegment(topic, segment), ({ key: [, , at], value }) => {
-      pieces.push([at, value]);
-      size = Math.max(size, at + value.length);
-    });
-    const end = Math.min(size, offset + length);
-    const bytes = new Uint8Array(Math.max(0, end - offset));
-    for (const [at, value] of pieces) {
-      const [from, to] = [Math.max(at, offset), Math.min(at + value.length, end)];
-      if (from < to) bytes.set(value.subarray(from - at, to - at), from - offset);
-    }
-    return bytes;
+    await this.#each(ofSegment(topic, segment), ({ key: [, , at], value }) => pieces.push([at, value]));
+    return joined(pieces, offset, length);
   }
 
   async write(changes) {
