@@ -19,7 +19,7 @@ built=$target/wasm32-unknown-unknown/wasm/shelfmq_component.wasm
 if ! cmp -s "$built" "$core.built" || ! [ -f "$core" ]; then
     wasm_opt=$(wasm/wasm-opt.sh "$out")
     if [ -n "$wasm_opt" ]; then
-        "$wasm_opt" -Os "$built" -o "$core"
+        "$wasm_opt" -Oz --converge --one-caller-inline-max-function-size=0 --low-memory-unused "$built" -o "$core"
     else
         log "there is no npm to get wasm-opt by: what follows is larger than it could be"
         cp "$built" "$core"
@@ -28,5 +28,5 @@ if ! cmp -s "$built" "$core.built" || ! [ -f "$core" ]; then
 fi
 cargo run --locked --quiet --package shelfmq-wasm-tools --no-default-features --features component \
     --bin componentize -- "$core" "$out/shelfmq.component.wasm" >&2
-wasm/within.sh "$core" 280000
+wasm/within.sh "$core" 208000
 sizes "$out/shelfmq.component.wasm"

@@ -22,12 +22,12 @@ const TOMBSTONE_LIFETIME: Duration = Duration::from_secs(45);
 /// At most so many nodes are kept: registering costs whoever does it nothing.
 const MAX_NODES: usize = 1000;
 
-/// The nodes that registered, by `address:port`.
+/// The nodes that registered, in the order of their `address:port`.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Directory {
-    nodes: BTreeMap<String, Node>,
+    nodes: Vec<Node>,
     /// Until when a node's topic is not to be found, by topic and node.
-    tombstones: BTreeMap<(String, String), Time>,
+    tombstones: Vec<(String, String, Time)>,
 }
 
 /// What a node says of itself: the body of a registration.
@@ -49,6 +49,8 @@ struct Registration {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Node {
+    /// Its `address:port`.
+    address: String,
     said: Registration,
     last_seen: Time,
 }
@@ -61,25 +63,31 @@ impl Directory {
         if let Some(bad) = names.into_iter().find(|name| Name::parse(name.as_str()).is_none()) {
             return Err(format!("{bad:?} is no name of a topic or a channel"));
         }
-        self.nodes.retain(|_, node| node.last_seen + INACTIVE_AFTER > now);
-        self.tombstones.retain(|_, until| *until > now);
-        let key = format!("{}:{}", said.broadcast_address, said.http_port);
-        if self.nodes.len() >= MAX_NODES && !self.nodes.contains_key(&key) {
-            return Err(format!("this directory has {MAX_NODES} nodes already"));
+        self.nodes.retain(|node| node.last_seen + INACTIVE_AFTER > now);
+        self.tombstones.retain(|(_, _, until)| *until > now);
+        let address = format!("{}:{}", said.broadcast_address, said.http_port);
+        let place = self.nodes.binary_search_by(|node| node.address.cmp(&address));
+        let node = Node { address, said, last_seen: now };
+        match place {
+            Ok(place) => self.nodes[place] = node,
+            Err(_) if self.nodes.len() >= MAX_NODES => {
+                return Err(format!("this directory has {MAX_NODES} nodes already"));
+            }
+            Err(place) => self.nodes.insert(place, node),
         }
-        self.nodes.insert(key, Node { said, last_seen: now });
         Ok(())
     }
 
     /// A node's topic is not to be found for a while. Nothing to do for what nobody has.
     pub(crate) fn tombstone(&mut self, now: Time, identity: &Identity, survey: &Survey, topic: &str, node: &str) {
-        self.tombstones.retain(|_, until| *until > now);
+        self.tombstones.retain(|(_, _, until)| *until > now);
         let is_it =
             |found: &Producer| found.remote_address == node && found.topics.iter().any(|(name, _)| name == topic);
         if !self.nodes(now, identity, survey).iter().any(is_it) {
             return;
         }
-        self.tombstones.insert((topic.into(), node.into()), now + TOMBSTONE_LIFETIME);
+        self.tombstones.retain(|(of, at, _)| (of.as_str(), at.as_str()) != (topic, node));
+        self.tombstones.push((topic.into(), node.into(), now + TOMBSTONE_LIFETIME));
     }
 
     /// The names of all topics.
@@ -133,13 +141,13 @@ impl Directory {
     }
 
     fn active(&self, now: Time) -> impl Iterator<Item = &Registration> {
-        self.nodes.values().filter(move |node| node.last_seen + INACTIVE_AFTER > now).map(|node| &node.said)
+        self.nodes.iter().filter(move |node| node.last_seen + INACTIVE_AFTER > now).map(|node| &node.said)
     }
 
     fn producer(&self, node: &Registration, now: Time) -> Producer {
         let address = format!("{}:{}", node.broadcast_address, node.http_port);
-        let is_tombstoned =
-            |topic: &String| self.tombstones.get(&(topic.clone(), address.clone())).is_some_and(|until| *until > now);
+        let here = self.tombstones.iter().filter(|(_, at, until)| *at == address && *until > now);
+        let is_tombstoned = |topic: &String| here.clone().any(|(of, ..)| of == topic);
         Producer {
             topics: node.topics.keys().map(|topic| (topic.clone(), is_tombstoned(topic))).collect(),
             remote_address: address.clone(),

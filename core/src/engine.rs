@@ -1,6 +1,6 @@
 //! The front door: HTTP requests, the passing of time and hang-ups go in; responses come out.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{self, ApiError, Call, Code, Decoded, NodeCall, NodeReply, Request, Response, Scope, Stats};
 use crate::broker::{Broker, Event, Gate, Handed, Parcel, Sighting, Survey};
+use crate::by_id::ById;
 use crate::command::{Command, Context, Filter, Refusal, Reply, Ticket, Verb};
 use crate::config::{Config, LogOptions, log_level};
 use crate::directory::Directory;
@@ -35,7 +36,7 @@ pub struct Engine {
     handed: Option<Vec<HandedTo>>,
     now: Time,
     /// What is told once a log is durable so far, by log, in order.
-    held: BTreeMap<LogId, VecDeque<(u64, Held)>>,
+    held: ById<VecDeque<(u64, Held)>>,
     /// Why the broker as a whole is not well.
     unwell: Option<String>,
 }
@@ -88,7 +89,7 @@ impl Engine {
             outputs: VecDeque::new(),
             handed: None,
             now: config.started,
-            held: BTreeMap::new(),
+            held: ById::default(),
             unwell: None,
             config,
         }
@@ -187,7 +188,7 @@ impl Engine {
         match gate {
             Some((log, upto)) => {
                 let held = Held::Response(ticket, context, response);
-                self.held.entry(log).or_default().push_back((upto, held));
+                self.held.or_default(log).push_back((upto, held));
             }
             None => self.respond(ticket, response),
         }
@@ -402,7 +403,7 @@ impl Engine {
                 }
                 Event::Forward(parcel, None) => Output::Forward(parcel),
                 Event::Forward(parcel, Some((log, upto))) => {
-                    self.held.entry(log).or_default().push_back((upto, Held::Parcel(parcel)));
+                    self.held.or_default(log).push_back((upto, Held::Parcel(parcel)));
                     continue;
                 }
                 Event::Replied(ticket, context, reply, gate) => {

@@ -1,17 +1,17 @@
 //! Ranges of ids that a reader passes over: expired, dropped, or finished before it came there.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::by_id::ById;
 use crate::log::image::Gap;
 
 /// Ranges of ids ahead of a reader. Neighbours are joined, so that ids in a row cost no more than one.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Gaps {
     /// From the first id of each range to the one after its last, with the bytes of the bodies between.
-    ranges: BTreeMap<u64, (u64, u64)>,
+    ranges: ById<(u64, u64)>,
     ids: u64,
     bytes: u64,
 }
@@ -31,7 +31,8 @@ impl Gaps {
     pub(crate) fn insert(&mut self, mut start: u64, mut end: u64, mut bytes: u64) {
         self.ids += end - start;
         self.bytes += bytes;
-        if let Some((&before, &(until, more))) = self.ranges.range(..start).next_back()
+        let last = self.ranges.range(..start).next_back().map(|(&before, &range)| (before, range));
+        if let Some((before, (until, more))) = last
             && until == start
         {
             self.ranges.remove(&before);

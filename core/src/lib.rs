@@ -100,6 +100,7 @@ mod messages;
 
 pub mod message;
 
+pub mod by_id;
 mod list;
 pub mod name;
 mod schedule;

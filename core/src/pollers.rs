@@ -1,7 +1,6 @@
 //! Requests that wait for messages: long polls, answered once, and streams, which go on.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -10,6 +9,7 @@ use crate::slab::Slab;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
+use crate::by_id::IdSet;
 use crate::channel::{ClientId, Terms};
 use crate::command::{Context, Refused, Ticket};
 use crate::list::{Linked, Links};
@@ -25,7 +25,7 @@ pub(crate) struct Pollers {
     tickets: HashMap<Ticket, u32, foldhash::fast::FixedState>,
     timers: Schedule<u32>,
     /// Those that are streams and not closed.
-    streams: BTreeSet<u32>,
+    streams: IdSet,
 }
 
 /// One that waits. Kept small, for there may be many.
@@ -143,7 +143,7 @@ impl Pollers {
         }) as u32;
         self.tickets.insert(waiting.ticket, number);
         if waiting.stream {
-            self.streams.insert(number);
+            self.streams.insert(number.into());
         }
         self.set_timer(number, until);
         number
@@ -166,7 +166,7 @@ impl Pollers {
             let poller = &self.slab[*number as usize];
             (poller.topic, poller.channel) == (topic, channel)
         };
-        self.streams.iter().copied().filter(here).collect()
+        self.streams.iter().map(|number| number as u32).filter(here).collect()
     }
 
     pub(crate) fn set_timer(&mut self, number: u32, at: Time) {
@@ -195,7 +195,7 @@ impl Pollers {
         self.unset_timer(number);
         let poller = &mut self.slab[number as usize];
         self.tickets.remove(&poller.ticket);
-        self.streams.remove(&number);
+        self.streams.remove(number.into());
         match poller.stream_mut() {
             Some(stream) if stream.in_flight > 0 => stream.closed = true,
             _ => {

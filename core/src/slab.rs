@@ -9,7 +9,7 @@ use core::ops::{Index, IndexMut};
 use serde::{Deserialize, Serialize};
 
 /// Items by number.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Slab<T> {
     places: Vec<Place<T>>,
     /// The free place that is taken next; one after the last where none is free.
@@ -17,7 +17,7 @@ pub(crate) struct Slab<T> {
     len: usize,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum Place<T> {
     /// And the free place that is taken after it.
     Free(usize),

@@ -19,7 +19,7 @@ pub fn event(random: &mut Random) -> Event {
         1 => Event::TopicConfigured(TopicSettings { retain: number(random), ..TopicSettings::default() }),
         2 => Event::TopicPaused(random.percent(30)),
         3 => Event::Voided { from: mark(random), to: mark(random) },
-        4 => Event::ChannelCreated(channel, channel_image(random)),
+        4 => Event::ChannelCreated(channel, Box::new(channel_image(random))),
         5 => Event::ChannelConfigured(channel, settings(random)),
         6 => Event::ChannelPaused(channel, random.percent(50)),
         7 => Event::ChannelDeleted(channel),

@@ -46,7 +46,7 @@ fn busy() -> Segment {
         .message(at(5, 39), &plain(b""), true)
         .message(at(6, 39), &plain(b"last of three"), false)
         .event(&leased(at(3, 20), at(5, 39), &[(3, 5), (4, 14)]))
-        .vital_event(&Event::ChannelCreated(2, ChannelImage { cursor: at(7, 52), ..other() }))
+        .vital_event(&Event::ChannelCreated(2, Box::new(ChannelImage { cursor: at(7, 52), ..other() })))
         .message(at(7, 52), &rich, false)
         .event(&Event::Finished { channel: 1, ids: [3].into_iter().collect() })
         .dedup_event(&Event::Deduplicated { key: "order-1".into(), first: 8, count: 2, until: 1_900_000_000 })
@@ -103,7 +103,7 @@ fn places_after_the_last() -> [Segment; 4] {
     [
         message_and(&[leased(Mark { id: 3, bytes: 20 }, to, &[(3, 8)])]),
         message_and(&[Event::Passed { channel: 1, at: 5, from: 3, cursor: to, departed: Vec::new() }]),
-        message_and(&[Event::ChannelCreated(2, ChannelImage { cursor: to, ..other() })]),
+        message_and(&[Event::ChannelCreated(2, Box::new(ChannelImage { cursor: to, ..other() }))]),
         message_and(&[
             Event::Sought { channel: 1, to, gaps: Vec::new() },
             Event::Voided { from: Mark { id: 3, bytes: 20 }, to },

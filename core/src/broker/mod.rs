@@ -376,7 +376,8 @@ impl Broker {
         let topic = &mut self.topics[number as usize];
         let next = topic.next_deadline();
         rearm(&mut self.deadlines, &mut topic.armed, next, Owner::Topic(number));
-        let channels = if all { topic.channel_numbers() } else { topic.hungry.iter().copied().collect() };
+        let channels =
+            if all { topic.channel_numbers() } else { topic.hungry.iter().map(|number| number as u32).collect() };
         self.note_log(number);
         for channel in channels {
             self.after_channel(number, channel, now);

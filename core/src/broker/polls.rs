@@ -107,7 +107,7 @@ impl Broker {
         let was_empty = line.is_empty();
         line.push_back(&mut self.pollers.slab, number);
         if was_empty {
-            topic.hungry.insert(channel);
+            topic.hungry.insert(channel.into());
         }
     }
 
@@ -121,7 +121,7 @@ impl Broker {
         let line = &mut topic.channel_mut(channel).pollers;
         line.remove(&mut self.pollers.slab, number);
         if line.is_empty() {
-            topic.hungry.remove(&channel);
+            topic.hungry.remove(channel.into());
         }
     }
 

@@ -60,7 +60,7 @@ impl Channel {
             while self.pass_gap(env) {}
             self.catch_up(env.messages);
             let fresh = (self.cursor.id() < env.flow.id).then_some(self.cursor.id());
-            let Some(oldest) = self.waiting.first().copied().into_iter().chain(fresh).min() else { break };
+            let Some(oldest) = self.waiting.first().into_iter().chain(fresh).min() else { break };
             if fresh == Some(oldest) {
                 match env.messages.find(oldest, self.cursor.chunk()) {
                     Found::Absent(chunk) => {
@@ -94,7 +94,7 @@ impl Channel {
         match self.by_id.get(&id).map(|&slot| (slot, self.entries[slot as usize].spot)) {
             Some((_, Spot::InFlight(_))) => return,
             Some((slot, _)) => self.remove(slot, env),
-            None if self.waiting.contains(&id) => self.remove_waiting(id, env),
+            None if self.waiting.contains(id) => self.remove_waiting(id, env),
             None if self.dead.contains_key(&id) => return,
             None if id >= self.cursor.id() && id < env.flow.id && self.gaps.end_of(id).is_none() => {
                 self.skip(Gap { from: id, to: id + 1, bytes: size.into() });

@@ -8,7 +8,6 @@ use crate::command::ChannelOptions;
 use crate::log::image::{ChannelImage, ChannelSettings, DeadImage, EntryImage, Gap, SpotImage};
 use crate::messages::{Cursor, Messages};
 use crate::name::Name;
-use crate::sort;
 use crate::time::{Time, nanos};
 
 /// How many delivery numbers may have been used that the log does not know of, where the clock ran back. More than any
@@ -42,9 +41,9 @@ impl Channel {
             since: self.since,
             next_delivery: self.next_delivery,
             gaps: self.gaps.image(),
-            entries: sort::map(entries),
-            held: sort::map(self.held.iter().map(|(&id, held)| (id, held.facts(id)))),
-            dead: sort::map(dead),
+            entries: entries.collect(),
+            held: self.held.iter().map(|(&id, held)| (id, held.facts(id))).collect(),
+            dead: dead.collect(),
             finished: self.counts.finished,
             requeued: self.counts.requeued,
             timed_out: self.counts.timed_out,
@@ -114,7 +113,7 @@ impl Channel {
     }
 
     fn open_departed(&mut self, image: &ChannelImage, messages: &mut Messages) {
-        for (&id, dead) in &image.dead {
+        for (&id, dead) in image.dead.iter() {
             let chunk = messages.pin_found(id);
             let Held { key, expires, size, .. } = Held::of(&dead.facts, chunk);
             let (delivery, attempts) = (dead.delivery, dead.attempts);
@@ -159,7 +158,10 @@ impl Channel {
         }
         // What was read and not leased waits behind nobody where there is no order.
         if !self.options.ordered {
-            self.held.clone().into_keys().for_each(|id| self.release_held(id));
+            let held: alloc::vec::Vec<u64> = self.held.keys().copied().collect();
+            for id in held {
+                self.release_held(id);
+            }
         }
     }
 }

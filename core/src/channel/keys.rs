@@ -120,7 +120,7 @@ impl Channel {
 
     fn take_held(&mut self, id: u64) -> Option<Held> {
         let held = self.held.remove(&id)?;
-        self.waiting.remove(&id);
+        self.waiting.remove(id);
         self.departed_bytes -= u64::from(held.size);
         Some(held)
     }

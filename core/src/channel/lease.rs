@@ -90,7 +90,7 @@ impl Channel {
             }
             self.ready.remove(&mut self.entries, slot);
             if self.may_deliver(self.queue(key), id) {
-                self.waiting.remove(&id);
+                self.waiting.remove(id);
                 self.redelivery_turn = false;
                 return Some(slot);
             }

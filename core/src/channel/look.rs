@@ -81,7 +81,7 @@ impl Channel {
 
     /// The ids of what waits for a consumer, from this one on, in order.
     fn ready_ids(&self, from: u64, flow: u64) -> impl Iterator<Item = u64> + '_ {
-        let mut waiting = self.waiting.range(from..).copied().peekable();
+        let mut waiting = self.waiting.range(from..).peekable();
         let mut fresh = from.max(self.cursor.id());
         core::iter::from_fn(move || {
             while fresh < flow {

@@ -19,7 +19,7 @@ mod look;
 mod place;
 mod settle;
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::num::NonZeroU64;
 use core::ops::Range;
@@ -29,6 +29,7 @@ use crate::slab::Slab;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
+use crate::by_id::{ById, IdSet};
 use crate::command::{ChannelChanges, ChannelOptions, Ticket};
 use crate::config::Limits;
 use crate::gaps::Gaps;
@@ -107,13 +108,13 @@ pub(crate) struct Channel {
     /// Entries due again, in the order in which they became so.
     ready: List,
     /// Ids of all messages that wait for a consumer outside of the backlog: due again or held.
-    waiting: BTreeSet<u64>,
+    waiting: IdSet,
     deadlines: Schedule<u32>,
     #[serde(with = "crate::state::table")]
     keys: HashMap<Key, KeyQueue, foldhash::fast::FixedState>,
-    dead: BTreeMap<u64, Dead>,
+    dead: ById<Dead>,
     /// What is held and no entry.
-    held: BTreeMap<u64, Held>,
+    held: ById<Held>,
     clients: Clients,
     /// The pollers that wait here, in the order in which they came.
     pub(crate) pollers: List,
@@ -233,7 +234,7 @@ impl Channel {
             options: ChannelOptions::default(),
             paused: false,
             since: cursor.id(),
-            held: BTreeMap::new(),
+            held: ById::default(),
             untraced: 0..0,
             opened_at: 0,
             told: cursor.id(),
@@ -245,10 +246,10 @@ impl Channel {
             entries: Slab::new(),
             by_id: BTreeMap::new(),
             ready: List::default(),
-            waiting: BTreeSet::new(),
+            waiting: IdSet::default(),
             deadlines: Schedule::default(),
             keys: HashMap::default(),
-            dead: BTreeMap::new(),
+            dead: ById::default(),
             clients: Clients::default(),
             pollers: List::default(),
             redelivery_turn: true,
@@ -483,10 +484,10 @@ impl Channel {
             }
             Spot::Ready => {
                 self.ready.remove(&mut self.entries, slot);
-                self.waiting.remove(&id);
+                self.waiting.remove(id);
             }
             Spot::Held => {
-                self.waiting.remove(&id);
+                self.waiting.remove(id);
             }
         }
     }

@@ -10,6 +10,7 @@ use core::ops::Range;
 use super::event::{Event, Facts, Ids, Mark};
 use super::frame::{FRAME_HEADER_BYTES, MESSAGE_HEADER_BYTES};
 use super::image::{Accepted, ChannelImage, ChunkImage, DeadImage, EntryImage, Expiry, Gap, SpotImage, TopicImage};
+use crate::by_id::ById;
 use crate::message::{PLAIN_BYTES, Record};
 use crate::sort;
 
@@ -101,7 +102,7 @@ impl TopicImage {
     pub(super) fn complete(&mut self) {
         self.handed.clear();
         self.due_again = 0;
-        let expiries = sort::map(self.expiries.iter().map(|expiry| (expiry.id, expiry.at)));
+        let expiries: ById<u64> = self.expiries.iter().map(|expiry| (expiry.id, expiry.at)).collect();
         for entry in self.channels.values_mut().flat_map(|channel| channel.entries.values_mut()) {
             entry.facts.expires = entry.facts.expires.or_else(|| expiries.get(&entry.facts.id).copied());
         }
@@ -331,7 +332,9 @@ impl ChannelImage {
     fn defer(&mut self, facts: &Facts) {
         let until = facts.due.unwrap_or_default();
         let entry = EntryImage { facts: *facts, attempts: 0, delivery: 0, spot: SpotImage::Deferred { until } };
-        self.entries.entry(facts.id).or_insert(entry);
+        if !self.entries.contains_key(&facts.id) {
+            self.entries.insert(facts.id, entry);
+        }
     }
 
     /// The cursor moved from one place to another, and these messages departed on the way.
@@ -493,10 +496,11 @@ fn cover(gaps: &mut Vec<Gap>, gap: Gap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::boxed::Box;
 
     fn channel() -> (TopicImage, u32) {
         let mut image = TopicImage::default();
-        image.apply(&Event::ChannelCreated(0, ChannelImage { name: "c".into(), ..ChannelImage::default() }));
+        image.apply(&Event::ChannelCreated(0, Box::new(ChannelImage { name: "c".into(), ..ChannelImage::default() })));
         (image, 0)
     }
 

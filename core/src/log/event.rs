@@ -4,6 +4,7 @@
 //! at every reading. Variants and fields are only ever added at the end, with a new
 //! [version](super::frame::VERSION): postcard has no names.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -84,7 +85,7 @@ pub enum Event {
         to: Mark,
     },
     /// There is a channel with this number.
-    ChannelCreated(u32, ChannelImage),
+    ChannelCreated(u32, Box<ChannelImage>),
     /// The channel has these options now.
     ChannelConfigured(u32, ChannelSettings),
     /// The channel leases nothing (or something again).
@@ -251,10 +252,10 @@ impl Event {
             Event::Leased { cursor: mark, .. }
             | Event::Passed { cursor: mark, .. }
             | Event::Dropped { cursor: mark, .. }
-            | Event::ChannelCreated(_, ChannelImage { cursor: mark, .. })
             | Event::Sought { to: mark, .. }
             | Event::Voided { to: mark, .. }
             | Event::HandedOver { to: mark } => Some(*mark),
+            Event::ChannelCreated(_, image) => Some(image.cursor),
             _ => None,
         }
     }

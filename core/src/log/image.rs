@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Facts, Mark};
+use crate::by_id::ById;
 
 /// A whole topic at one place of its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +51,7 @@ pub struct TopicImage {
     /// The segments before this one that the log still has, with their bytes.
     pub old_segments: Vec<(u32, u64)>,
     /// Messages that were written again, and the number of the chunk among whose frames each stands.
-    pub kept: BTreeMap<u64, u64>,
+    pub kept: ById<u64>,
     /// Goes into the hashes of ordering keys and what else is seeded.
     pub seed: u64,
     /// Its channels, by number.
@@ -149,11 +150,11 @@ pub struct ChannelImage {
     /// What it passes over, from the cursor on.
     pub gaps: Vec<Gap>,
     /// What was leased, deferred, or is due again, by id.
-    pub entries: BTreeMap<u64, EntryImage>,
+    pub entries: ById<EntryImage>,
     /// What was read and waits behind another message of its key, by id.
-    pub held: BTreeMap<u64, Facts>,
+    pub held: ById<Facts>,
     /// Its dead letters, by id.
-    pub dead: BTreeMap<u64, DeadImage>,
+    pub dead: ById<DeadImage>,
     /// Deliveries finished.
     pub finished: u64,
     /// Deliveries put back by a consumer.

@@ -60,7 +60,7 @@ impl Messages {
                 self.set_record(*id, Some(record.clone()));
             }
         }
-        for id in self.chunk(number).kept.iter().copied().collect::<Vec<_>>() {
+        for id in self.chunk(number).kept.iter().collect::<Vec<_>>() {
             if self.aside.get(&id).is_some_and(|aside| aside.record.is_none()) {
                 // It should have been there: it cannot be read any more.
                 self.set_record(id, Some(Box::default()));
@@ -158,7 +158,7 @@ impl Messages {
         chunk.content = None;
         let freed = before - chunk.memory();
         self.chunk_memory -= freed;
-        for id in self.chunk(number).kept.iter().copied().collect::<Vec<_>>() {
+        for id in self.chunk(number).kept.iter().collect::<Vec<_>>() {
             self.set_record(id, None);
         }
         Some(true)

@@ -1,11 +1,10 @@
 //! The table of chunks as a snapshot has it, and back.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::{Aside, Chunk, Messages, NOWHERE};
+use crate::by_id::ById;
 use crate::log::image::{ChunkImage, TopicImage};
-use crate::sort;
 use crate::time::Time;
 
 impl Messages {
@@ -33,7 +32,7 @@ impl Messages {
         } else {
             messages.whole = messages.chunks.front().map_or(image.next.id, |chunk| chunk.first.id);
         }
-        for (&id, &number) in &image.kept {
+        for (&id, &number) in image.kept.iter() {
             if let Some(chunk) = number.checked_sub(messages.front).and_then(|i| messages.chunks.get_mut(i as usize)) {
                 chunk.kept.insert(id);
                 messages.set_aside(id, Aside { pins: 0, record: None, chunk: number });
@@ -46,7 +45,7 @@ impl Messages {
     }
 
     /// What a snapshot tells of the chunks, and where kept messages are.
-    pub(crate) fn image(&self) -> (Vec<ChunkImage>, BTreeMap<u64, u64>) {
+    pub(crate) fn image(&self) -> (Vec<ChunkImage>, ById<u64>) {
         let numbers = self.front..;
         let chunks = self.chunks.iter().zip(numbers);
         let chunks = chunks.map(|(chunk, number)| ChunkImage {
@@ -58,7 +57,7 @@ impl Messages {
             freed: chunk.freed,
         });
         let kept = self.aside.iter().filter(|(_, aside)| aside.chunk != NOWHERE);
-        (chunks.collect(), sort::map(kept.map(|(&id, aside)| (id, aside.chunk))))
+        (chunks.collect(), kept.map(|(&id, aside)| (id, aside.chunk)).collect())
     }
 
     /// Lets go of all that nobody needs: to be called once all cursors and pins of a recovered topic are there.

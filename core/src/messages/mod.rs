@@ -16,11 +16,12 @@ mod moving;
 mod search;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::by_id::{ById, IdSet};
 use crate::log::event::Mark;
 use crate::log::frame::{FRAME_HEADER_BYTES, MESSAGE_HEADER_BYTES};
 use crate::message::{PLAIN_BYTES, Record};
@@ -99,7 +100,7 @@ pub(crate) struct Messages {
     /// Bytes of memory in the chunks.
     chunk_memory: usize,
     /// Pinned messages of chunks that are gone.
-    aside: BTreeMap<u64, Aside>,
+    aside: ById<Aside>,
     /// Bytes of memory that those take.
     aside_memory: usize,
     /// There is a log, and this is the number of its segment that new messages go to.
@@ -139,7 +140,7 @@ struct Chunk {
     /// Pins on each; empty as long as there are none.
     pin_counts: Vec<u32>,
     /// Older messages that were written again among its frames.
-    kept: BTreeSet<u64>,
+    kept: IdSet,
     /// How far the log reaches with them, in bytes ever written to it.
     kept_until: u64,
     /// Commands that need it to stay.
@@ -179,7 +180,7 @@ impl Messages {
             whole: 1,
             end,
             chunk_memory: 0,
-            aside: BTreeMap::new(),
+            aside: ById::default(),
             aside_memory: 0,
             segment,
             durable: if segment.is_some() { end.id } else { u64::MAX },

@@ -40,7 +40,7 @@ impl Messages {
         let Some(chunk) = number.checked_sub(self.front).and_then(|index| self.chunks.get(index as usize)) else {
             return true;
         };
-        let kept = chunk.kept.iter().all(|id| self.aside.get(id).is_none_or(|aside| aside.record.is_some()));
+        let kept = chunk.kept.iter().all(|id| self.aside.get(&id).is_none_or(|aside| aside.record.is_some()));
         let pinned = chunk.pins == 0 || chunk.content.as_ref().is_some_and(|content| content.has(chunk.first.id));
         chunk.freed || (kept && pinned)
     }
@@ -71,7 +71,7 @@ impl Messages {
             self.set_aside(id, Aside { pins, record, chunk: tail });
             moved.push(id);
         }
-        moved.extend(kept);
+        moved.extend(kept.iter());
         let mut bytes = 0;
         for id in moved {
             let Some(aside) = self.aside.get_mut(&id) else { continue };
@@ -120,7 +120,7 @@ impl Messages {
             return;
         }
         if let Some(chunk) = number.checked_sub(self.front).and_then(|index| self.chunks.get_mut(index as usize)) {
-            chunk.kept.remove(&id);
+            chunk.kept.remove(id);
             self.let_go(number);
             self.pop_freed();
         }

@@ -133,7 +133,7 @@ fn what_was_written_again_before_a_crash_is_looked_for_where_it_is_now() {
     let image = TopicImage {
         next: mark(30),
         chunks: [chunk(0, 1, 1), chunk(1, 2, 10), chunk(2, 3, 20)].into(),
-        kept: [(5, 2), (6, 2), (12, 2)].into(),
+        kept: [(5, 2), (6, 2), (12, 2)].into_iter().collect(),
         ..TopicImage::default()
     };
     let mut messages = Messages::recovered(&image, 4);

@@ -286,7 +286,9 @@ impl Topic {
                 Channel::open(name, channel, start, &mut messages, flow.id(), (now, seeds.next())),
             ));
         }
-        let names = sort::map(channels.iter().map(|(number, channel)| (channel.name().clone(), *number as u32)));
+        let mut names: Vec<(Name<'static>, u32)> =
+            channels.iter().map(|(number, channel)| (channel.name().clone(), *number as u32)).collect();
+        sort::by(&mut names, Ord::cmp);
         let settings = &image.settings;
         let options = TopicOptions {
             retain: Duration::from_nanos(settings.retain),

@@ -34,7 +34,7 @@ impl Topic {
     /// Where this message is.
     pub(crate) fn sight(&self, id: u64) -> Sighting {
         let flow = self.flow.id();
-        let channels = self.names.values().map(|&number| self.channel(number).whereabouts(id, flow));
+        let channels = self.names.iter().map(|&(_, number)| self.channel(number).whereabouts(id, flow));
         Sighting {
             published: (1..self.messages.end().id).contains(&id),
             durable: id < self.handable().id,
@@ -105,7 +105,7 @@ impl Topic {
 
     pub(crate) fn stats(&self, filter: &Filter<'_>, now: Time, limits: &Limits) -> TopicStats {
         let named = |channel: &Channel| filter.channel.as_ref().is_none_or(|name| channel.name().as_str() == *name);
-        let channels = self.names.values().map(|&number| self.channel(number)).filter(|channel| named(channel));
+        let channels = self.names.iter().map(|&(_, number)| self.channel(number)).filter(|channel| named(channel));
         TopicStats {
             name: self.name.as_str().into(),
             depth: self.depth(),

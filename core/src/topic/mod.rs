@@ -12,13 +12,15 @@ mod logged;
 mod look;
 mod publish;
 
-use alloc::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use alloc::boxed::Box;
+use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use crate::slab::Slab;
 use serde::{Deserialize, Serialize};
 
+use crate::by_id::IdSet;
 use crate::channel::{Channel, Env};
 use crate::command::{Refusal, Start, TopicChanges, TopicOptions};
 use crate::config::Limits;
@@ -45,9 +47,9 @@ pub(crate) struct Topic {
     messages: Messages,
     flow: Cursor,
     channels: Slab<Channel>,
-    names: BTreeMap<Name<'static>, u32>,
+    names: Vec<(Name<'static>, u32)>,
     /// Channels that have pollers.
-    pub(crate) hungry: BTreeSet<u32>,
+    pub(crate) hungry: IdSet,
     ephemeral_channels: u32,
     /// Handed-over messages that are not to be delivered (again), however far back a channel goes: expired, or
     /// dropped before they were handed over.
@@ -115,8 +117,8 @@ impl Topic {
             flow,
             messages,
             channels: Slab::new(),
-            names: BTreeMap::new(),
-            hungry: BTreeSet::new(),
+            names: Vec::new(),
+            hungry: IdSet::default(),
             ephemeral_channels: 0,
             voids: Gaps::default(),
             backlog_voids: Gaps::default(),
@@ -164,13 +166,17 @@ impl Topic {
     }
 
     pub(crate) fn find_channel(&self, name: &str) -> Option<u32> {
-        let name = Name::parse(name)?;
-        self.names.get(&name).copied()
+        self.name_place(name).ok().map(|place| self.names[place].1)
+    }
+
+    /// Where the channel with this name stands among the names, or would stand.
+    fn name_place(&self, name: &str) -> Result<usize, usize> {
+        self.names.binary_search_by(|(other, _)| other.as_str().cmp(name))
     }
 
     /// The numbers of the channels, by name.
     pub(crate) fn channel_numbers(&self) -> Vec<u32> {
-        self.names.values().copied().collect()
+        self.names.iter().map(|(_, number)| *number).collect()
     }
 
     /// A channel that is known to be there, with its surroundings.
@@ -215,14 +221,16 @@ impl Topic {
         let is_ephemeral = name.is_ephemeral();
         self.ephemeral_channels += u32::from(is_ephemeral);
         let number = self.channels.insert(channel) as u32;
-        self.names.insert(name, number);
+        if let Err(place) = self.name_place(name.as_str()) {
+            self.names.insert(place, (name, number));
+        }
         let is_ahead = position.id > self.flow.id();
         if is_ahead {
             self.messages.advance(&mut self.flow, position);
             self.forget_backlog_before(position.id);
         }
         if !is_ephemeral {
-            let image = self.channel(number).image();
+            let image = Box::new(self.channel(number).image());
             self.journal(|| Event::ChannelCreated(number, image));
         } else if is_ahead {
             self.journal(|| Event::HandedOver { to: position });
@@ -245,7 +253,9 @@ impl Topic {
     /// as often.
     pub(crate) fn remove_channel(&mut self, number: u32, now: Time, limits: &Limits) -> Vec<u32> {
         let channel = self.channels.remove(number as usize);
-        self.names.remove(channel.name());
+        if let Ok(place) = self.name_place(channel.name().as_str()) {
+            self.names.remove(place);
+        }
         let is_ephemeral = channel.name().is_ephemeral();
         self.ephemeral_channels -= u32::from(is_ephemeral);
         if !is_ephemeral {
