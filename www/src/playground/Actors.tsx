@@ -16,7 +16,7 @@ const t = texts(
     how: 'Choose a channel and click on a behaviour, or drag it onto a channel of the picture.',
     topic: 'Topic',
     channel: 'Channel',
-    add: (name: string) => `Add a consumer: ${name}`,
+    add: 'Add a consumer',
     remove: (name: string) => `Remove ${name}`,
     nobody: 'Nobody consumes yet.',
     noProducers: 'Nobody publishes by itself yet.',
@@ -38,7 +38,7 @@ const t = texts(
     how: '选择通道后点击一种行为，或把它拖到图中的通道上。',
     topic: '主题',
     channel: '通道',
-    add: (name) => `添加消费者：${name}`,
+    add: '添加消费者',
     remove: (name) => `移除 ${name}`,
     nobody: '还没有消费者。',
     noProducers: '还没有自动发布的生产者。',
@@ -130,21 +130,20 @@ function AddConsumer({ play, topic, onTopic }: Adding) {
         </label>
         <datalist id={id}>{channels.map(({ name }) => <option key={name} value={name} />)}</datalist>
       </div>
-      <div class={style['palette']}>
+      <div class={style['palette']} role="group" aria-label={t().add}>
         {BEHAVIOURS.map((behaviour) => (
           <button
             key={behaviour}
             class={style['behaviour']}
             data-behaviour={behaviour}
             draggable
-            aria-label={`${t().add(says[behaviour].name)}: ${says[behaviour].does}`}
             onDragStart={(event) => {
               event.dataTransfer?.setData(DRAGGED, behaviour);
               if (event.dataTransfer) event.dataTransfer.effectAllowed = 'copy';
             }}
             onClick={() => void add(behaviour)}
           >
-            <b>{says[behaviour].name}</b>
+            <b>{says[behaviour].name}</b>{' '}
             <span>{says[behaviour].does}</span>
           </button>
         ))}

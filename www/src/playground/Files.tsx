@@ -161,7 +161,7 @@ function Save({ play }: { play: Play }) {
     <section class={panel['section']}>
       <h2>{t().save}</h2>
       <div class={panel['buttons']}>
-        <button onClick={() => save('playground.shelfmq', () => play.exportState())}>{t().all}</button>
+        <button onClick={() => save('playground.shelf', () => play.exportState())}>{t().all}</button>
         <button onClick={recording}>{t().recording}</button>
       </div>
       <h3>{t().log}</h3>
@@ -172,7 +172,7 @@ function Save({ play }: { play: Play }) {
           <select aria-label={t().topic} value={topic} onChange={(event) => (chosen.value = event.currentTarget.value)}>
             {topics.map((name) => <option key={name}>{name}</option>)}
           </select>
-          <button onClick={() => save(`${topic}.log`, () => play.exportLog(topic))}>{t().saveLog}</button>
+          <button onClick={() => save(`${topic}.shelfmq`, () => play.exportLog(topic))}>{t().saveLog}</button>
         </div>
       )}
     </section>

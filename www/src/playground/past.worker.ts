@@ -55,7 +55,7 @@ async function seek(to: To): Promise<Shown> {
 }
 
 /** How many steps are read to find where the last group ends. */
-const TAIL = 64;
+const TAIL = 256;
 
 const calls: PastCalls = {
   open,
