@@ -41,7 +41,8 @@ export function Channel({ node, play, busy }: Props) {
     if (BEHAVIOURS.includes(behaviour)) void attempt(() => play!.addConsumer({ topic, channel: name, behaviour }));
   };
   return (
-    <section
+    <div
+      role="group"
       class={style['channel']}
       style={placed(node)}
       aria-label={`${words().channel} ${name}`}
@@ -69,7 +70,7 @@ export function Channel({ node, play, busy }: Props) {
           <i key={state} data-state={state} style={{ width: `${(node.bar[state] * 100).toFixed(2)}%` }} />
         ))}
       </div>
-    </section>
+    </div>
   );
 }
 
@@ -91,11 +92,11 @@ export function DeadShelf({ node, busy }: { node: ChannelNode; busy: boolean }) 
   if (!node.dead) return null;
   const label = `${node.name}: ${words().deadLetters}`;
   return (
-    <section class={style['dead']} style={placed(node.dead)} aria-label={label} data-none={node.counts.dead === 0 || undefined}>
+    <div role="group" class={style['dead']} style={placed(node.dead)} aria-label={label} data-none={node.counts.dead === 0 || undefined}>
       <span>
         <b>{count(node.counts.dead)}</b> {words().deadLetters}
       </span>
       <Tokens shelf={node.dead} topic={node.topic} channel={node.name} small={false} busy={busy} label={label} />
-    </section>
+    </div>
   );
 }
