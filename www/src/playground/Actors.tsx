@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals';
+import { useComputed, useSignal } from '@preact/signals';
 import { useId } from 'preact/hooks';
 
 import { count, texts } from '../app/texts.js';
@@ -60,11 +60,12 @@ const RATES = [0.2, 1, 5, 20, 100, 1_000, 5_000];
 const KEYS = [0, 2, 3, 5, 10];
 
 export function Actors({ play }: { play: Play }) {
-  const frame = play.frame.value;
-  // Where the picture is at first: the first channel that there is.
-  const [first] = frame?.snapshot.topics ?? [];
+  // Time alone changes nothing of these.
+  const consumers = useComputed(() => play.frame.value?.consumers ?? []).value;
+  const producers = useComputed(() => play.frame.value?.producers ?? []).value;
+  const first = useComputed(() => play.frame.value?.snapshot.topics[0]?.name).value;
   const topic = useSignal<string | undefined>(undefined);
-  const chosen = topic.value ?? first?.name ?? 'orders';
+  const chosen = topic.value ?? first ?? 'orders';
   if (play.past.value) return <p class={panel['hint']}>{t().past}</p>;
   return (
     <div class={panel['panel']}>
@@ -73,17 +74,17 @@ export function Actors({ play }: { play: Play }) {
         <h2>{t().consumers}</h2>
         <AddConsumer play={play} topic={chosen} onTopic={(name) => (topic.value = name)} />
         <ul class={style['list']}>
-          {frame?.consumers.map((one) => <ConsumerRow key={one.id} one={one} play={play} />)}
+          {consumers.map((one) => <ConsumerRow key={one.id} one={one} play={play} />)}
         </ul>
-        {frame?.consumers.length === 0 && <p class="soft">{t().nobody}</p>}
+        {consumers.length === 0 && <p class="soft">{t().nobody}</p>}
       </section>
       <section class={panel['section']}>
         <h2>{t().producers}</h2>
         <AddProducer play={play} topic={chosen} onTopic={(name) => (topic.value = name)} />
         <ul class={style['list']}>
-          {frame?.producers.map((one) => <ProducerRow key={one.id} one={one} play={play} />)}
+          {producers.map((one) => <ProducerRow key={one.id} one={one} play={play} />)}
         </ul>
-        {frame?.producers.length === 0 && <p class="soft">{t().noProducers}</p>}
+        {producers.length === 0 && <p class="soft">{t().noProducers}</p>}
       </section>
     </div>
   );
@@ -93,7 +94,7 @@ const TOPICS = 'play-topics';
 
 /** Topics that there are, for whoever writes one. */
 function Names({ play }: { play: Play }) {
-  const topics = play.frame.value?.snapshot.topics ?? [];
+  const topics = useComputed(() => play.frame.value?.snapshot).value?.topics ?? [];
   return <datalist id={TOPICS}>{topics.map(({ name }) => <option key={name} value={name} />)}</datalist>;
 }
 
@@ -115,7 +116,8 @@ function TopicField({ topic, onTopic }: Omit<Adding, 'play'>) {
 function AddConsumer({ play, topic, onTopic }: Adding) {
   const given = useSignal<string | undefined>(undefined);
   const id = useId();
-  const channels = play.frame.value?.snapshot.topics.find(({ name }) => name === topic)?.channels ?? [];
+  const shown = useComputed(() => play.frame.value?.snapshot).value;
+  const channels = shown?.topics.find(({ name }) => name === topic)?.channels ?? [];
   const channel = given.value ?? channels[0]?.name ?? 'billing';
   const add = (behaviour: Behaviour) => attempt(() => play.addConsumer({ topic: topic.trim(), channel: channel.trim(), behaviour }));
   const says = behaviourTexts();

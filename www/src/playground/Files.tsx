@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals';
+import { useComputed, useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 
 import { bytes, texts } from '../app/texts.js';
@@ -145,7 +145,8 @@ function Open({ play }: { play: Play }) {
 
 function Save({ play }: { play: Play }) {
   const chosen = useSignal<string | undefined>(undefined);
-  const topics = (play.frame.value?.snapshot.topics ?? []).map(({ name }) => name).filter((name) => !name.endsWith('#ephemeral'));
+  const shown = useComputed(() => play.frame.value?.snapshot).value;
+  const topics = (shown?.topics ?? []).map(({ name }) => name).filter((name) => !name.endsWith('#ephemeral'));
   const topic = chosen.value !== undefined && topics.includes(chosen.value) ? chosen.value : topics[0];
   const save = (name: string, make: () => Promise<Bytes>) => attempt(async () => download(name, await make()));
   const recording = () =>

@@ -1,4 +1,4 @@
-import { useSignalEffect } from '@preact/signals';
+import { useComputed, useSignalEffect } from '@preact/signals';
 import { Suspense, lazy } from 'preact/compat';
 import { useEffect, useMemo } from 'preact/hooks';
 
@@ -109,7 +109,7 @@ function Side({ session, play }: Props) {
 }
 
 function Notices({ play }: { play: Play }) {
-  const broken = play.history.value?.broken;
+  const broken = useComputed(() => play.history.value?.broken).value;
   return (
     <>
       {!play.kept.value && <p class={style['notice']}>{t().notKept}</p>}
