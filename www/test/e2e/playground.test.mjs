@@ -1,7 +1,8 @@
 // The broker in the page, for all tabs, through time, across reloads, in links and files, and without a network.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -284,10 +285,11 @@ test('a link that is damaged says so; one that is too long is a file', async (t)
 });
 
 test('what a server recorded is stepped through, and the own broker is there again afterwards', async (t) => {
-  const name = 'server.rec';
-  const server = await startServer('--record', name);
+  const directory = mkdtempSync(join(tmpdir(), 'shelfmq-recording-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const recording = join(directory, 'server.rec');
+  const server = await startServer('--record', recording);
   t.after(() => server.remove());
-  t.after(() => existsSync(name) && execFileSync('rm', [name]));
   const call = (path, body) => fetch(server.url + path, body === undefined ? {} : { method: 'POST', body });
   await call('/channel/create?topic=orders&channel=billing', '');
   await call('/topic/create?topic=orders', '');
@@ -301,7 +303,7 @@ test('what a server recorded is stepped through, and the own broker is there aga
   const { page } = await start(t);
   await post(page, '/pub?topic=mine', 'x');
   await page.getByRole('tab', { name: 'Files' }).click();
-  await page.locator('input[type=file]').setInputFiles(name);
+  await page.locator('input[type=file]').setInputFiles(recording);
   await page.getByText('The recording is open').waitFor();
   assert.equal((await all(page))[0].channels[0].finish_count, 1);
   await page.getByRole('tab', { name: 'Events' }).click();
@@ -377,4 +379,21 @@ test('on a phone, in Chinese: one thing at a time, all of it usable', async (t) 
     await assertAxeClean(page, name);
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360, `${name} is wider than the window`);
   }
+});
+
+test('a link with commands runs them, once that is agreed to', async (t) => {
+  const { app, page, context } = await start(t);
+  await page.getByRole('tab', { name: 'Files' }).click();
+  await page.getByLabel('Commands').fill("curl -d 'by link' 'http://127.0.0.1:4151/pub?topic=linked'");
+  await page.getByRole('button', { name: 'Copy a link with these commands' }).click();
+  const link = await page.getByLabel(/^Link/).inputValue();
+  const other = await context.newPage();
+  await other.goto(link);
+  await other.getByRole('dialog').getByText("curl -d 'by link'").waitFor();
+  assert.ok(link.startsWith(`${app.url}#run=`));
+  assert.deepEqual(await all(other), []);
+  await assertAxeClean(other, 'a link with commands');
+  await other.getByRole('button', { name: 'Run the commands' }).click();
+  await other.waitForFunction(async () => (await shelfmq.api.stats()).topics?.[0]?.message_count === 1);
+  assert.equal((await ask(other, '/sub?topic=linked&channel=c')).text, 'by link');
 });
