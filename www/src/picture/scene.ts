@@ -70,7 +70,7 @@ function columns(width: number, producers: boolean, consumers: boolean): Columns
     const own = { x: 10 + indent, w: inner - indent };
     return { wide: false, producer: { x: 10, w: inner }, topic: { x: 10, w: inner }, channel: own, consumer: own, gap: 12 };
   }
-  const roomy = width >= 1_000;
+  const roomy = width >= 1_240;
   const gap = roomy ? 68 : 50;
   const producer = producers ? { x: 16, w: roomy ? 132 : 100 } : { x: 0, w: 0 };
   const topic = { x: producers ? producer.x + producer.w + gap : 44, w: roomy ? 176 : 124 };
