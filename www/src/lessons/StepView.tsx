@@ -102,10 +102,10 @@ function Line({ guide, command }: { guide: Guide; command: Command }) {
         </code>
       </pre>
       <div class={style['buttons']}>
-        <button disabled={guide.busy.value || text.includes('RECEIPT')} onClick={() => guide.act([command])}>
+        <button disabled={guide.busy.value || text.includes('RECEIPT')} onClick={() => attempt(() => typeIn(text, true))}>
           <span aria-hidden="true">▸</span> {t().run}
         </button>
-        <button class="quiet" onClick={paste}>
+        <button class="quiet" data-paste onClick={paste}>
           {t().paste}
         </button>
         <button class="quiet" onClick={copy}>
