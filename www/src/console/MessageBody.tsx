@@ -1,9 +1,9 @@
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 
 import { bytes, texts } from '../app/texts.js';
 import type { Message } from '../broker/api.js';
 import { attempt } from '../ui/toast.js';
-import { hexDump, type Body } from './body.js';
+import { hexDump, prettyJson, type Body } from './body.js';
 import own from './Messages.module.css';
 
 const t = texts(
@@ -41,10 +41,11 @@ type Form = 'json' | 'text' | 'hex';
 
 /** All of a message: what is kept with it, and its body as JSON, text or bytes. */
 export function MessageBody({ message, body }: { message: Message; body: Body }) {
-  const forms: Form[] = [...(body.json === undefined ? [] : ['json' as const]), ...(body.text === undefined ? [] : ['text' as const]), 'hex'];
+  const json = useMemo(() => (body.text === undefined ? undefined : prettyJson(body.text)), [body]);
+  const forms: Form[] = [...(json === undefined ? [] : ['json' as const]), ...(body.text === undefined ? [] : ['text' as const]), 'hex'];
   const [chosen, setChosen] = useState<Form>(forms[0]!);
   const form = forms.includes(chosen) ? chosen : forms[0]!;
-  const shown = form === 'hex' ? hexDump(body.bytes, HEX_MOST) : ((form === 'json' ? body.json : body.text) ?? '');
+  const shown = form === 'hex' ? hexDump(body.bytes, HEX_MOST) : ((form === 'json' ? json : body.text) ?? '');
   const isCut = form === 'hex' && body.bytes.length > HEX_MOST;
   const facts: [string, string][] = [
     [t().id, message.id],

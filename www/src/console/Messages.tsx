@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 
 import { bytes, count, duration, language, texts } from '../app/texts.js';
 import type { Message } from '../broker/api.js';
@@ -27,6 +27,7 @@ const t = texts(
     more: 'Next page',
     refresh: 'Refresh',
     held: 'The list stands still while a message is open.',
+    heavy: 'These messages are large: the list stands still until it is refreshed.',
     redrive: 'Redrive',
     pages: 'Pages',
   },
@@ -45,18 +46,23 @@ const t = texts(
     more: '下一页',
     refresh: '刷新',
     held: '展开消息时列表不会变动。',
+    heavy: '这些消息较大：列表不会自动刷新。',
     redrive: '重投',
     pages: '翻页',
   },
 );
 
 const PAGE = 50;
+/** So many characters of bodies are not asked for again and again. */
+const HEAVY = 1 << 20;
 
 interface Props {
   session: Session;
   label: string;
   /** Looks at messages from an id on. */
   peek(max: number, from?: string): Promise<Message[]>;
+  /** Not where messages belong to no channel: there, nobody attempts anything. */
+  hasAttempts?: boolean;
   /** Another one means that there may be other messages. */
   version: string;
   /** Puts a dead letter back; where messages here are dead. */
@@ -66,14 +72,16 @@ interface Props {
 }
 
 /** Messages, a page of them at a time, looked at without leasing. */
-export function Messages({ session, label, peek, version, onRedrive, whyNot }: Props) {
+export function Messages({ session, label, peek, hasAttempts = true, version, onRedrive, whyNot }: Props) {
   const [from, setFrom] = useState<string>();
   const [messages, setMessages] = useState<Message[]>();
   const [wrong, setWrong] = useState<unknown>();
   const [open, setOpen] = useState<string>();
   const asked = useRef(0);
+  const looked = useRef('');
   const look = async () => {
     asked.current += 1;
+    looked.current = version;
     const mine = asked.current;
     try {
       // One more than is shown tells whether there is another page.
@@ -85,14 +93,18 @@ export function Messages({ session, label, peek, version, onRedrive, whyNot }: P
       if (mine === asked.current) setWrong(why);
     }
   };
-  const isHeld = open !== undefined && messages?.some(({ id }) => id === open) === true;
+  const isOpen = open !== undefined && messages?.some(({ id }) => id === open) === true;
+  const isHeavy = useMemo(() => (messages ?? []).reduce((sum, { body, body_base64 }) => sum + (body ?? body_base64 ?? '').length, 0) > HEAVY, [messages]);
+  useEffect(() => void look(), [from]);
   useEffect(() => {
-    if (!isHeld) void look();
-  }, [version, from, isHeld]);
+    if (messages && !isOpen && !isHeavy && looked.current !== version) void look();
+  }, [version, isOpen, messages]);
 
   if (wrong !== undefined) return <Problem error={wrong} />;
   if (!messages) return <p class="soft">{words().loading}</p>;
   const shown = messages.slice(0, PAGE);
+  const hasPages = from !== undefined || messages.length > PAGE;
+  const hasUntil = shown.some(({ until }) => until !== undefined);
   const redrive = onRedrive && (async (id: string) => (await onRedrive(id), setOpen(undefined), look()));
   return (
     <>
@@ -101,13 +113,14 @@ export function Messages({ session, label, peek, version, onRedrive, whyNot }: P
       ) : (
         <Scroll label={label}>
           <table aria-label={label} class={own['messages']}>
-            <Head hasUntil={shown.some(({ until }) => until !== undefined)} hasRedrive={redrive !== undefined} />
+            <Head hasAttempts={hasAttempts} hasUntil={hasUntil} hasRedrive={redrive !== undefined} />
             {shown.map((message) => (
               <Row
                 key={message.id}
                 session={session}
                 message={message}
-                hasUntil={shown.some(({ until }) => until !== undefined)}
+                hasAttempts={hasAttempts}
+                hasUntil={hasUntil}
                 isOpen={open === message.id}
                 onToggle={() => setOpen(open === message.id ? undefined : message.id)}
                 onRedrive={redrive}
@@ -118,31 +131,35 @@ export function Messages({ session, label, peek, version, onRedrive, whyNot }: P
         </Scroll>
       )}
       <nav class={style['pages']} aria-label={t().pages}>
-        <button disabled={from === undefined} onClick={() => (setOpen(undefined), setFrom(undefined))}>
-          {t().first}
-        </button>
-        <button disabled={messages.length <= PAGE} onClick={() => (setOpen(undefined), setFrom(nextId(shown.at(-1)!.id)))}>
-          {t().more}
-        </button>
+        {hasPages && (
+          <>
+            <button disabled={from === undefined} onClick={() => (setOpen(undefined), setFrom(undefined))}>
+              {t().first}
+            </button>
+            <button disabled={messages.length <= PAGE} onClick={() => (setOpen(undefined), setFrom(nextId(shown.at(-1)!.id)))}>
+              {t().more}
+            </button>
+          </>
+        )}
         <button class="quiet" onClick={look}>
           {t().refresh}
         </button>
-        {isHeld && <small class="soft">{t().held}</small>}
+        {(isOpen || isHeavy) && <small class="soft">{isOpen ? t().held : t().heavy}</small>}
       </nav>
     </>
   );
 }
 
-function Head({ hasUntil, hasRedrive }: { hasUntil: boolean; hasRedrive: boolean }) {
+function Head({ hasAttempts, hasUntil, hasRedrive }: { hasAttempts: boolean; hasUntil: boolean; hasRedrive: boolean }) {
   return (
     <thead>
       <tr>
         <th scope="col">{t().id}</th>
-        <th scope="col" class="number">{t().attempts}</th>
+        {hasAttempts && <th scope="col" class="number">{t().attempts}</th>}
         <th scope="col">{t().published}</th>
         {hasUntil && <th scope="col">{t().until}</th>}
-        <th scope="col">{t().key}</th>
-        <th scope="col" class="number">{t().size}</th>
+        <th scope="col" class={own['minor']}>{t().key}</th>
+        <th scope="col" class={`number ${own['minor']}`}>{t().size}</th>
         <th scope="col" class={own['preview']}>{t().body}</th>
         {hasRedrive && <th scope="col"><span class="sr-only">{t().redrive}</span></th>}
       </tr>
@@ -153,6 +170,7 @@ function Head({ hasUntil, hasRedrive }: { hasUntil: boolean; hasRedrive: boolean
 interface RowProps {
   session: Session;
   message: Message;
+  hasAttempts: boolean;
   hasUntil: boolean;
   isOpen: boolean;
   onToggle(): void;
@@ -160,7 +178,7 @@ interface RowProps {
   whyNot: string | undefined;
 }
 
-function Row({ session, message, hasUntil, isOpen, onToggle, onRedrive, whyNot }: RowProps) {
+function Row({ session, message, hasAttempts, hasUntil, isOpen, onToggle, onRedrive, whyNot }: RowProps) {
   const body = bodyOf(message);
   const left = message.until === undefined ? undefined : message.until / 1e6 - session.now();
   return (
@@ -172,11 +190,11 @@ function Row({ session, message, hasUntil, isOpen, onToggle, onRedrive, whyNot }
             {shortId(message.id)}
           </button>
         </th>
-        <td class="number">{count(message.attempts)}</td>
+        {hasAttempts && <td class="number">{count(message.attempts)}</td>}
         <td class={own['time']}>{clock(message.timestamp / 1e6)}</td>
         {hasUntil && <td class={own['time']}>{left === undefined ? '' : left <= 0 ? t().now : t().in(duration(left))}</td>}
-        <td>{message.key}</td>
-        <td class="number">{bytes(body.bytes.length)}</td>
+        <td class={own['minor']}>{message.key}</td>
+        <td class={`number ${own['minor']}`}>{bytes(body.bytes.length)}</td>
         <td class={`${own['preview']} mono`}>{preview(body)}</td>
         {onRedrive && (
           <td>

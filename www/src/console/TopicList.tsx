@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { go, to } from '../app/route.js';
 import { count, texts } from '../app/texts.js';
 import type { SortBy, StatsQuery, TopicStats } from '../broker/api.js';
-import type { Session } from '../broker/session.js';
+import { signIn, token, type Session } from '../broker/session.js';
 import { perSecond } from '../charts/RateChart.js';
 import { Sparkline } from '../charts/Sparkline.js';
 import style from './Console.module.css';
@@ -29,6 +29,7 @@ const t = texts(
     nothing: 'No topic has that in its name.',
     empty: 'No topics yet. Create one, or publish to it: that makes it, too.',
     deadShort: 'Dead',
+    signOut: 'Sign out',
   },
   {
     search: '搜索主题',
@@ -40,6 +41,7 @@ const t = texts(
     nothing: '没有名称包含这段文字的主题。',
     empty: '还没有主题。创建一个，或直接向它发布消息，它就会出现。',
     deadShort: '死信',
+    signOut: '退出登录',
   },
 );
 
@@ -88,6 +90,7 @@ export function TopicList({ session }: { session: Session }) {
           onInput={(event) => setSearch(event.currentTarget.value)}
           onKeyDown={onKeyDown}
         />
+        {session.life === 'console' && token.value !== '' && <button onClick={() => signIn('')}>{t().signOut}</button>}
         <button class="primary" disabled={why !== undefined} title={why} onClick={() => setCreating(true)}>
           {t().create}
         </button>

@@ -134,7 +134,7 @@ function Topic({ session, topic, live }: { session: Session; topic: TopicStats; 
         <h2 id="kept">{t().kept}</h2>
         <p class="soft">{t().keptHint}</p>
         {isLooking ? (
-          <Messages session={session} label={t().kept} version={`${topic.message_count} ${topic.disk_bytes}`} peek={(max, from) => session.api.peek(name, undefined, undefined, max, from)} />
+          <Messages session={session} label={t().kept} hasAttempts={false} version={`${topic.message_count} ${topic.disk_bytes}`} peek={(max, from) => session.api.peek(name, undefined, undefined, max, from)} />
         ) : (
           <p>
             <button onClick={() => setLooking(true)}>{t().show}</button>

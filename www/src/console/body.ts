@@ -3,22 +3,24 @@ import type { Message } from '../broker/api.js';
 
 const encoder = new TextEncoder();
 
-/** A message's body: its bytes, and what they can be read as. */
+/** A message's body. */
 export interface Body {
   bytes: Uint8Array;
   /** Where it is UTF-8. */
   text?: string;
-  /** Where it is JSON: the same, with a line for each part. */
-  json?: string;
 }
 
+const unpacked = new WeakMap<object, Body>();
+
+/** A message's body; unpacked once, however often the message is drawn. */
 export function bodyOf(message: Pick<Message, 'body' | 'body_base64'>): Body {
-  if (message.body === undefined) {
-    const packed = atob(message.body_base64 ?? '');
-    return { bytes: Uint8Array.from(packed, (char) => char.charCodeAt(0)) };
-  }
-  const json = prettyJson(message.body);
-  return { bytes: encoder.encode(message.body), text: message.body, ...(json === undefined ? {} : { json }) };
+  const known = unpacked.get(message);
+  if (known) return known;
+  const { body: text, body_base64: packed = '' } = message;
+  const body =
+    text === undefined ? { bytes: Uint8Array.from(atob(packed), (char) => char.charCodeAt(0)) } : { bytes: encoder.encode(text), text };
+  unpacked.set(message, body);
+  return body;
 }
 
 export function isJson(text: string): boolean {

@@ -32,7 +32,7 @@ export function sentence(why: unknown): string {
     if (chinese !== undefined) return chinese;
     return /\s/.test(why.detail.trim()) && !why.detail.includes('<') ? why.detail : `${why.code} (HTTP ${why.status})`;
   }
-  // What `fetch` throws where there is no connection.
-  if (why instanceof TypeError) return OFFLINE[language.value];
+  // What `fetch` throws where there is no connection, in the words of each browser.
+  if (why instanceof TypeError && /fetch|network|load failed/i.test(why.message)) return OFFLINE[language.value];
   return why instanceof Error ? why.message : String(why);
 }

@@ -1,3 +1,4 @@
+import { Fragment } from 'preact';
 import { useState } from 'preact/hooks';
 
 import { duration, texts } from '../app/texts.js';
@@ -42,13 +43,15 @@ interface Props {
 /** What is to be done now. */
 export function StepView({ guide, step, said }: Props) {
   const commands = step.acts.filter(isCommand);
+  // What is to be done twice is shown once.
+  const shown = step.acts.filter((act, at, all) => !isCommand(act) || at === all.findIndex((one) => isCommand(one) && one.run === act.run));
   const unknown = commands.some((act) => filled(act.run, receipts.value).includes('RECEIPT'));
   return (
     <>
       <p>
         <Rich text={said.text} />
       </p>
-      {step.acts.map((act, at) => (
+      {shown.map((act, at) => (
         <OneAct key={at} guide={guide} act={act} said={said} />
       ))}
       {unknown && <p class={`soft ${style['small']}`}>{t().receipt}</p>}
@@ -89,13 +92,20 @@ function Line({ guide, command }: { guide: Guide; command: Command }) {
   return (
     <div class={style['command']}>
       <pre tabIndex={0}>
-        <code>{text}</code>
+        <code>
+          {text.split(/(?=[?&])/).map((part, at) => (
+            <Fragment key={at}>
+              <wbr />
+              {part}
+            </Fragment>
+          ))}
+        </code>
       </pre>
       <div class={style['buttons']}>
-        <button disabled={guide.busy.value || text.includes('RECEIPT')} onClick={() => guide.act([command])}>
+        <button disabled={guide.busy.value || text.includes('RECEIPT')} onClick={() => attempt(() => typeIn(text, true))}>
           <span aria-hidden="true">▸</span> {t().run}
         </button>
-        <button class="quiet" onClick={paste}>
+        <button class="quiet" data-paste onClick={paste}>
           {t().paste}
         </button>
         <button class="quiet" onClick={copy}>

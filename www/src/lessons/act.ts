@@ -57,26 +57,18 @@ export function filled(command: string, receipts: Readonly<Record<string, string
 
 /** What somebody needs to do the acts of a step for the user. */
 export interface Hands {
-  /** Runs a command; it may come back before the command is through. */
+  /** Runs a command, and comes back when it is through. */
   run(command: string): Promise<void>;
   pass(ms: number): Promise<void>;
   stage(): Stage;
   receipts(): Readonly<Record<string, string>>;
-  /** Waits for a receipt of this channel that is another one than this. */
-  another(place: string, than: string | undefined): Promise<void>;
 }
 
 /** Does all that a step says, in order. */
 export async function perform(acts: readonly Act[], hands: Hands): Promise<void> {
-  const old = new Map<string, string | undefined>();
   for (const act of acts) {
     if (isScene(act)) await act.act(hands.stage());
-    else if (!isCommand(act)) await hands.pass(act.pass);
-    else {
-      const where = place(act.run);
-      if (act.run.includes('RECEIPT') && old.has(where)) await hands.another(where, old.get(where));
-      if (act.run.includes('/sub?') && !act.run.includes('ack=auto')) old.set(where, hands.receipts()[where]);
-      await hands.run(filled(act.run, hands.receipts()));
-    }
+    else if (isCommand(act)) await hands.run(filled(act.run, hands.receipts()));
+    else await hands.pass(act.pass);
   }
 }

@@ -193,8 +193,8 @@ export const basics: Lesson[] = [
       {
         acts: [
           run("for i in {1..2}; do curl -d \"Song $i\" 'localhost:4151/pub?topic=songs'; done"),
-          run("curl 'localhost:4151/sub?topic=songs&channel=xiaoming&ack=auto&wait=5s&client=kitchen'"),
-          run("curl 'localhost:4151/sub?topic=songs&channel=xiaoming&ack=auto&wait=5s&client=garden'"),
+          run("curl 'localhost:4151/sub?topic=songs&channel=xiaoming&ack=auto&client=kitchen'"),
+          run("curl 'localhost:4151/sub?topic=songs&channel=xiaoming&ack=auto&client=garden'"),
         ],
         met: async (look) => {
           const clients = (await look.channel('songs', 'xiaoming'))?.clients ?? [];

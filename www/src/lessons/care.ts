@@ -63,9 +63,9 @@ const requeue = texts<Said>(
       { title: 'And again', text: 'Receive it once more: `Shelf-Attempts: 2`.' },
       {
         title: 'Give it back for later',
-        text: 'With `defer=30s` it is not handed out again for 30 s. So a service that is down is not called a thousand times.',
+        text: 'With `defer=1m` it is not handed out again for a minute. So a service that is down is not called a thousand times.',
       },
-      { title: 'When its time has come', text: 'Let 30 s pass, and the third attempt works.' },
+      { title: 'When its time has come', text: 'Let the minute pass, and the third attempt works.' },
     ],
     why: 'Giving back early is polite; giving back with a delay is wise. Longer delays with each attempt (10 s, 1 m, 10 m …) are called backoff: `Shelf-Attempts` tells you which one is due.',
   },
@@ -75,8 +75,8 @@ const requeue = texts<Said>(
       { title: '接一个电话任务', text: '先发布，再接收。它有了租约，这是第 1 次投递。' },
       { title: '退回去', text: '`/req` 让它重新排队，不必等租约到期。', hint: '如果回答是 `REQ_FAILED`，说明租约已到期：再接收一次，然后退回。' },
       { title: '再来一次', text: '再接收一次：`Shelf-Attempts: 2`。' },
-      { title: '退回去，晚点再说', text: '加上 `defer=30s`，30 秒内不会再交出。这样，对方服务挂了也不会被反复打扰上千次。' },
-      { title: '时候到了', text: '等 30 秒过去，第三次就成功了。' },
+      { title: '退回去，晚点再说', text: '加上 `defer=1m`，一分钟内不会再交出。这样，对方服务挂了也不会被反复打扰上千次。' },
+      { title: '时候到了', text: '等这一分钟过去，第三次就成功了。' },
     ],
     why: '早点退回是礼貌，延迟退回是智慧。每次失败都等得更久（10 秒、1 分、10 分……）叫作退避：看 `Shelf-Attempts` 就知道该等多久。',
   },
@@ -198,7 +198,7 @@ export const care: Lesson[] = [
       {
         acts: [
           run("curl -d 'Call grandma' 'localhost:4151/pub?topic=calls'"),
-          run("curl -i 'localhost:4151/sub?topic=calls&channel=phone&wait=5s'"),
+          run("curl -i 'localhost:4151/sub?topic=calls&channel=phone'"),
         ],
         met: async (look) => ((await look.channel('calls', 'phone'))?.in_flight_count ?? 0) >= 1,
       },
@@ -207,15 +207,15 @@ export const care: Lesson[] = [
         met: async (look) => ((await look.channel('calls', 'phone'))?.requeue_count ?? 0) >= 1,
       },
       {
-        acts: [run("curl -i 'localhost:4151/sub?topic=calls&channel=phone&wait=5s'")],
+        acts: [run("curl -i 'localhost:4151/sub?topic=calls&channel=phone'")],
         met: async (look) => (await look.messages('calls', 'phone', 'in_flight')).some((message) => message.attempts >= 2),
       },
       {
-        acts: [run("curl -X POST 'localhost:4151/req?topic=calls&channel=phone&receipt=RECEIPT&defer=30s'")],
+        acts: [run("curl -X POST 'localhost:4151/req?topic=calls&channel=phone&receipt=RECEIPT&defer=1m'")],
         met: async (look) => ((await look.channel('calls', 'phone'))?.deferred_count ?? 0) >= 1,
       },
       {
-        acts: [seconds(30), run("curl -i 'localhost:4151/sub?topic=calls&channel=phone&ack=auto&wait=5s'")],
+        acts: [seconds(60), run("curl -i 'localhost:4151/sub?topic=calls&channel=phone&ack=auto'")],
         met: async (look) => ((await look.channel('calls', 'phone'))?.finish_count ?? 0) >= 1,
       },
     ],
@@ -238,9 +238,9 @@ export const care: Lesson[] = [
       },
       {
         acts: [
-          run("curl -i 'localhost:4151/sub?topic=orders&channel=billing&wait=5s'"),
+          run("curl -i 'localhost:4151/sub?topic=orders&channel=billing'"),
           run("curl -X POST 'localhost:4151/req?topic=orders&channel=billing&receipt=RECEIPT'"),
-          run("curl -i 'localhost:4151/sub?topic=orders&channel=billing&wait=5s'"),
+          run("curl -i 'localhost:4151/sub?topic=orders&channel=billing'"),
           run("curl -X POST 'localhost:4151/req?topic=orders&channel=billing&receipt=RECEIPT'"),
         ],
         met: async (look) => ((await look.channel('orders', 'billing'))?.dead_count ?? 0) >= 1,
@@ -257,7 +257,7 @@ export const care: Lesson[] = [
         },
       },
       {
-        acts: [run("curl 'localhost:4151/sub?topic=orders&channel=billing&ack=auto&wait=5s'")],
+        acts: [run("curl 'localhost:4151/sub?topic=orders&channel=billing&ack=auto'")],
         met: async (look) => ((await look.channel('orders', 'billing'))?.finish_count ?? 0) >= 1,
       },
     ],
@@ -274,7 +274,7 @@ export const longJob: Lesson = {
       acts: [
         run("curl -X POST 'localhost:4151/channel/create?topic=films&channel=studio&timeout=30s'"),
         run("curl -d 'Render the film' 'localhost:4151/pub?topic=films'"),
-        run("curl -i 'localhost:4151/sub?topic=films&channel=studio&wait=5s'"),
+        run("curl -i 'localhost:4151/sub?topic=films&channel=studio'"),
       ],
       met: async (look) => {
         const channel = await look.channel('films', 'studio');

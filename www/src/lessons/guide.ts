@@ -1,7 +1,6 @@
 // Who leads through the lessons: opens them, looks whether goals are met, and does things for the user.
 import { effect, signal } from '@preact/signals';
 
-import { texts } from '../app/texts.js';
 import { receipts } from '../broker/receipts.js';
 import type { Session } from '../broker/session.js';
 import { attempt, tell } from '../ui/toast.js';
@@ -10,14 +9,6 @@ import { everything } from './all.js';
 import { calmly, reached } from './goals.js';
 import { type Act, type Lesson, Look, type Stage } from './lesson.js';
 import { finished, keep, progress } from './progress.js';
-
-const t = texts(
-  { noTerminal: 'There is no terminal here.', noReceipt: 'No receipt came: receive the message once more.' },
-  { noTerminal: '这里没有终端。', noReceipt: '没有拿到凭据：请再接收一次。' },
-);
-
-/** How long a receipt may take to come, in milliseconds. */
-const PATIENCE_MS = 15_000;
 
 /** The lesson that is open. */
 export function opened(): Lesson | undefined {
@@ -117,9 +108,6 @@ export class Guide {
         pass: async (ms) => play?.advance(ms),
         stage: () => this.#stage(lesson)!,
         receipts: () => receipts.value,
-        another: async (place, than) => {
-          if (!(await another(place, than))) throw new Error(t().noReceipt);
-        },
       }),
     );
     this.busy.value = false;
@@ -127,28 +115,10 @@ export class Guide {
   }
 }
 
-/** Puts a command into the terminal, and runs it there. */
+/** Puts a command into the terminal; comes back when it has run there, where it is to. */
 export async function type(command: string, run: boolean): Promise<void> {
-  const terminal = (await import('../terminal/Terminal.js')) as { pasteIntoTerminal?: (text: string, run?: boolean) => unknown };
-  if (!terminal.pasteIntoTerminal) throw new Error(t().noTerminal);
-  await terminal.pasteIntoTerminal(command, run);
-}
-
-/** Waits for another receipt of a channel; false where none comes. */
-function another(place: string, than: string | undefined): Promise<boolean> {
-  return new Promise((resolve) => {
-    let stop = (): void => {};
-    const done = (came: boolean): void => {
-      clearTimeout(timer);
-      resolve(came);
-      queueMicrotask(() => stop());
-    };
-    const timer = setTimeout(() => done(false), PATIENCE_MS);
-    stop = effect(() => {
-      const receipt = receipts.value[place];
-      if (receipt !== undefined && receipt !== than) done(true);
-    });
-  });
+  const { pasteIntoTerminal } = await import('../terminal/Terminal.js');
+  await pasteIntoTerminal(command, run);
 }
 
 const guides = new WeakMap<Session, Guide>();

@@ -118,8 +118,8 @@ export const order: Lesson[] = [
       },
       {
         acts: [
-          run("curl -i 'localhost:4151/sub?topic=moves&channel=board&wait=5s'"),
-          run("curl 'localhost:4151/sub?topic=moves&channel=board&ack=auto&wait=5s'"),
+          run("curl -i 'localhost:4151/sub?topic=moves&channel=board'"),
+          run("curl 'localhost:4151/sub?topic=moves&channel=board&ack=auto'"),
           look("curl -i 'localhost:4151/sub?topic=moves&channel=board&wait=0'"),
         ],
         met: async (look) => {
@@ -133,7 +133,7 @@ export const order: Lesson[] = [
       {
         acts: [
           run("curl -X POST 'localhost:4151/fin?topic=moves&channel=board&receipt=RECEIPT'"),
-          run("curl 'localhost:4151/sub?topic=moves&channel=board&ack=auto&wait=5s'"),
+          run("curl 'localhost:4151/sub?topic=moves&channel=board&ack=auto'"),
         ],
         met: async (look) => ((await look.channel('moves', 'board'))?.finish_count ?? 0) >= 3,
       },
@@ -152,7 +152,7 @@ export const order: Lesson[] = [
       {
         acts: [
           run("curl -d 'Breakfast' 'localhost:4151/pub?topic=alarms'"),
-          run("curl 'localhost:4151/sub?topic=alarms&channel=bed&ack=auto&wait=5s'"),
+          run("curl 'localhost:4151/sub?topic=alarms&channel=bed&ack=auto'"),
         ],
         met: async (look) => {
           const channel = await look.channel('alarms', 'bed');
@@ -160,7 +160,7 @@ export const order: Lesson[] = [
         },
       },
       {
-        acts: [seconds(3_600), run("curl 'localhost:4151/sub?topic=alarms&channel=bed&ack=auto&wait=5s'")],
+        acts: [seconds(3_600), run("curl 'localhost:4151/sub?topic=alarms&channel=bed&ack=auto'")],
         met: async (look) => {
           const channel = await look.channel('alarms', 'bed');
           return channel !== undefined && channel.finish_count >= 2 && channel.deferred_count === 0;
@@ -180,7 +180,7 @@ export const order: Lesson[] = [
       {
         acts: [
           run("for i in {1..3}; do curl -d \"Day $i\" 'localhost:4151/pub?topic=diary'; done"),
-          run("curl 'localhost:4151/sub?topic=diary&channel=xiaohong&ack=auto&max=10&wait=5s'"),
+          run("curl 'localhost:4151/sub?topic=diary&channel=xiaohong&ack=auto&max=10'"),
         ],
         met: async (look) => {
           const channel = await look.channel('diary', 'xiaohong');

@@ -12,7 +12,7 @@ import { words } from './words.js';
 
 export function Topic({ node, busy }: { node: TopicNode; busy: boolean }) {
   return (
-    <section class={style['topic']} style={placed(node)} aria-label={`${words().topic} ${node.name}`} data-topic={node.name} data-paused={node.paused || undefined}>
+    <div role="group" class={style['topic']} style={placed(node)} aria-label={`${words().topic} ${node.name}`} data-topic={node.name} data-paused={node.paused || undefined}>
       <header>
         <a href={to('topics', node.name)} title={node.name}>
           {node.name}
@@ -21,7 +21,7 @@ export function Topic({ node, busy }: { node: TopicNode; busy: boolean }) {
       </header>
       <p class="soft">{node.backlog > 0 ? words().waiting(node.backlog) : words().published(node.published)}</p>
       <Tokens shelf={node} topic={node.name} small busy={busy} label={`${node.name}: ${words().depth}`} />
-    </section>
+    </div>
   );
 }
 
@@ -37,7 +37,7 @@ export function Consumer({ node, play }: { node: ConsumerNode; play: Play | unde
   const { name, simulated, holds, finished, requeued } = node;
   const title = simulated ? behaviourTexts()[simulated.behaviour].name : name;
   return (
-    <section class={style['consumer']} style={placed(node)} aria-label={`${words().consumer} ${name}`} data-density={node.density} data-consumer={node.key} data-holds={holds > 0 || undefined}>
+    <div role="group" class={style['consumer']} style={placed(node)} aria-label={`${words().consumer} ${name}`} data-density={node.density} data-consumer={node.key} data-holds={holds > 0 || undefined}>
       <header>
         <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
           {simulated ? <path d={FACES[simulated.behaviour]} /> : <circle cx="8" cy="8" r="4" />}
@@ -62,7 +62,7 @@ export function Consumer({ node, play }: { node: ConsumerNode; play: Play | unde
           {requeued > 0 && <Done sign="↻" n={requeued} what={words().requeued} />}
         </p>
       )}
-    </section>
+    </div>
   );
 }
 
@@ -78,7 +78,7 @@ export function Producer({ node, play }: { node: ProducerNode; play: Play | unde
   const { id, rate, published } = node.view;
   const name = `${words().producer} ${id}`;
   return (
-    <section class={style['producer']} style={placed(node)} aria-label={name}>
+    <div role="group" class={style['producer']} style={placed(node)} aria-label={name}>
       <header>
         <strong>{words().rate(rate)}</strong>
         {play && (
@@ -88,7 +88,7 @@ export function Producer({ node, play }: { node: ProducerNode; play: Play | unde
         )}
       </header>
       <p class="soft">{words().published(published)}</p>
-    </section>
+    </div>
   );
 }
 

@@ -10,7 +10,7 @@ import { attempt } from '../ui/toast.js';
 import { AddConsumer } from './AddConsumer.js';
 import { type ChannelNode, placed } from './nodes.js';
 import style from './picture.module.css';
-import { STATES } from './shelf.js';
+import { STATES, shelfHeight } from './shelf.js';
 import { Tokens } from './Tokens.js';
 import { words } from './words.js';
 
@@ -41,7 +41,8 @@ export function Channel({ node, play, busy }: Props) {
     if (BEHAVIOURS.includes(behaviour)) void attempt(() => play!.addConsumer({ topic, channel: name, behaviour }));
   };
   return (
-    <section
+    <div
+      role="group"
       class={style['channel']}
       style={placed(node)}
       aria-label={`${words().channel} ${name}`}
@@ -60,7 +61,7 @@ export function Channel({ node, play, busy }: Props) {
         </a>
         {node.ordered && <span class={style['badge']}>{words().ordered}</span>}
         {node.paused && <span class={style['badge']} data-warn>{words().paused}</span>}
-        <Counts counts={node.counts} wordy={density === 'full'} />
+        <Counts counts={node.counts} wordy={wordy(node)} />
         {play && <AddConsumer play={play} topic={topic} channel={name} />}
       </header>
       <Tokens shelf={node} topic={topic} channel={name} small={density !== 'full'} busy={busy} label={`${name}: ${words().depth}`} />
@@ -69,8 +70,14 @@ export function Channel({ node, play, busy }: Props) {
           <i key={state} data-state={state} style={{ width: `${(node.bar[state] * 100).toFixed(2)}%` }} />
         ))}
       </div>
-    </section>
+    </div>
   );
+}
+
+/** Whether there is room for what is counted in words, for as many states as there have been. */
+function wordy({ density, w, h, dead, ordered, paused, name }: ChannelNode): boolean {
+  const states = 2 + (dead ? 1 : 0) + (h > shelfHeight('full', 1) ? 1 : 0);
+  return density === 'full' && w > 130 + Math.min(name.length, 12) * 8 + states * 92 + (ordered ? 70 : 0) + (paused ? 70 : 0);
 }
 
 /** How many there are of each state; only the ready ones are told when there are none. */
@@ -91,11 +98,11 @@ export function DeadShelf({ node, busy }: { node: ChannelNode; busy: boolean }) 
   if (!node.dead) return null;
   const label = `${node.name}: ${words().deadLetters}`;
   return (
-    <section class={style['dead']} style={placed(node.dead)} aria-label={label} data-none={node.counts.dead === 0 || undefined}>
+    <div role="group" class={style['dead']} style={placed(node.dead)} aria-label={label} data-none={node.counts.dead === 0 || undefined}>
       <span>
         <b>{count(node.counts.dead)}</b> {words().deadLetters}
       </span>
       <Tokens shelf={node.dead} topic={node.topic} channel={node.name} small={false} busy={busy} label={label} />
-    </section>
+    </div>
   );
 }

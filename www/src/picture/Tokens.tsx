@@ -1,12 +1,12 @@
 // The messages on a shelf. One of them can be reached by the tab key, the others from there by arrows.
 import { computed } from '@preact/signals';
-import { useMemo } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 
 import { left, short } from './clock.js';
 import { type More, type Shelf, type Token, placed } from './nodes.js';
 import style from './picture.module.css';
 import { selected } from './selected.js';
-import { TIP, bodyText, hideTip, showTip, told } from './tip.js';
+import { TIP, bodyText, changeTip, hideTip, showTip, told } from './tip.js';
 import { words } from './words.js';
 
 interface Props {
@@ -82,9 +82,16 @@ interface OneProps {
 function One({ token, at, small, busy, first }: OneProps) {
   const { message, state, x, y, w, h } = token;
   const { id, key, attempts } = message;
+  const element = useRef<HTMLButtonElement>(null);
+  useEffect(() => changeTip(element.current, message, state), [message, state]);
+  useEffect(() => {
+    const own = element.current;
+    return () => changeTip(own);
+  }, []);
   const chosen = selected.value?.id === id && selected.value.topic === at.topic;
   return (
     <button
+      ref={element}
       type="button"
       class={style['token']}
       data-state={state}

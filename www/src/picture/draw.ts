@@ -72,23 +72,23 @@ export class Layer {
     const { x, y, h } = this.#fit();
     context.translate(-x, -y);
     const streams = motion.streams();
-    for (const [edge, rate, colour] of streams) {
-      const line = scene.edges.get(edge);
-      if (line && rate > STREAM) this.#stream(line.path.points, rate, colour);
-    }
+    for (const stream of bundles(scene, streams)) this.#stream(stream);
     if (particles) this.#particles(scene, motion, y, y + h);
     context.globalAlpha = 1;
     for (const [[x, y], rate] of labels(scene, streams)) this.#label(x, y, rate);
   }
 
-  #stream(points: readonly (readonly [number, number])[], rate: number, colour: Colour): void {
+  #stream({ lines, rate, colour }: Bundle): void {
     const context = this.#context;
     context.globalAlpha = 0.22;
     context.strokeStyle = this.colours[colour];
     context.lineWidth = 2 + Math.min(6, Math.log10(rate) * 2);
     context.lineCap = 'round';
+    context.lineJoin = 'round';
     context.beginPath();
-    for (const [i, [px, py]] of points.entries()) if (i === 0) context.moveTo(px, py); else context.lineTo(px, py);
+    for (const points of lines) {
+      for (const [i, [px, py]] of points.entries()) if (i === 0) context.moveTo(px, py); else context.lineTo(px, py);
+    }
     context.stroke();
   }
 
@@ -134,6 +134,30 @@ export class Layer {
   }
 }
 
+/** Streams that share a part of their way: they are drawn at once, so that where they do they are no darker. */
+interface Bundle {
+  lines: (readonly Point[])[];
+  rate: number;
+  colour: Colour;
+}
+
+function bundles(scene: Scene, streams: ReturnType<Motion['streams']>): Bundle[] {
+  const found = new Map<string, Bundle>();
+  for (const [edge, rate, colour] of streams) {
+    const line = rate > STREAM ? scene.edges.get(edge) : undefined;
+    if (!line) continue;
+    const from = `${edge.slice(0, edge.lastIndexOf('/'))} ${colour}`;
+    const same = found.get(from);
+    if (same) {
+      same.lines.push(line.path.points);
+      same.rate = Math.max(same.rate, rate);
+    } else {
+      found.set(from, { lines: [line.path.points], rate, colour });
+    }
+  }
+  return [...found.values()];
+}
+
 /** Where rates are said: of what comes in, of what each channel gives out, and of what each consumer finishes. */
 export function labels(scene: Scene, streams: ReturnType<Motion['streams']>): [Point, number][] {
   const found: [Point, number][] = [];
@@ -145,15 +169,19 @@ export function labels(scene: Scene, streams: ReturnType<Motion['streams']>): [P
     if (kind === 'c') {
       const channel = edge.slice(2).split('/').slice(0, 2).join('/');
       out.set(channel, (out.get(channel) ?? 0) + rate);
-    } else if (rate > STREAM && (kind === 'p' || kind === 'in' || kind === 'f')) {
+    } else if (rate > STREAM && (kind === 'p' || kind === 'in' || (kind === 'f' && scene.wide))) {
       found.push([at(line.path, 0.5), rate]);
     }
   }
-  if (!scene.wide) return found;
-  for (const { key, x, y, w, h } of scene.channels) {
+  for (const { key, x, y, w, h, density, dead } of scene.channels) {
     const rate = out.get(key) ?? 0;
+    if (rate <= STREAM) continue;
+    if (!scene.wide) {
+      if (density === 'full') found.push([[x + 36, (dead ? dead.y + dead.h : y + h) + 11], rate]);
+      continue;
+    }
     const gap = scene.consumers[0] ? scene.consumers[0].x - x - w : 0;
-    if (rate > STREAM) found.push([[x + w + gap / 2, y + Math.min(26, h / 2)], rate]);
+    found.push([[x + w + gap / 2, y + Math.min(26, h / 2)], rate]);
   }
   return found;
 }

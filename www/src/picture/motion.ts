@@ -38,8 +38,8 @@ class Rate {
     if (span < 0) this.#since = now;
     if (span < 400) return;
     const fresh = (this.#count * 1_000) / span;
-    // It comes quickly and goes slowly: a stream with gaps is still one.
-    this.value = fresh > this.value ? fresh * 0.7 + this.value * 0.3 : fresh * 0.35 + this.value * 0.65;
+    // The first number is as good as any; later ones are evened out, so that a stream with gaps is still one.
+    this.value = this.value === 0 ? fresh : fresh * 0.35 + this.value * 0.65;
     if (this.value < 0.05) this.value = 0;
     this.#count = 0;
     this.#since = now;

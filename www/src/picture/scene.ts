@@ -70,11 +70,11 @@ function columns(width: number, producers: boolean, consumers: boolean): Columns
     const own = { x: 10 + indent, w: inner - indent };
     return { wide: false, producer: { x: 10, w: inner }, topic: { x: 10, w: inner }, channel: own, consumer: own, gap: 12 };
   }
-  const roomy = width >= 1_000;
+  const roomy = width >= 1_240;
   const gap = roomy ? 68 : 50;
   const producer = producers ? { x: 16, w: roomy ? 132 : 100 } : { x: 0, w: 0 };
   const topic = { x: producers ? producer.x + producer.w + gap : 44, w: roomy ? 176 : 124 };
-  const consumer = { x: 0, w: consumers ? (roomy ? 190 : 134) : 0 };
+  const consumer = { x: 0, w: consumers ? (roomy ? 190 : 148) : 0 };
   consumer.x = width - (consumers ? 58 : 24) - consumer.w;
   const start = topic.x + topic.w + gap;
   const channel = { x: start, w: consumer.x - (consumers ? gap : 0) - start };
@@ -260,8 +260,9 @@ class Builder {
     const h = CONSUMER[node.density];
     const across = wide ? 1 : Math.max(2, Math.min(5, Math.floor(consumer.w / 170)));
     const w = wide ? consumer.w : (consumer.w - (across - 1) * 8) / across;
-    const base = wide ? node.y : (node.dead ? node.dead.y + DEAD_SHELF : node.y + node.h) + 12;
-    let end = wide ? 0 : base - 12;
+    const below = node.dead ? node.dead.y + DEAD_SHELF : node.y + node.h;
+    const base = wide ? node.y : below + (node.density === 'full' ? 22 : 12);
+    let end = wide ? 0 : below;
     const place = (i: number, height: number): Box => {
       const box = { x: consumer.x + (i % across) * (w + 8), y: base + Math.floor(i / across) * (h + 6), w, h: height };
       end = box.y + height;
@@ -294,10 +295,12 @@ class Builder {
       this.#edge(`f:${key}`, path([[to.x + to.w, y], [to.x + to.w + 54, y]]), { drawn: false });
     } else {
       const x = to.x + to.w / 2;
-      const from = node.y + node.h;
+      // What is in a lower row would be reached across those above it: only the end of that way is shown.
+      const first = this.scene.consumers.find((one) => one.topic === node.topic && one.channel === node.name);
+      const from = first && first.y < to.y ? to.y - 6 : node.y + node.h;
       this.#edge(`c:${key}`, path([[x, from], [x, to.y]]));
       this.#edge(`r:${key}`, path([[x + 9, to.y], [x + 9, from]]), { drawn: false });
-      this.#edge(`f:${key}`, path([[x, to.y + to.h], [x, to.y + to.h + 18]]), { drawn: false });
+      this.#edge(`f:${key}`, path([[x, to.y + to.h], [x, to.y + to.h + 13]]), { drawn: false });
     }
   }
 

@@ -14,9 +14,12 @@ const EVERY = 1_000;
 export function poll(session: Session, onFrame: (frame: Frame) => void): () => void {
   const flows = new Flows();
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let asking = false;
   let over = false;
   let failed = false;
   const ask = async () => {
+    if (asking) return;
+    asking = true;
     const begun = performance.now();
     try {
       const now = await snapshot(session.fetch);
@@ -26,6 +29,7 @@ export function poll(session: Session, onFrame: (frame: Frame) => void): () => v
       if (!over && !failed) tellError(why);
       failed = true;
     }
+    asking = false;
     if (!over && !document.hidden) timer = setTimeout(ask, Math.max(EVERY, 5 * (performance.now() - begun)));
   };
   const seen = () => {

@@ -13,6 +13,7 @@ export const TIP = 'picture-tip';
 interface Shown {
   message: Message;
   state: State;
+  of: HTMLElement;
   at: DOMRect;
 }
 
@@ -22,11 +23,18 @@ const shown = signal<Shown | undefined>(undefined);
 export const told = computed(() => shown.value?.message.id);
 
 export function showTip(message: Message, state: State, of: HTMLElement): void {
-  shown.value = { message, state, at: of.getBoundingClientRect() };
+  shown.value = { message, state, of, at: of.getBoundingClientRect() };
 }
 
 export function hideTip(): void {
   shown.value = undefined;
+}
+
+/** What this element stands for is another message now, or knows more; without one, it is gone. */
+export function changeTip(of: HTMLElement | null, message?: Message, state?: State): void {
+  if (of === null || shown.peek()?.of !== of) return;
+  if (message && state) showTip(message, state, of);
+  else hideTip();
 }
 
 /** A body as text; what is no text is told by its size. */

@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals';
+import { useComputed, useSignal } from '@preact/signals';
 import { useId } from 'preact/hooks';
 
 import { count, texts } from '../app/texts.js';
@@ -16,7 +16,7 @@ const t = texts(
     how: 'Choose a channel and click on a behaviour, or drag it onto a channel of the picture.',
     topic: 'Topic',
     channel: 'Channel',
-    add: (name: string) => `Add a consumer: ${name}`,
+    add: 'Add a consumer',
     remove: (name: string) => `Remove ${name}`,
     nobody: 'Nobody consumes yet.',
     noProducers: 'Nobody publishes by itself yet.',
@@ -38,7 +38,7 @@ const t = texts(
     how: '选择通道后点击一种行为，或把它拖到图中的通道上。',
     topic: '主题',
     channel: '通道',
-    add: (name) => `添加消费者：${name}`,
+    add: '添加消费者',
     remove: (name) => `移除 ${name}`,
     nobody: '还没有消费者。',
     noProducers: '还没有自动发布的生产者。',
@@ -60,11 +60,12 @@ const RATES = [0.2, 1, 5, 20, 100, 1_000, 5_000];
 const KEYS = [0, 2, 3, 5, 10];
 
 export function Actors({ play }: { play: Play }) {
-  const frame = play.frame.value;
-  // Where the picture is at first: the first channel that there is.
-  const [first] = frame?.snapshot.topics ?? [];
+  // Time alone changes nothing of these.
+  const consumers = useComputed(() => play.frame.value?.consumers ?? []).value;
+  const producers = useComputed(() => play.frame.value?.producers ?? []).value;
+  const first = useComputed(() => play.frame.value?.snapshot.topics[0]?.name).value;
   const topic = useSignal<string | undefined>(undefined);
-  const chosen = topic.value ?? first?.name ?? 'orders';
+  const chosen = topic.value ?? first ?? 'orders';
   if (play.past.value) return <p class={panel['hint']}>{t().past}</p>;
   return (
     <div class={panel['panel']}>
@@ -73,17 +74,17 @@ export function Actors({ play }: { play: Play }) {
         <h2>{t().consumers}</h2>
         <AddConsumer play={play} topic={chosen} onTopic={(name) => (topic.value = name)} />
         <ul class={style['list']}>
-          {frame?.consumers.map((one) => <ConsumerRow key={one.id} one={one} play={play} />)}
+          {consumers.map((one) => <ConsumerRow key={one.id} one={one} play={play} />)}
         </ul>
-        {frame?.consumers.length === 0 && <p class="soft">{t().nobody}</p>}
+        {consumers.length === 0 && <p class="soft">{t().nobody}</p>}
       </section>
       <section class={panel['section']}>
         <h2>{t().producers}</h2>
         <AddProducer play={play} topic={chosen} onTopic={(name) => (topic.value = name)} />
         <ul class={style['list']}>
-          {frame?.producers.map((one) => <ProducerRow key={one.id} one={one} play={play} />)}
+          {producers.map((one) => <ProducerRow key={one.id} one={one} play={play} />)}
         </ul>
-        {frame?.producers.length === 0 && <p class="soft">{t().noProducers}</p>}
+        {producers.length === 0 && <p class="soft">{t().noProducers}</p>}
       </section>
     </div>
   );
@@ -93,7 +94,7 @@ const TOPICS = 'play-topics';
 
 /** Topics that there are, for whoever writes one. */
 function Names({ play }: { play: Play }) {
-  const topics = play.frame.value?.snapshot.topics ?? [];
+  const topics = useComputed(() => play.frame.value?.snapshot).value?.topics ?? [];
   return <datalist id={TOPICS}>{topics.map(({ name }) => <option key={name} value={name} />)}</datalist>;
 }
 
@@ -115,7 +116,8 @@ function TopicField({ topic, onTopic }: Omit<Adding, 'play'>) {
 function AddConsumer({ play, topic, onTopic }: Adding) {
   const given = useSignal<string | undefined>(undefined);
   const id = useId();
-  const channels = play.frame.value?.snapshot.topics.find(({ name }) => name === topic)?.channels ?? [];
+  const shown = useComputed(() => play.frame.value?.snapshot).value;
+  const channels = shown?.topics.find(({ name }) => name === topic)?.channels ?? [];
   const channel = given.value ?? channels[0]?.name ?? 'billing';
   const add = (behaviour: Behaviour) => attempt(() => play.addConsumer({ topic: topic.trim(), channel: channel.trim(), behaviour }));
   const says = behaviourTexts();
@@ -130,21 +132,20 @@ function AddConsumer({ play, topic, onTopic }: Adding) {
         </label>
         <datalist id={id}>{channels.map(({ name }) => <option key={name} value={name} />)}</datalist>
       </div>
-      <div class={style['palette']}>
+      <div class={style['palette']} role="group" aria-label={t().add}>
         {BEHAVIOURS.map((behaviour) => (
           <button
             key={behaviour}
             class={style['behaviour']}
             data-behaviour={behaviour}
             draggable
-            aria-label={`${t().add(says[behaviour].name)}: ${says[behaviour].does}`}
             onDragStart={(event) => {
               event.dataTransfer?.setData(DRAGGED, behaviour);
               if (event.dataTransfer) event.dataTransfer.effectAllowed = 'copy';
             }}
             onClick={() => void add(behaviour)}
           >
-            <b>{says[behaviour].name}</b>
+            <b>{says[behaviour].name}</b>{' '}
             <span>{says[behaviour].does}</span>
           </button>
         ))}

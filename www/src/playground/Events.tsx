@@ -18,7 +18,7 @@ const t = texts(
     nothing: 'Nothing yet. Publish something, or let somebody consume.',
     all: 'All that is known',
     messages: 'Messages',
-    story: (id: string) => `Story of message ${id}`,
+    story: 'Story of message',
   },
   {
     title: '发生的一切',
@@ -26,7 +26,7 @@ const t = texts(
     nothing: '还没有事件。发布消息或添加消费者试试。',
     all: '全部细节',
     messages: '消息',
-    story: (id) => `消息 ${id} 的经历`,
+    story: '查看经历：消息',
   },
 );
 
@@ -172,8 +172,8 @@ function Detail({ of }: { of: Told }) {
         <p class={style['ids']}>
           <span class="soft">{t().messages}</span>
           {about.slice(0, 12).map((one) => (
-            <button key={one.id} aria-label={t().story(one.id)} title={t().story(one.id)} onClick={() => (selected.value = one)}>
-              {one.id.replace(/^0+(?=.)/, '')}
+            <button key={one.id} onClick={() => (selected.value = one)}>
+              <span class="sr-only">{t().story}</span> {one.id.replace(/^0+(?=.)/, '')}
             </button>
           ))}
         </p>

@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals';
+import { useComputed, useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 
 import { bytes, texts } from '../app/texts.js';
@@ -145,7 +145,8 @@ function Open({ play }: { play: Play }) {
 
 function Save({ play }: { play: Play }) {
   const chosen = useSignal<string | undefined>(undefined);
-  const topics = (play.frame.value?.snapshot.topics ?? []).map(({ name }) => name).filter((name) => !name.endsWith('#ephemeral'));
+  const shown = useComputed(() => play.frame.value?.snapshot).value;
+  const topics = (shown?.topics ?? []).map(({ name }) => name).filter((name) => !name.endsWith('#ephemeral'));
   const topic = chosen.value !== undefined && topics.includes(chosen.value) ? chosen.value : topics[0];
   const save = (name: string, make: () => Promise<Bytes>) => attempt(async () => download(name, await make()));
   const recording = () =>
@@ -161,7 +162,7 @@ function Save({ play }: { play: Play }) {
     <section class={panel['section']}>
       <h2>{t().save}</h2>
       <div class={panel['buttons']}>
-        <button onClick={() => save('playground.shelfmq', () => play.exportState())}>{t().all}</button>
+        <button onClick={() => save('playground.shelf', () => play.exportState())}>{t().all}</button>
         <button onClick={recording}>{t().recording}</button>
       </div>
       <h3>{t().log}</h3>
@@ -172,7 +173,7 @@ function Save({ play }: { play: Play }) {
           <select aria-label={t().topic} value={topic} onChange={(event) => (chosen.value = event.currentTarget.value)}>
             {topics.map((name) => <option key={name}>{name}</option>)}
           </select>
-          <button onClick={() => save(`${topic}.log`, () => play.exportLog(topic))}>{t().saveLog}</button>
+          <button onClick={() => save(`${topic}.shelfmq`, () => play.exportLog(topic))}>{t().saveLog}</button>
         </div>
       )}
     </section>

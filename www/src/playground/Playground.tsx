@@ -1,4 +1,4 @@
-import { useSignalEffect } from '@preact/signals';
+import { useComputed, useSignalEffect } from '@preact/signals';
 import { Suspense, lazy } from 'preact/compat';
 import { useEffect, useMemo } from 'preact/hooks';
 
@@ -25,6 +25,7 @@ const Files = lazy(() => import('./Files.js').then(({ Files }) => ({ default: Fi
 
 const t = texts(
   {
+    title: 'A message broker in this page',
     picture: 'Picture of the broker',
     terminal: 'Terminal',
     loading: 'Loading …',
@@ -33,6 +34,7 @@ const t = texts(
     broken: (why: string) => `This recording is not whole: ${why}.`,
   },
   {
+    title: '运行在本页面中的消息服务',
     picture: '消息服务的全景图',
     terminal: '终端',
     loading: '加载中 …',
@@ -66,6 +68,7 @@ export function Playground({ session, play }: Props) {
   const hidden = (one: 'picture' | 'terminal') => narrow.value && view.value !== one;
   return (
     <div class={style['play']} onDragOver={overFiles} onDrop={dropped}>
+      <h1 class="sr-only">{t().title}</h1>
       {narrow.value && <Tabs views={VIEWS} shown={view.value} onShow={show} />}
       <section id={panelId('picture')} class={style['picture']} aria-label={t().picture} hidden={hidden('picture')}>
         <Notices play={play} />
@@ -106,7 +109,7 @@ function Side({ session, play }: Props) {
 }
 
 function Notices({ play }: { play: Play }) {
-  const broken = play.history.value?.broken;
+  const broken = useComputed(() => play.history.value?.broken).value;
   return (
     <>
       {!play.kept.value && <p class={style['notice']}>{t().notKept}</p>}

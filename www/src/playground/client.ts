@@ -40,7 +40,7 @@ async function life(): Promise<string> {
 
 export async function openPlay(): Promise<Play> {
   const live = signal<Frame | undefined>(undefined);
-  const about = signal<About>({ speed: 1, tabs: 1, from: Date.now(), kept: true });
+  const about = signal<About>({ speed: 1, tabs: 1, from: Date.now(), run: 0, kept: true });
   const [api, control] = [new MessageChannel(), new MessageChannel()];
   const onNews = (news: unknown) => {
     const told = news as News;
@@ -62,7 +62,7 @@ export async function openPlay(): Promise<Play> {
   const past = signal<Past | undefined>(undefined);
   const looksBack = async () => {
     const { Past } = await import('./past.js');
-    past.value ??= new Past(host, about);
+    past.value ??= new Past(host, about, () => live.value?.now ?? 0);
     return past.value;
   };
   const looking = computed(() => past.value?.moment.value);

@@ -46,8 +46,8 @@ export class Past {
   #worker: Worker | undefined;
   #calls: Remote<PastCalls> | undefined;
   #ask: Fetch | undefined;
-  /** What is open: how far it goes. */
-  #opened: Opened | undefined;
+  /** What is open: how far it goes, and of which run of the broker it is. */
+  #opened: (Opened & { run: number }) | undefined;
   #opening: Promise<void> | undefined;
   #file: string | undefined;
   /** Where to go next; only the last wish counts. */
@@ -57,6 +57,8 @@ export class Past {
   constructor(
     readonly host: Remote<HostCalls>,
     readonly about: ReadonlySignal<About>,
+    /** What time it is for the broker. */
+    readonly now: () => number,
   ) {}
 
   readonly fetch: Fetch = (at, init) => this.#ask!(ORIGIN + at, init);
@@ -114,8 +116,8 @@ export class Past {
   async #upTo(at?: number): Promise<void> {
     await this.#opening;
     const reaches = this.#opened && (at === undefined || this.#file !== undefined || at <= this.#opened.to);
-    // The broker was opened anew since: its recording is another one.
-    const same = this.#file !== undefined || (this.#opened && this.#opened.from >= this.about.value.from);
+    // Where the broker was opened anew since, its recording is another one.
+    const same = this.#file !== undefined || this.#opened?.run === this.about.value.run;
     if (reaches && same) {
       this.history.value ??= this.#historyOf(this.#opened!);
       return;
@@ -130,7 +132,11 @@ export class Past {
       const calls = this.#start();
       this.reading.value = 0;
       try {
-        this.#opened = await calls.open(parts);
+        const { run } = this.about.value;
+        // After the last thing that happened, time went on to now.
+        const now = file === undefined ? this.now() : 0;
+        const opened = await calls.open(parts);
+        this.#opened = { ...opened, to: Math.max(opened.to, now), run };
         this.#file = file;
         this.history.value = this.#historyOf(this.#opened);
       } finally {

@@ -49,13 +49,13 @@ async function seek(to: To): Promise<Shown> {
   last = step;
   const shown = clipped(await snapshot(look));
   // A seek for time comes to the last step before it, but it is that time.
-  const now = 'at' in to ? Math.min(Math.max(to.at, at), Math.max(here.to, at)) : at;
+  const now = 'at' in to ? Math.max(to.at, at) : at;
   const frame = { now, snapshot: shown, flows: flows.upTo(shown), consumers: [], producers: [] };
   return { moment: { at: now, step }, frame };
 }
 
 /** How many steps are read to find where the last group ends. */
-const TAIL = 64;
+const TAIL = 256;
 
 const calls: PastCalls = {
   open,

@@ -29,8 +29,8 @@ export class Timeline {
 
   async setSpeed(speed: number): Promise<void> {
     this.#last.value = speed;
-    // In the past it is how fast that is played.
-    if (!this.play.past.value) await this.play.setSpeed(speed);
+    // While time stands still it is for when it goes on; in the past it is how fast that is played.
+    if (!this.play.past.value && this.play.speed.value > 0) await this.play.setSpeed(speed);
   }
 
   /** Stands still, or goes on. */
@@ -59,7 +59,7 @@ export class Timeline {
 
   /** One thing back. */
   async back(): Promise<void> {
-    const at = this.play.past.value?.step ?? (await this.play.catchUp()).steps + 1;
+    const at = this.play.past.value?.step ?? (await this.play.catchUp()).steps;
     await this.play.travel({ step: (await this.#previous(at))?.step ?? 0 });
   }
 
@@ -87,13 +87,14 @@ export class Timeline {
     return undefined;
   }
 
+  /** What came before that which led here; undefined where that was the first of all. */
   async #previous(step: number): Promise<Told | undefined> {
-    for (let end = step; end > 0; end -= PAGE) {
-      const from = Math.max(1, end - PAGE);
-      const before = (await this.play.told(from, end - from)).filter((one) => one.step < step);
-      if (before.length > 0) return before.at(-1);
+    const found: Told[] = [];
+    for (let end = step; end > 0 && found.length < 2; end -= PAGE) {
+      const from = Math.max(1, end - PAGE + 1);
+      found.unshift(...(await this.play.told(from, end - from + 1)));
     }
-    return undefined;
+    return found.at(-2);
   }
 
   #roll(): void {

@@ -36,6 +36,8 @@ export interface About {
   tabs: number;
   /** When this run of the broker began: there is no past before. */
   from: number;
+  /** Counts the runs of this worker: another one has another past. */
+  run: number;
   /** Whether what is published is there after a reload. */
   kept: boolean;
 }

@@ -74,8 +74,10 @@ function join({ join: name }: Join, api: MessagePort, port: MessagePort): void {
   const opened = host;
   // Who goes hangs up: its polls are not to wait for messages that nobody takes.
   serve(async (request) => {
-    const signal = AbortSignal.any([request.signal, gone.signal]);
-    return (await opened).fetch(new Request(request, { signal }));
+    const host = await opened;
+    // Older browsers cannot join signals.
+    if (!AbortSignal.any) return host.fetch(request);
+    return host.fetch(new Request(request, { signal: AbortSignal.any([request.signal, gone.signal]) }));
   }, api);
   const late = new Proxy({} as HostCalls, {
     get: (_, method: keyof HostCalls) => async (...args: never[]) => {

@@ -9,7 +9,7 @@ import { t } from './said.js';
 import type { Command, Host } from './shell/command.js';
 import { incomplete, type Line } from './shell/parse.js';
 import { Shell } from './shell/shell.js';
-import { Input, Interrupted, type Output } from './shell/stream.js';
+import { Input, Interrupted, type Output, encode } from './shell/stream.js';
 
 export type { Host } from './shell/command.js';
 export { incomplete };
@@ -41,7 +41,7 @@ function told(tell: (text: string) => void): Output {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   return {
     write: async (chunk) => {
-      const text = typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
+      const text = decoder.decode(typeof chunk === 'string' ? encode(chunk) : chunk, { stream: true });
       if (text !== '') tell(text);
     },
   };

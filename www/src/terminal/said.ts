@@ -13,8 +13,6 @@ export const t = texts(
     placeholder: "curl -d 'hello' 'localhost:4151/pub?topic=books'",
     welcome: (base: string) => `The broker answers at ${base}. Paste real curl here; Tab completes, and help says what there is.`,
     clear: 'Clear',
-    copy: 'Copy',
-    copied: 'Copied',
     tries: 'To try',
     publish: 'Publish',
     hundred: 'A hundred',
@@ -36,7 +34,7 @@ export const t = texts(
 
 Commands: ${commands}
 The shell has ' " \\ $x $(…) $((…)) {1..9} | && || ; & wait for while if > /dev/null << EOF. There are no files.
-Keys: Tab completes, ↑ ↓ history, Ctrl-C ends, Ctrl-L clears.
+Keys: Tab completes, ↑ ↓ history, Ctrl-C ends, Ctrl-L clears, Esc then Tab leaves.
 `,
   },
   {
@@ -50,8 +48,6 @@ Keys: Tab completes, ↑ ↓ history, Ctrl-C ends, Ctrl-L clears.
     placeholder: "curl -d 'hello' 'localhost:4151/pub?topic=books'",
     welcome: (base) => `消息队列在 ${base} 应答。把真正的 curl 命令粘贴进来就能运行；Tab 补全，help 列出可用的命令。`,
     clear: '清屏',
-    copy: '复制',
-    copied: '已复制',
     tries: '试一试',
     publish: '发布',
     hundred: '发一百条',
@@ -73,7 +69,7 @@ Keys: Tab completes, ↑ ↓ history, Ctrl-C ends, Ctrl-L clears.
 
 命令：${commands}
 支持的 shell 语法：' " \\ $x $(…) $((…)) {1..9} | && || ; & wait for while if > /dev/null << EOF。这里没有文件。
-按键：Tab 补全，↑ ↓ 历史，Ctrl-C 中断，Ctrl-L 清屏。
+按键：Tab 补全，↑ ↓ 历史，Ctrl-C 中断，Ctrl-L 清屏，先按 Esc 再按 Tab 离开。
 `,
   },
 );

@@ -34,7 +34,7 @@ export async function serveApp() {
     response.end(body);
   });
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  return { url: `http://127.0.0.1:${server.address().port}/`, served, close: () => server.close() };
+  return { url: `http://127.0.0.1:${server.address().port}/`, served, close: () => (server.close(), server.closeAllConnections()) };
 }
 
 /** Starts a real server with its data in a directory of its own: SHELFMQ_BIN says which, or the debug build. */
@@ -80,6 +80,8 @@ export async function openBrowser(t, { width = 1280, height = 800, locale = 'en-
   context.on('page', (page) => {
     page.on('pageerror', (error) => wrong.push(`page: ${error.stack ?? error}`));
     page.on('console', (message) => {
+      // Where a test wants none, that is no news.
+      if (message.text().includes('Service Worker registration blocked by Playwright')) return;
       if (message.type() === 'error' || message.type() === 'warning') wrong.push(`console: ${message.text()}`);
     });
   });

@@ -5,7 +5,7 @@ import { serveApp, startServer } from './app.mjs';
 
 /**
  * Serves the app in its life as a console, before the API of the server at `api`. `refuse(request)` may answer in the
- * server's place: with `[status, code, detail]`.
+ * server's place: with `[status, code, detail]`, or with 'gone', as a server that has ended.
  */
 export async function serveConsole(api, { refuse = () => undefined } = {}) {
   const app = await serveApp();
@@ -21,6 +21,7 @@ export async function serveConsole(api, { refuse = () => undefined } = {}) {
     }
     asked.push(`${request.method} ${request.url}`);
     const no = refuse(request);
+    if (no === 'gone') return void response.destroy();
     if (no) {
       const [status, message, detail] = no;
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ message, detail }));

@@ -301,7 +301,56 @@ test('a token is asked for where the server wants one; what it may not do is not
   await button(page, 'Pause').click();
   await button(page, 'Unpause').waitFor();
   assert.equal((await stats(call, 'books')).paused, true);
+
+  await page.goto(`${url}#/topics`);
+  await button(page, 'Sign out').click();
+  await dialog.getByText('This server wants a token.').waitFor();
   expected(wrong, /status of 40[13]/);
+});
+
+test('messages are looked at page by page, and a list of them follows what happens', async (t) => {
+  const { page } = await openBrowser(t);
+  const { url, call, post } = await startConsole(t);
+  await post('/topic/create?topic=pages');
+  await post('/channel/create?topic=pages&channel=c');
+  await post('/mpub?topic=pages', Array.from({ length: 120 }, (_, i) => `body ${i + 1}.`).join('\n'));
+  await page.goto(`${url}#/topics/pages/channels/c`);
+  await page.getByText('body 50.').waitFor();
+  assert.equal(await page.getByText('body 51.').count(), 0);
+  await button(page, 'Next page').click();
+  await page.getByText('body 100.').waitFor();
+  await button(page, 'Next page').click();
+  await page.getByText('body 120.').waitFor();
+  assert.ok(await button(page, 'Next page').isDisabled());
+  await button(page, 'First page').click();
+  await page.getByText('body 1.').waitFor();
+
+  const taken = await lease(call, 'pages', 'c', 10);
+  await page.getByText('body 60.').waitFor();
+  assert.equal(await page.getByText('body 1.').count(), 0, 'it is in flight now');
+  // What is open stays, whatever happens to it.
+  await page.getByRole('button', { name: /^In flight/ }).click();
+  await page.locator('button[aria-expanded]').nth(2).click();
+  await post(`/settle?topic=pages&channel=c`, JSON.stringify({ fin: taken.map(({ receipt }) => receipt) }));
+  await tileIs(page, 'Finished', 10);
+  await page.getByText('The list stands still').waitFor();
+  await page.locator('button[aria-expanded="true"]').click();
+  await page.getByText('No messages here.').waitFor();
+});
+
+test('a server that ends is told of, and one that is back is shown again', async (t) => {
+  const { page, wrong } = await openBrowser(t);
+  let isGone = false;
+  const { url, post } = await startConsole(t, { refuse: () => (isGone ? 'gone' : undefined) });
+  await post('/topic/create?topic=books');
+  await page.goto(url);
+  await page.getByRole('link', { name: 'books' }).waitFor();
+  isGone = true;
+  await page.getByRole('alert').getByText('The server does not answer.').waitFor();
+  assert.ok(await page.getByRole('link', { name: 'books' }).isVisible(), 'what was known stays');
+  isGone = false;
+  await page.getByRole('alert').waitFor({ state: 'detached' });
+  expected(wrong, /net::ERR_/);
 });
 
 test('the console speaks Chinese, and says what went wrong in it', async (t) => {

@@ -114,6 +114,39 @@ test('what is leased counts down in the time of the broker, and nothing moves wh
   await page.waitForFunction(() => document.querySelector('canvas').toDataURL() !== window.before);
 });
 
+test('what is told of a message goes on with it, and goes with it', async (t) => {
+  const page = await open(t, 'few&still');
+  await channel(page, 'books/archive').waitFor();
+  await page.evaluate(() => window.picture.step(50));
+  await channel(page, 'books/archive').locator('[data-state="in_flight"][data-id]').first().focus();
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('ArrowLeft');
+  const tip = page.getByRole('tooltip');
+  await tip.getByText('in 5.0 s').waitFor();
+  await page.evaluate(() => window.picture.step(1_000));
+  await tip.getByText('in 4.0 s').waitFor();
+  await page.evaluate(() => window.picture.step(1_000));
+  await tip.waitFor({ state: 'detached' });
+});
+
+test('the moving things have the colours of the theme', async (t) => {
+  const page = await open(t, 'heavy', { colorScheme: 'light' });
+  // The blue of what is ready, and nothing near it in the other theme.
+  const has = ([r, g, b]) => {
+    const canvas = document.querySelector('canvas');
+    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+    copy.drawImage(canvas, 0, 0);
+    const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+    for (let i = 0; i < data.length; i += 4) {
+      if (data[i + 3] === 255 && Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b) < 6) return true;
+    }
+    return false;
+  };
+  await page.waitForFunction(has, [0x25, 0x63, 0xa8]);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.waitForFunction(has, [0x74, 0xae, 0xf0]);
+});
+
 test('a channel that can never be read in full says how much there is', async (t) => {
   const page = await open(t, 'load&still');
   const last = channel(page, 'books/reader-20');

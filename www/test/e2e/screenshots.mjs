@@ -22,32 +22,58 @@ async function drawn(page) {
   await page.waitForFunction((s) => Number(/last (\d+)/.exec(document.querySelector('figure [role=img]')?.ariaLabel ?? '')?.[1]) >= s, LOOKS);
 }
 
+/** The playground with something going on in it. */
+async function play(page, url) {
+  await page.goto(`${url}#/play`);
+  await page.waitForFunction(() => globalThis.shelfmq?.play !== undefined);
+  await page.evaluate(async () => {
+    const { api, play } = globalThis.shelfmq;
+    for (const topic of ['orders', 'emails']) await api.topic('create', topic);
+    for (const channel of ['billing', 'shipping', 'analytics']) await api.channel('create', 'orders', channel);
+    await api.channel('create', 'emails', 'smtp', { max_attempts: 2 });
+    await play.addProducer({ topic: 'orders', rate: 4, keys: 5 });
+    await play.addProducer({ topic: 'emails', rate: 1 });
+    for (const [topic, channel, behaviour] of [
+      ['orders', 'billing', 'slow'],
+      ['orders', 'billing', 'slow'],
+      ['orders', 'shipping', 'ordered'],
+      ['orders', 'analytics', 'fast'],
+      ['emails', 'smtp', 'flaky'],
+    ]) {
+      await play.addConsumer({ topic, channel, behaviour });
+    }
+    await play.advance(20_000);
+  });
+}
+
 /** `open(page, url)` brings the page there and waits until there is something to see. */
 const VIEWS = [
   {
     name: 'playground',
     life: 'playground',
     open: async (page, url) => {
-      await page.goto(`${url}#/play`);
-      await page.getByRole('log').first().waitFor();
+      await play(page, url);
+      const tab = page.getByRole('tab', { name: 'Consumers' });
+      if (page.viewportSize().width > 900) await tab.click();
     },
   },
-  {
-    name: 'lessons',
+  ...['Terminal', 'Lessons', 'Events'].map((name) => ({
+    // On a phone, the terminal is a tab, too; at a desk, it is always there.
+    name: name === 'Terminal' ? 'curl' : name.toLowerCase(),
     life: 'playground',
     open: async (page, url) => {
-      await page.goto(`${url}#/play/lessons`);
-      await page.getByRole('heading').first().waitFor();
+      await play(page, url);
+      const tab = page.getByRole('tab', { name });
+      if (await tab.isVisible()) await tab.click();
+      const line = page.getByRole('textbox').first();
+      if (name !== 'Terminal') return page.waitForLoadState('networkidle');
+      for (const command of ["curl -d 'hello' 'localhost:4151/pub?topic=books'", "curl -i 'localhost:4151/sub?topic=books&channel=reader'"]) {
+        await line.fill(command);
+        await line.press('Enter');
+      }
+      await page.getByText('shelf-receipt').first().waitFor();
     },
-  },
-  {
-    name: 'events',
-    life: 'playground',
-    open: async (page, url) => {
-      await page.goto(`${url}#/play/events`);
-      await page.getByRole('heading').first().waitFor();
-    },
-  },
+  })),
   {
     name: 'topics',
     life: 'console',

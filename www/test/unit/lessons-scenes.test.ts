@@ -61,7 +61,6 @@ class Theatre {
       pass: none,
       stage: () => stageOf(lesson, this.api, this.#cast),
       receipts: () => ({}),
-      another: none,
     });
   }
 

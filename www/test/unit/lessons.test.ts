@@ -70,7 +70,6 @@ async function open(): Promise<Place> {
           throw new Error('nobody is on a stage here');
         },
         receipts: () => receipts.value,
-        another: async () => undefined,
       }),
     close: () => broker.close(),
   };

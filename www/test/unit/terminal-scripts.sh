@@ -90,3 +90,4 @@ seq 100000 | head -n 1
 echo x=y a=b; x=1;x=2 ; echo $x
 echo "$(echo "nested $(echo "deep")")"
 date -u +%Y >/dev/null; echo $?
+printf '\xe4\xb8\xad\n'; echo $'\xe6\x96\x87'; echo -e '\xe4\xb8\xad' | wc -c; printf '\377' | wc -c; printf '\u4e2d\n'

@@ -37,10 +37,12 @@ export class Host {
   #time = new Time(Date.now(), () => this.#busy, () => {});
   #busy = 0;
   #from = 0;
+  #run = 0;
   #opened: Promise<void>;
   #changing: Promise<unknown> = Promise.resolve();
   #keeping: ReturnType<typeof setTimeout> | undefined;
   #shown: Frame | undefined;
+  #keeps: boolean;
   readonly #flows = new Flows();
   readonly #actors: Actors;
   readonly #frames: Frames;
@@ -51,10 +53,11 @@ export class Host {
    * @param news tells all tabs
    */
   constructor(
-    readonly keeps: boolean,
+    keeps: boolean,
     readonly tabs: () => number,
     readonly news: (news: News) => void,
   ) {
+    this.#keeps = keeps;
     const host = this;
     this.#actors = new Actors(
       {
@@ -90,7 +93,7 @@ export class Host {
   }
 
   get about(): About {
-    return { speed: this.#time.speed, tabs: this.tabs(), from: this.#from, kept: this.keeps };
+    return { speed: this.#time.speed, tabs: this.tabs(), from: this.#from, run: this.#run, kept: this.#keeps };
   }
 
   /** The last frame, for a tab that comes. */
@@ -200,7 +203,14 @@ export class Host {
   }
 
   async #begin(): Promise<void> {
-    if (this.keeps) this.#kept = await openKept(`${NAME}-values`);
+    if (this.#keeps) {
+      try {
+        this.#kept = await openKept(`${NAME}-values`);
+      } catch {
+        // A private window may have no storage.
+        this.#keeps = false;
+      }
+    }
     const [now, speed, cast] = await Promise.all([
       this.#kept.get<number>('now'),
       this.#kept.get<number>('speed'),
@@ -210,7 +220,7 @@ export class Host {
   }
 
   async #openStorage(): Promise<Storage> {
-    return this.keeps ? IndexedDbStorage.open(NAME) : this.#storage?.inner ?? new MemoryStorage();
+    return this.#keeps ? IndexedDbStorage.open(NAME) : this.#storage?.inner ?? new MemoryStorage();
   }
 
   async #open(storage: Storage, { now, speed, cast }: { now: number; speed: number; cast: Cast }): Promise<void> {
@@ -223,6 +233,7 @@ export class Host {
     // No message is from a time that is later than what is known after a reload.
     this.#storage = new BehindStorage(storage, () => this.#kept.set('now', time.now));
     this.#from = now;
+    this.#run += 1;
     this.#flows.clear();
     this.#broker = await Broker.open({
       storage: this.#storage,

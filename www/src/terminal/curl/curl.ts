@@ -77,9 +77,9 @@ async function one(call: Call, transfer: Transfer, target: Target, out: Output, 
     const init: RequestInit = { method, headers: request.headers, signal: hangUp.signal, cache: 'no-store' };
     const response = await call.host.fetch(target.path, body ? { ...init, body } : init);
     done.response = response;
-    const head = `${[statusLine(response), ...headerList(response)].join('\r\n')}\r\n`;
-    if (transfer.verbose) await call.err.write(`${head.replace(/^/gm, '< ').replaceAll('\r', '').replace(/< $/, '')}<\n`);
-    if (transfer.include || transfer.head) await out.write(`${head}\r\n`);
+    const head = [statusLine(response), ...headerList(response)];
+    if (transfer.verbose) await call.err.write(`${head.map((line) => `< ${line}\n`).join('')}<\n`);
+    if (transfer.include || transfer.head) await out.write(`${head.join('\r\n')}\r\n\r\n`);
     if (response.status >= 400 && transfer.fail === 'quiet') {
       await response.body?.cancel();
       throw new CurlError(22, `The requested URL returned error: ${response.status}`);
@@ -151,7 +151,7 @@ async function all(call: Call, transfer: Transfer): Promise<number> {
     for (const text of transfer.glob ? globbed(url) : [url]) {
       const done: Done = { url: text, method: 'GET', uploaded: 0, downloaded: 0, ms: 0, status: 0, error: '' };
       try {
-        const target = targetOf(text);
+        const target = targetOf(text, call.host.base);
         done.url = target.url;
         await one(call, transfer, target, out, done);
         status = 0;

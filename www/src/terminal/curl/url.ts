@@ -63,18 +63,24 @@ export interface Target {
   url: string;
 }
 
-/** Whatever the host is, it is this broker: ports of other hosts, of nsqd and nsqlookupd, are all its. */
-export function targetOf(text: string): Target {
+/**
+ * Whatever the host is, it is this broker: ports of other hosts, of nsqd and nsqlookupd, are all its. `base` is where the
+ * broker really is: a host that needs no port, and maybe a path that it knows nothing of.
+ */
+export function targetOf(text: string, base = 'http://localhost:4151'): Target {
+  const own = new URL(base);
   const [, scheme = 'http', rest = ''] = /^(?:([A-Za-z][A-Za-z0-9+.-]*):\/\/)?([^]*)$/.exec(text)!;
   if (!/^https?$/i.test(scheme)) throw new CurlError(1, `Protocol "${scheme}" not supported: here it is http`);
   const [, authority = '', after = ''] = /^([^/?#]*)([^]*)$/.exec(rest)!;
   const [, user, host = '', port] = /^(?:([^@]*)@)?(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(authority) ?? [];
   if (host === '' || /[\u0000-\u0020\u007f]/.test(text)) throw new CurlError(3, 'URL rejected: Malformed input to a URL function; is it in quotes, and %20 for a blank?');
   const local = /^(localhost|127(\.\d+){3}|\[::1\]|0\.0\.0\.0)$/i.test(host);
-  if (port === undefined && !local) throw new CurlError(6, `Could not resolve host: ${host}; there is no network here, only the broker at localhost:4151`);
+  if (port === undefined && !local && host !== own.hostname) throw new CurlError(6, `Could not resolve host: ${host}; there is no network here, only the broker at localhost:4151`);
   if (port !== undefined && !(Number(port) <= 65_535)) throw new CurlError(3, `URL rejected: Port number was not a decimal number between 0 and 65535`);
   const [query] = after.split('#');
-  const path = query === '' || query === undefined ? '/' : query.startsWith('?') ? `/${query}` : query;
-  const target = { host, port: port || (scheme === 'https' ? '443' : '80'), path, url: `${scheme}://${authority}${path}` };
+  const whole = query === '' || query === undefined ? '/' : query.startsWith('?') ? `/${query}` : query;
+  const before = host === own.hostname ? own.pathname.replace(/\/$/, '') : '';
+  const path = before !== '' && whole.startsWith(`${before}/`) ? whole.slice(before.length) : whole;
+  const target = { host, port: port || (scheme === 'https' ? '443' : '80'), path, url: `${scheme}://${authority}${whole}` };
   return user === undefined ? target : { ...target, user: user.includes(':') ? user : `${user}:` };
 }

@@ -7,6 +7,8 @@ export interface Host {
   fetch: Fetch;
   /** The broker's time, ms since 1970. */
   now(): number;
+  /** Where the broker is, as its URLs begin; `http://localhost:4151` where it is not said. */
+  base?: string;
 }
 
 export interface Call {

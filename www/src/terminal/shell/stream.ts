@@ -19,7 +19,15 @@ export interface Output {
 export const nowhere: Output = { write: async () => {} };
 
 const encoder = new TextEncoder();
-export const encode = (text: string): Bytes => encoder.encode(text);
+
+/** A text's bytes; halves of characters stand for bytes that are no text. */
+export function encode(text: string): Bytes {
+  // With the flag u only halves match, not what is half of a whole character.
+  const pieces = text.split(/([\udc80-\udcff])/u);
+  if (pieces.length === 1) return encoder.encode(text);
+  return joined(pieces.map((piece, i) => (i % 2 === 1 ? Uint8Array.of(piece.charCodeAt(0) & 0xff) : encoder.encode(piece))));
+}
+
 export const decode = (bytes: Bytes): string => new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
 
 export function joined(chunks: Bytes[]): Bytes {

@@ -5,11 +5,15 @@ const ESCAPES: Record<string, string> = {
   n: '\n', t: '\t', r: '\r', a: '\x07', b: '\b', e: '\x1b', E: '\x1b', f: '\f', v: '\v', '\\': '\\', "'": "'", '"': '"', '?': '?',
 };
 
+/** A byte as a character: one that is no ASCII becomes half a character, which `encode` makes a byte again. */
+const byte = (n: number): string => String.fromCharCode(n < 0x80 ? n : 0xdc00 + (n & 0xff));
+
 /** What the backslashes of `$'…'`, `printf` and `echo -e` stand for. */
 export function unescape(text: string): string {
   return text.replace(/\\(x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{1,4}|U[0-9a-fA-F]{1,8}|[0-7]{1,3}|[^])/g, (all, code: string) => {
-    if (/^[xuU]./.test(code)) return String.fromCodePoint(parseInt(code.slice(1), 16));
-    if (/^[0-7]/.test(code)) return String.fromCodePoint(parseInt(code, 8));
+    if (/^x./.test(code)) return byte(parseInt(code.slice(1), 16));
+    if (/^[0-7]/.test(code)) return byte(parseInt(code, 8));
+    if (/^[uU]./.test(code)) return String.fromCodePoint(Math.min(parseInt(code.slice(1), 16), 0x10ffff));
     return ESCAPES[code] ?? all;
   });
 }

@@ -1,0 +1,226 @@
+// The terminal's parts that need no page.
+import { VirtualClock } from 'shelfmq';
+import { expect, test, vi } from 'vitest';
+
+import { Completer, common, placeOf } from '../../src/terminal/complete.js';
+import { CurlError } from '../../src/terminal/curl/options.js';
+import { targetOf } from '../../src/terminal/curl/url.js';
+import { edited } from '../../src/terminal/edit.js';
+import { History } from '../../src/terminal/history.js';
+import { cleaned, split } from '../../src/terminal/pasted.js';
+import { incomplete, newShell } from '../../src/terminal/run.js';
+import { Screen } from '../../src/terminal/screen.js';
+import { broker, run } from './terminal-broker.js';
+
+const nobody = { fetch: () => Promise.reject(new Error('nobody')), now: () => Date.now() };
+
+test.each([
+  ['nosuch', 127, 'nosuch: command not found. There are: curl '],
+  ['echo a > file', 1, 'file: there are no files here'],
+  ['cat notes.txt', 1, 'there are no files here'],
+  ['case x in x) ;; esac', 2, "`case' is not supported by this small shell"],
+  ['f() { echo; }', 2, 'functions are not supported'],
+  ['[[ a = a ]]', 2, "`[[' is not supported"],
+  ['echo ${x/a/b}', 2, 'is not supported here: there are ${x:-…}'],
+  ['for do', 2, 'syntax error'],
+  ['echo "open', 2, 'unexpected EOF while looking for matching `"\''],
+  ['echo $((1/0))', 1, 'division by 0'],
+  ['echo {1..1000000}', 1, 'more than 100000 words'],
+  ['grep -Q x', 2, "invalid option -- 'Q'; here it takes -E -F"],
+  ["echo '{}' | jq 'def f: .; f'", 3, 'this small jq knows'],
+  ["echo no | jq .", 2, 'that is no JSON'],
+  ['curl --nosuch x', 2, 'option --nosuch: is unknown; here it takes --data'],
+  ['curl -F a=b localhost:4151', 2, 'curl has it, but this terminal does not'],
+  ['curl -d @file localhost:4151', 26, 'there are no files here; @- takes what is piped in'],
+  ['curl -o file localhost:4151', 23, 'there are -o /dev/null and -o -'],
+  ['curl https://example.com/', 6, 'there is no network here, only the broker at localhost:4151'],
+  ['curl localhost:4151', 7, 'Failed to connect to localhost port 4151: nobody'],
+  ['curl -X GET -d x localhost:4151', 2, 'a GET with a body cannot be sent from a page'],
+])('what is wrong is said: %s', async (script, status, said) => {
+  const ran = await run(nobody, script);
+  expect(ran.err).toContain(said);
+  expect([ran.status, ran.out]).toEqual([status, '']);
+});
+
+test('what stands before a mistake runs', async () => {
+  expect(await run(nobody, 'echo a\necho b; (')).toMatchObject({ out: 'a\n', status: 2 });
+});
+
+test('curl is silent with -s, and not with -sS', async () => {
+  expect(await run(nobody, 'curl -s localhost:4151')).toEqual({ out: '', err: '', status: 7 });
+  expect((await run(nobody, 'curl -sS localhost:4151')).err).toContain('curl: (7)');
+});
+
+test('-v tells what goes and what comes', async () => {
+  const { err } = await run(await broker(), "curl -v -d hello 'localhost:4151/pub?topic=a'");
+  expect(err).toContain('> POST /pub?topic=a HTTP/1.1\n> Host: localhost:4151\n> User-Agent: curl/');
+  expect(err).toContain('> Content-Type: application/x-www-form-urlencoded\n> Content-Length: 5\n>\n');
+  expect(err).toMatch(/^< HTTP\/1.1 200 OK\n(< .*\n)*<\n$/m);
+});
+
+test('bytes go through pipes as they are', async () => {
+  const host = await broker();
+  await run(host, String.raw`printf '\xff\x00\n\x80' | base64 | base64 -d | curl -s --data-binary @- 'localhost:4151/pub?topic=a'`);
+  const { out } = await run(host, "curl -s 'localhost:4151/sub?topic=a&channel=c' | base64");
+  expect(Buffer.from(out, 'base64')).toEqual(Buffer.from([0xff, 0, 10, 0x80]));
+});
+
+test('a stream is printed as it comes, and Ctrl-C hangs up', async () => {
+  const host = await broker();
+  const abort = new AbortController();
+  let out = '';
+  const shell = newShell(host);
+  const { runScript } = await import('../../src/terminal/run.js');
+  const running = runScript(host, "curl -N 'localhost:4151/sub?topic=a&channel=c&format=ndjson&stream=true'; echo not this", { out: (text) => (out += text), err: () => {} }, { signal: abort.signal, shell });
+  const waiting = async () => (await host.api.stats()).topics?.[0]?.channels[0]?.waiting_count;
+  await vi.waitFor(async () => expect(await waiting()).toBe(1));
+  await run(host, "curl -s -d one 'localhost:4151/pub?topic=a'");
+  await vi.waitFor(() => expect(out).toContain('"body":"one"'));
+  abort.abort();
+  expect(await running).toBe(130);
+  expect(out).not.toContain('not this');
+  await vi.waitFor(async () => expect(await waiting()).toBe(0));
+  expect(await run(host, 'echo $?', { shell })).toMatchObject({ out: '130\n' });
+});
+
+test('who reads no more hangs up a stream', async () => {
+  const host = await broker();
+  await run(host, "printf 'a\\nb\\n' | curl -s --data-binary @- 'localhost:4151/mpub?topic=a'");
+  const { out } = await run(host, "curl -sN 'localhost:4151/sub?topic=a&channel=c&format=ndjson&stream=true&max=10' | head -n 2 | jq -r .body");
+  expect(out).toBe('a\nb\n');
+});
+
+test('a loop reads a stream line by line', async () => {
+  const host = await broker();
+  await run(host, "printf 'a\\nb\\nc\\n' | curl -s --data-binary @- 'localhost:4151/mpub?topic=a'");
+  const script = `curl -sN 'localhost:4151/sub?topic=a&channel=c&format=ndjson&stream=true&max=10' | while read -r line; do
+  echo "got $(echo "$line" | jq -r .body)"
+  [ "$((n+=1))" = 3 ] && break
+done`;
+  expect((await run(host, script)).out).toBe('got a\ngot b\ngot c\n');
+});
+
+test('sleep and -m wait for the time of the broker', async () => {
+  const clock = new VirtualClock(Date.UTC(2030, 0, 1));
+  const host = await broker({ clock });
+  const slept = run(host, 'date -u +%FT%TZ; sleep 1m; date -u +%FT%TZ');
+  const timed = run(host, "curl -m 30 'localhost:4151/sub?topic=a&channel=c&wait=1m'");
+  await vi.waitFor(async () => expect((await host.api.stats()).topics?.length).toBe(1));
+  await run(host, 'x=1; for i in {1..50}; do x=$((x+1)); done');
+  clock.advance(31_000);
+  expect(await timed).toMatchObject({ status: 28, err: expect.stringContaining('(28) Operation timed out') });
+  clock.advance(31_000);
+  expect((await slept).out).toBe('2030-01-01T00:00:00Z\n2030-01-01T00:01:02Z\n');
+});
+
+test('an endless loop can be interrupted', async () => {
+  const abort = new AbortController();
+  const running = run(nobody, 'while true; do :; done', { signal: abort.signal });
+  setTimeout(() => abort.abort(), 20);
+  expect((await running).status).toBe(130);
+});
+
+test('variables and background jobs are there for the next line', async () => {
+  const host = await broker();
+  const shell = newShell(host);
+  await run(host, "x='a b'; curl -s 'localhost:4151/sub?topic=t&channel=c&ack=auto' & job=$!", { shell });
+  expect(await run(host, 'echo "$x"; kill $job; wait $job; echo $?', { shell })).toEqual({ out: 'a b\n143\n', err: '', status: 0 });
+});
+
+test('where the broker is, is left out of its paths', () => {
+  expect(targetOf('https://q.example/mq/pub?topic=a', 'https://q.example/mq').path).toBe('/pub?topic=a');
+  expect(targetOf('http://nsqd:4151/mq/pub').path).toBe('/mq/pub');
+  expect(targetOf('localhost').path).toBe('/');
+  expect(targetOf('http://[::1]:4151/ping')).toMatchObject({ host: '[::1]', port: '4151' });
+  expect(() => targetOf('http://a:99999/')).toThrow(CurlError);
+});
+
+test('what is incomplete waits for more', () => {
+  const open = ["echo 'a", 'for i in 1 2', 'for i in 1 2; do', 'echo a |', 'echo a &&', 'echo a \\', 'cat <<E\nx', 'if true; then', '{ echo', 'echo $(', 'x="$(echo "a'];
+  expect(open.filter((text) => !incomplete(text))).toEqual([]);
+  const whole = ['', '# it\'s', 'echo a', 'echo a &', 'for i in 1; do echo; done', 'cat <<E\nx\nE', ')', 'for ;', 'echo a;'];
+  expect(whole.filter(incomplete)).toEqual([]);
+});
+
+test('prompts and outputs are no part of what is pasted', () => {
+  expect(cleaned('➜  nsq for i in {1..2};do curl x ;done\nOKOK%\n➜  nsq curl y\n')).toBe('for i in {1..2};do curl x ;done\ncurl y\n');
+  expect(cleaned('$ curl a \\\n> -d b\nOK\n')).toBe('curl a \\\n-d b\n');
+  expect(cleaned('root@host:~# curl a')).toBe('curl a');
+  expect(cleaned('curl a\r\necho $x\n')).toBe('curl a\necho $x\n');
+  expect(split('a\nb', incomplete)).toEqual({ run: 'a', left: 'b' });
+  expect(split('a\nb\n', incomplete)).toEqual({ run: 'a\nb', left: '' });
+  expect(split('for i in 1\ndo\n', incomplete)).toEqual({ run: '', left: 'for i in 1\ndo\n' });
+});
+
+test('history goes back and forth, and is kept', () => {
+  const store = new Map<string, string>();
+  const storage = { getItem: (key: string) => store.get(key) ?? null, setItem: (key: string, value: string) => void store.set(key, value) };
+  const first = new History(storage, 'h');
+  for (const entry of ['a', 'b', 'b', ' ', 'c']) first.add(entry);
+  const history = new History(storage, 'h');
+  expect(['draft', 'x', 'x', 'x'].map((now) => history.back(now))).toEqual(['c', 'b', 'a', undefined]);
+  expect([1, 2, 3, 4].map(() => history.forth())).toEqual(['b', 'c', 'draft', undefined]);
+  store.set('h', 'no JSON');
+  expect(new History(storage, 'h').back('')).toBeUndefined();
+});
+
+test('the screen gathers what is printed, and forgets the oldest', () => {
+  const screen = new Screen();
+  screen.write('in', 'for …');
+  for (let i = 0; i < 10_000; i += 1) screen.write('out', 'OK');
+  screen.flush();
+  const text = () => screen.pieces.value.map((piece) => piece.text).join('');
+  expect(text()).toBe(`for …${'OK'.repeat(10_000)}`);
+  expect(screen.pieces.value.length).toBeLessThan(8);
+  for (let i = 0; i < 400; i += 1) screen.write('out', `${'x'.repeat(999)}\n`);
+  screen.write('out', 'last😀\x1b[1m!\x1b[0m\r\n');
+  screen.flush();
+  expect(text().length).toBeLessThanOrEqual(200_000);
+  expect(text().endsWith('last😀!\n')).toBe(true);
+  screen.write('out', 'a\x1b[2Jb');
+  screen.flush();
+  expect(text()).toBe('b');
+});
+
+test('keys change a line as in a shell', () => {
+  expect(edited('a', 'x\nabc', 4)).toEqual({ text: 'x\nabc', caret: 2 });
+  expect(edited('e', 'abc\nx', 1)).toEqual({ text: 'abc\nx', caret: 3 });
+  expect(edited('u', 'abc', 2)).toEqual({ text: 'c', caret: 0 });
+  expect(edited('k', 'abc', 1)).toEqual({ text: 'a', caret: 1 });
+  expect(edited('z', 'abc', 1)).toBeUndefined();
+});
+
+test('where the caret is', () => {
+  expect(placeOf("curl -d 'a b' 'loc")).toMatchObject({ before: ['curl', '-d', 'a b'], from: 14, quote: "'", word: 'loc' });
+  expect(placeOf('echo a; for i in 1; do cu')).toMatchObject({ before: [], word: 'cu' });
+  expect(placeOf('x | ')).toMatchObject({ before: [], word: '', from: 4 });
+  expect(placeOf('echo "$(curl -')).toMatchObject({ before: ['curl'], word: '-', quote: '' });
+  expect(common(['abc', 'abd', 'ab'])).toBe('ab');
+});
+
+test('what can stand there: commands, options, the API, and what the broker has', async () => {
+  const host = await broker();
+  await host.api.topic('create', 'books');
+  await host.api.topic('create', 'bones');
+  await host.api.channel('create', 'books', 'reader');
+  const completer = new Completer(host);
+  const at = async (text: string) => {
+    const found = await completer.at(text);
+    return found?.choices.map((choice) => text.slice(0, found.from) + choice) ?? [];
+  };
+  expect(await at('cu')).toEqual(['curl ', 'cut ']);
+  expect(await at('curl --data-b')).toEqual(['curl --data-binary ']);
+  expect(await at('curl -X P')).toEqual(['curl -X POST', 'curl -X PUT']);
+  expect(await at('curl lo')).toEqual(['curl localhost:4151/']);
+  expect(await at('curl localhost:4151/pu')).toEqual(["curl 'localhost:4151/pub?"]);
+  expect(await at('curl http://nsqd:1/topic/e')).toEqual(["curl 'http://nsqd:1/topic/empty?"]);
+  expect(await at("curl 'localhost:4151/pub?topic=bo")).toEqual(["curl 'localhost:4151/pub?topic=bones", "curl 'localhost:4151/pub?topic=books"]);
+  expect(await at("curl 'localhost:4151/sub?topic=books&cha")).toEqual(["curl 'localhost:4151/sub?topic=books&channel="]);
+  expect(await at("curl 'localhost:4151/sub?topic=books&channel=")).toEqual(["curl 'localhost:4151/sub?topic=books&channel=reader"]);
+  expect(await at("curl 'localhost:4151/sub?ack=a")).toEqual(["curl 'localhost:4151/sub?ack=auto"]);
+  expect(await at("curl 'localhost:4151/nosuch?x")).toEqual([]);
+  expect(await at('echo x')).toEqual([]);
+  expect(await at("curl -d 'loc")).toEqual([]);
+  const found = await completer.at("curl 'localhost:4151/pub?topic=bo");
+  expect(found?.choices[0]?.slice(found.shown)).toBe('bones');
+});
