@@ -59,6 +59,7 @@ app: www ## the playground and the console in Chromium, the console against a re
 screenshots: www ## each view of the app, into www/screenshots
 	@scripts/need.sh $(or $(CHROMIUM),/usr/bin/chromium):chromium
 	cargo build --locked --package shelfmq
+	@scripts/need.sh /usr/share/fonts/truetype/wqy/wqy-microhei.ttc:fonts-wqy-microhei || true
 	cd www && npm run --silent screenshots
 
 doc: tools ## the documentation builds without a warning

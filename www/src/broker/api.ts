@@ -140,8 +140,12 @@ export class Api {
     return ok(this.fetch(path(at, params), { method: 'POST', ...(body === undefined ? {} : { body }) }));
   }
 
-  stats(only: { topic?: string; channel?: string; include_clients?: boolean } = {}): Promise<Stats> {
-    return this.#json(path('/stats', { format: 'json', include_mem: false, ...only }));
+  async stats(only: { topic?: string; channel?: string; include_clients?: boolean } = {}): Promise<Stats> {
+    const stats = await this.#json<Omit<Stats, 'topics'> & { topics: TopicStats[] | null }>(
+      path('/stats', { format: 'json', include_mem: false, ...only }),
+    );
+    // `null`, as nsqd's, where there is no such topic.
+    return { ...stats, topics: stats.topics ?? [] };
   }
 
   /** A page of topics; a server that knows no pages tells all of them, without `total`. */
