@@ -12,7 +12,12 @@ export function draw(element: HTMLElement, lines: { label: string; color: string
   const faint = mixed(ink, 0.12);
   const font = `12px ${fontFamily}`;
   const axis: uPlot.Axis = { stroke: mixed(ink, 0.75), font, grid: { stroke: faint, width: 1 }, ticks: { show: false } };
-  const clock = new Intl.DateTimeFormat(language.value === 'zh' ? 'zh-CN' : 'en', { hour12: false, minute: '2-digit', second: '2-digit', hour: '2-digit' });
+  const clock = new Intl.DateTimeFormat(language.value === 'zh' ? 'zh-CN' : 'en', {
+    hour12: false,
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+  });
   return new uPlot(
     {
       width: element.clientWidth,

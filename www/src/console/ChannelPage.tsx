@@ -215,7 +215,15 @@ function States({ session, topic, channel, onDone }: StatesProps) {
         onRedrive={state === 'dead' ? redriveOne : undefined}
         whyNot={whyNoRedrive}
       />
-      {dropping && <Confirm title={t().dropTitle(name)} text={t().dropText(count(dead), name)} act={t().drop} onConfirm={drop} onClose={() => setDropping(false)} />}
+      {dropping && (
+        <Confirm
+          title={t().dropTitle(name)}
+          text={t().dropText(count(dead), name)}
+          act={t().drop}
+          onConfirm={drop}
+          onClose={() => setDropping(false)}
+        />
+      )}
     </section>
   );
 }

@@ -36,7 +36,16 @@ export function Editor({ label, value, onChange }: Props) {
   }, []);
   return (
     <div ref={box} class={style['editor']}>
-      {!loaded && <textarea ref={plain} aria-label={label} autoFocus spellcheck={false} value={value} onInput={(event) => onChange(event.currentTarget.value)} />}
+      {!loaded && (
+        <textarea
+          ref={plain}
+          aria-label={label}
+          autoFocus
+          spellcheck={false}
+          value={value}
+          onInput={(event) => onChange(event.currentTarget.value)}
+        />
+      )}
     </div>
   );
 }

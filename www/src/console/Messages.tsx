@@ -74,37 +74,14 @@ interface Props {
 /** Messages, a page of them at a time, looked at without leasing. */
 export function Messages({ session, label, peek, hasAttempts = true, version, onRedrive, whyNot }: Props) {
   const [from, setFrom] = useState<string>();
-  const [messages, setMessages] = useState<Message[]>();
-  const [wrong, setWrong] = useState<unknown>();
   const [open, setOpen] = useState<string>();
-  const asked = useRef(0);
-  const looked = useRef('');
-  const look = async () => {
-    asked.current += 1;
-    looked.current = version;
-    const mine = asked.current;
-    try {
-      // One more than is shown tells whether there is another page.
-      const found = await peek(PAGE + 1, from);
-      if (mine !== asked.current) return;
-      setMessages(found);
-      setWrong(undefined);
-    } catch (why) {
-      if (mine === asked.current) setWrong(why);
-    }
-  };
-  const isOpen = open !== undefined && messages?.some(({ id }) => id === open) === true;
-  const isHeavy = useMemo(() => (messages ?? []).reduce((sum, { body, body_base64 }) => sum + (body ?? body_base64 ?? '').length, 0) > HEAVY, [messages]);
-  useEffect(() => void look(), [from]);
-  useEffect(() => {
-    if (messages && !isOpen && !isHeavy && looked.current !== version) void look();
-  }, [version, isOpen, messages]);
-
+  const { messages, wrong, look, isOpen, isHeavy } = useMessages(peek, version, from, open);
   if (wrong !== undefined) return <Problem error={wrong} />;
   if (!messages) return <p class="soft">{words().loading}</p>;
   const shown = messages.slice(0, PAGE);
   const hasPages = from !== undefined || messages.length > PAGE;
   const hasUntil = shown.some(({ until }) => until !== undefined);
+  const go = (to: string | undefined) => (setOpen(undefined), setFrom(to));
   const redrive = onRedrive && (async (id: string) => (await onRedrive(id), setOpen(undefined), look()));
   return (
     <>
@@ -133,10 +110,10 @@ export function Messages({ session, label, peek, hasAttempts = true, version, on
       <nav class={style['pages']} aria-label={t().pages}>
         {hasPages && (
           <>
-            <button disabled={from === undefined} onClick={() => (setOpen(undefined), setFrom(undefined))}>
+            <button disabled={from === undefined} onClick={() => go(undefined)}>
               {t().first}
             </button>
-            <button disabled={messages.length <= PAGE} onClick={() => (setOpen(undefined), setFrom(nextId(shown.at(-1)!.id)))}>
+            <button disabled={messages.length <= PAGE} onClick={() => go(nextId(shown.at(-1)!.id))}>
               {t().more}
             </button>
           </>
@@ -148,6 +125,38 @@ export function Messages({ session, label, peek, hasAttempts = true, version, on
       </nav>
     </>
   );
+}
+
+/**
+ * A page of messages, and one more where there is another page. They are looked at again where there may be others:
+ * but not while one is open, and not by itself where they are large.
+ */
+function useMessages(peek: Props['peek'], version: string, from: string | undefined, open: string | undefined) {
+  const [messages, setMessages] = useState<Message[]>();
+  const [wrong, setWrong] = useState<unknown>();
+  const asked = useRef(0);
+  const looked = useRef('');
+  const look = async () => {
+    asked.current += 1;
+    looked.current = version;
+    const mine = asked.current;
+    try {
+      const found = await peek(PAGE + 1, from);
+      if (mine !== asked.current) return;
+      setMessages(found);
+      setWrong(undefined);
+    } catch (why) {
+      if (mine === asked.current) setWrong(why);
+    }
+  };
+  const isOpen = open !== undefined && messages?.some(({ id }) => id === open) === true;
+  const size = (sum: number, { body, body_base64 }: Message) => sum + (body ?? body_base64 ?? '').length;
+  const isHeavy = useMemo(() => (messages ?? []).reduce(size, 0) > HEAVY, [messages]);
+  useEffect(() => void look(), [from]);
+  useEffect(() => {
+    if (messages && !isOpen && !isHeavy && looked.current !== version) void look();
+  }, [version, isOpen, messages]);
+  return { messages, wrong, look, isOpen, isHeavy };
 }
 
 function Head({ hasAttempts, hasUntil, hasRedrive }: { hasAttempts: boolean; hasUntil: boolean; hasRedrive: boolean }) {
@@ -198,7 +207,12 @@ function Row({ session, message, hasAttempts, hasUntil, isOpen, onToggle, onRedr
         <td class={`${own['preview']} mono`}>{preview(body)}</td>
         {onRedrive && (
           <td>
-            <button disabled={whyNot !== undefined} title={whyNot} aria-label={`${t().redrive} ${shortId(message.id)}`} onClick={() => void onRedrive(message.id)}>
+            <button
+              disabled={whyNot !== undefined}
+              title={whyNot}
+              aria-label={`${t().redrive} ${shortId(message.id)}`}
+              onClick={() => void onRedrive(message.id)}
+            >
               {t().redrive}
             </button>
           </td>

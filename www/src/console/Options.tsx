@@ -74,12 +74,35 @@ function limit(n: number, format: (n: number) => string = count): string {
 export function topicOptions(options: TopicOptions): Option[] {
   const s = t();
   const number = { isNumber: true, hint: s.zero };
+  const { retain_ms, retain_bytes, max_messages, max_bytes, overflow } = options;
   return [
-    { name: 'retain', label: s.retain, hint: s.zeroTime, shown: options.retain_ms === 0 ? words().no : duration(options.retain_ms), value: durationParam(options.retain_ms) },
-    { name: 'retain_bytes', label: s.retain_bytes, hint: s.zeroKeep, isNumber: true, shown: options.retain_bytes === 0 ? words().no : bytes(options.retain_bytes), value: String(options.retain_bytes) },
-    { name: 'max_messages', label: s.max_messages, ...number, shown: limit(options.max_messages), value: String(options.max_messages) },
-    { name: 'max_bytes', label: s.max_bytes, ...number, shown: limit(options.max_bytes, bytes), value: String(options.max_bytes) },
-    { name: 'overflow', label: s.overflow, shown: s[options.overflow], value: options.overflow, choices: [['reject', s.reject], ['drop_oldest', s.drop_oldest]] },
+    {
+      name: 'retain',
+      label: s.retain,
+      hint: s.zeroTime,
+      shown: retain_ms === 0 ? words().no : duration(retain_ms),
+      value: durationParam(retain_ms),
+    },
+    {
+      name: 'retain_bytes',
+      label: s.retain_bytes,
+      hint: s.zeroKeep,
+      isNumber: true,
+      shown: retain_bytes === 0 ? words().no : bytes(retain_bytes),
+      value: String(retain_bytes),
+    },
+    { name: 'max_messages', label: s.max_messages, ...number, shown: limit(max_messages), value: String(max_messages) },
+    { name: 'max_bytes', label: s.max_bytes, ...number, shown: limit(max_bytes, bytes), value: String(max_bytes) },
+    {
+      name: 'overflow',
+      label: s.overflow,
+      shown: s[overflow],
+      value: overflow,
+      choices: [
+        ['reject', s.reject],
+        ['drop_oldest', s.drop_oldest],
+      ],
+    },
   ];
 }
 
@@ -87,12 +110,22 @@ export function channelOptions(options: ChannelOptions): Option[] {
   const s = t();
   const number = { isNumber: true, hint: s.zero };
   const { yes, no } = words();
+  const { timeout_ms, max_attempts, max_in_flight, ordered, dead_letter } = options;
   return [
-    { name: 'timeout', label: s.timeout, hint: words().durationHint, shown: duration(options.timeout_ms), value: durationParam(options.timeout_ms) },
-    { name: 'max_attempts', label: s.max_attempts, ...number, shown: limit(options.max_attempts), value: String(options.max_attempts) },
-    { name: 'max_in_flight', label: s.max_in_flight, ...number, shown: limit(options.max_in_flight), value: String(options.max_in_flight) },
-    { name: 'ordered', label: s.ordered, shown: options.ordered ? yes : no, value: String(options.ordered), choices: [['false', no], ['true', yes]] },
-    { name: 'dead_letter', label: s.dead_letter, hint: s.stayHint, shown: options.dead_letter ?? s.stay, value: options.dead_letter ?? '' },
+    { name: 'timeout', label: s.timeout, hint: words().durationHint, shown: duration(timeout_ms), value: durationParam(timeout_ms) },
+    { name: 'max_attempts', label: s.max_attempts, ...number, shown: limit(max_attempts), value: String(max_attempts) },
+    { name: 'max_in_flight', label: s.max_in_flight, ...number, shown: limit(max_in_flight), value: String(max_in_flight) },
+    {
+      name: 'ordered',
+      label: s.ordered,
+      shown: ordered ? yes : no,
+      value: String(ordered),
+      choices: [
+        ['false', no],
+        ['true', yes],
+      ],
+    },
+    { name: 'dead_letter', label: s.dead_letter, hint: s.stayHint, shown: dead_letter ?? s.stay, value: dead_letter ?? '' },
   ];
 }
 
@@ -144,7 +177,12 @@ function OptionsDialog({ topic, name, options, save, onClose }: DialogProps) {
   const [before] = useState(options);
   const [given, setGiven] = useState<Record<string, string>>({});
   const submit = async () => {
-    const changed = Object.fromEntries(before.flatMap((option) => (given[option.name] === undefined || given[option.name] === option.value ? [] : [[option.name, given[option.name]!]])));
+    const changed = Object.fromEntries(
+      before.flatMap(({ name, value }) => {
+        const now = given[name];
+        return now === undefined || now === value ? [] : [[name, now]];
+      }),
+    );
     if (Object.keys(changed).length > 0) await tryTo('configure', topic, () => save(changed));
     tell(words().saved);
   };
@@ -165,7 +203,12 @@ function OptionsDialog({ topic, name, options, save, onClose }: DialogProps) {
                   ))}
                 </select>
               ) : (
-                <input {...input} inputMode={option.isNumber ? 'numeric' : 'text'} value={value} onInput={(event) => set(event.currentTarget.value.trim())} />
+                <input
+                  {...input}
+                  inputMode={option.isNumber ? 'numeric' : 'text'}
+                  value={value}
+                  onInput={(event) => set(event.currentTarget.value.trim())}
+                />
               )
             }
           </Field>

@@ -82,7 +82,12 @@ export function Publish({ session, topic, onDone, onClose }: Props) {
   const option = (name: keyof typeof options, label: string, hint: string, placeholder: string) => (
     <Field label={label} hint={hint}>
       {(input) => (
-        <input {...input} placeholder={placeholder} value={options[name] ?? ''} onInput={(event) => setOptions({ ...options, [name]: event.currentTarget.value.trim() })} />
+        <input
+          {...input}
+          placeholder={placeholder}
+          value={options[name] ?? ''}
+          onInput={(event) => setOptions({ ...options, [name]: event.currentTarget.value.trim() })}
+        />
       )}
     </Field>
   );
@@ -123,8 +128,19 @@ function Headers({ headers, onChange }: { headers: [string, string][]; onChange(
       </datalist>
       {headers.map(([name, value], i) => (
         <div key={i} class={style['header']}>
-          <input aria-label={t().header} list="kept-headers" placeholder="Content-Type" value={name} onInput={(event) => set(i, [event.currentTarget.value, value])} />
-          <input aria-label={t().value} placeholder="application/json" value={value} onInput={(event) => set(i, [name, event.currentTarget.value])} />
+          <input
+            aria-label={t().header}
+            list="kept-headers"
+            placeholder="Content-Type"
+            value={name}
+            onInput={(event) => set(i, [event.currentTarget.value, value])}
+          />
+          <input
+            aria-label={t().value}
+            placeholder="application/json"
+            value={value}
+            onInput={(event) => set(i, [name, event.currentTarget.value])}
+          />
           <button type="button" class="quiet" aria-label={t().remove} onClick={() => onChange(headers.filter((_, at) => at !== i))}>
             ✕
           </button>

@@ -69,8 +69,24 @@ export function Seek({ session, topic, channel, onDone, onClose }: Props) {
             {t()[each]}
           </label>
         ))}
-        {place === 'id' && <input aria-label={t().idLabel} class="mono" maxLength={16} value={id} onInput={(event) => setId(event.currentTarget.value.trim())} />}
-        {place === 'time' && <input aria-label={t().timeLabel} type="datetime-local" step={1} value={time} onInput={(event) => setTime(event.currentTarget.value)} />}
+        {place === 'id' && (
+          <input
+            aria-label={t().idLabel}
+            class="mono"
+            maxLength={16}
+            value={id}
+            onInput={(event) => setId(event.currentTarget.value.trim())}
+          />
+        )}
+        {place === 'time' && (
+          <input
+            aria-label={t().timeLabel}
+            type="datetime-local"
+            step={1}
+            value={time}
+            onInput={(event) => setTime(event.currentTarget.value)}
+          />
+        )}
       </fieldset>
     </FormDialog>
   );

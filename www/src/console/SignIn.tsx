@@ -90,7 +90,14 @@ function TokenDialog({ onClose }: { onClose(isGiven: boolean): void }) {
       <p>{token.value !== '' && wantsToken.value ? t().again : t().text}</p>
       <Field label={t().token}>
         {(input) => (
-          <input {...input} type="password" autoComplete="current-password" autoFocus value={given} onInput={(event) => setGiven(event.currentTarget.value)} />
+          <input
+            {...input}
+            type="password"
+            autoComplete="current-password"
+            autoFocus
+            value={given}
+            onInput={(event) => setGiven(event.currentTarget.value)}
+          />
         )}
       </Field>
     </FormDialog>

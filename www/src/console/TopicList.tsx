@@ -55,8 +55,6 @@ export function TopicList({ session }: { session: Session }) {
   const live = useLive(session, 'topics', async () => seen(pageOf(await session.api.statsPage(query), query), search), JSON.stringify(query));
 
   const shown = live.value.value;
-  const input = useRef<HTMLInputElement>(null);
-  useSlash(input);
   const why = whyNot(session, 'create');
   // Enter opens the first topic that matches what has been typed, which may still be on its way.
   const opening = useRef(false);
@@ -66,30 +64,12 @@ export function TopicList({ session }: { session: Session }) {
     const first = shown.rows.get(0);
     if (first) go('topics', first.topic_name);
   });
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === 'Enter') (opening.current = true), live.refresh();
-    else if (event.key === 'ArrowDown') document.querySelector<HTMLElement>('[data-row="0"] a')?.focus();
-    else if (event.key === 'Escape') setSearch('');
-    else return;
-    event.preventDefault();
-  };
   return (
     <>
       <header class={style['head']}>
         <h1>{words().topics}</h1>
         <span class={style['gap']} />
-        <input
-          ref={input}
-          type="search"
-          class={list['search']}
-          aria-label={t().search}
-          aria-keyshortcuts="/"
-          placeholder={t().searchHint}
-          value={search}
-          maxLength={64}
-          onInput={(event) => setSearch(event.currentTarget.value)}
-          onKeyDown={onKeyDown}
-        />
+        <Search value={search} onChange={setSearch} onOpen={() => ((opening.current = true), live.refresh())} />
         {session.life === 'console' && token.value !== '' && <button onClick={() => signIn('')}>{t().signOut}</button>}
         <button class="primary" disabled={why !== undefined} title={why} onClick={() => setCreating(true)}>
           {t().create}
@@ -138,6 +118,32 @@ function useSeen(session: Session, key: string): (page: Page, search: string) =>
     if (search === '') histories.of('all').add({ at, ...totalCounts(page.total) });
     return { page, search, rows };
   };
+}
+
+function Search({ value, onChange, onOpen }: { value: string; onChange(value: string): void; onOpen(): void }) {
+  const input = useRef<HTMLInputElement>(null);
+  useSlash(input);
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === 'Enter') onOpen();
+    else if (event.key === 'ArrowDown') document.querySelector<HTMLElement>('[data-row="0"] a')?.focus();
+    else if (event.key === 'Escape') onChange('');
+    else return;
+    event.preventDefault();
+  };
+  return (
+    <input
+      ref={input}
+      type="search"
+      class={list['search']}
+      aria-label={t().search}
+      aria-keyshortcuts="/"
+      placeholder={t().searchHint}
+      value={value}
+      maxLength={64}
+      onInput={(event) => onChange(event.currentTarget.value)}
+      onKeyDown={onKeyDown}
+    />
+  );
 }
 
 /** `/` goes to the search field. */

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 
 import { go, to } from '../app/route.js';
 import { bytes, count, texts } from '../app/texts.js';
-import type { TopicStats } from '../broker/api.js';
+import type { ChannelStats, TopicStats } from '../broker/api.js';
 import type { Session } from '../broker/session.js';
 import { perSecond } from '../charts/RateChart.js';
 import { Actions } from './Actions.js';
@@ -134,7 +134,13 @@ function Topic({ session, topic, live }: { session: Session; topic: TopicStats; 
         <h2 id="kept">{t().kept}</h2>
         <p class="soft">{t().keptHint}</p>
         {isLooking ? (
-          <Messages session={session} label={t().kept} hasAttempts={false} version={`${topic.message_count} ${topic.disk_bytes}`} peek={(max, from) => session.api.peek(name, undefined, undefined, max, from)} />
+          <Messages
+            session={session}
+            label={t().kept}
+            hasAttempts={false}
+            version={`${topic.message_count} ${topic.disk_bytes}`}
+            peek={(max, from) => session.api.peek(name, undefined, undefined, max, from)}
+          />
         ) : (
           <p>
             <button onClick={() => setLooking(true)}>{t().show}</button>
@@ -150,7 +156,6 @@ function Channels({ session, topic, onDone }: { session: Session; topic: TopicSt
   const [creating, setCreating] = useState(false);
   const w = words();
   const why = whyNot(session, 'create', topic.topic_name);
-  const histories = historiesOf(session);
   return (
     <section class={`${style['section']} card`} aria-labelledby="channels">
       <header class={style['sectionHead']}>
@@ -177,28 +182,42 @@ function Channels({ session, topic, onDone }: { session: Session; topic: TopicSt
               </tr>
             </thead>
             <tbody>
-              {topic.channels.map((channel) => {
-                const rate = histories.of(`channel ${topic.topic_name} ${channel.channel_name}`).rate('finished');
-                return (
-                  <tr key={channel.channel_name}>
-                    <th scope="row">
-                      <a href={to('topics', topic.topic_name, 'channels', channel.channel_name)}>{channel.channel_name}</a>
-                      {channel.paused && <span class={style['badge']}>{w.paused}</span>}
-                    </th>
-                    {[channel.depth, channel.in_flight_count, channel.deferred_count, channel.dead_count, channel.requeue_count, channel.timeout_count, channel.client_count].map((value, i) => (
-                      <td key={i} class="number">
-                        {count(value)}
-                      </td>
-                    ))}
-                    <td class="number">{rate === undefined ? '–' : perSecond(rate)}</td>
-                  </tr>
-                );
-              })}
+              {topic.channels.map((channel) => (
+                <ChannelRow key={channel.channel_name} session={session} topic={topic.topic_name} channel={channel} />
+              ))}
             </tbody>
           </table>
         </Scroll>
       )}
       {creating && <CreateChannel session={session} topic={topic.topic_name} onClose={() => (setCreating(false), onDone())} />}
     </section>
+  );
+}
+
+function ChannelRow({ session, topic, channel }: { session: Session; topic: string; channel: ChannelStats }) {
+  const { channel_name: name, paused } = channel;
+  const rate = historiesOf(session).of(`channel ${topic} ${name}`).rate('finished');
+  const numbers = [
+    channel.depth,
+    channel.in_flight_count,
+    channel.deferred_count,
+    channel.dead_count,
+    channel.requeue_count,
+    channel.timeout_count,
+    channel.client_count,
+  ];
+  return (
+    <tr>
+      <th scope="row">
+        <a href={to('topics', topic, 'channels', name)}>{name}</a>
+        {paused && <span class={style['badge']}>{words().paused}</span>}
+      </th>
+      {numbers.map((value, i) => (
+        <td key={i} class="number">
+          {count(value)}
+        </td>
+      ))}
+      <td class="number">{rate === undefined ? '–' : perSecond(rate)}</td>
+    </tr>
   );
 }

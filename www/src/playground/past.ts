@@ -33,7 +33,8 @@ export interface PastCalls {
   open(parts: Bytes[]): Promise<Opened>;
   seek(to: To): Promise<Shown>;
   told(from: number, count: number): Promise<Told[]>;
-  story(topic: string, id: string): Promise<unknown[]>;
+  /** Up to a step. */
+  story(topic: string, id: string, step: number): Promise<unknown[]>;
 }
 
 export class Past {
@@ -46,6 +47,7 @@ export class Past {
   #worker: Worker | undefined;
   #calls: Remote<PastCalls> | undefined;
   #ask: Fetch | undefined;
+  #gone = new AbortController();
   /** What is open: how far it goes, and of which run of the broker it is. */
   #opened: (Opened & { run: number }) | undefined;
   #opening: Promise<void> | undefined;
@@ -53,6 +55,8 @@ export class Past {
   /** Where to go next; only the last wish counts. */
   #wish: { to: To; done: ((why?: unknown) => void)[] } | undefined;
   #going = false;
+  /** Counts the ways back to now. */
+  #trip = 0;
 
   constructor(
     readonly host: Remote<HostCalls>,
@@ -65,13 +69,10 @@ export class Past {
 
   /** Looks at a moment; `undefined`: back to now. */
   async travel(to: To | undefined): Promise<void> {
-    if (to === undefined) {
-      this.#wish = undefined;
-      this.moment.value = undefined;
-      if (this.#file === undefined) this.history.value = undefined;
-      return;
-    }
+    if (to === undefined) return this.#leave();
+    const trip = this.#trip;
     await this.#upTo('at' in to ? to.at : undefined);
+    if (trip !== this.#trip) return;
     await new Promise<void>((resolve, reject) => {
       const done = [...(this.#wish?.done ?? []), (why?: unknown) => (why === undefined ? resolve() : reject(why))];
       this.#wish = { to, done };
@@ -88,14 +89,14 @@ export class Past {
     // Of now, where this tab is in no past.
     if (this.moment.value) await this.#upTo();
     else await this.catchUp();
-    if (!this.moment.value) await this.#calls!.seek({ step: this.#opened!.steps });
-    return this.#calls!.story(topic, id);
+    return this.#calls!.story(topic, id, this.moment.value?.step ?? this.#opened!.steps);
   }
 
-  /** Takes in what has happened up to now. */
+  /** Takes in what has happened up to now, unless that is not what is looked at. */
   async catchUp(): Promise<History> {
-    if (this.#file === undefined) await this.#read(await this.host.recording());
-    return this.history.value!;
+    if (this.#file === undefined && !this.#looking) await this.#read();
+    else await this.#opening;
+    return this.history.value ?? this.#historyOf(this.#opened!);
   }
 
   /** Opens files of a recording. */
@@ -108,13 +109,21 @@ export class Past {
   close(): void {
     this.#end();
     this.#file = undefined;
+    this.#leave();
+  }
+
+  /** Nowhere in the past any more; whoever is on the way there comes back. */
+  #leave(): void {
+    this.#trip += 1;
+    for (const tell of this.#wish?.done ?? []) tell();
+    this.#wish = undefined;
     this.moment.value = undefined;
-    this.history.value = undefined;
+    if (this.#file === undefined) this.history.value = undefined;
   }
 
   /** There is a recording, that goes up to this time. */
   async #upTo(at?: number): Promise<void> {
-    await this.#opening;
+    await this.#opening?.catch(() => {});
     const reaches = this.#opened && (at === undefined || this.#file !== undefined || at <= this.#opened.to);
     // Where the broker was opened anew since, its recording is another one.
     const same = this.#file !== undefined || this.#opened?.run === this.about.value.run;
@@ -122,27 +131,38 @@ export class Past {
       this.history.value ??= this.#historyOf(this.#opened!);
       return;
     }
-    await this.#read(await this.host.recording());
+    await this.#read();
   }
 
-  #read(parts: Bytes[], file?: string): Promise<void> {
+  /** Somebody looks at a moment of what is open, or is on the way to one. */
+  get #looking(): boolean {
+    return this.moment.value !== undefined || this.#wish !== undefined || this.#going;
+  }
+
+  /** Reads a recording: of files, or the broker's own up to now. */
+  #read(parts?: Bytes[], file?: string): Promise<void> {
     const read = async () => {
-      if (parts.length === 0) throw new Error('nothing was recorded');
+      const { run } = this.about.value;
+      const recorded = parts ?? (await this.host.recording());
+      if (recorded.length === 0) throw new Error('nothing was recorded');
       if (file !== undefined) this.#end();
       const calls = this.#start();
       this.reading.value = 0;
       try {
-        const { run } = this.about.value;
         // After the last thing that happened, time went on to now.
         const now = file === undefined ? this.now() : 0;
-        const opened = await calls.open(parts);
+        const opened = await calls.open(recorded);
         this.#opened = { ...opened, to: Math.max(opened.to, now), run };
         this.#file = file;
         this.history.value = this.#historyOf(this.#opened);
+      } catch (why) {
+        this.close();
+        throw why;
       } finally {
         this.reading.value = undefined;
       }
     };
+    // Whoever wants to go somewhere waits for this.
     this.#opening = (this.#opening ?? Promise.resolve()).catch(() => {}).then(read);
     this.#opening.catch(() => {});
     return this.#opening;
@@ -157,15 +177,19 @@ export class Past {
     const worker = new Worker(new URL('./past.worker.ts', import.meta.url), { type: 'module', name: 'shelfmq-past' });
     const [api, control] = [new MessageChannel(), new MessageChannel()];
     worker.postMessage('ports', [api.port2, control.port2]);
+    const gone = new AbortController();
+    worker.addEventListener('error', () => gone.abort(new Error('what happened cannot be read here: its worker does not start')));
+    this.#gone = gone;
     this.#worker = worker;
     this.#ask = fetchOver(api.port1);
-    this.#calls = remote<PastCalls>(control.port1, (news) => (this.reading.value = news as number));
+    this.#calls = remote<PastCalls>(control.port1, (news) => (this.reading.value = news as number), gone.signal);
     return this.#calls;
   }
 
   /** Gives all memory back. */
   #end(): void {
     this.#worker?.terminate();
+    this.#gone.abort(new Error('the recording was closed'));
     this.#worker = undefined;
     this.#calls = undefined;
     this.#opened = undefined;
@@ -174,13 +198,19 @@ export class Past {
   async #go(): Promise<void> {
     if (this.#going) return;
     this.#going = true;
-    while (this.#wish && this.#calls) {
+    while (this.#wish) {
+      await this.#opening?.catch(() => {});
+      if (!this.#wish) break;
       const { to, done } = this.#wish;
+      const trip = this.#trip;
       this.#wish = undefined;
       try {
+        if (!this.#calls) throw new Error('no recording is open');
         const { moment, frame } = await this.#calls.seek(to);
-        this.frame.value = frame;
-        this.moment.value = moment;
+        if (trip === this.#trip) {
+          this.frame.value = frame;
+          this.moment.value = moment;
+        }
         for (const tell of done) tell();
       } catch (why) {
         for (const tell of done) tell(why);

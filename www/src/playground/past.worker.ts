@@ -67,7 +67,16 @@ const calls: PastCalls = {
       .filter(([head]) => head!.step < from + count)
       .map(toldOf);
   },
-  story: async (topic, id) => opened().story(topic, id),
+  story: async (topic, id, step) => {
+    const here = opened();
+    const { step: before } = here.position;
+    here.seek({ step });
+    try {
+      return here.story(topic, id);
+    } finally {
+      here.seek({ step: before });
+    }
+  },
 };
 
 self.addEventListener('message', ({ ports: [api, control] }: MessageEvent) => {

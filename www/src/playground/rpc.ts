@@ -35,8 +35,8 @@ export function sendNews(port: MessagePort, news: unknown): void {
   port.postMessage({ news });
 }
 
-/** Methods at the other end of this port; `onNews` hears what comes unasked. */
-export function remote<T extends object>(port: MessagePort, onNews?: (news: unknown) => void): Remote<T> {
+/** Methods at the other end of this port; `onNews` hears what comes unasked, `gone` says that there is no other end. */
+export function remote<T extends object>(port: MessagePort, onNews?: (news: unknown) => void, gone?: AbortSignal): Remote<T> {
   const open = new Map<number, { resolve(value: unknown): void; reject(why: Error): void }>();
   let last = 0;
   port.addEventListener('message', ({ data }: MessageEvent<Answer>) => {
@@ -48,8 +48,13 @@ export function remote<T extends object>(port: MessagePort, onNews?: (news: unkn
     else waiting?.reject(new Error(data.why));
   });
   port.start();
+  gone?.addEventListener('abort', () => {
+    for (const { reject } of open.values()) reject(gone.reason as Error);
+    open.clear();
+  });
   const call = (name: string, args: unknown[]) =>
     new Promise((resolve, reject) => {
+      gone?.throwIfAborted();
       last += 1;
       open.set(last, { resolve, reject });
       port.postMessage({ call: last, name, args } satisfies Call);

@@ -1,4 +1,5 @@
 // The console before a real server: the built app, as a server would serve it, with that server's API beside it.
+import assert from 'node:assert/strict';
 import { createServer, request as ask } from 'node:http';
 
 import { serveApp, startServer } from './app.mjs';
@@ -64,4 +65,31 @@ export async function startConsole(t, { refuse, args = ['--sync', 'never'] } = {
   /** Posts to the server itself, as somebody else would. */
   const post = (path, body = '') => call(path, { method: 'POST', body });
   return { server, url: console.url, asked: console.asked, call, post };
+}
+
+/** A button with exactly this name. */
+export const button = (page, name) => page.getByRole('button', { name, exact: true });
+/** A number of the page. */
+export const tile = (page, name) => page.locator('dl > div').filter({ has: page.locator('dt', { hasText: new RegExp(`^${name}$`) }) }).locator('dd');
+
+/** Waits until a number of the page is that. */
+export async function tileIs(page, name, value) {
+  await tile(page, name).filter({ hasText: new RegExp(`^${value}(?![\\d,])`) }).waitFor();
+}
+
+/** The browser itself tells of answers that are errors: those that a test is about, it takes back. */
+export function expected(wrong, status) {
+  assert.ok(wrong.length > 0 && wrong.every((line) => line.includes('Failed to load resource') && status.test(line)), wrong.join('\n'));
+  wrong.length = 0;
+}
+
+/** A topic, as the server has it. */
+export async function stats(call, topic) {
+  return (await (await call(`/stats?format=json&topic=${topic}`)).json()).topics[0];
+}
+
+/** Leases messages, as a consumer somewhere else. */
+export async function lease(call, topic, channel, max = 1) {
+  const answer = await call(`/sub?topic=${topic}&channel=${channel}&client=bob&format=json&wait=0&max=${max}`);
+  return answer.status === 204 ? [] : (await answer.json()).messages;
 }

@@ -315,6 +315,22 @@ test('what a server recorded is stepped through, and the own broker is there aga
   assert.equal((await all(page))[0].topic_name, 'mine');
 });
 
+test('a recording that is none is refused, and changes nothing', async (t) => {
+  const { page } = await start(t);
+  await scene(page);
+  const before = await all(page);
+  await page.getByRole('tab', { name: 'Files' }).click();
+  const bad = (name, text) => page.locator('input[type=file]').setInputFiles({ name, mimeType: 'application/octet-stream', buffer: Buffer.from(text, 'latin1') });
+  await bad('odd.bin', 'PK and so on');
+  await page.getByText('odd.bin is no recording').waitFor();
+  await bad('torn.rec', 'shelfrec\x01\x00\x00\x00 nonsense');
+  await page.getByText(/this .*recording/i).last().waitFor();
+  await bad('bad.log', 'shelfmq\x1a nonsense');
+  await page.getByText('this is no exported log').waitFor();
+  assert.equal(await page.evaluate(() => shelfmq.play.past.value), undefined);
+  assert.deepEqual(await all(page), before);
+});
+
 test('a log that a server exported is worked with', async (t) => {
   const server = await startServer();
   t.after(() => server.remove());
@@ -347,6 +363,7 @@ test('without a network the page opens, with all there is', async (t) => {
   await page.goto(app.url);
   await ready(page);
   assert.deepEqual(await all(page), before);
+  await page.evaluate(() => shelfmq.api.publish('books', 'x'));
   for (const name of ['Consumers', 'Events', 'Files', 'Lessons']) await page.getByRole('tab', { name }).click();
   await click(page, 'Back');
   await page.getByText('Past', { exact: true }).waitFor();

@@ -66,7 +66,7 @@ const VIEWS = [
       const tab = page.getByRole('tab', { name });
       if (await tab.isVisible()) await tab.click();
       const line = page.getByRole('textbox').first();
-      if (name !== 'Terminal') return page.waitForLoadState('networkidle');
+      if (name !== 'Terminal') return page.getByRole('tabpanel').locator('h2, h3, li, table').first().waitFor();
       for (const command of ["curl -d 'hello' 'localhost:4151/pub?topic=books'", "curl -i 'localhost:4151/sub?topic=books&channel=reader'"]) {
         await line.fill(command);
         await line.press('Enter');
@@ -127,15 +127,15 @@ const app = await serveApp();
 const server = await startServer('--sync', 'never');
 const served = await serveConsole(server.url);
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+const stop = await fill(server.url);
 let failed = 0;
 try {
-  const stop = await fill(server.url);
   for (const [size, viewport] of Object.entries(SIZES)) {
     for (const colorScheme of SCHEMES) {
       for (const { name, life, open } of views) {
         const context = await browser.newContext({ viewport, colorScheme, locale: 'en-US', reducedMotion: 'reduce' });
         const page = await context.newPage();
-        page.setDefaultTimeout(20_000);
+        page.setDefaultTimeout(30_000);
         const file = `${OUT}/${name}-${size}-${colorScheme}.png`;
         try {
           await open(page, life === 'console' ? served.url : app.url);
@@ -148,8 +148,8 @@ try {
       }
     }
   }
-  await stop();
 } finally {
+  await stop();
   await browser.close();
   served.close();
   app.close();
