@@ -14,8 +14,9 @@ test('a first visit downloads at most 250 KiB', async (t) => {
   // What is kept for later, when there is no network, is not waited for by anybody.
   const { page } = await openBrowser(t, { serviceWorkers: 'block' });
   await page.goto(app.url);
+  // All is there once the terminal takes commands and the broker has told how it stands.
   await page.getByRole('log').first().waitFor();
-  await page.waitForLoadState('networkidle');
+  await page.waitForFunction(() => globalThis.shelfmq?.play?.frame.value !== undefined);
   const loaded = [...app.served].map(([path, body]) => [path, gzipSync(body, { level: 9 }).length]);
   const total = loaded.reduce((sum, [, size]) => sum + size, 0);
   const list = loaded.sort((a, b) => b[1] - a[1]).map(([path, size]) => `${size} ${path}`);
