@@ -2,12 +2,9 @@
 # Builds the npm package's module into wasm/pkg: compiled, bound, optimised.
 set -eu
 cd "$(dirname "$0")/.."
-eval "$(scripts/toolchain.sh wasm32-unknown-unknown)"
 
 target=${CARGO_TARGET_DIR:-target}
-# Debian's compiler, where that is used, shares nothing with another's.
-cargo build --locked --quiet --profile wasm --target wasm32-unknown-unknown --package shelfmq-wasm
-unset RUSTC
+limit=$(wasm/compile.sh shelfmq-wasm 235000 235000)
 mkdir -p "$target/wasm"
 cargo run --locked --quiet --package shelfmq-wasm-tools --bin bindgen -- \
     "$target/wasm32-unknown-unknown/wasm/shelfmq_wasm.wasm" "$target/wasm/bindgen"
@@ -20,5 +17,5 @@ cp "$target/wasm/bindgen/shelfmq_wasm.js" "$target/wasm/bindgen/shelfmq_wasm.d.t
 wasm/node_modules/.bin/wasm-opt -Oz --converge --one-caller-inline-max-function-size=0 --low-memory-unused \
     "$target/wasm/bindgen/shelfmq_wasm_bg.wasm" -o wasm/pkg/shelfmq_wasm_bg.wasm
 # What a page downloads; a compiler of another version makes a little more or less of it.
-wasm/within.sh wasm/pkg/shelfmq_wasm_bg.wasm 235000
+wasm/within.sh wasm/pkg/shelfmq_wasm_bg.wasm "$limit"
 wasm/within.sh wasm/pkg/shelfmq_wasm.js 7500
