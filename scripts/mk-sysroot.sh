@@ -1,28 +1,36 @@
 #!/bin/sh
-# Builds a sysroot for a target from Debian's rustc-web and rust-web-src: mk-sysroot.sh DESTINATION TARGET.
+# Builds a sysroot for a target from the sources of std: mk-sysroot.sh DESTINATION TARGET [FROM CARGO FLAGS].
 # Then `RUSTC=DESTINATION/bin/rustc cargo build --target TARGET` needs no nightly and no -Z.
+#
+# FROM is the sysroot of the compiler; without it, it is Debian's rustc-web and rust-web-src. With FLAGS (no panic says
+# anything), std is built for size, and what is built with it needs the same flags.
 set -eu
 
 destination=$1
 target=$2
-host=$(/usr/bin/rustc -vV | sed -n 's/^host: //p')
+from=${3:-/usr}
+cargo=${4:-/usr/bin/cargo}
+flags=${5:-}
+host=$("$from/bin/rustc" -vV | sed -n 's/^host: //p')
 # Bare metal has no std to build.
 case $target in
     *-none | *-none-*) crates=core,alloc ;;
     *) crates=std,panic_abort,panic_unwind,test ;;
 esac
+level=s
+[ -z "$flags" ] || { crates=std,panic_abort && level=z; }
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/crate/src"
 echo '#![no_std]' >"$work/crate/src/lib.rs"
-cat >"$work/crate/Cargo.toml" <<'TOML'
+cat >"$work/crate/Cargo.toml" <<TOML
 [package]
 name = "sysroot"
 edition = "2021"
 [workspace]
 [profile.release]
-opt-level = "s"
+opt-level = "$level"
 panic = "abort"
 codegen-units = 1
 TOML
@@ -30,8 +38,10 @@ TOML
     cd "$work/crate"
     # Any wrapper or flags of the caller's are for the project, not for std.
     unset RUSTC_WRAPPER CARGO_ENCODED_RUSTFLAGS
-    RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Cembed-bitcode=yes -Zforce-unstable-if-unmarked" \
-        CARGO_TARGET_DIR="$work/target" /usr/bin/cargo build -q --release -Zbuild-std="$crates" --target "$target"
+    RUSTC=$from/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_NET_RETRY=1 \
+        RUSTFLAGS="-Cembed-bitcode=yes -Zforce-unstable-if-unmarked $flags" \
+        CARGO_TARGET_DIR="$work/target" "$cargo" build -q --release -Zbuild-std="$crates" \
+        ${flags:+-Zbuild-std-features=optimize_for_size} --target "$target"
 )
 
 # Laid out beside its place and then moved: a build that is broken off leaves nothing that looks whole.
@@ -40,8 +50,13 @@ new=$(mktemp -d "$destination.XXXXXX")
 mkdir -p "$new/lib/rustlib/$target/lib" "$new/bin"
 cp "$work/target/$target/release/deps/"lib*.rlib "$new/lib/rustlib/$target/lib/"
 rm -f "$new/lib/rustlib/$target/lib/"libsysroot-*.rlib
-ln -s "/usr/lib/rustlib/$host" "$new/lib/rustlib/$host"
-printf '#!/bin/sh\nexec /usr/bin/rustc --sysroot "%s" "$@"\n' "$destination" >"$new/bin/rustc"
+ln -s "$from/lib/rustlib/$host" "$new/lib/rustlib/$host"
+# The flags are unstable ones, and only for the target: build scripts and macros are compiled as ever.
+{
+    echo '#!/bin/sh'
+    [ -z "$flags" ] || echo 'case " $* " in *" -Cpanic=immediate-abort "*) export RUSTC_BOOTSTRAP=1 ;; esac'
+    printf 'exec "%s/bin/rustc" --sysroot "%s" "$@"\n' "$from" "$destination"
+} >"$new/bin/rustc"
 chmod 755 "$new" "$new/bin/rustc"
 rm -rf "$destination"
 mv "$new" "$destination"

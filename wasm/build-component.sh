@@ -10,11 +10,7 @@ log() { echo "component: $*" >&2; }
 sizes() { log "$1: $(wc -c <"$1") bytes, $(gzip -9c "$1" | wc -c) with gzip"; }
 mkdir -p "$out"
 
-# What is set for this target is not for the tool that runs here.
-(
-    eval "$(scripts/toolchain.sh wasm32-unknown-unknown)"
-    cargo build --locked --package shelfmq-component --target wasm32-unknown-unknown --profile wasm
-)
+limit=$(wasm/compile.sh shelfmq-component 208000 208000)
 built=$target/wasm32-unknown-unknown/wasm/shelfmq_component.wasm
 if ! cmp -s "$built" "$core.built" || ! [ -f "$core" ]; then
     wasm_opt=$(wasm/wasm-opt.sh "$out")
@@ -28,5 +24,5 @@ if ! cmp -s "$built" "$core.built" || ! [ -f "$core" ]; then
 fi
 cargo run --locked --quiet --package shelfmq-wasm-tools --no-default-features --features component \
     --bin componentize -- "$core" "$out/shelfmq.component.wasm" >&2
-wasm/within.sh "$core" 208000
+wasm/within.sh "$core" "$limit"
 sizes "$out/shelfmq.component.wasm"
