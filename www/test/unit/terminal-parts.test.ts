@@ -2,7 +2,7 @@
 import { VirtualClock } from 'shelfmq';
 import { expect, test, vi } from 'vitest';
 
-import { Completer, common, placeOf } from '../../src/terminal/complete.js';
+import { Completer, placeOf } from '../../src/terminal/complete.js';
 import { CurlError } from '../../src/terminal/curl/options.js';
 import { targetOf } from '../../src/terminal/curl/url.js';
 import { edited } from '../../src/terminal/edit.js';
@@ -195,7 +195,6 @@ test('where the caret is', () => {
   expect(placeOf('echo a; for i in 1; do cu')).toMatchObject({ before: [], word: 'cu' });
   expect(placeOf('x | ')).toMatchObject({ before: [], word: '', from: 4 });
   expect(placeOf('echo "$(curl -')).toMatchObject({ before: ['curl'], word: '-', quote: '' });
-  expect(common(['abc', 'abd', 'ab'])).toBe('ab');
 });
 
 test('what can stand there: commands, options, the API, and what the broker has', async () => {
@@ -223,4 +222,5 @@ test('what can stand there: commands, options, the API, and what the broker has'
   expect(await at("curl -d 'loc")).toEqual([]);
   const found = await completer.at("curl 'localhost:4151/pub?topic=bo");
   expect(found?.choices[0]?.slice(found.shown)).toBe('bones');
+  expect(found?.start).toBe("'localhost:4151/pub?topic=bo");
 });
