@@ -105,6 +105,13 @@ export class Host {
     return this.#opened;
   }
 
+  /** Does something; all tabs have been shown what came of it when it comes back. */
+  async andShow<T>(act: () => T | Promise<T>): Promise<T> {
+    const done = await act();
+    await this.#frames.latest();
+    return done;
+  }
+
   /** Answers a tab: what it is told to be done is durable. */
   readonly fetch = async (request: Request): Promise<Response> => {
     await this.#opened;
