@@ -1,6 +1,6 @@
 // Where commands are written.
 import type { TargetedClipboardEvent, TargetedKeyboardEvent } from 'preact';
-import { useEffect, useId, useMemo } from 'preact/hooks';
+import { useEffect, useId, useMemo, useRef } from 'preact/hooks';
 
 import { Choices } from './Choices.js';
 import { Editor } from './editor.js';
@@ -13,8 +13,11 @@ export function Prompt({ machine }: { machine: Machine }) {
   const editor = useMemo(() => new Editor(machine), [machine]);
   const id = useId();
   const touched = machine.touched.value;
+  // What was put here while the terminal was out of sight does not take the focus when it comes back.
+  const seen = useRef(touched);
   useEffect(() => {
-    if (touched > 0) editor.field?.focus();
+    if (touched !== seen.current) editor.field?.focus();
+    seen.current = touched;
   }, [editor, touched]);
   const keys = (event: TargetedKeyboardEvent<HTMLTextAreaElement>) => {
     // While Chinese is being composed, keys are the composer's.

@@ -47,7 +47,7 @@ Keys: Tab completes, ↑ ↓ history, Ctrl-C ends, Ctrl-L clears, Esc then Tab l
     stop: '停止',
     running: '运行中 …',
     standsStill: '时间已停住：等待中的命令要等时间继续。',
-    welcome: (base) => `消息队列在 ${base} 应答。把真正的 curl 命令粘贴进来就能运行；Tab 补全，help 列出可用的命令。`,
+    welcome: (base) => `消息服务在 ${base} 应答。把真正的 curl 命令粘贴进来就能运行；Tab 补全，help 列出可用的命令。`,
     clear: '清屏',
     tries: '试一试',
     publish: '发布',
@@ -61,7 +61,7 @@ Keys: Tab completes, ↑ ↓ history, Ctrl-C ends, Ctrl-L clears, Esc then Tab l
     completions: '这里可以填的内容',
     notFound: (name, all) => `${name}：找不到这个命令。可用的有：${all}`,
     help: (commands) =>
-      `一个小型 shell，加上只和这个消息队列通信的 curl；URL 里写哪个主机和端口都可以。
+      `一个小型 shell，加上只和这个消息服务通信的 curl；URL 里写哪个主机和端口都可以。
 
 # 发布，一条或许多条：
 curl -d 'hello' 'localhost:4151/pub?topic=books'
