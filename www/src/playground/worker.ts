@@ -58,6 +58,7 @@ function callsOf(host: Host, tab: Tab): Omit<HostCalls, 'ready'> {
     exportState: () => host.exportState(),
     importState: (bytes) => host.andShow(() => host.importState(bytes)),
     reset: () => host.andShow(() => host.reset()),
+    keep: () => host.keep(),
     show: async (wanted) => {
       tab.wanted = wanted;
       if (wanted && host.shown) sendNews(tab.port, { frame: host.shown } satisfies News);
