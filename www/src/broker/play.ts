@@ -94,7 +94,7 @@ export interface Moment {
 export interface Told {
   step: number;
   at: number;
-  /** One line, as `POST /pub?topic=t → 200 OK`. */
+  /** One line, as `POST /pub books → 200 OK`. */
   text: string;
   /** All that is known, as JSON. */
   detail: unknown;

@@ -152,7 +152,6 @@ interface StatesProps {
 /** A channel's messages by where they are, and what can be done with those that are dead. */
 function States({ session, topic, channel, onDone }: StatesProps) {
   const [state, setState] = useState<State>('ready');
-  const [dropping, setDropping] = useState(false);
   const { channel_name: name, dead_count: dead } = channel;
   const w = words();
   const states: [State, string, number][] = [
@@ -162,25 +161,8 @@ function States({ session, topic, channel, onDone }: StatesProps) {
     ['dead', w.dead, dead],
   ];
   const whyNoRedrive = whyNot(session, 'redrive', topic);
-  const whyNoDrop = whyNot(session, 'drop', topic);
-  const redriveAll = async () => {
-    let n = 0;
-    const act = async () => void (n = await session.api.redrive(topic, name));
-    try {
-      await tryTo('redrive', topic, act);
-      tell(t().redriven(count(n)));
-    } catch (why) {
-      tell(sentence(why), true);
-    }
-    onDone();
-  };
   const redriveOne = async (id: string) => {
     await attemptTo('redrive', topic, () => session.api.redrive(topic, name, id), t().redrivenOne(shortId(id)));
-    onDone();
-  };
-  const drop = async () => {
-    await tryTo('drop', topic, () => session.api.emptyDead(topic, name));
-    tell(t().dropped);
     onDone();
   };
   const label = states.find(([each]) => each === state)![1];
@@ -196,16 +178,7 @@ function States({ session, topic, channel, onDone }: StatesProps) {
           ))}
         </div>
       </header>
-      {state === 'dead' && dead > 0 && (
-        <div class={style['actions']}>
-          <button class="primary" disabled={whyNoRedrive !== undefined} title={whyNoRedrive} onClick={redriveAll}>
-            {t().redriveAll}
-          </button>
-          <button class="danger" disabled={whyNoDrop !== undefined} title={whyNoDrop} onClick={() => setDropping(true)}>
-            {t().dropAll}
-          </button>
-        </div>
-      )}
+      {state === 'dead' && dead > 0 && <DeadActions session={session} topic={topic} channel={channel} onDone={onDone} />}
       <Messages
         key={state}
         session={session}
@@ -215,6 +188,40 @@ function States({ session, topic, channel, onDone }: StatesProps) {
         onRedrive={state === 'dead' ? redriveOne : undefined}
         whyNot={whyNoRedrive}
       />
+    </section>
+  );
+}
+
+/** What can be done with all dead letters at once. */
+function DeadActions({ session, topic, channel, onDone }: StatesProps) {
+  const [dropping, setDropping] = useState(false);
+  const { channel_name: name, dead_count: dead } = channel;
+  const whyNoRedrive = whyNot(session, 'redrive', topic);
+  const whyNoDrop = whyNot(session, 'drop', topic);
+  const redriveAll = async () => {
+    let n = 0;
+    const act = async () => void (n = await session.api.redrive(topic, name));
+    try {
+      await tryTo('redrive', topic, act);
+      tell(t().redriven(count(n)));
+    } catch (why) {
+      tell(sentence(why), true);
+    }
+    onDone();
+  };
+  const drop = async () => {
+    await tryTo('drop', topic, () => session.api.emptyDead(topic, name));
+    tell(t().dropped);
+    onDone();
+  };
+  return (
+    <div class={style['actions']}>
+      <button class="primary" disabled={whyNoRedrive !== undefined} title={whyNoRedrive} onClick={redriveAll}>
+        {t().redriveAll}
+      </button>
+      <button class="danger" disabled={whyNoDrop !== undefined} title={whyNoDrop} onClick={() => setDropping(true)}>
+        {t().dropAll}
+      </button>
       {dropping && (
         <Confirm
           title={t().dropTitle(name)}
@@ -224,6 +231,6 @@ function States({ session, topic, channel, onDone }: StatesProps) {
           onClose={() => setDropping(false)}
         />
       )}
-    </section>
+    </div>
   );
 }

@@ -1,4 +1,4 @@
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 
 import { route } from '../app/route.js';
 import type { Session } from '../broker/session.js';
@@ -18,6 +18,14 @@ export function Console({ session }: { session: Session }) {
     document.title = `${title} — shelfmq`;
     return () => void (document.title = before);
   }, [title]);
+  const place = route.value.join('/');
+  const shown = useRef(place);
+  useEffect(() => {
+    if (shown.current === place) return;
+    shown.current = place;
+    // What had the focus may be gone with its page: reading goes on at the beginning of the new one.
+    if (document.activeElement === document.body) document.getElementById('main')?.focus({ preventScroll: true });
+  }, [place]);
   return (
     <div class={style['console']}>
       <SignIn />

@@ -1,3 +1,4 @@
+import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
 import { go, to } from '../app/route.js';
@@ -45,9 +46,15 @@ const t = texts(
   },
 );
 
+type Sorting = { by: SortBy; order: 'asc' | 'desc' };
+
+/** Who comes back from a topic finds the list as it was left. */
+const wanted = signal<{ search: string; sort: Sorting }>({ search: '', sort: { by: 'name', order: 'asc' } });
+const place = { top: 0 };
+
 export function TopicList({ session }: { session: Session }) {
-  const [search, setSearch] = useState('');
-  const [sort, setSort] = useState<{ by: SortBy; order: 'asc' | 'desc' }>({ by: 'name', order: 'asc' });
+  const { search, sort } = wanted.value;
+  const setSearch = (search: string) => (wanted.value = { ...wanted.value, search });
   const [range, setRange] = useState({ first: 0, last: 40 });
   const [creating, setCreating] = useState(false);
   const seen = useSeen(session, `${search} ${sort.by} ${sort.order}`);
@@ -86,8 +93,10 @@ export function TopicList({ session }: { session: Session }) {
       {shown && shown.page.total.topics > 0 && (
         <VirtualTable
           label={words().topics}
+          place={place}
+          order={`${search} ${sort.by} ${sort.order}`}
           count={shown.page.total.topics}
-          head={<Head sort={sort} onSort={setSort} />}
+          head={<Head sort={sort} onSort={(sort) => (wanted.value = { ...wanted.value, sort })} />}
           row={(index) => <Cells session={session} topic={shown.rows.get(index)} />}
           onRange={(first, last) => setRange({ first, last })}
         />
@@ -182,8 +191,6 @@ function Totals({ session, page: { total }, isPart }: { session: Session; page: 
     />
   );
 }
-
-type Sorting = { by: SortBy; order: 'asc' | 'desc' };
 
 function Head({ sort, onSort }: { sort: Sorting; onSort(sort: Sorting): void }) {
   const column = (by: SortBy, text: string, className: string) => {

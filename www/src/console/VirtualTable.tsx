@@ -1,4 +1,4 @@
-import type { ComponentChildren } from 'preact';
+import type { ComponentChildren, RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 import style from './VirtualTable.module.css';
@@ -10,6 +10,10 @@ const BEYOND = 12;
 
 interface Props {
   label: string;
+  /** Where it is scrolled to; kept by whoever wants to come back. */
+  place: { top: number };
+  /** Which rows they are, and in which order. */
+  order: string;
   /** Rows in all, the head not counted. */
   count: number;
   head: ComponentChildren;
@@ -23,15 +27,24 @@ interface Props {
  * A table of any number of rows that draws only those in sight. The arrow keys, Page Up, Page Down, Home and End go
  * from row to row by their first links.
  */
-export function VirtualTable({ label, count, head, row, onRange }: Props) {
+export function VirtualTable({ label, place, order, count, head, row, onRange }: Props) {
   const box = useRef<HTMLDivElement>(null);
-  const wanted = useRef<number>(undefined);
-  const [first, setFirst] = useState(0);
+  const [first, setFirst] = useState(Math.floor(place.top / ROW));
   const [fitting, setFitting] = useState(20);
   const from = Math.max(0, Math.min(first, count - fitting) - BEYOND);
   const to = Math.min(count, first + fitting + BEYOND);
 
-  const look = () => setFirst(Math.floor((box.current?.scrollTop ?? 0) / ROW));
+  const look = () => {
+    place.top = box.current?.scrollTop ?? 0;
+    setFirst(Math.floor(place.top / ROW));
+  };
+  useLayoutEffect(() => box.current!.scrollTo(0, place.top), []);
+  const shownOrder = useRef(order);
+  useLayoutEffect(() => {
+    // Another order begins at its beginning.
+    if (shownOrder.current !== order) box.current!.scrollTo(0, 0);
+    shownOrder.current = order;
+  }, [order]);
   useEffect(() => {
     const element = box.current!;
     const watcher = new ResizeObserver(() => setFitting(Math.ceil(element.clientHeight / ROW)));
@@ -39,39 +52,7 @@ export function VirtualTable({ label, count, head, row, onRange }: Props) {
     return () => watcher.disconnect();
   }, []);
   useEffect(() => onRange(from, to), [from, to]);
-  useLayoutEffect(() => {
-    if (wanted.current === undefined) return;
-    const link = box.current?.querySelector<HTMLElement>(`[data-row="${wanted.current}"] a`);
-    if (!link) return;
-    link.focus({ preventScroll: true });
-    wanted.current = undefined;
-  });
-
-  const goTo = (index: number) => {
-    const element = box.current!;
-    wanted.current = Math.max(0, Math.min(count - 1, index));
-    const top = wanted.current * ROW;
-    const room = element.clientHeight - 2 * ROW;
-    element.scrollTop = Math.max(top - room, Math.min(element.scrollTop, top));
-    // Where nothing scrolls, nothing else would draw.
-    look();
-    setFitting((n) => n);
-    const link = element.querySelector<HTMLElement>(`[data-row="${wanted.current}"] a`);
-    if (link) {
-      link.focus({ preventScroll: true });
-      wanted.current = undefined;
-    }
-  };
-  const onKeyDown = (event: KeyboardEvent) => {
-    const at = (event.target as HTMLElement).closest<HTMLElement>('[data-row]')?.dataset['row'];
-    if (at === undefined) return;
-    const page = Math.max(1, fitting - 2);
-    const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -count, End: count };
-    const step = steps[event.key];
-    if (step === undefined) return;
-    event.preventDefault();
-    goTo(Number(at) + step);
-  };
+  const onKeyDown = useRowKeys(box, count, fitting, look);
   const rows = Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
   return (
     <div ref={box} class={`${style['box']} card`} onScroll={look} onKeyDown={onKeyDown}>
@@ -91,4 +72,38 @@ export function VirtualTable({ label, count, head, row, onRange }: Props) {
       </table>
     </div>
   );
+}
+
+/** Keys that go from row to row; answers what handles them. */
+function useRowKeys(box: RefObject<HTMLDivElement | null>, count: number, fitting: number, look: () => void) {
+  const wanted = useRef<number>(undefined);
+  const focus = () => {
+    if (wanted.current === undefined) return;
+    const link = box.current?.querySelector<HTMLElement>(`[data-row="${wanted.current}"] a`);
+    if (!link) return;
+    link.focus({ preventScroll: true });
+    wanted.current = undefined;
+  };
+  // A row that was not in sight is drawn first, and known later still.
+  useLayoutEffect(focus);
+
+  const goTo = (index: number) => {
+    const element = box.current!;
+    wanted.current = Math.max(0, Math.min(count - 1, index));
+    const top = wanted.current * ROW;
+    const room = element.clientHeight - 2 * ROW;
+    element.scrollTop = Math.max(top - room, Math.min(element.scrollTop, top));
+    look();
+    focus();
+  };
+  return (event: KeyboardEvent) => {
+    const at = (event.target as HTMLElement).closest<HTMLElement>('[data-row]')?.dataset['row'];
+    if (at === undefined) return;
+    const page = Math.max(1, fitting - 2);
+    const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -count, End: count };
+    const step = steps[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    goTo(Number(at) + step);
+  };
 }

@@ -1,12 +1,13 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 
-import { language, texts } from '../app/texts.js';
+import { texts } from '../app/texts.js';
 import type { Play } from '../broker/play.js';
 import type { Selected } from '../picture/selected.js';
 import { timeOf } from './clock.js';
 import style from './Events.module.css';
 import { CloseIcon } from './icons.js';
+import { becauseText, whatText } from './storyTexts.js';
 
 const t = texts(
   {
@@ -14,36 +15,26 @@ const t = texts(
     close: 'Close the story',
     lost: 'Nothing is known of this message: it is from before what was recorded.',
     loading: 'Looking …',
+    to: (client: string) => `to ${client}`,
+    until: (time: string) => `until ${time}`,
   },
   {
     title: (id) => `消息 ${id}`,
     close: '关闭经历',
     lost: '没有这条消息的记录：它早于录像的开始。',
     loading: '查找中 …',
+    to: (client) => `给 ${client}`,
+    until: (time) => `至 ${time}`,
   },
 );
-
-/** What happens to a message, in Chinese; in English it is as the recording has it. */
-const CHINESE: Record<string, string> = {
-  published: '已发布',
-  leased: '已租出',
-  finished: '已完成',
-  requeued: '重新排队',
-  'timed out': '租约到期',
-  died: '成为死信',
-  redriven: '已重投',
-  dropped: '已丢弃',
-  moved: '已移动',
-  touched: '已续期',
-  expired: '已过期',
-  now: '现在',
-};
 
 interface Line {
   what: string;
   at: string;
   channel?: string | null;
   because?: string;
+  until?: string | null;
+  to?: { client?: string } | null;
   channels?: { channel: string; because: string }[];
 }
 
@@ -80,16 +71,17 @@ export function Story({ play, of, onClose }: { play: Play; of: Selected; onClose
 }
 
 function StoryLine({ line }: { line: Line }) {
-  const what = language.value === 'zh' ? CHINESE[line.what] ?? line.what : line.what;
+  const more = [line.to?.client ? t().to(line.to.client) : '', line.until ? t().until(timeOf(Date.parse(line.until))) : ''].filter(Boolean);
   return (
     <li class={line.what === 'now' ? style['nowLine'] : undefined}>
       <p>
-        <b>{what}</b> {line.channel && <span class="mono">{line.channel}</span>} <span class={style['time']}>{timeOf(Date.parse(line.at))}</span>
+        <b>{whatText(line.what)}</b> {line.channel && <span class="mono">{line.channel}</span>} {more.join(' ')}{' '}
+        <span class={style['time']}>{timeOf(Date.parse(line.at))}</span>
       </p>
-      {line.because && <p class="soft">{line.because}</p>}
+      {line.because && <p class="soft">{becauseText(line.because)}</p>}
       {line.channels?.map(({ channel, because }) => (
         <p key={channel} class="soft">
-          <span class="mono">{channel}</span>: {because}
+          <span class="mono">{channel}</span>: {becauseText(because)}
         </p>
       ))}
     </li>

@@ -56,6 +56,7 @@ export async function openPlay(): Promise<Play> {
     host.ready().then((told) => ((about.value = told), resolve()), reject);
   });
   document.addEventListener('visibilitychange', () => void host.show(document.visibilityState === 'visible'));
+  addEventListener('pagehide', () => void host.keep().catch(() => {}));
   const now: Fetch = (at, init) => ask(ORIGIN + at, init);
 
   // What is past is gone through in a worker of this tab's own, which is only there once somebody looks back.

@@ -35,12 +35,15 @@ export function handedIn(steps: readonly StepTold[]): Seen[] {
   );
 }
 
-/** Parameters that say how somebody asks, not what for: a line has no room for them. */
-const MANNERS = new Set(['wait', 'format', 'max', 'client', 'fin', 'receipt']);
+/** Parameters that stand elsewhere in a line, or say how somebody asks, not what for. */
+const MANNERS = new Set(['topic', 'channel', 'wait', 'format', 'max', 'client', 'fin', 'receipt']);
 
+/** As `POST /pub orders key=a`, `GET /sub orders/billing`. */
 function request({ method = 'GET', path = '', query = '' }: Asker): string {
-  const what = query.split('&').filter((one) => one !== '' && !MANNERS.has(one.split('=', 1)[0]!));
-  return `${method} ${path}${what.length > 0 ? `?${what.join('&')}` : ''}`;
+  const params = new URLSearchParams(query);
+  const place = [params.get('topic'), params.get('channel')].filter(Boolean).join('/');
+  const more = [...params].filter(([name]) => !MANNERS.has(name)).map(([name, value]) => `${name}=${value}`);
+  return [method, path, place, ...more].filter((part) => part !== '').join(' ');
 }
 
 /** Whom messages were handed to, as `→ 3 to slow-1`. */

@@ -26,6 +26,8 @@ export interface HostCalls {
   exportState(): Promise<Bytes>;
   importState(bytes: Bytes): Promise<void>;
   reset(): Promise<void>;
+  /** This tab is about to go: what is only in memory is to be kept. */
+  keep(): Promise<void>;
   /** Whether this tab wants frames: one that nobody sees does not. */
   show(wanted: boolean): Promise<void>;
 }

@@ -45,19 +45,20 @@ async function open(): Promise<Host> {
 function callsOf(host: Host, tab: Tab): Omit<HostCalls, 'ready'> {
   return {
     setSpeed: async (speed) => host.setSpeed(speed),
-    step: () => host.step(),
-    nextDeadline: () => host.nextDeadline(),
-    advance: (ms) => host.advance(ms),
-    addConsumer: async (spec) => host.actors.addConsumer(spec),
-    removeConsumer: async (id) => host.actors.remove(id),
-    addProducer: async (spec) => host.actors.addProducer(spec),
-    removeProducer: async (id) => host.actors.remove(id),
-    importLog: (bytes) => host.importLog(bytes),
+    step: () => host.andShow(() => host.step()),
+    nextDeadline: () => host.andShow(() => host.nextDeadline()),
+    advance: (ms) => host.andShow(() => host.advance(ms)),
+    addConsumer: (spec) => host.andShow(() => host.actors.addConsumer(spec)),
+    removeConsumer: (id) => host.andShow(() => host.actors.remove(id)),
+    addProducer: (spec) => host.andShow(() => host.actors.addProducer(spec)),
+    removeProducer: (id) => host.andShow(() => host.actors.remove(id)),
+    importLog: (bytes) => host.andShow(() => host.importLog(bytes)),
     exportLog: (topic) => host.exportLog(topic),
     recording: () => host.recording(),
     exportState: () => host.exportState(),
-    importState: (bytes) => host.importState(bytes),
-    reset: () => host.reset(),
+    importState: (bytes) => host.andShow(() => host.importState(bytes)),
+    reset: () => host.andShow(() => host.reset()),
+    keep: () => host.keep(),
     show: async (wanted) => {
       tab.wanted = wanted;
       if (wanted && host.shown) sendNews(tab.port, { frame: host.shown } satisfies News);

@@ -1,6 +1,6 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
 
-import type { Open } from './Prompt.js';
+import type { Open } from './editor.js';
 import { t } from './said.js';
 import style from './Terminal.module.css';
 

@@ -26,6 +26,7 @@ export function Terminal({ session }: { session: Session }) {
   };
   return (
     <div class={style['terminal']} onKeyDown={keys}>
+      {session.life === 'console' && <h1 class="sr-only">{t().terminal}</h1>}
       <Tries machine={machine} />
       <Log machine={machine} />
       <Prompt machine={machine} />

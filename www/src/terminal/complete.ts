@@ -8,13 +8,18 @@ export interface Completion {
   to: number;
   /** What may take its place; the first part of it is what is there. */
   choices: string[];
+  /** What all of them begin with. */
+  start: string;
   /** How much of each choice was there before what is chosen: it need not be shown. */
   shown: number;
 }
 
 const MOST = 100;
 const METHODS = ['DELETE', 'GET', 'HEAD', 'POST', 'PUT'];
-const HEADERS = ['Accept: application/json', 'Accept: text/event-stream', 'Authorization: Bearer ', 'Content-Type: application/json', 'Content-Type: application/x-ndjson', 'Idempotency-Key: ', 'Shelf-Meta-'];
+const HEADERS = [
+  'Accept: application/json', 'Accept: text/event-stream', 'Authorization: Bearer ', 'Content-Type: application/json',
+  'Content-Type: application/x-ndjson', 'Idempotency-Key: ', 'Shelf-Meta-',
+];
 const WRITE_OUT = ['%{http_code}\\n', '%{size_download}\\n', '%{time_total}\\n', '%{content_type}\\n'];
 const VALUES: Record<string, readonly string[]> = {
   '-X': METHODS, '--request': METHODS, '-H': HEADERS, '--header': HEADERS, '-o': ['/dev/null'], '--output': ['/dev/null'],
@@ -83,7 +88,8 @@ interface Parameter {
   in: string;
   schema?: { enum?: string[]; type?: string; default?: unknown; items?: { enum?: string[] } };
 }
-type Api = Map<string, { methods: string[]; parameters: Parameter[] }>;
+/** The parameters of each path. */
+type Api = Map<string, Parameter[]>;
 
 export class Completer {
   #api: Promise<Api> | undefined;
@@ -99,8 +105,8 @@ export class Completer {
     // What has a letter of the shell's in it needs quotes; those that are open stay open.
     const quote = place.quote || (fitting.some((choice) => /[\s&?#$;|<>{}*%]/.test(choice.trimEnd())) ? "'" : '');
     const escaped = fitting.map((choice) => quote + (quote === "'" ? choice.replaceAll("'", "'\\''") : choice));
-    const shown = quote.length + Math.max(place.word.search(/[^/]*$/), place.word.lastIndexOf('?') + 1, place.word.lastIndexOf('&') + 1, place.word.lastIndexOf('=') + 1, 0);
-    return { from: place.from, to: text.length, choices: escaped, shown };
+    const shown = quote.length + Math.max(...['/', '?', '&', '='].map((mark) => place.word.lastIndexOf(mark) + 1));
+    return { from: place.from, to: text.length, choices: escaped, start: common(escaped), shown };
   }
 
   async #choices({ before, word }: Place): Promise<string[]> {
@@ -122,13 +128,14 @@ export class Completer {
     const path = word.slice(base.length).split('?')[0]!;
     const query = word.indexOf('?');
     if (query < 0) {
-      return [...api].map(([path, { parameters }]) => base + path.replace(/\{.*/, '') + (parameters.some((one) => one.in === 'query') ? '?' : ''));
+      const mark = (parameters: Parameter[]) => (parameters.some((one) => one.in === 'query') ? '?' : '');
+      return [...api].map(([path, parameters]) => base + path.replace(/\{.*/, '') + mark(parameters));
     }
     const start = Math.max(query, word.lastIndexOf('&')) + 1;
     const given = new URLSearchParams(word.slice(query + 1, start));
     const [name, value] = word.slice(start).split('=');
     const head = word.slice(0, start);
-    const parameters = (api.get(path)?.parameters ?? []).filter((one) => one.in === 'query');
+    const parameters = (api.get(path) ?? []).filter((one) => one.in === 'query');
     if (value === undefined) return parameters.filter((one) => !given.has(one.name)).map((one) => `${head}${one.name}=`);
     const values = await this.#values(name!, given, parameters.find((one) => one.name === name));
     return values.map((value) => `${head}${name}=${value}`);
@@ -149,14 +156,17 @@ export class Completer {
 
   async #described(): Promise<Api> {
     const response = await this.host.fetch('/openapi.json');
-    const { paths = {} } = (response.ok ? await response.json() : {}) as { paths?: Record<string, Record<string, { parameters?: Parameter[] }>> };
-    if (!response.ok) this.#api = undefined;
-    return new Map(Object.entries(paths).map(([path, methods]) => [path, { methods: Object.keys(methods), parameters: Object.values(methods)[0]?.parameters ?? [] }]));
+    if (!response.ok) {
+      this.#api = undefined;
+      return new Map();
+    }
+    const { paths } = (await response.json()) as { paths: Record<string, Record<string, { parameters?: Parameter[] }>> };
+    return new Map(Object.entries(paths).map(([path, methods]) => [path, Object.values(methods)[0]?.parameters ?? []]));
   }
 }
 
 /** What all choices have in common, from their beginning. */
-export function common(choices: readonly string[]): string {
+function common(choices: readonly string[]): string {
   let [start = ''] = choices;
   for (const choice of choices) while (!choice.startsWith(start)) start = start.slice(0, -1);
   return start;

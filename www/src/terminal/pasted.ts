@@ -1,14 +1,14 @@
 // What somebody pastes: it may have prompts before the commands, as a page shows them, and what they printed after them.
 
-const PROMPT = /^\s*(?:➜\s+\S+\s+|\S*[$%❯]\s+|\w+@[\w.-]+:\S*[$#]\s*)(?=\S)/u;
+const PROMPT = /^\s*(?:➜\s+\S+\s+|[$%❯]\s+|[\w.-]+@[\w.-]+[:\s]\S*[$%#]\s+)(?=\S)/u;
 /** A line that goes on: an odd number of backslashes is at its end. */
 const GOES_ON = /(?:^|[^\\])(?:\\\\)*\\$/;
 
-/** Commands alone: where some lines have prompts, those without are what was printed. */
+/** Commands alone: where the first line has a prompt, lines without one are what was printed. */
 export function cleaned(text: string): string {
   const plain = text.replace(/\r\n?/g, '\n').replace(/[\u00a0\u2028\u200b]/g, (c) => (c === '\u2028' ? '\n' : c === '\u200b' ? '' : ' '));
   const lines = plain.split('\n');
-  if (!lines.some((line) => PROMPT.test(line))) return plain;
+  if (!PROMPT.test(lines.find((line) => line.trim() !== '') ?? '')) return plain;
   let goesOn = false;
   const commands = lines.flatMap((line) => {
     const taken = goesOn || PROMPT.test(line);

@@ -10,7 +10,6 @@ export const t = texts(
     stop: 'Stop',
     running: 'Running …',
     standsStill: 'Time stands still: what waits goes on with it.',
-    placeholder: "curl -d 'hello' 'localhost:4151/pub?topic=books'",
     welcome: (base: string) => `The broker answers at ${base}. Paste real curl here; Tab completes, and help says what there is.`,
     clear: 'Clear',
     tries: 'To try',
@@ -27,10 +26,13 @@ export const t = texts(
     help: (commands: string) =>
       `A small shell, and curl that talks to this broker, whatever host and port the URL has.
 
-  curl -d 'hello' 'localhost:4151/pub?topic=books'                 publishes
-  curl 'localhost:4151/sub?topic=books&channel=me&ack=auto'        receives
-  for i in {1..100};do curl -d "n $i" 'localhost:4151/pub?topic=books' ;done
-  curl localhost:4151                                              prints more to paste
+# Publish, once and often:
+curl -d 'hello' 'localhost:4151/pub?topic=books'
+for i in {1..100};do curl -d "n $i" 'localhost:4151/pub?topic=books' ;done
+# Receive:
+curl 'localhost:4151/sub?topic=books&channel=me&ack=auto'
+# More to paste:
+curl localhost:4151
 
 Commands: ${commands}
 The shell has ' " \\ $x $(…) $((…)) {1..9} | && || ; & wait for while if > /dev/null << EOF. There are no files.
@@ -45,8 +47,7 @@ Keys: Tab completes, ↑ ↓ history, Ctrl-C ends, Ctrl-L clears, Esc then Tab l
     stop: '停止',
     running: '运行中 …',
     standsStill: '时间已停住：等待中的命令要等时间继续。',
-    placeholder: "curl -d 'hello' 'localhost:4151/pub?topic=books'",
-    welcome: (base) => `消息队列在 ${base} 应答。把真正的 curl 命令粘贴进来就能运行；Tab 补全，help 列出可用的命令。`,
+    welcome: (base) => `消息服务在 ${base} 应答。把真正的 curl 命令粘贴进来就能运行；Tab 补全，help 列出可用的命令。`,
     clear: '清屏',
     tries: '试一试',
     publish: '发布',
@@ -60,12 +61,15 @@ Keys: Tab completes, ↑ ↓ history, Ctrl-C ends, Ctrl-L clears, Esc then Tab l
     completions: '这里可以填的内容',
     notFound: (name, all) => `${name}：找不到这个命令。可用的有：${all}`,
     help: (commands) =>
-      `一个小型 shell，加上只和这个消息队列通信的 curl；URL 里写哪个主机和端口都可以。
+      `一个小型 shell，加上只和这个消息服务通信的 curl；URL 里写哪个主机和端口都可以。
 
-  curl -d 'hello' 'localhost:4151/pub?topic=books'                 发布
-  curl 'localhost:4151/sub?topic=books&channel=me&ack=auto'        接收
-  for i in {1..100};do curl -d "n $i" 'localhost:4151/pub?topic=books' ;done
-  curl localhost:4151                                              打印更多可以粘贴的命令
+# 发布，一条或许多条：
+curl -d 'hello' 'localhost:4151/pub?topic=books'
+for i in {1..100};do curl -d "n $i" 'localhost:4151/pub?topic=books' ;done
+# 接收：
+curl 'localhost:4151/sub?topic=books&channel=me&ack=auto'
+# 更多可以粘贴的命令：
+curl localhost:4151
 
 命令：${commands}
 支持的 shell 语法：' " \\ $x $(…) $((…)) {1..9} | && || ; & wait for while if > /dev/null << EOF。这里没有文件。

@@ -18,7 +18,10 @@ export function tries(session: Session): { name: string; command: string }[] {
     { name: said.many, command: `curl -s '${sub}&max=10&ack=auto&wait=1s' | jq -r '.messages[].body'` },
     {
       name: said.finish,
-      command: `receipt=$(curl -s '${sub}&max=1&format=json&wait=1s' | jq -r '.messages[].receipt')\ncurl -X POST "${at}/fin?topic=books&channel=me&receipt=$receipt"`,
+      command: [
+        `receipt=$(curl -s '${sub}&format=json&wait=1s' | jq -r '.messages[].receipt')`,
+        `curl -X POST "${at}/fin?topic=books&channel=me&receipt=$receipt"`,
+      ].join('\n'),
     },
     { name: said.later, command: `curl -d 'Call back' '${at}/pub?topic=books&defer=10s'` },
     { name: said.follow, command: `curl -N '${sub}&ack=auto&format=ndjson&stream=true'` },

@@ -11,7 +11,14 @@ interface Props {
 export function Dialog({ title, onClose, children }: Props) {
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => element.current?.showModal(), []);
+  useEffect(() => {
+    const before = document.activeElement;
+    element.current?.showModal();
+    // A dialog that is taken away gives the focus back to nobody, unlike one that is closed.
+    return () => {
+      if (before instanceof HTMLElement) before.focus();
+    };
+  }, []);
   return (
     <dialog ref={element} aria-labelledby={id} onClose={onClose} onCancel={onClose}>
       <h2 id={id}>{title}</h2>

@@ -6,17 +6,19 @@ import { gzipSync } from 'node:zlib';
 import { openBrowser, serveApp } from './app.mjs';
 
 /** Bytes, gzip. */
-const LIMIT = 250 * 1024;
+const LIMIT = 295 * 1024;
 
-test('a first visit downloads at most 250 KiB', async (t) => {
+test('a first visit downloads at most 295 KiB', async (t) => {
   const app = await serveApp();
   t.after(() => app.close());
   // What is kept for later, when there is no network, is not waited for by anybody.
   const { page } = await openBrowser(t, { serviceWorkers: 'block' });
   await page.goto(app.url);
-  // All is there once the terminal takes commands and the broker has told how it stands.
   await page.getByRole('log').first().waitFor();
-  await page.waitForFunction(() => globalThis.shelfmq?.play?.frame.value !== undefined);
+  // Everything that a first visit shows is there. (The load state `networkidle` never comes: the script of a shared worker
+  // counts as being loaded for as long as that lives.)
+  await page.waitForFunction(() => globalThis.shelfmq?.play.frame.value);
+  await page.getByRole('heading', { name: 'Lessons' }).waitFor();
   const loaded = [...app.served].map(([path, body]) => [path, gzipSync(body, { level: 9 }).length]);
   const total = loaded.reduce((sum, [, size]) => sum + size, 0);
   const list = loaded.sort((a, b) => b[1] - a[1]).map(([path, size]) => `${size} ${path}`);

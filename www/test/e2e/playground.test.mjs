@@ -220,8 +220,8 @@ test('events: what happened, a way to each moment, and a message’s story', asy
   await scene(page);
   await page.getByRole('tab', { name: 'Events' }).click();
   const list = page.getByRole('listbox', { name: 'What happened' });
-  await list.getByText('POST /req?topic=books&channel=mail&defer=10s').waitFor();
-  await list.getByText('GET /sub?topic=books&channel=reader&timeout=30s → 1 to ann').last().click();
+  await list.getByText('POST /req books/mail defer=10s').waitFor();
+  await list.getByText('GET /sub books/reader timeout=30s → 1 to ann').last().click();
   await page.waitForFunction(() => shelfmq.play.past.value !== undefined);
   const [books] = await all(page);
   assert.deepEqual(books.channels.map(({ finish_count, in_flight_count, deferred_count }) => [finish_count, in_flight_count, deferred_count]), [

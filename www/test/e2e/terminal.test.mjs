@@ -61,7 +61,7 @@ test('a command goes on over lines, comes back from the history, and is complete
   const { page, prompt, shows, run } = await open(t);
   await run('for i in 1 2');
   assert.equal(await prompt.inputValue(), 'for i in 1 2\n');
-  await prompt.pressSequentially('do curl -d "n $i" "localhost:4151/pub?topic=books"; done');
+  await prompt.pressSequentially('do curl -d "book $i" "localhost:4151/pub?topic=books"; done');
   await prompt.press('Enter');
   await shows('OKOK');
   await run('curl -sX POST "localhost:4151/channel/create?topic=books&channel=reader"');
@@ -84,7 +84,7 @@ test('a command goes on over lines, comes back from the history, and is complete
   }
   await prompt.pressSequentially("'");
   await prompt.press('Enter');
-  await shows('n 1');
+  await shows('book 1');
 
   await page.reload();
   await prompt.focus();
@@ -94,7 +94,7 @@ test('a command goes on over lines, comes back from the history, and is complete
   }
   await prompt.press('ArrowDown');
   await prompt.press('Enter');
-  await shows('n 2');
+  await shows('book 2');
   // Escape, and Tab leaves.
   await prompt.fill('curl');
   await prompt.press('Escape');
@@ -178,8 +178,8 @@ test('on a server', async (t) => {
   const { page } = await openBrowser(t, { serviceWorkers: 'block' });
   await page.goto(`${url}#/terminal`);
   const { run, shows, log } = within(page);
-  await run(`for i in {1..20};do curl -d "n $i" ${url}pub?topic=books ;done; curl -i 'localhost:4151/sub?topic=books&channel=c&ack=auto'`);
-  await shows('n 1');
+  await run(`for i in {1..20};do curl -d "book $i" ${url}pub?topic=books ;done; curl -i 'localhost:4151/sub?topic=books&channel=c&ack=auto'`);
+  await shows('book 1');
   assert.match(await printed(log), /^(OK){20}HTTP\/1.1 200 OK\ncontent-type: .*\n(.*\n)*shelf-id: 0000000000000001\n/);
   const { topics } = await (await call('/stats?format=json')).json();
   assert.equal(topics[0].message_count, 20);

@@ -61,6 +61,25 @@ describe('a storage that is written to later', () => {
     ]);
   });
 
+  test('whoever waits does so for what was there, not for what comes meanwhile', async () => {
+    let more = 0;
+    const storage = new BehindStorage(
+      {
+        list: async () => [],
+        read: async () => new Uint8Array(),
+        close: async () => {},
+        write: async () => {
+          more += 1;
+          if (more < 1_000) await storage.write([append(more, 'x')]);
+        },
+      },
+      async () => {},
+    );
+    await storage.write([append(0, 'a')]);
+    await storage.flushed();
+    expect(more).toBe(1);
+  });
+
   test('what cannot be written is written later, before anything else', async () => {
     const written: string[] = [];
     let full = true;
@@ -220,7 +239,7 @@ test('a step that matters takes along what follows from it', () => {
     }),
   ] as never;
   expect(groups(steps).map(toldOf)).toMatchObject([
-    { step: 5, at: 2, text: 'POST /pub?topic=t → 200 OK' },
-    { step: 6, at: 6, text: 'GET /sub?topic=t&channel=c → 2 to joe' },
+    { step: 5, at: 2, text: 'POST /pub t → 200 OK' },
+    { step: 6, at: 6, text: 'GET /sub t/c → 2 to joe' },
   ]);
 });

@@ -3,10 +3,12 @@ import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 
 import { incomplete } from '../../src/terminal/run.js';
 import { run } from './terminal-broker.js';
+
+vi.setConfig({ testTimeout: 30_000 });
 
 const has = (program: string) => spawnSync(program, ['--version']).status === 0;
 const like = (name: string) => readFileSync(new URL(name, import.meta.url), 'utf8');

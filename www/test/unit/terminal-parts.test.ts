@@ -2,7 +2,7 @@
 import { VirtualClock } from 'shelfmq';
 import { expect, test, vi } from 'vitest';
 
-import { Completer, common, placeOf } from '../../src/terminal/complete.js';
+import { Completer, placeOf } from '../../src/terminal/complete.js';
 import { CurlError } from '../../src/terminal/curl/options.js';
 import { targetOf } from '../../src/terminal/curl/url.js';
 import { edited } from '../../src/terminal/edit.js';
@@ -11,6 +11,11 @@ import { cleaned, split } from '../../src/terminal/pasted.js';
 import { incomplete, newShell } from '../../src/terminal/run.js';
 import { Screen } from '../../src/terminal/screen.js';
 import { broker, run } from './terminal-broker.js';
+
+vi.setConfig({ testTimeout: 30_000 });
+
+/** Waits until this holds. */
+const seen = (holds: () => unknown) => vi.waitFor(holds, { timeout: 20_000 });
 
 const nobody = { fetch: () => Promise.reject(new Error('nobody')), now: () => Date.now() };
 
@@ -73,13 +78,13 @@ test('a stream is printed as it comes, and Ctrl-C hangs up', async () => {
   const { runScript } = await import('../../src/terminal/run.js');
   const running = runScript(host, "curl -N 'localhost:4151/sub?topic=a&channel=c&format=ndjson&stream=true'; echo not this", { out: (text) => (out += text), err: () => {} }, { signal: abort.signal, shell });
   const waiting = async () => (await host.api.stats()).topics?.[0]?.channels[0]?.waiting_count;
-  await vi.waitFor(async () => expect(await waiting()).toBe(1));
+  await seen(async () => expect(await waiting()).toBe(1));
   await run(host, "curl -s -d one 'localhost:4151/pub?topic=a'");
-  await vi.waitFor(() => expect(out).toContain('"body":"one"'));
+  await seen(() => expect(out).toContain('"body":"one"'));
   abort.abort();
   expect(await running).toBe(130);
   expect(out).not.toContain('not this');
-  await vi.waitFor(async () => expect(await waiting()).toBe(0));
+  await seen(async () => expect(await waiting()).toBe(0));
   expect(await run(host, 'echo $?', { shell })).toMatchObject({ out: '130\n' });
 });
 
@@ -105,7 +110,7 @@ test('sleep and -m wait for the time of the broker', async () => {
   const host = await broker({ clock });
   const slept = run(host, 'date -u +%FT%TZ; sleep 1m; date -u +%FT%TZ');
   const timed = run(host, "curl -m 30 'localhost:4151/sub?topic=a&channel=c&wait=1m'");
-  await vi.waitFor(async () => expect((await host.api.stats()).topics?.length).toBe(1));
+  await seen(async () => expect((await host.api.stats()).topics?.length).toBe(1));
   await run(host, 'x=1; for i in {1..50}; do x=$((x+1)); done');
   clock.advance(31_000);
   expect(await timed).toMatchObject({ status: 28, err: expect.stringContaining('(28) Operation timed out') });
@@ -146,6 +151,7 @@ test('prompts and outputs are no part of what is pasted', () => {
   expect(cleaned('➜  nsq for i in {1..2};do curl x ;done\nOKOK%\n➜  nsq curl y\n')).toBe('for i in {1..2};do curl x ;done\ncurl y\n');
   expect(cleaned('$ curl a \\\n> -d b\nOK\n')).toBe('curl a \\\n-d b\n');
   expect(cleaned('root@host:~# curl a')).toBe('curl a');
+  expect(cleaned('curl -d "\n$ 5\n50% off" b')).toBe('curl -d "\n$ 5\n50% off" b');
   expect(cleaned('curl a\r\necho $x\n')).toBe('curl a\necho $x\n');
   expect(split('a\nb', incomplete)).toEqual({ run: 'a', left: 'b' });
   expect(split('a\nb\n', incomplete)).toEqual({ run: 'a\nb', left: '' });
@@ -195,7 +201,6 @@ test('where the caret is', () => {
   expect(placeOf('echo a; for i in 1; do cu')).toMatchObject({ before: [], word: 'cu' });
   expect(placeOf('x | ')).toMatchObject({ before: [], word: '', from: 4 });
   expect(placeOf('echo "$(curl -')).toMatchObject({ before: ['curl'], word: '-', quote: '' });
-  expect(common(['abc', 'abd', 'ab'])).toBe('ab');
 });
 
 test('what can stand there: commands, options, the API, and what the broker has', async () => {
@@ -223,4 +228,5 @@ test('what can stand there: commands, options, the API, and what the broker has'
   expect(await at("curl -d 'loc")).toEqual([]);
   const found = await completer.at("curl 'localhost:4151/pub?topic=bo");
   expect(found?.choices[0]?.slice(found.shown)).toBe('bones');
+  expect(found?.start).toBe("'localhost:4151/pub?topic=bo");
 });

@@ -1,9 +1,11 @@
 // Everything that the README and the background notes have one paste, on the real broker.
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import { newShell } from '../../src/terminal/run.js';
 import { broker, run } from './terminal-broker.js';
+
+vi.setConfig({ testTimeout: 30_000 });
 
 const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
 

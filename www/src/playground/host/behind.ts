@@ -39,6 +39,9 @@ export function merged(changes: readonly Change[]): Change[] {
 export class BehindStorage implements Storage {
   #waiting: Change[] = [];
   #bytes = 0;
+  /** How many changes came, and how many of them are durable. */
+  #taken = 0;
+  #durable = 0;
   #flushing: Promise<void> | undefined;
   #hurry = () => {};
   /** Why the last write failed. */
@@ -64,6 +67,7 @@ export class BehindStorage implements Storage {
     // What could not be written before goes first; as long as it cannot be, nothing more is taken.
     if (this.#failed !== undefined) await this.flushed();
     this.#waiting.push(...changes);
+    this.#taken += changes.length;
     for (const change of changes) if (change.kind === 'append') this.#bytes += change.bytes.length;
     this.#flushing ??= this.#flush(GATHER_MS);
     // Where it fails later, the next write says so.
@@ -73,7 +77,8 @@ export class BehindStorage implements Storage {
 
   /** Kept once all that was written so far is durable. */
   async flushed(): Promise<void> {
-    while (this.#waiting.length > 0 || this.#flushing) {
+    const upTo = this.#taken;
+    while (this.#durable < upTo) {
       this.#flushing ??= this.#flush(0);
       this.#hurry();
       await this.#flushing;
@@ -100,6 +105,7 @@ export class BehindStorage implements Storage {
       try {
         await this.before();
         await this.inner.write(merged(changes));
+        this.#durable += changes.length;
         this.#failed = undefined;
       } catch (why) {
         this.#waiting.unshift(...changes);

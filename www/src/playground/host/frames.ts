@@ -49,6 +49,8 @@ export class Frames {
   #moved = false;
   #level = 0;
   #making = false;
+  /** Who waits for a frame with all that has changed. */
+  #waiting: (() => void)[] = [];
 
   constructor(readonly show: Show) {}
 
@@ -64,6 +66,14 @@ export class Frames {
     this.#wait();
   }
 
+  /** Kept once all that has changed so far was shown. */
+  latest(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.changed();
+    });
+  }
+
   #wait(): void {
     if (this.#making) return;
     this.#timer ??= setTimeout(() => void this.#make(), Math.max(0, this.#next - performance.now()));
@@ -72,6 +82,7 @@ export class Frames {
   async #make(): Promise<void> {
     const began = performance.now();
     const changed = this.#changed;
+    const waiting = changed ? this.#waiting.splice(0) : [];
     this.#making = true;
     this.#changed = this.#moved = false;
     try {
@@ -80,6 +91,7 @@ export class Frames {
     } catch {
       // The broker is being opened anew: there is a frame when it is.
     }
+    for (const tell of waiting) tell();
     const cost = performance.now() - began;
     if (changed && cost > DEAR_MS) this.#level = Math.min(this.#level + 1, LEVELS.length - 1);
     else if (changed && cost < CHEAP_MS) this.#level = Math.max(this.#level - 1, 0);

@@ -18,7 +18,7 @@ const NAME = 'shelfmq-playground';
 /** How many bytes of what happened are remembered. */
 const RECORD_BYTES = 48 * 1024 * 1024;
 /** Times are kept when they have moved by so much real time, in milliseconds. */
-const KEEP_MS = 1_000;
+const KEEP_MS = 250;
 /** As long as nobody looks: consumers wait without an end. */
 const MAX_WAIT_MS = 1_000 * 86_400_000;
 /** How many timers may go by that nobody sees anything of. */
@@ -103,6 +103,18 @@ export class Host {
 
   opened(): Promise<void> {
     return this.#opened;
+  }
+
+  /** Does something; when it comes back, what came of it is kept, and all tabs have been shown it. */
+  async andShow<T>(act: () => T | Promise<T>): Promise<T> {
+    const done = await act();
+    await Promise.all([this.keep(), this.#frames.latest()]);
+    return done;
+  }
+
+  /** The time, and who is there, are known after a reload. */
+  async keep(): Promise<void> {
+    await Promise.all([this.#kept.set('now', this.#time.now), this.#kept.set('cast', this.#actors.cast)]);
   }
 
   /** Answers a tab: what it is told to be done is durable. */
@@ -281,8 +293,7 @@ export class Host {
   #keepTime(): void {
     this.#keeping ??= setTimeout(() => {
       this.#keeping = undefined;
-      void this.#kept.set('now', this.#time.now);
-      if (this.#actors.producers.length > 0) void this.#kept.set('cast', this.#actors.cast);
+      void this.keep();
     }, KEEP_MS);
   }
 }

@@ -16,8 +16,10 @@ const echo: Command = async (call) => {
   return 0;
 };
 
+const FORMAT = /\\(?:x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{1,4}|[0-7]{1,3}|[^])|%%|%([-+ 0]*)(\*|\d*)(?:\.(\d+))?([a-zA-Z]?)/g;
+
 function formatted(format: string, next: () => string): string {
-  return format.replace(/\\(?:x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{1,4}|[0-7]{1,3}|[^])|%%|%([-+ 0]*)(\*|\d*)(?:\.(\d+))?([a-zA-Z]?)/g, (all, flags: string, width: string, precision: string | undefined, kind: string | undefined) => {
+  return format.replace(FORMAT, (all, flags: string, width: string, precision?: string, kind?: string) => {
     if (all.startsWith('\\')) return unescape(all);
     if (all === '%%') return '%';
     const wide = width === '*' ? Number(next()) : Number(width || 0);
@@ -90,7 +92,9 @@ const seq: Command = async (call) => {
   if (numbers.length === 0 || numbers.length > 3) throw new Refused('say how far: seq [FROM [STEP]] TO', 1);
   const wrong = numbers.find((text) => !/^-?(\d+\.?\d*|\.\d+)$/.test(text));
   if (wrong !== undefined) throw new Refused(`invalid floating point argument: '${wrong}'`, 1);
-  const [from, step, to] = numbers.length === 1 ? [1, 1, Number(numbers[0])] : [Number(numbers[0]), numbers.length === 3 ? Number(numbers[1]) : 1, Number(numbers.at(-1))];
+  const from = numbers.length > 1 ? Number(numbers[0]) : 1;
+  const step = numbers.length > 2 ? Number(numbers[1]) : 1;
+  const to = Number(numbers.at(-1));
   if (step === 0) throw new Refused('the step must not be 0', 1);
   const digits = Math.max(...numbers.map((text) => text.split('.')[1]?.length ?? 0));
   const width = padded ? Math.max(from.toFixed(digits).length, to.toFixed(digits).length) : 0;

@@ -122,8 +122,12 @@ Any host and port is the broker: localhost:4151. All options: ${curlOptions.join
 `;
 
 export const curl: Command = async (call) => {
-  if (call.args.some((arg) => arg === '--help' || arg === '-h')) return call.out.write(HELP).then(() => 0);
-  if (call.args.some((arg) => arg === '--version' || arg === '-V')) return call.out.write(`${AGENT.replace('/', ' ')} (the broker's page) http\n`).then(() => 0);
+  const asks = (...options: string[]) => call.args.some((arg) => options.includes(arg));
+  const told = asks('--help', '-h') ? HELP : asks('--version', '-V') ? `${AGENT.replace('/', ' ')} (a page's own) http\n` : undefined;
+  if (told !== undefined) {
+    await call.out.write(told);
+    return 0;
+  }
   let silent = false;
   try {
     const transfer = await transferOf(call.args, call.in);

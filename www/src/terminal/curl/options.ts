@@ -63,11 +63,17 @@ export const curlOptions: readonly string[] = HERE;
 const hasValue = (name: string) => ALL[name]!.endsWith(':');
 
 /** Options that curl has, but that mean nothing without files, cookies, proxies. */
-const NOT_HERE = /^(form|form-string|upload-file|remote-name|remote-header-name|cookie|cookie-jar|config|proxy|cacert|cert|key|next|dump-header|trace|trace-ascii|limit-rate|range|output-dir|resolve|netrc)$/;
-const NOT_HERE_LETTERS: Record<string, string> = { F: 'form', T: 'upload-file', O: 'remote-name', J: 'remote-header-name', b: 'cookie', c: 'cookie-jar', K: 'config', x: 'proxy', ':': 'next', D: 'dump-header', r: 'range' };
+const NOT_HERE = new Set(
+  `form form-string upload-file remote-name remote-header-name cookie cookie-jar config proxy cacert cert key next dump-header
+   trace trace-ascii limit-rate range output-dir resolve netrc`.split(/\s+/),
+);
+const NOT_HERE_LETTERS: Record<string, string> = {
+  F: 'form', T: 'upload-file', O: 'remote-name', J: 'remote-header-name', b: 'cookie', c: 'cookie-jar', K: 'config', x: 'proxy',
+  ':': 'next', D: 'dump-header', r: 'range',
+};
 
 function unknown(option: string, name: string): Usage {
-  if (NOT_HERE.test(name)) return new Usage(2, `option ${option}: curl has it, but this terminal does not; here it takes ${HERE.join(' ')}`);
+  if (NOT_HERE.has(name)) return new Usage(2, `option ${option}: curl has it, but this terminal does not; here it takes ${HERE.join(' ')}`);
   return new Usage(2, `option ${option}: is unknown; here it takes ${HERE.join(' ')}`);
 }
 

@@ -73,9 +73,13 @@ export function targetOf(text: string, base = 'http://localhost:4151'): Target {
   if (!/^https?$/i.test(scheme)) throw new CurlError(1, `Protocol "${scheme}" not supported: here it is http`);
   const [, authority = '', after = ''] = /^([^/?#]*)([^]*)$/.exec(rest)!;
   const [, user, host = '', port] = /^(?:([^@]*)@)?(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(authority) ?? [];
-  if (host === '' || /[\u0000-\u0020\u007f]/.test(text)) throw new CurlError(3, 'URL rejected: Malformed input to a URL function; is it in quotes, and %20 for a blank?');
+  if (host === '' || /[\u0000-\u0020\u007f]/.test(text)) {
+    throw new CurlError(3, 'URL rejected: Malformed input to a URL function; is it in quotes, and %20 for a blank?');
+  }
   const local = /^(localhost|127(\.\d+){3}|\[::1\]|0\.0\.0\.0)$/i.test(host);
-  if (port === undefined && !local && host !== own.hostname) throw new CurlError(6, `Could not resolve host: ${host}; there is no network here, only the broker at localhost:4151`);
+  if (port === undefined && !local && host !== own.hostname) {
+    throw new CurlError(6, `Could not resolve host: ${host}; there is no network here, only the broker at localhost:4151`);
+  }
   if (port !== undefined && !(Number(port) <= 65_535)) throw new CurlError(3, `URL rejected: Port number was not a decimal number between 0 and 65535`);
   const [query] = after.split('#');
   const whole = query === '' || query === undefined ? '/' : query.startsWith('?') ? `/${query}` : query;

@@ -82,11 +82,6 @@ export class Shell implements Scope {
     return this.status;
   }
 
-  /** Ends what runs in the background. */
-  close(): void {
-    for (const job of this.#jobs.splice(0)) job.abort.abort(new Interrupted());
-  }
-
   get(name: string): string | undefined {
     if (name === '?') return String(this.status);
     if (name === '!') return this.#last;
