@@ -20,8 +20,9 @@ export function Prompt({ machine }: { machine: Machine }) {
     seen.current = touched;
   }, [editor, touched]);
   const keys = (event: TargetedKeyboardEvent<HTMLTextAreaElement>) => {
-    // While Chinese is being composed, keys are the composer's.
-    if (!event.isComposing && editor.key(event, event.currentTarget)) event.preventDefault();
+    // While Chinese is being composed, keys are the composer's; Safari says so by 229 alone for the last one.
+    const composes = event.isComposing || event.keyCode === 229;
+    if (!composes && editor.key(event, event.currentTarget)) event.preventDefault();
   };
   const pasted = (event: TargetedClipboardEvent<HTMLTextAreaElement>) => {
     event.preventDefault();

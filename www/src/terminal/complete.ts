@@ -1,4 +1,5 @@
 // What can stand at a place of a command line: commands, curl's options, and the API, as the broker itself describes it.
+import { receipts } from '../broker/receipts.js';
 import { curlOptions } from './curl/options.js';
 import { commandNames, type Host } from './run.js';
 
@@ -149,6 +150,10 @@ export class Completer {
     };
     if (name === 'topic' || name === 'dead_letter') return names('/topics', 'topics');
     if (name === 'channel') return names(`/channels?${new URLSearchParams({ topic: given.get('topic') ?? '' })}`, 'channels');
+    if (name === 'receipt' || name === 'fin') {
+      const last = receipts.value[`${given.get('topic')}/${given.get('channel')}`];
+      return last === undefined ? [] : [last];
+    }
     const schema = parameter?.schema;
     if (schema?.enum ?? schema?.items?.enum) return [...(schema?.enum ?? schema!.items!.enum!)];
     return schema?.type === 'boolean' ? ['true', 'false'] : [];

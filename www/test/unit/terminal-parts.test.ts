@@ -2,6 +2,7 @@
 import { VirtualClock } from 'shelfmq';
 import { expect, test, vi } from 'vitest';
 
+import { receipts } from '../../src/broker/receipts.js';
 import { Completer, placeOf } from '../../src/terminal/complete.js';
 import { CurlError } from '../../src/terminal/curl/options.js';
 import { targetOf } from '../../src/terminal/curl/url.js';
@@ -224,6 +225,10 @@ test('what can stand there: commands, options, the API, and what the broker has'
   expect(await at("curl 'localhost:4151/sub?topic=books&channel=")).toEqual(["curl 'localhost:4151/sub?topic=books&channel=reader"]);
   expect(await at("curl 'localhost:4151/sub?ack=a")).toEqual(["curl 'localhost:4151/sub?ack=auto"]);
   expect(await at("curl 'localhost:4151/nosuch?x")).toEqual([]);
+  receipts.value = { 'books/reader': '1-abc' };
+  expect(await at("curl 'localhost:4151/fin?topic=books&channel=reader&receipt=")).toEqual([
+    "curl 'localhost:4151/fin?topic=books&channel=reader&receipt=1-abc",
+  ]);
   expect(await at('echo x')).toEqual([]);
   expect(await at("curl -d 'loc")).toEqual([]);
   const found = await completer.at("curl 'localhost:4151/pub?topic=bo");

@@ -214,5 +214,5 @@ const clear = async (call: Call) => {
 };
 
 export const basics: Record<string, Command> = {
-  ':': says(0), '[': test, base64, clear, date, echo, false: says(1), printf, seq, set: says(0), sleep, test, true: says(0), xargs,
+  ':': says(0), '[': test, base64, clear, date, echo, false: says(1), printf, seq, sleep, test, true: says(0), xargs,
 };

@@ -1,4 +1,5 @@
-// Runs scripts: a small shell whose commands are functions, and whose world is one broker.
+// Runs scripts: a small shell whose commands are functions, and whose world is one broker. Libraries that take command
+// lines apart know neither loops nor `$(…)` nor pipes that stream, and whole shells are larger than the broker itself.
 import { type Call, type Command, type Host, Refused } from './command.js';
 import { type Scope, fields, single } from './expand.js';
 import { type Line, Parser } from './parse.js';
