@@ -13,7 +13,7 @@ export interface Pile {
 export interface ChannelSnapshot {
   name: string;
   paused: boolean;
-  piles: Record<State, Pile>;
+  piles: Piles;
   clients: ClientStats[];
   stats: ChannelStats;
 }
@@ -37,7 +37,11 @@ export interface Wanted {
   messages: number;
   /** How many channels' messages are looked at, from the first on. */
   channels: number;
+  /** Piles of a channel that are known for these very stats; nobody asks for them again. */
+  known?(topic: string, stats: ChannelStats): Piles | undefined;
 }
+
+export type Piles = Record<State, Pile>;
 
 const NONE: Pile = { count: 0, first: [] };
 
@@ -46,9 +50,9 @@ export async function snapshot(fetch: Fetch, wanted: Wanted = { messages: 24, ch
   // Without any topic, it may be null.
   const topics = (await api.stats({ include_clients: true })).topics ?? [];
   let left = wanted.channels;
-  const pile = async (count: number, topic: string, channel?: string, state?: State): Promise<Pile> => {
+  const pile = async (looked: boolean, count: number, topic: string, channel?: string, state?: State): Promise<Pile> => {
     if (count === 0) return NONE;
-    if (wanted.messages === 0 || left <= 0) return { count, first: [] };
+    if (wanted.messages === 0 || !looked) return { count, first: [] };
     // It may be gone by now.
     const first = await api.peek(topic, channel, state, wanted.messages).catch(() => []);
     return { count, first };
@@ -59,17 +63,19 @@ export async function snapshot(fetch: Fetch, wanted: Wanted = { messages: 24, ch
         name: topic.topic_name,
         paused: topic.paused,
         published: topic.message_count,
-        backlog: await pile(topic.depth, topic.topic_name),
+        backlog: await pile(left > 0, topic.depth, topic.topic_name),
         channels: await Promise.all(
           topic.channels.map(async (stats) => {
-            const of = (count: number, state: State) => pile(count, topic.topic_name, stats.channel_name, state);
-            const [ready, in_flight, deferred, dead] = await Promise.all([
-              of(stats.depth, 'ready'),
-              of(stats.in_flight_count, 'in_flight'),
-              of(stats.deferred_count, 'deferred'),
-              of(stats.dead_count, 'dead'),
-            ]);
             left -= 1;
+            const looked = left >= 0;
+            const of = (count: number, state: State) => pile(looked, count, topic.topic_name, stats.channel_name, state);
+            const known = wanted.known?.(topic.topic_name, stats);
+            const [ready, in_flight, deferred, dead] = await Promise.all([
+              known?.ready ?? of(stats.depth, 'ready'),
+              known?.in_flight ?? of(stats.in_flight_count, 'in_flight'),
+              known?.deferred ?? of(stats.deferred_count, 'deferred'),
+              known?.dead ?? of(stats.dead_count, 'dead'),
+            ]);
             return {
               name: stats.channel_name,
               paused: stats.paused,

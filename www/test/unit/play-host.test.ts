@@ -221,6 +221,23 @@ test('frames tell what moved: all of it, and who moved it', async () => {
   ]);
 });
 
+test('frames tell what no counter does: a lease that was extended', async () => {
+  await given(1, 'c');
+  const poll = await api.fetch('/sub?topic=t&channel=c&timeout=5s');
+  const until = (frame: Frame) => frame.snapshot.topics[0]?.channels[0]?.piles.in_flight.first[0]?.until ?? 0;
+  await shown((frame) => until(frame) > 0);
+  const before = until(frames.at(-1)!);
+  await api.fetch(path('/touch', { topic: 't', channel: 'c', receipt: poll.headers.get('shelf-receipt')!, timeout: '50s' }), { method: 'POST' });
+  await shown((frame) => until(frame) > before);
+});
+
+test('frames look only into the first channels where there are many', async () => {
+  await given(2, ...Array.from({ length: 50 }, (_, n) => `c${n}`));
+  await shown((frame) => frame.snapshot.topics[0]?.channels.length === 50 && frame.snapshot.topics[0].channels.every(({ piles }) => piles.ready.count === 2));
+  const looked = frames.at(-1)!.snapshot.topics[0]!.channels.filter(({ piles }) => piles.ready.first.length > 0);
+  expect(looked.length).toBeLessThanOrEqual(40);
+});
+
 describe('a state', () => {
   test('comes back after everything was emptied', async () => {
     await given(5, 'c');

@@ -1,7 +1,7 @@
 // What tabs are shown: a frame when something has changed, as often as it costs little.
 import type { Fetch } from '../../broker/fetch.js';
 import type { Flow } from '../../broker/play.js';
-import { snapshot, type Snapshot, type Wanted } from '../../broker/snapshot.js';
+import { snapshot, type Piles, type Snapshot, type Wanted } from '../../broker/snapshot.js';
 
 /** The time from one frame to the next, at least, in milliseconds. */
 const EVERY_MS = 50;
@@ -49,6 +49,10 @@ export class Frames {
   #moved = false;
   #level = 0;
   #making = false;
+  /** Piles of channels as they were, by topic and channel, with the stats that they had. */
+  #piles = new Map<string, { stats: string; piles: Piles }>();
+  /** Counts what no counter tells: what was looked at before is not known any more. */
+  #shape = 0;
   /** Who waits for a frame with all that has changed. */
   #waiting: (() => void)[] = [];
 
@@ -58,6 +62,13 @@ export class Frames {
   changed(): void {
     this.#changed = true;
     this.#wait();
+  }
+
+  /** Something has changed that no counter tells: a lease was extended, a topic is another one. */
+  reshaped(): void {
+    this.#shape += 1;
+    this.#piles.clear();
+    this.changed();
   }
 
   /** Only time has moved. */
@@ -93,8 +104,8 @@ export class Frames {
     }
     for (const tell of waiting) tell();
     const cost = performance.now() - began;
-    if (changed && cost > DEAR_MS) this.#level = Math.min(this.#level + 1, LEVELS.length - 1);
-    else if (changed && cost < CHEAP_MS) this.#level = Math.max(this.#level - 1, 0);
+    if (changed && cost > DEAR_MS) this.#toLevel(this.#level + 1);
+    else if (changed && cost < CHEAP_MS) this.#toLevel(this.#level - 1);
     this.#next = Math.max(began + EVERY_MS, performance.now() + cost * (SHARE - 1));
     this.#making = false;
     this.#timer = undefined;
@@ -104,7 +115,29 @@ export class Frames {
   async #frame(): Promise<void> {
     const fetch = this.show.fetch();
     if (!fetch) return;
-    const shown = clipped(await snapshot(fetch, LEVELS[this.#level]));
+    // Whose counters have not moved has what it had.
+    const known = new Map(this.#piles);
+    const shape = this.#shape;
+    const key = (topic: string, channel: string) => `${topic}/${channel}`;
+    const shown = await snapshot(fetch, {
+      ...LEVELS[this.#level]!,
+      known: (topic, stats) => {
+        const before = known.get(key(topic, stats.channel_name));
+        return before?.stats === JSON.stringify(stats) ? before.piles : undefined;
+      },
+    });
+    this.#piles.clear();
+    for (const { name, channels } of clipped(shown).topics) {
+      if (shape !== this.#shape) break;
+      for (const { stats, piles } of channels) this.#piles.set(key(name, stats.channel_name), { stats: JSON.stringify(stats), piles });
+    }
     this.show.frame(shown, this.show.flows(shown));
+  }
+
+  #toLevel(level: number): void {
+    const next = Math.min(LEVELS.length - 1, Math.max(0, level));
+    if (next === this.#level) return;
+    this.#level = next;
+    this.#piles.clear();
   }
 }

@@ -87,6 +87,7 @@ export class Host {
       see: (seen) => this.#flows.see(seen),
       going: (topic, channel) => this.#actors.removeOf(topic, channel),
       changed: () => this.#frames.changed(),
+      reshaped: () => this.#frames.reshaped(),
     });
     this.#opened = this.#begin();
     this.#opened.catch(() => {});
@@ -255,7 +256,7 @@ export class Host {
     });
     this.#actors.start(cast);
     time.setSpeed(speed);
-    this.#frames.changed();
+    this.#frames.reshaped();
     this.news({ about: this.about });
   }
 

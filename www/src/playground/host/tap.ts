@@ -6,6 +6,9 @@ import { idsFrom } from './producer.js';
 /** How many receipts are remembered, to know whose messages are settled. */
 const RECEIPTS = 10_000;
 
+/** Requests all of whose effects the counters tell. */
+const COUNTED = new Set(['/pub', '/mpub', '/sub', '/fin', '/req']);
+
 interface Body {
   messages?: Leased[];
   redriven?: number;
@@ -22,6 +25,8 @@ export interface Listener {
   going(topic: string, channel?: string): void;
   /** Something may have changed. */
   changed(): void;
+  /** Something may have changed that no counter tells. */
+  reshaped(): void;
 }
 
 export class Tap {
@@ -42,7 +47,8 @@ export class Tap {
     }
     const settled = channel === undefined ? undefined : await this.#settling(request, pathname, searchParams);
     const response = await this.fetch(request);
-    this.listener.changed();
+    if (COUNTED.has(pathname)) this.listener.changed();
+    else this.listener.reshaped();
     if (!response.ok) return response;
     if (pathname === '/pub' || pathname === '/mpub') {
       const count = Number(response.headers.get('shelf-count') ?? 1);
