@@ -16,6 +16,7 @@ export class Broker {
     this.#memory = memory;
     // So that it can be handed to whatever wants a fetch function.
     this.fetch = this.fetch.bind(this);
+    this.look = this.look.bind(this);
   }
 
   static async open({ storage, clock = realClock, limits, segmentBytes, cacheBytes, seed, record, module } = {}) {
@@ -34,6 +35,10 @@ export class Broker {
 
   fetch(input, init) {
     return this.#core.fetch(requestOf(input, init), init?.peer);
+  }
+
+  async look(input, init) {
+    return this.#core.look(requestOf(input, init));
   }
 
   get memoryBytes() {

@@ -71,6 +71,12 @@ export declare class Broker {
    * URL. A signal that is aborted is a client that hangs up. `peer` is who asks, as `ip:port`, where that is known.
    */
   fetch(input: Request | URL | string, init?: RequestInit & { peer?: string }): Promise<Response>;
+  /**
+   * Answers what only looks (GET /stats, /peek, /dead, /topics …) at once, from what is in memory: messages that are only
+   * in the storage have `"absent": true` instead of a body. The rest gets 403 READ_ONLY. It is nothing that happens: no
+   * recording has it.
+   */
+  look(input: Request | URL | string, init?: RequestInit): Promise<Response>;
   /** Bytes of memory that WebAssembly has taken, for all brokers of this page or process. It never gives any back. */
   readonly memoryBytes: number;
   /** Comes back when every request was taken in, and nothing waits for the storage. */

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use js_sys::{Array, Function, Promise, Uint8Array};
+use shelfmq_core::api::Scope;
+use shelfmq_core::broker::Survey;
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
 use shelfmq_core::log::{Loaded, LogId, Read, SegmentHeader, Work, export};
 use shelfmq_core::name::Name;
@@ -139,6 +141,21 @@ impl Broker {
             });
         }
         promise
+    }
+
+    /// Answers a request that only looks, at once, from what is in memory; `403` to another. It is nothing that happens:
+    /// no recording has it.
+    pub fn look(&self, request: &Request) -> Result<Response, JsValue> {
+        let now = self.0.clock.now();
+        let state = self.0.state.borrow();
+        http::whole(Asked::of(request, None).with(|request| {
+            let decoded = api::decode_look(&state.engine.config().limits, request);
+            let survey = match decoded.scope() {
+                Scope::Survey(filter) => state.engine.survey(now, &filter),
+                _ => Survey::default(),
+            };
+            state.engine.look(now, decoded, &survey)
+        }))
     }
 
     /// Comes back when every request was taken in, and nothing waits for the storage.

@@ -212,6 +212,8 @@ test('what a server recorded is stepped through, from any of its parts', async (
     const steps = recording.steps(1, 10_000);
     assert.equal(steps.length, recording.stepCount);
     const stats = steps.findLast(({ by }) => by?.path === '/stats');
+    // The last part may have begun after it.
+    if (stats === undefined && parts.length === 1) continue;
     recording.seek({ step: stats.step });
     const { topics: told } = await (await recording.fetch('/stats?format=json')).json();
     assert.deepEqual(told, seen.topics);
@@ -287,5 +289,26 @@ test('what has good checksums and makes no sense ends in a sentence, and harms n
   assert.ok(sentences.size > 0);
   assert.match(await look(broker, '/ping'), /OK/);
   assert.equal((await Recording.open([whole])).broken, undefined);
+  await broker.close();
+});
+
+test('what only looks is answered beside the recording', async () => {
+  const clock = new VirtualClock(1_764_000_000_000);
+  const broker = await Broker.open({ clock, record: true });
+  await broker.fetch('/pub?topic=t', { method: 'POST', body: 'hello' });
+  const size = () => broker.recording().reduce((sum, part) => sum + part.length, 0);
+  for (const path of ['/stats?format=json', '/peek?topic=t', '/topics', '/peek?topic=nothing']) {
+    const before = size();
+    const looked = await broker.look(path);
+    assert.equal(size(), before, path);
+    const fetched = await broker.fetch(path);
+    assert.ok(size() > before, path);
+    assert.equal(looked.status, fetched.status, path);
+    assert.equal(await looked.text(), await fetched.text(), path);
+    assert.deepEqual([...looked.headers], [...fetched.headers], path);
+  }
+  const refused = await broker.look('/pub?topic=t', { method: 'POST', body: 'no' });
+  assert.equal(refused.status, 403);
+  assert.equal((await refused.json()).message, 'READ_ONLY');
   await broker.close();
 });

@@ -32,6 +32,19 @@ pub fn decode<'a>(limits: &Limits, request: &Request<'a>) -> Decoded<'a> {
     Decoded { context, call }
 }
 
+/// As [`decode`], where nothing but looking is allowed: what would change something is refused as that, whatever else is
+/// wrong with it.
+pub fn decode_look<'a>(limits: &Limits, request: &Request<'a>) -> Decoded<'a> {
+    let mut decoded = decode(limits, request);
+    if let Err(error) = &mut decoded.call
+        && request.method != "GET"
+        && !matches!(error.code, Code::NotFound | Code::MethodNotAllowed)
+    {
+        *error = Code::ReadOnly.into();
+    }
+    decoded
+}
+
 /// What a route's function works on.
 pub(super) struct Input<'r, 'a> {
     pub(super) limits: &'r Limits,

@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::{Command, Context, Filter, TopicStats};
 use crate::config::Limits;
 use crate::time::Time;
-pub use decode::decode;
+pub use decode::{decode, decode_look};
 pub use encode::{encode, refuse};
 pub use errors::{ApiError, Code};
 pub use formats::{encode_leased, heartbeat, stream_chunk, stream_head};

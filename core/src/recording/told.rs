@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::input::Input;
 use super::replay::{Asker, Broken, State, Step};
-use crate::api::{self, Code, Field, Response, Scope};
+use crate::api::{self, Field, Response, Scope};
 use crate::broker::Survey;
 use crate::command::Ticket;
 use crate::engine::Output;
@@ -132,14 +132,7 @@ pub fn stats(state: &State, now: Time) -> Result<Value, Broken> {
 /// The answer to a request that only looks, at this moment; `None` where there is no engine.
 pub fn look(state: &State, now: Time, request: &api::Request<'_>) -> Option<Response> {
     let first = state.engines().next()?;
-    let mut decoded = api::decode(&first.config().limits, request);
-    // What else is wrong with something that is not to be done does not matter.
-    if let Err(error) = &mut decoded.call
-        && request.method != "GET"
-        && !matches!(error.code, Code::NotFound | Code::MethodNotAllowed)
-    {
-        *error = Code::ReadOnly.into();
-    }
+    let decoded = api::decode_look(&first.config().limits, request);
     let (engine, survey) = match decoded.scope() {
         Scope::Survey(filter) => {
             let mut whole = Survey::default();

@@ -30,6 +30,16 @@ const NOBODY: Cast = { last: 0, consumers: [], producers: [] };
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
+/** The answer where the browser would not store what was done. */
+function unstored(why: unknown): Response {
+  const full = why instanceof Error && why.name === 'QuotaExceededError';
+  const body = {
+    message: full ? 'STORAGE_FULL' : 'STORAGE_FAILED',
+    detail: `The browser could not store it: ${why instanceof Error ? why.message : String(why)}`,
+  };
+  return Response.json(body, { status: full ? 507 : 503 });
+}
+
 export class Host {
   #broker: Broker | undefined;
   #storage: BehindStorage | undefined;
@@ -118,11 +128,19 @@ export class Host {
     await Promise.all([this.#kept.set('now', this.#time.now), this.#kept.set('cast', this.#actors.cast)]);
   }
 
-  /** Answers a tab: what it is told to be done is durable. */
+  /** Answers a tab: what it is told to be done is durable, or it is told that it is not. */
   readonly fetch = async (request: Request): Promise<Response> => {
     await this.#opened;
     const response = await this.#tap.through(request);
-    if (request.method === 'POST') await this.#storage?.flushed().catch(() => {});
+    // What is finished as it is handed out must not come again.
+    const settles = request.method === 'POST' || /[?&]ack=auto\b/.test(request.url);
+    if (settles && response.ok) {
+      try {
+        await this.#storage?.flushed();
+      } catch (why) {
+        return unstored(why);
+      }
+    }
     return response;
   };
 
@@ -206,8 +224,7 @@ export class Host {
 
   /** Looks at the broker. What only looks need not be written down with what happened. */
   #look(): Fetch | undefined {
-    const broker: (Broker & { look?: Fetch }) | undefined = this.#broker;
-    return broker && ((at, init) => (broker.look ? broker.look(at, init) : broker.fetch(at, init)));
+    return this.#broker?.look;
   }
 
   async #counts(): Promise<string> {
