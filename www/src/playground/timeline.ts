@@ -68,7 +68,8 @@ export class Timeline {
     const history = this.play.history.value;
     if (!history) return;
     if (place >= 1 && history.file === undefined) return this.now();
-    await this.play.travel({ at: history.from + place * (history.to - history.from) });
+    // At the very beginning, before what came at that moment.
+    await this.play.travel(place <= 0 ? { step: 0 } : { at: history.from + place * (history.to - history.from) });
   }
 
   /** Back to where the broker is; a recording that was opened stays. */
