@@ -13,8 +13,8 @@ cargo run --locked --quiet --package shelfmq-wasm-tools --bin bindgen -- \
 mkdir -p wasm/pkg
 cp "$target/wasm/bindgen/shelfmq_wasm.js" "$target/wasm/bindgen/shelfmq_wasm.d.ts" wasm/pkg/
 # No function is inlined where it is called once, for that makes others larger; nothing lies below address 1024, where
-# the stack would end.
-wasm/node_modules/.bin/wasm-opt -Oz --converge --one-caller-inline-max-function-size=0 --low-memory-unused \
+# the stack would end; functions that are alike stand together, for gzip.
+wasm/node_modules/.bin/wasm-opt -Oz --converge --one-caller-inline-max-function-size=0 --low-memory-unused --reorder-functions-by-name \
     "$target/wasm/bindgen/shelfmq_wasm_bg.wasm" -o wasm/pkg/shelfmq_wasm_bg.wasm
 # What a page downloads; a compiler of another version makes a little more or less of it.
 wasm/within.sh wasm/pkg/shelfmq_wasm_bg.wasm "$limit"

@@ -24,8 +24,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "engine",
         &["by_id", "api", "broker", "command", "config", "directory", "log", "message", "name", "state", "time"],
     ),
-    ("directory", &["api", "broker", "config", "name", "sort", "time"]),
-    ("api", &["command", "config", "message", "name", "state", "time"]),
+    ("directory", &["api", "broker", "config", "name", "pairs", "sort", "time"]),
+    ("api", &["command", "config", "message", "name", "pairs", "state", "sort", "time"]),
     (
         "broker",
         &[
@@ -57,6 +57,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("message", &["time"]),
     ("schedule", &["list", "time"]),
     ("by_id", &["state"]),
+    ("pairs", &["sort"]),
     ("seeds", &[]),
     ("state", &["sort"]),
     ("sort", &[]),

@@ -1,10 +1,10 @@
 //! A broker: drives the core by requests, timers and what the storage says.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use js_sys::{Array, Function, Promise, Uint8Array};
+use shelfmq_core::by_id::ById;
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
 use shelfmq_core::log::{Loaded, LogId, Read, SegmentHeader, Work, export};
 use shelfmq_core::name::Name;
@@ -37,7 +37,7 @@ struct Inner {
 
 struct State {
     engine: Engine,
-    pending: BTreeMap<u64, Pending>,
+    pending: ById<Pending>,
     last_ticket: u64,
     timer: Option<(Time, JsValue)>,
     writing: bool,
@@ -84,7 +84,7 @@ impl Broker {
         }
         let state = State {
             engine,
-            pending: BTreeMap::new(),
+            pending: ById::default(),
             last_ticket: 0,
             timer: None,
             writing: false,

@@ -155,9 +155,9 @@ impl TopicImage {
                 self.forget_backlog();
             }
             Event::ChannelCreated(number, image) => self.create(*number, image),
-            Event::ChannelDeleted(number) => drop(self.channels.remove(number)),
+            Event::ChannelDeleted(number) => drop(self.channels.remove(&u64::from(*number))),
             _ => {
-                if let Some(channel) = event.channel().and_then(|number| self.channels.get_mut(&number)) {
+                if let Some(channel) = event.channel().and_then(|number| self.channels.get_mut(&number.into())) {
                     channel.apply(event);
                 }
             }
@@ -196,7 +196,7 @@ impl TopicImage {
                 channel.defer(facts);
             }
         }
-        self.channels.insert(number, channel);
+        self.channels.insert(number.into(), channel);
         self.hand_over();
     }
 
