@@ -170,8 +170,9 @@ impl<V> Iterator for Drain<V> {
 
 impl<V> FromIterator<(u64, V)> for ById<V> {
     fn from_iter<I: IntoIterator<Item = (u64, V)>>(pairs: I) -> Self {
-        let mut all = ById::default();
-        pairs.into_iter().for_each(|(id, value)| drop(all.insert(id, value)));
+        let pairs = pairs.into_iter();
+        let mut all = ById { values: Slab::with_capacity(pairs.size_hint().0), ..ById::default() };
+        pairs.for_each(|(id, value)| drop(all.insert(id, value)));
         all
     }
 }
