@@ -62,7 +62,13 @@ fn image(next: u64) -> TopicImage {
     let (first, start) = (Mark { id: 1, bytes: 10 }, Mark { id: 3, bytes: 30 });
     let channel =
         ChannelImage { name: "readers".into(), cursor: first.min(next).max(start), ..ChannelImage::default() };
-    TopicImage { name: "books".into(), next, flow: next, channels: [(1, channel)].into_iter().collect(), ..TopicImage::default() }
+    TopicImage {
+        name: "books".into(),
+        next,
+        flow: next,
+        channels: [(1, channel)].into_iter().collect(),
+        ..TopicImage::default()
+    }
 }
 
 /// Three segments: messages 1 to 3, an event; 4 and 5; 6.
