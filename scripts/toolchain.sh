@@ -22,32 +22,38 @@ has_target() {
     libdir=$("$1" --print target-libdir --target "$target" 2>/dev/null) && ls "$libdir"/libcore-*.rlib >/dev/null 2>&1
 }
 
-# Selects a sysroot with a small std for this compiler, made where there is none yet; false if it cannot be had.
+# Whether something failed within a day: it is not tried again at each build.
+failed_lately() { [ -n "$(find "$cache/failed-$1" -mtime -1 2>/dev/null)" ]; }
+failed() { mkdir -p "$cache" && touch "$cache/failed-$1"; }
+
+# Selects a sysroot with a small std for the compiler of this one, made where there is none yet; false if it cannot be.
 small() {
-    rustc=$1/bin/rustc
-    cargo=$2
-    [ "$kind" = small ] && [ "${SHELFMQ_STD:-small}" = small ] && [ -z "${CARGO_ENCODED_RUSTFLAGS:-}" ] || return 1
+    [ "$kind" = small ] || return 1
     [ -f "$1/lib/rustlib/src/rust/library/Cargo.lock" ] || { log "no sources of std"; return 1; }
-    version=$("$rustc" -vV | sed -n 's/^release: //p; s/^commit-hash: \(.\{9\}\).*/\1/p' | paste -s -d - -)
-    small=$cache/sysroot-$version-small-$target
+    version=$("$1/bin/rustc" -vV | sed -n 's/^release: //p; s/^commit-hash: \(.\{9\}\).*/\1/p' | paste -s -d - -)
+    sysroot=$cache/sysroot-$version-small-$target
     # Flags among which cargo tells builds with this std from others.
     flags='-Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none'
-    if ! has_target "$small/bin/rustc"; then
+    if ! has_target "$sysroot/bin/rustc"; then
+        ! failed_lately "$version-small-$target" || return 1
         log "building a small std from its sources (about a minute, once)"
-        timeout "${SYSROOT_TIMEOUT:-600}" "$here/mk-sysroot.sh" "$small" "$target" "$1" "$cargo" "$flags" >&2 || true
-        has_target "$small/bin/rustc" || { log "it did not build"; return 1; }
+        timeout "${SYSROOT_TIMEOUT:-600}" "$here/mk-sysroot.sh" "$sysroot" "$target" "$1" "$2" "$flags" >&2 || true
+        has_target "$sysroot/bin/rustc" || { failed "$version-small-$target" && log "it did not build"; return 1; }
     fi
     log "small std of $version"
-    echo "export RUSTC='$small/bin/rustc' RUSTFLAGS='${RUSTFLAGS:-} $flags'"
+    echo "export RUSTC='$sysroot/bin/rustc' RUSTFLAGS='${RUSTFLAGS:-} $flags'"
 }
 
-if command -v "${RUSTC:-rustc}" >/dev/null 2>&1; then
+# Whoever says how std is to be, or sets flags that ours would not be heard beside, gets the one there is.
+if [ "${SHELFMQ_STD:-small}" != small ] || [ -n "${CARGO_ENCODED_RUSTFLAGS:-}" ]; then kind=; fi
+
+if [ "$kind" = small ] && command -v "${RUSTC:-rustc}" >/dev/null 2>&1; then
     own=$("${RUSTC:-rustc}" --print sysroot)
-    if [ "$kind" = small ] && ! [ -d "$own/lib/rustlib/src/rust/library" ] && command -v rustup >/dev/null 2>&1; then
+    if ! [ -d "$own/lib/rustlib/src/rust/library" ] && command -v rustup >/dev/null 2>&1 && ! failed_lately rust-src; then
         log "rustup component add rust-src"
-        timeout "${RUSTUP_TIMEOUT:-60}" rustup component add rust-src >&2 || log "rustup could not add it"
+        timeout "${RUSTUP_TIMEOUT:-60}" rustup component add rust-src >&2 || failed rust-src
     fi
-    ! small "$own" cargo || exit 0
+    if small "$own" cargo; then exit 0; fi
 fi
 
 if has_target "${RUSTC:-rustc}"; then
@@ -73,7 +79,7 @@ if ! [ -x /usr/bin/cargo ] || ! [ -d "$sources" ] || ! command -v lld-22 >/dev/n
     "$here/need.sh" /usr/bin/rustc:rustc-web /usr/bin/cargo:cargo-web "$sources:rust-web-src" \
         /usr/bin/rust-lld:rust-web-llvm lld-22
 fi
-! small /usr /usr/bin/cargo || exit 0
+if small /usr /usr/bin/cargo; then exit 0; fi
 version=$(/usr/bin/rustc -vV | sed -n 's/^release: //p')
 sysroot=$cache/sysroot-$version-$target
 if ! has_target "$sysroot/bin/rustc"; then

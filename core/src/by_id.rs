@@ -6,12 +6,15 @@
 use alloc::collections::BTreeMap;
 use core::fmt;
 use core::marker::PhantomData;
-use core::ops::RangeBounds;
+use core::ops::{Index, RangeBounds};
 
 use crate::slab::Slab;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// For so many values there is room even where there are none.
+const KEPT: usize = 16;
 
 /// Values by id, with the functions of a `BTreeMap`.
 #[derive(Clone)]
@@ -70,7 +73,7 @@ impl<V> ById<V> {
 
     /// Takes out the one with this id.
     pub fn remove(&mut self, id: &u64) -> Option<V> {
-        self.places.remove(id).map(|place| self.values.remove(place as usize))
+        self.places.remove(id).map(|place| self.take(place))
     }
 
     /// The first.
@@ -81,13 +84,21 @@ impl<V> ById<V> {
     /// Takes out the first.
     pub fn pop_first(&mut self) -> Option<(u64, V)> {
         let (id, place) = self.places.pop_first()?;
-        Some((id, self.values.remove(place as usize)))
+        Some((id, self.take(place)))
+    }
+
+    fn take(&mut self, place: u32) -> V {
+        let value = self.values.remove(place as usize);
+        if self.places.is_empty() && self.values.capacity() > KEPT {
+            // As a tree, it gives back what it had.
+            self.values = Slab::new();
+        }
+        value
     }
 
     /// Takes out all.
     pub fn clear(&mut self) {
-        self.places.clear();
-        self.values = Slab::new();
+        *self = ById::default();
     }
 
     /// Takes out those of which this is not true.
@@ -128,6 +139,14 @@ impl<V> ById<V> {
     }
 }
 
+impl<V> Index<&u64> for ById<V> {
+    type Output = V;
+
+    fn index(&self, id: &u64) -> &V {
+        self.get(id).expect("there is one with this id")
+    }
+}
+
 impl<V> IntoIterator for ById<V> {
     type Item = (u64, V);
     type IntoIter = Drain<V>;
@@ -151,8 +170,9 @@ impl<V> Iterator for Drain<V> {
 
 impl<V> FromIterator<(u64, V)> for ById<V> {
     fn from_iter<I: IntoIterator<Item = (u64, V)>>(pairs: I) -> Self {
-        let mut all = ById::default();
-        pairs.into_iter().for_each(|(id, value)| drop(all.insert(id, value)));
+        let pairs = pairs.into_iter();
+        let mut all = ById { values: Slab::with_capacity(pairs.size_hint().0), ..ById::default() };
+        pairs.for_each(|(id, value)| drop(all.insert(id, value)));
         all
     }
 }

@@ -1,6 +1,5 @@
 //! Who has which topics: this node is its own directory, and that of others that register with it.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -12,6 +11,7 @@ use crate::api::Producer;
 use crate::broker::Survey;
 use crate::config::Identity;
 use crate::name::Name;
+use crate::pairs::Pairs;
 use crate::sort;
 use crate::time::Time;
 
@@ -44,7 +44,7 @@ struct Registration {
     topology_region: String,
     /// Its topics, each with its channels.
     #[serde(default)]
-    topics: BTreeMap<String, Vec<String>>,
+    topics: Pairs<Vec<String>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,7 +59,7 @@ impl Directory {
     /// A node tells what it has.
     pub(crate) fn register(&mut self, now: Time, body: &[u8]) -> Result<(), String> {
         let said: Registration = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        let names = said.topics.iter().flat_map(|(topic, channels)| core::iter::once(topic).chain(channels));
+        let names = said.topics.0.iter().flat_map(|(topic, channels)| core::iter::once(topic).chain(channels));
         if let Some(bad) = names.into_iter().find(|name| Name::parse(name.as_str()).is_none()) {
             return Err(format!("{bad:?} is no name of a topic or a channel"));
         }
@@ -93,7 +93,7 @@ impl Directory {
     /// The names of all topics.
     pub(crate) fn topics<'a>(&'a self, now: Time, survey: &'a Survey) -> Vec<&'a str> {
         let own = survey.topics.iter().map(|topic| topic.name.as_str());
-        let others = self.active(now).flat_map(|node| node.topics.keys().map(String::as_str));
+        let others = self.active(now).flat_map(|node| node.topics.0.iter().map(|(topic, _)| topic.as_str()));
         each_once(own.chain(others).collect())
     }
 
@@ -132,7 +132,7 @@ impl Directory {
             version: identity.version.clone(),
             topology_zone: identity.topology_zone.clone(),
             topology_region: identity.topology_region.clone(),
-            topics: sort::map(survey.topics.iter().map(|topic| (topic.name.clone(), Vec::new()))),
+            topics: Pairs(survey.topics.iter().map(|topic| (topic.name.clone(), Vec::new())).collect()),
         };
         let is_other =
             |node: &&Registration| (&node.broadcast_address, node.http_port) != (&own.broadcast_address, own.http_port);
@@ -147,9 +147,10 @@ impl Directory {
     fn producer(&self, node: &Registration, now: Time) -> Producer {
         let address = format!("{}:{}", node.broadcast_address, node.http_port);
         let here = self.tombstones.iter().filter(|(_, at, until)| *at == address && *until > now);
-        let is_tombstoned = |topic: &String| here.clone().any(|(of, ..)| of == topic);
+        let here: Vec<&str> = here.map(|(of, ..)| of.as_str()).collect();
+        let is_tombstoned = |topic: &String| here.contains(&topic.as_str());
         Producer {
-            topics: node.topics.keys().map(|topic| (topic.clone(), is_tombstoned(topic))).collect(),
+            topics: node.topics.0.iter().map(|(topic, _)| (topic.clone(), is_tombstoned(topic))).collect(),
             remote_address: address.clone(),
             hostname: node.hostname.clone(),
             broadcast_address: node.broadcast_address.clone(),

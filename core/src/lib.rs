@@ -103,6 +103,7 @@ pub mod message;
 pub mod by_id;
 mod list;
 pub mod name;
+mod pairs;
 mod schedule;
 mod seeds;
 mod slab;

@@ -52,6 +52,16 @@ impl<T> Slab<T> {
         Slab::default()
     }
 
+    /// With nothing in it, and room for so many items.
+    pub(crate) fn with_capacity(items: usize) -> Self {
+        Slab { places: Vec::with_capacity(items), ..Slab::default() }
+    }
+
+    /// How many items there is room for.
+    pub(crate) fn capacity(&self) -> usize {
+        self.places.capacity()
+    }
+
     /// How many items there are.
     pub(crate) fn len(&self) -> usize {
         self.len

@@ -1,7 +1,7 @@
 //! Sorting where there are few, or nobody waits: small in a module that is downloaded. The standard library's sorts
 //! are some kilobytes for each type, and collecting into a `BTreeMap` brings one along.
 
-use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 /// Sorts; equal ones come in any order. By the standard library's sort where there is an operating system.
@@ -14,42 +14,69 @@ pub(crate) fn by<T>(list: &mut [T], compare: impl FnMut(&T, &T) -> Ordering) {
 #[cfg(not(feature = "std"))]
 pub(crate) use heap_sort as by;
 
-/// Sorts by a heap: no more than O(n log n) whatever comes, and a few hundred bytes of code.
+/// Sorts by a heap: no more than O(n log n) whatever comes, and a few hundred bytes of code for all types together.
 #[cfg(any(test, not(feature = "std")))]
-#[inline(never)]
 pub(crate) fn heap_sort<T>(list: &mut [T], mut compare: impl FnMut(&T, &T) -> Ordering) {
-    let half = list.len() / 2;
+    let length = list.len();
+    sort(length, &mut |step| match step {
+        Step::Compare(one, other) => compare(&list[one], &list[other]).is_lt(),
+        Step::Swap(one, other) => {
+            list.swap(one, other);
+            true
+        }
+    });
+}
+
+/// What the sort does with the list.
+#[cfg(any(test, not(feature = "std")))]
+enum Step {
+    /// Is the one less than the other?
+    Compare(usize, usize),
+    Swap(usize, usize),
+}
+
+#[cfg(any(test, not(feature = "std")))]
+fn sort(length: usize, act: &mut dyn FnMut(Step) -> bool) {
+    let half = length / 2;
     // First each parent is made greater than its children, from the last to the first; then the greatest goes to the
     // end, and what was there sinks from the top.
-    for step in (0..list.len() + half).rev() {
-        let (mut parent, end) = if step < list.len() { (0, step) } else { (step - list.len(), list.len()) };
-        if step < list.len() {
-            list.swap(0, step);
+    for step in (0..length + half).rev() {
+        let (mut parent, end) = if step < length { (0, step) } else { (step - length, length) };
+        if step < length {
+            act(Step::Swap(0, step));
         }
         loop {
             let mut child = 2 * parent + 1;
-            if child + 1 < end && compare(&list[child], &list[child + 1]).is_lt() {
+            if child + 1 < end && act(Step::Compare(child, child + 1)) {
                 child += 1;
             }
-            if child >= end || compare(&list[parent], &list[child]).is_ge() {
+            if child >= end || !act(Step::Compare(parent, child)) {
                 break;
             }
-            list.swap(parent, child);
+            act(Step::Swap(parent, child));
             parent = child;
         }
     }
 }
 
-/// The pairs as a map. They need not be sorted, but mostly are.
-pub(crate) fn map<K: Ord, V>(pairs: impl Iterator<Item = (K, V)>) -> BTreeMap<K, V> {
-    let mut map = BTreeMap::new();
-    pairs.for_each(|(key, value)| drop(map.insert(key, value)));
-    map
+/// Which of these names come for the first time: their numbers, in order. Each name comes with its number.
+pub(crate) fn firsts(mut names: Vec<(&str, usize)>) -> Vec<usize> {
+    by(&mut names, Ord::cmp);
+    names.dedup_by_key(|(name, _)| *name);
+    let mut firsts: Vec<usize> = names.into_iter().map(|(_, number)| number).collect();
+    by(&mut firsts, Ord::cmp);
+    firsts
 }
 
 #[cfg(test)]
 mod tests {
     use alloc::vec::Vec;
+
+    #[test]
+    fn first_ones_are_found() {
+        let names = ["b", "a", "b", "c", "a", "b", "d"];
+        assert_eq!(super::firsts(names.into_iter().zip(0..).collect()), [0, 1, 3, 6]);
+    }
 
     #[test]
     fn it_sorts() {

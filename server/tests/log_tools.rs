@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use shelfmq::disk::DataDir;
+use shelfmq_core::by_id::ById;
 use shelfmq_core::log::SegmentHeader;
 use shelfmq_core::log::event::{Event, Facts, Ids, Mark};
 use shelfmq_core::log::frame::{Kind, write_frame};
@@ -61,12 +62,18 @@ fn image(next: u64) -> TopicImage {
     let (first, start) = (Mark { id: 1, bytes: 10 }, Mark { id: 3, bytes: 30 });
     let channel =
         ChannelImage { name: "readers".into(), cursor: first.min(next).max(start), ..ChannelImage::default() };
-    TopicImage { name: "books".into(), next, flow: next, channels: [(1, channel)].into(), ..TopicImage::default() }
+    TopicImage {
+        name: "books".into(),
+        next,
+        flow: next,
+        channels: [(1, channel)].into_iter().collect(),
+        ..TopicImage::default()
+    }
 }
 
 /// Three segments: messages 1 to 3, an event; 4 and 5; 6.
 fn log() -> [Segment; 3] {
-    let mut first = Segment::begin(1, &TopicImage { channels: [].into(), ..image(1) });
+    let mut first = Segment::begin(1, &TopicImage { channels: ById::default(), ..image(1) });
     first.message(1, b"one", false).message(2, b"with all", true).message(3, b"\xff", false);
     first.event(&Event::TopicPaused(false));
     let mut second = Segment::begin(2, &image(4));

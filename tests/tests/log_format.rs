@@ -27,7 +27,7 @@ fn start() -> TopicImage {
         flow: next,
         message_count: 2,
         message_bytes: 20,
-        channels: [(1, channel)].into(),
+        channels: [(1, channel)].into_iter().collect(),
         ..TopicImage::default()
     }
 }

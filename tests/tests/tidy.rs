@@ -25,8 +25,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "engine",
         &["by_id", "api", "broker", "command", "config", "directory", "log", "message", "name", "state", "time"],
     ),
-    ("directory", &["api", "broker", "config", "name", "sort", "time"]),
-    ("api", &["command", "config", "message", "name", "state", "sort", "time"]),
+    ("directory", &["api", "broker", "config", "name", "pairs", "sort", "time"]),
+    ("api", &["command", "config", "message", "name", "pairs", "state", "sort", "time"]),
     (
         "broker",
         &[
@@ -60,6 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("list", &["slab"]),
     ("by_id", &["slab", "state"]),
     ("slab", &[]),
+    ("pairs", &["sort"]),
     ("seeds", &[]),
     ("state", &["sort"]),
     ("sort", &[]),

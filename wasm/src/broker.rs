@@ -1,12 +1,12 @@
 //! A broker: drives the core by requests, timers and what the storage says.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use js_sys::{Array, Function, Promise, Uint8Array};
 use shelfmq_core::api::Scope;
 use shelfmq_core::broker::Survey;
+use shelfmq_core::by_id::ById;
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
 use shelfmq_core::log::{Loaded, LogId, Read, SegmentHeader, Work, export};
 use shelfmq_core::name::Name;
@@ -43,7 +43,7 @@ struct State {
     engine: Recorder,
     /// What is written down of what comes to it.
     tape: Option<Tape>,
-    pending: BTreeMap<u64, Pending>,
+    pending: ById<Pending>,
     last_ticket: u64,
     timer: Option<(Time, JsValue)>,
     writing: bool,
@@ -98,7 +98,7 @@ impl Broker {
         let state = State {
             engine,
             tape,
-            pending: BTreeMap::new(),
+            pending: ById::default(),
             last_ticket: 0,
             timer: None,
             writing: false,

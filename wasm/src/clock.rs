@@ -35,7 +35,8 @@ impl Clock {
 
     /// Calls back at this time, or before where that is weeks away.
     pub(crate) fn call_at(&self, at: Time, callback: &Function) -> JsValue {
-        let ms = at.since(self.now()).as_nanos().div_ceil(1_000_000) as f64;
+        let nanos = at.as_nanos().saturating_sub(self.now().as_nanos());
+        let ms = nanos.div_ceil(1_000_000) as f64;
         self.set_timeout(callback, ms.min(LONGEST_MS))
     }
 

@@ -2,7 +2,6 @@
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
@@ -17,6 +16,7 @@ use super::parameters::Param;
 use super::values;
 use crate::command::ReceiptText;
 use crate::name::Name;
+use crate::sort;
 
 /// How many unknown parameters are named back.
 const MAX_IGNORED: usize = 100;
@@ -113,14 +113,12 @@ impl<'a> Params<'a> {
     /// The names that are not among the known ones, each once, as `shelf-ignored` lists them: up to a hundred, and
     /// how many more.
     pub(super) fn ignored(&self, known: &[&Param]) -> Option<Box<str>> {
-        let mut names: BTreeSet<&str> = BTreeSet::new();
+        let numbered = self.pairs.iter().enumerate().map(|(i, (name, _))| (&**name, i));
+        let names = sort::firsts(numbered.filter(|(name, _)| !known.iter().any(|param| param.name == *name)).collect());
         let mut list = String::new();
-        for (name, _) in &self.pairs {
-            let is_known = known.iter().any(|param| param.name == name);
-            if !is_known && names.insert(name) && names.len() <= MAX_IGNORED {
-                let separator = if list.is_empty() { "" } else { ", " };
-                list.extend(core::iter::once(separator).chain(utf8_percent_encode(name, NOT_PLAIN)));
-            }
+        for &i in names.iter().take(MAX_IGNORED) {
+            let separator = if list.is_empty() { "" } else { ", " };
+            list.extend(core::iter::once(separator).chain(utf8_percent_encode(&self.pairs[i].0, NOT_PLAIN)));
         }
         if names.len() > MAX_IGNORED {
             write!(list, ", +{}", names.len() - MAX_IGNORED).expect("writing to a string does not fail");

@@ -93,7 +93,8 @@ struct GoDuration(Duration);
 
 impl fmt::Display for GoDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nanos = self.0.as_nanos();
+        // Longer ones than Go can say are cut.
+        let nanos = u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX);
         match nanos {
             0 => f.write_str("0s"),
             1..1_000 => write!(f, "{nanos}ns"),
@@ -114,7 +115,7 @@ impl fmt::Display for GoDuration {
 }
 
 /// A number of units, with as many decimals as it takes.
-struct Fraction(u128, u128);
+struct Fraction(u64, u64);
 
 impl fmt::Display for Fraction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

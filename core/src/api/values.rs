@@ -36,7 +36,7 @@ fn saturating_number(digits: &str) -> Option<u64> {
 
 /// A duration as [`duration`] reads it, in the largest unit that it is a multiple of.
 pub(super) fn duration_text(duration: Duration) -> String {
-    let ms = duration.as_millis();
+    let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
     match units.into_iter().find(|(_, unit_ms)| ms > 0 && ms.is_multiple_of(*unit_ms)) {
         Some((unit, unit_ms)) => format!("{}{unit}", ms / unit_ms),

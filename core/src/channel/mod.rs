@@ -84,7 +84,9 @@ impl Env<'_> {
         if let Some(journal) = &mut self.journal {
             journal.event(&event);
         }
-        self.heard.iter_mut().for_each(|heard| heard.push(event.clone()));
+        if let Some(heard) = &mut self.heard {
+            heard.push(event);
+        }
     }
 
     /// Writes down what happened to a message, and is likely to happen to others next.

@@ -162,9 +162,9 @@ impl TopicImage {
                 self.forget_backlog();
             }
             Event::ChannelCreated(number, image) => self.create(*number, image),
-            Event::ChannelDeleted(number) => drop(self.channels.remove(number)),
+            Event::ChannelDeleted(number) => drop(self.channels.remove(&u64::from(*number))),
             _ => {
-                if let Some(channel) = event.channel().and_then(|number| self.channels.get_mut(&number)) {
+                if let Some(channel) = event.channel().and_then(|number| self.channels.get_mut(&number.into())) {
                     channel.apply(event, &mut self.due_again);
                 }
             }
@@ -203,7 +203,7 @@ impl TopicImage {
                 channel.defer(facts);
             }
         }
-        self.channels.insert(number, channel);
+        self.channels.insert(number.into(), channel);
         self.hand_over();
     }
 
@@ -517,7 +517,7 @@ mod tests {
         image.apply(&Event::Leased { channel, at, until, delivery, from: 5, cursor, departed, leased: all() });
         image.apply(&Event::Touched { channel, until: 20, ids: all() });
         image.apply(&Event::TimedOut { channel, ids: all() });
-        let of = |image: &TopicImage| image.channels[&channel].clone();
+        let of = |image: &TopicImage| image.channels[&u64::from(channel)].clone();
         assert_eq!(of(&image).entries.keys().copied().collect::<Vec<_>>(), [5, 7]);
         assert!(of(&image).entries.values().all(|entry| entry.spot == SpotImage::Ready && entry.attempts == 1));
         image.apply(&Event::Died { channel, ids: all(), timed_out: true });
@@ -547,9 +547,9 @@ mod tests {
         };
         image.next = Mark { id: 1 << 50, bytes: 0 };
         image.flow = image.next;
-        image.channels.entry(channel).and_modify(|channel| channel.cursor.id = 10);
+        image.channels.get_mut(&channel.into()).expect("it is there").cursor.id = 10;
         image.apply(&leased(12));
-        let of = |image: &TopicImage| image.channels[&channel].clone();
+        let of = |image: &TopicImage| image.channels[&u64::from(channel)].clone();
         assert_eq!(of(&image).entries.keys().copied().collect::<Vec<_>>(), [10, 11, 12]);
         assert_eq!(of(&image).cursor.id, 13);
         // More than any log that was not made up: the channel reads it again.

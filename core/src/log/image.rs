@@ -3,7 +3,6 @@
 //! An image is not a topic that works. It has no consumers and does nothing when time passes: what falls due or
 //! expires does so once the topic is [opened](crate::Engine::open_topic) from it.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -55,7 +54,7 @@ pub struct TopicImage {
     /// Goes into the hashes of ordering keys and what else is seeded.
     pub seed: u64,
     /// Its channels, by number.
-    pub channels: BTreeMap<u32, ChannelImage>,
+    pub channels: ById<ChannelImage>,
 }
 
 impl TopicImage {

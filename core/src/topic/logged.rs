@@ -67,7 +67,9 @@ impl Topic {
         if let Some(log) = &mut self.log {
             log.journal.event(&event);
         }
-        self.heard.iter_mut().for_each(|heard| heard.push(event.clone()));
+        if let Some(heard) = &mut self.heard {
+            heard.push(event);
+        }
     }
 
     /// The first message that cannot be handed over yet, whoever wants it.
@@ -256,7 +258,7 @@ impl Topic {
             old_segments: self.log.as_ref().map(|log| log.journal.old_segments()).unwrap_or_default(),
             kept,
             seed: self.seed,
-            channels: sort::map(logged.map(|(number, channel)| (number as u32, channel.image()))),
+            channels: logged.map(|(number, channel)| (number as u64, channel.image())).collect(),
         }
     }
 
@@ -276,7 +278,7 @@ impl Topic {
         let mut seeds = Seeds::new(seed ^ image.seed);
         let flow = messages.cursor(image.flow.max(first));
         let mut channels: Vec<(usize, Channel)> = Vec::new();
-        for (&number, channel) in &image.channels {
+        for (&number, channel) in image.channels.iter() {
             let cleared = channel.without_expired(now.as_nanos());
             let channel = cleared.as_ref().unwrap_or(channel);
             let Some(name) = Name::parse(channel.name.clone()) else { continue };

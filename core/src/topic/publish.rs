@@ -1,7 +1,5 @@
 //! Adding messages to a topic, all of a batch or none.
 
-use alloc::borrow::Cow;
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::{Halt, Topic};
@@ -11,6 +9,7 @@ use crate::dedup::Accepted;
 use crate::log::event::Event;
 use crate::log::image::Expiry;
 use crate::message::{Record, write_header};
+use crate::sort;
 use crate::time::Time;
 
 impl Topic {
@@ -96,9 +95,11 @@ impl Topic {
 
     /// The messages whose dedup key is new, to the topic and in the batch.
     fn without_duplicates<'m, 'a>(&self, messages: &'m [NewMessage<'a>]) -> Vec<&'m NewMessage<'a>> {
-        let mut seen: BTreeSet<&str> = BTreeSet::new();
-        let mut is_new = |key: &'m Cow<'a, str>| self.dedup.get(key).is_none() && seen.insert(key);
-        messages.iter().filter(|message| message.dedup.as_ref().is_none_or(&mut is_new)).collect()
+        let keyed = messages.iter().enumerate().filter_map(|(i, message)| Some((message.dedup.as_deref()?, i)));
+        let firsts = sort::firsts(keyed.filter(|(key, _)| self.dedup.get(key).is_none()).collect());
+        let is_new = |i| firsts.binary_search(&i).is_ok();
+        let numbered = messages.iter().enumerate();
+        numbered.filter_map(|(i, message)| (message.dedup.is_none() || is_new(i)).then_some(message)).collect()
     }
 
     /// Adds a message; `more` says that another of the same publish comes next.

@@ -4,9 +4,10 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
-use super::json::{self, JsonDuration, Text};
+use super::json::{self, Item, Said, Text};
 use super::{Input, Understood, topic_call};
 use crate::api::errors::{ApiError, Code};
 use crate::api::frames;
@@ -151,43 +152,31 @@ struct Batch<'a> {
     #[serde(borrow, default)]
     fin: Vec<Text<'a>>,
     #[serde(borrow, default)]
-    req: Vec<Item<'a, Requeue<'a>>>,
+    req: Vec<Requeue<'a>>,
     #[serde(borrow, default)]
-    touch: Vec<Item<'a, Touch<'a>>>,
+    touch: Vec<Touch<'a>>,
 }
 
-/// A receipt, alone or with what goes with it.
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "a receipt, or an object with a `receipt` and, to req, a `defer`, to touch, a `timeout`")]
-enum Item<'a, O> {
-    #[serde(borrow)]
-    Receipt(Text<'a>),
-    Options(O),
+/// What is wrong with what is neither.
+const NO_ITEM: &str = "a receipt, or an object with a `receipt` and, to req, a `defer`, to touch, a `timeout`";
+
+/// A receipt to put back, alone or with a `defer`.
+struct Requeue<'a>(Item<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Requeue<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let item = json::item(Said::deserialize(from)?, "defer");
+        item.map(Requeue).ok_or_else(|| D::Error::custom(NO_ITEM))
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Requeue<'a> {
-    #[serde(borrow)]
-    receipt: Text<'a>,
-    defer: Option<JsonDuration>,
-}
+/// A receipt whose lease is to be longer, alone or with a `timeout`.
+struct Touch<'a>(Item<'a>);
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Touch<'a> {
-    #[serde(borrow)]
-    receipt: Text<'a>,
-    timeout: Option<JsonDuration>,
-}
-
-impl<'a, O> Item<'a, O> {
-    fn parts(self, options: impl FnOnce(O) -> (Text<'a>, Option<JsonDuration>)) -> (ReceiptText<'a>, Option<Duration>) {
-        let (receipt, duration) = match self {
-            Item::Receipt(receipt) => (receipt, None),
-            Item::Options(given) => options(given),
-        };
-        (values::receipt(receipt.0), duration.map(|duration| duration.0))
+impl<'de: 'a, 'a> Deserialize<'de> for Touch<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let item = json::item(Said::deserialize(from)?, "timeout");
+        item.map(Touch).ok_or_else(|| D::Error::custom(NO_ITEM))
     }
 }
 
@@ -203,10 +192,9 @@ pub(in crate::api) fn settle<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
     };
     let limits = input.limits;
     let finish = batch.fin.into_iter().map(|receipt| values::receipt(receipt.0)).collect();
-    let requeue = batch.req.into_iter().map(|item| item.parts(|given| (given.receipt, given.defer)));
-    let requeue =
-        requeue.map(|(receipt, delay)| (receipt, delay.unwrap_or_default().min(limits.max_req_timeout))).collect();
-    let touch = batch.touch.into_iter().map(|item| item.parts(|given| (given.receipt, given.timeout)));
+    let delay = |delay: Option<Duration>| delay.unwrap_or_default().min(limits.max_req_timeout);
+    let requeue = batch.req.into_iter().map(|Requeue((text, with))| (values::receipt(text), delay(with))).collect();
+    let touch = batch.touch.into_iter().map(|Touch((text, with))| (values::receipt(text), with));
     let touch: Vec<_> = touch.collect();
     if touch.iter().any(|(_, timeout)| timeout.is_some_and(|timeout| !lease_range(limits).contains(&timeout))) {
         return Err(Code::InvalidTimeout.into());

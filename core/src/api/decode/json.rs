@@ -3,9 +3,12 @@
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
 
-use serde::Deserialize;
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::api::values;
 
@@ -34,28 +37,115 @@ fn fault(error: &serde_json::Error) -> String {
 #[derive(Deserialize)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
-/// A duration: a number of milliseconds, or text as in a query.
-#[derive(Deserialize)]
-#[serde(try_from = "Written")]
-pub(super) struct JsonDuration(pub(super) Duration);
-
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "a duration: a number of milliseconds, or text like \"30s\"")]
-enum Written {
-    Milliseconds(u64),
-    Text(String),
+/// A value that may be of more than one kind. By hand, for serde's untagged enums are several times the code.
+pub(super) enum Said<'a> {
+    Null,
+    Number(u64),
+    Text(Cow<'a, str>),
+    Object(Vec<(Cow<'a, str>, Said<'a>)>),
+    /// What nobody takes.
+    Other,
 }
 
-impl TryFrom<Written> for JsonDuration {
-    type Error = String;
+impl<'a> Deserialize<'a> for Said<'a> {
+    fn deserialize<D: Deserializer<'a>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Anything)
+    }
+}
 
-    fn try_from(written: Written) -> Result<Self, String> {
-        match written {
-            Written::Milliseconds(ms) => Ok(JsonDuration(Duration::from_millis(ms))),
-            Written::Text(text) => match values::duration(&text) {
-                Some(duration) => Ok(JsonDuration(duration)),
-                None => Err(format!("{text:?} is no duration")),
-            },
+struct Anything;
+
+impl<'a> Visitor<'a> for Anything {
+    type Value = Said<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Said<'a>, E> {
+        Ok(Said::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Said<'a>, E> {
+        Ok(Said::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Said<'a>, E> {
+        Ok(Said::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Said<'a>, E> {
+        Ok(Said::Other)
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Said<'a>, E> {
+        Ok(Said::Number(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Said<'a>, E> {
+        Ok(Said::Text(Cow::Owned(text.into())))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'a str) -> Result<Said<'a>, E> {
+        Ok(Said::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<Said<'a>, A::Error> {
+        while list.next_element::<Said<'a>>()?.is_some() {}
+        Ok(Said::Other)
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut object: A) -> Result<Said<'a>, A::Error> {
+        let mut fields = Vec::new();
+        while let Some((Text(name), value)) = object.next_entry()? {
+            fields.push((name, value));
+        }
+        Ok(Said::Object(fields))
+    }
+}
+
+/// A duration: a number of milliseconds, or text as in a query.
+pub(super) struct JsonDuration(pub(super) Duration);
+
+impl<'a> Deserialize<'a> for JsonDuration {
+    fn deserialize<D: Deserializer<'a>>(from: D) -> Result<Self, D::Error> {
+        Said::deserialize(from).and_then(|said| duration(&said).map(JsonDuration).map_err(D::Error::custom))
+    }
+}
+
+fn duration(said: &Said<'_>) -> Result<Duration, String> {
+    match said {
+        Said::Number(ms) => Ok(Duration::from_millis(*ms)),
+        Said::Text(text) => values::duration(text).ok_or_else(|| format!("{text:?} is no duration")),
+        _ => Err("a duration: a number of milliseconds, or text like \"30s\"".into()),
+    }
+}
+
+/// A receipt and the duration that goes with it.
+pub(super) type Item<'a> = (Cow<'a, str>, Option<Duration>);
+
+/// A receipt, alone or in an object with a duration by this name.
+pub(super) fn item<'a>(said: Said<'a>, word: &str) -> Option<Item<'a>> {
+    let fields = match said {
+        Said::Text(receipt) => return Some((receipt, None)),
+        Said::Object(fields) => fields,
+        _ => return None,
+    };
+    let (mut receipt, mut with) = (None, None);
+    for (name, value) in fields {
+        let place = match &*name {
+            "receipt" => &mut receipt,
+            _ if name == word => &mut with,
+            _ => return None,
+        };
+        // Twice the same is none.
+        if place.replace(value).is_some() {
+            return None;
         }
     }
+    let duration = match with {
+        None | Some(Said::Null) => None,
+        Some(said) => Some(duration(&said).ok()?),
+    };
+    if let Some(Said::Text(receipt)) = receipt { Some((receipt, duration)) } else { None }
 }

@@ -1,7 +1,6 @@
 //! `/pub` and `/mpub`: messages out of bodies.
 
 use alloc::borrow::Cow;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -22,6 +21,7 @@ use crate::api::values;
 use crate::api::view::View;
 use crate::command::{MessageOptions, Messages, NewMessage, Publish, Verb};
 use crate::config::Limits;
+use crate::pairs::Pairs;
 
 /// The lengths that a key may have, for order or for dedup.
 const KEY_BYTES: core::ops::RangeInclusive<usize> = 1..=256;
@@ -133,7 +133,7 @@ struct Line<'a> {
     #[serde(borrow)]
     dedup: Option<Text<'a>>,
     #[serde(default)]
-    headers: BTreeMap<String, String>,
+    headers: Pairs<String>,
     #[serde(default, rename = "id")]
     _id: IgnoredAny,
     #[serde(default, rename = "receipt")]
@@ -214,9 +214,9 @@ fn line_body<'a>(text: Option<Text<'a>>, base64: Option<Text<'a>>) -> Result<Cow
 }
 
 /// A line's headers, and those of the request that the line does not have itself.
-fn line_headers<'a>(own: BTreeMap<String, String>, common: &Kept<'a>) -> Result<Kept<'a>, Fault> {
+fn line_headers<'a>(own: Pairs<String>, common: &Kept<'a>) -> Result<Kept<'a>, Fault> {
     let mut kept = Kept::new();
-    for (name, value) in own {
+    for (name, value) in own.0 {
         let name = name.to_ascii_lowercase();
         check(headers::is_kept(&name) && headers::is_legal_name(&name), "a header is none of those that are kept")?;
         check(headers::is_legal_value(&value), "a header's value has control characters")?;

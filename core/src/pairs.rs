@@ -1,0 +1,72 @@
+//! What a JSON object says of names: a list in the order of the names, smaller as code than a map.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::marker::PhantomData;
+
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::sort;
+
+/// Names, each once and in order, with what was said last of each.
+#[derive(Clone, Debug)]
+pub(crate) struct Pairs<V>(pub(crate) Vec<(String, V)>);
+
+impl<V> Default for Pairs<V> {
+    fn default() -> Self {
+        Pairs(Vec::new())
+    }
+}
+
+impl<V> Pairs<V> {
+    /// What is said of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&V> {
+        let place = self.0.binary_search_by(|(other, _)| other.as_str().cmp(name));
+        place.ok().map(|place| &self.0[place].1)
+    }
+}
+
+impl<V: Serialize> Serialize for Pairs<V> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Said<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for Said<V> {
+            type Value = Pairs<V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut said: A) -> Result<Pairs<V>, A::Error> {
+                let mut all = Vec::new();
+                while let Some((name, value)) = said.next_entry()? {
+                    all.push((name, all.len(), value));
+                }
+                sort::by(&mut all, |one, other| (&one.0, other.1).cmp(&(&other.0, one.1)));
+                all.dedup_by(|later, kept| later.0 == kept.0);
+                Ok(Pairs(all.into_iter().map(|(name, _, value)| (name, value)).collect()))
+            }
+        }
+        from.deserialize_map(Said(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_last_counts() {
+        let said: Pairs<u8> = serde_json::from_str(r#"{"b":1,"a":2,"c":3,"b":4,"a":5}"#).unwrap();
+        assert_eq!(said.0, [("a".into(), 5), ("b".into(), 4), ("c".into(), 3)]);
+        assert_eq!((said.get("b"), said.get("d")), (Some(&4), None));
+        assert!(serde_json::from_str::<Pairs<u8>>("[]").is_err());
+    }
+}
