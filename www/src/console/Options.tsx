@@ -21,6 +21,7 @@ const t = texts(
     reject: 'refuse publishes',
     drop_oldest: 'drop the oldest',
     timeout: 'Lease',
+    brokers: 'the broker’s',
     max_attempts: 'Attempts until dead',
     max_in_flight: 'In flight at most',
     ordered: 'Ordered by key',
@@ -41,6 +42,7 @@ const t = texts(
     reject: '拒绝发布',
     drop_oldest: '丢弃最旧的',
     timeout: '租约时长',
+    brokers: '与服务的设置相同',
     max_attempts: '投递几次后成为死信',
     max_in_flight: '处理中上限',
     ordered: '按 key 有序',
@@ -112,7 +114,14 @@ export function channelOptions(options: ChannelOptions): Option[] {
   const { yes, no } = words();
   const { timeout_ms, max_attempts, max_in_flight, ordered, dead_letter } = options;
   return [
-    { name: 'timeout', label: s.timeout, hint: words().durationHint, shown: duration(timeout_ms), value: durationParam(timeout_ms) },
+    {
+      name: 'timeout',
+      label: s.timeout,
+      hint: words().durationHint,
+      // A channel that has none of its own.
+      shown: timeout_ms === 0 ? s.brokers : duration(timeout_ms),
+      value: durationParam(timeout_ms),
+    },
     { name: 'max_attempts', label: s.max_attempts, ...number, shown: limit(max_attempts), value: String(max_attempts) },
     { name: 'max_in_flight', label: s.max_in_flight, ...number, shown: limit(max_in_flight), value: String(max_in_flight) },
     {
