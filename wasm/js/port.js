@@ -43,13 +43,16 @@ export function fetchOver(port) {
   let last = 0;
 
   port.addEventListener('message', ({ data }) => open.get(data.id)?.(data));
-  // Where the other end goes with its tab, browsers that know it say so.
-  port.addEventListener('close', () => {
+  /** The other end is gone: what waits for it is told so. */
+  fetch.end = () => {
     for (const tell of [...open.values()]) tell({ failed: 'the broker went with its tab' });
-  });
+  };
+  // Browsers that know it say so.
+  port.addEventListener('close', fetch.end);
   port.start?.();
+  return fetch;
 
-  return async function fetch(input, init) {
+  async function fetch(input, init) {
     const request = input instanceof Request && init === undefined ? input : new Request(input, init);
     const { url, method, signal } = request;
     const body = ['GET', 'HEAD'].includes(method) ? undefined : await request.arrayBuffer();
@@ -97,5 +100,5 @@ export function fetchOver(port) {
         });
       port.postMessage({ id, ask: { url, method, headers: [...request.headers], body } });
     });
-  };
+  }
 }

@@ -7,20 +7,24 @@ const API = /^\/(pub|mpub|sub|fin|req|touch|settle|peek|dead|ping|info|stats|met
 /** How long a tab is waited for that has the broker, in milliseconds. */
 const PATIENCE = 5_000;
 
+/** A fetch function, and the tab that has the broker behind it. */
 let broker;
 let found = () => {};
 
 self.addEventListener('install', () => self.skipWaiting());
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
 
-self.addEventListener('message', ({ data, ports: [port] }) => {
+self.addEventListener('message', ({ data, source, ports: [port] }) => {
   if (data?.shelfmq !== 'broker') return;
-  const fetch = fetchOver(port);
-  broker = fetch;
+  const before = broker;
+  const offered = { fetch: fetchOver(port), tab: source.id };
+  broker = offered;
   port.addEventListener('close', () => {
-    if (broker === fetch) broker = undefined;
+    if (broker === offered) broker = undefined;
   });
-  found(fetch);
+  found(offered);
+  // Another tab has it now: what waits for the last one waits in vain.
+  if (before && before.tab !== offered.tab) before.fetch.end();
 });
 
 self.addEventListener('fetch', (event) => {
@@ -30,12 +34,29 @@ self.addEventListener('fetch', (event) => {
 });
 
 async function answer(request) {
-  const fetch = broker ?? (await find());
-  if (!fetch) {
+  const asked = (await current()) ?? (await find());
+  if (!asked) {
     const body = JSON.stringify({ message: 'NO_BROKER', detail: 'No tab of this origin has the broker open.' });
     return new Response(body, { status: 503, headers: { 'content-type': 'application/json' } });
   }
-  return fetch(request);
+  // What only asks is asked again of the tab that took over; what may have been done is not done twice.
+  const again = request.method === 'GET' ? request.clone() : undefined;
+  try {
+    return await asked.fetch(request);
+  } catch (why) {
+    if (again && broker && broker !== asked) return broker.fetch(again);
+    throw why;
+  }
+}
+
+/** The broker that is known, where its tab is still there: not each browser tells when a port's other end goes. */
+async function current() {
+  const known = broker;
+  if (known && !(await self.clients.get(known.tab))) {
+    known.fetch.end();
+    if (broker === known) broker = undefined;
+  }
+  return broker;
 }
 
 /** Asks all tabs which of them has the broker. */
