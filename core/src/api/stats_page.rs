@@ -96,13 +96,14 @@ impl Page {
         for topic in all {
             total.add(topic);
         }
-        let mut order: Vec<&TopicStats> = all.iter().collect();
+        // Each is ranked once, not at each comparison.
+        let mut order: Vec<(u64, &TopicStats)> = all.iter().map(|topic| (self.rank(topic), topic)).collect();
         if self.sort != Sort::Name {
-            sort::by(&mut order, |a, b| self.direct(self.rank(a).cmp(&self.rank(b))).then_with(|| a.name.cmp(&b.name)));
+            sort::by(&mut order, |a, b| self.direct(a.0.cmp(&b.0)).then_with(|| a.1.name.cmp(&b.1.name)));
         } else if self.descending {
             order.reverse();
         }
-        (order.into_iter().skip(self.offset).take(self.max).cloned().collect(), total)
+        (order.into_iter().skip(self.offset).take(self.max).map(|(_, topic)| topic.clone()).collect(), total)
     }
 
     fn direct(&self, order: Ordering) -> Ordering {
