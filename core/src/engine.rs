@@ -289,9 +289,19 @@ impl Engine {
         self.handed.as_mut().map(core::mem::take).unwrap_or_default()
     }
 
-    /// Answers what only looks, and changes nothing. Messages that are only in a log are shown without what they say.
-    /// The rest is as with [`Engine::handle_decoded`], but that time does not pass.
-    pub fn look(&self, now: Time, decoded: Decoded<'_>, survey: &Survey) -> Response {
+    /// Answers what only looks, at once, and changes nothing; the rest is refused. Messages that are only in a log are
+    /// shown without what they say. Time does not pass.
+    pub fn look(&self, now: Time, request: &Request<'_>) -> Response {
+        let decoded = api::decode_look(&self.config.limits, request);
+        let survey = match decoded.scope() {
+            Scope::Survey(filter) => self.survey(now, &filter),
+            Scope::Topic(_) | Scope::Node => Survey::default(),
+        };
+        self.look_decoded(now, decoded, &survey)
+    }
+
+    /// The same for a request that was [decoded](api::decode_look) before; `survey` as with [`Engine::handle_decoded`].
+    pub fn look_decoded(&self, now: Time, decoded: Decoded<'_>, survey: &Survey) -> Response {
         let now = self.now.max(now);
         let Decoded { context, call } = decoded;
         let done = match call {

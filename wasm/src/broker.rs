@@ -4,8 +4,6 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
 use js_sys::{Array, Function, Promise, Uint8Array};
-use shelfmq_core::api::Scope;
-use shelfmq_core::broker::Survey;
 use shelfmq_core::by_id::ById;
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
 use shelfmq_core::log::{Loaded, LogId, Read, SegmentHeader, Work, export};
@@ -148,14 +146,7 @@ impl Broker {
     pub fn look(&self, request: &Request) -> Result<Response, JsValue> {
         let now = self.0.clock.now();
         let state = self.0.state.borrow();
-        http::whole(Asked::of(request, None).with(|request| {
-            let decoded = api::decode_look(&state.engine.config().limits, request);
-            let survey = match decoded.scope() {
-                Scope::Survey(filter) => state.engine.survey(now, &filter),
-                _ => Survey::default(),
-            };
-            state.engine.look(now, decoded, &survey)
-        }))
+        http::whole(Asked::of(request, None).with(|request| state.engine.look(now, request)))
     }
 
     /// Comes back when every request was taken in, and nothing waits for the storage.

@@ -144,7 +144,7 @@ pub fn look(state: &State, now: Time, request: &api::Request<'_>) -> Option<Resp
         }
         Scope::Node => (first, Survey::default()),
     };
-    Some(engine.look(now, decoded, &survey))
+    Some(engine.look_decoded(now, decoded, &survey))
 }
 
 /// How much of an answer is shown, in bytes.
