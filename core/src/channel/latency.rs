@@ -52,14 +52,16 @@ impl Latencies {
         }
     }
 
-    /// What there is of the last minutes, added to what is there of other channels.
-    pub(crate) fn tell(&self, now: Time, told: &mut Latency) {
+    /// What there is of the last minutes.
+    pub(crate) fn tell(&self, now: Time) -> Latency {
+        let mut told = Latency::default();
         let age = now.since(self.since);
         let current = if age < 2 * HALF { &self.current[..] } else { &[] };
         let before = if age < HALF { &self.before[..] } else { &[] };
         for &(number, count) in current.iter().chain(before) {
             told.add(upper_bound(number), count.into());
         }
+        told
     }
 }
 
@@ -96,11 +98,7 @@ mod tests {
     #[test]
     fn what_is_old_is_not_told() {
         let mut latencies = Latencies::default();
-        let told = |latencies: &Latencies, at| {
-            let mut told = Latency::default();
-            latencies.tell(Time::from_secs(at), &mut told);
-            told.count()
-        };
+        let told = |latencies: &Latencies, at| latencies.tell(Time::from_secs(at)).count();
         latencies.add(Time::from_secs(1_000), Time::from_secs(1_001));
         assert_eq!(told(&latencies, 1_599), 1);
         assert_eq!(told(&latencies, 1_601), 0);

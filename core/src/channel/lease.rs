@@ -160,7 +160,10 @@ impl Channel {
         let timeout = terms.timeout.unwrap_or_else(|| self.timeout(env.limits));
         let deadline = self.deadlines.insert(env.now + timeout, slot);
         let entry = &mut self.entries[slot as usize];
-        if let Found::Record(record) = env.messages.find(entry.id, entry.chunk) {
+        // What was handed out before is looked up no more.
+        if entry.published.is_none()
+            && let Found::Record(record) = env.messages.find(entry.id, entry.chunk)
+        {
             entry.published = NonZeroU64::new(record.timestamp.as_nanos());
         }
         entry.spot = Spot::InFlight(deadline);

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{Channel, Spot};
-use crate::command::{ChannelStats, Filter, Latency, Peeked, State};
+use crate::command::{ChannelStats, Filter, Peeked, State};
 use crate::config::Limits;
 use crate::messages::Absent;
 use crate::time::Time;
@@ -23,7 +23,7 @@ impl Channel {
             timeout_count: self.counts.timed_out,
             expired_count: self.counts.expired,
             dropped_count: self.counts.dropped,
-            latency: self.latency(now),
+            latency: self.counts.latencies.tell(now),
             waiting: self.pollers.len().into(),
             client_count: self.clients.count(now, timeout),
             clients: filter.clients.then(|| self.clients.stats(now, timeout)),
@@ -31,12 +31,6 @@ impl Channel {
             position: self.cursor.id(),
             options: self.options.clone(),
         }
-    }
-
-    fn latency(&self, now: Time) -> Latency {
-        let mut told = Latency::default();
-        self.counts.latencies.tell(now, &mut told);
-        told
     }
 
     /// Messages in this state, from this id on, in the order of their ids. `show` is given an id, and its
