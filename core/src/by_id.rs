@@ -8,10 +8,11 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::{Index, RangeBounds};
 
-use crate::slab::Slab;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::slab::Slab;
 
 /// For so many values there is room even where there are none.
 const KEPT: usize = 16;

@@ -1,7 +1,8 @@
 //! Doubly linked lists whose links stand inside the items of a slab: joining and leaving cost O(1) and no memory.
 
-use crate::slab::Slab;
 use serde::{Deserialize, Serialize};
+
+use crate::slab::Slab;
 
 /// No item.
 pub(crate) const NIL: u32 = u32::MAX;

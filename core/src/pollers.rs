@@ -5,7 +5,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::slab::Slab;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +13,7 @@ use crate::channel::{ClientId, Terms};
 use crate::command::{Context, Refused, Ticket};
 use crate::list::{Linked, Links};
 use crate::schedule::{Handle, Schedule};
+use crate::slab::Slab;
 use crate::sort;
 use crate::time::Time;
 

@@ -5,10 +5,10 @@
 
 use alloc::vec::Vec;
 
-use crate::slab::Slab;
 use serde::{Deserialize, Serialize};
 
 use crate::list::{Linked, Links, List, NIL};
+use crate::slab::Slab;
 use crate::time::Time;
 
 /// Names a scheduled item until it is removed or popped.

@@ -14,7 +14,6 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::slab::Slab;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +25,7 @@ use crate::name::Name;
 use crate::pollers::Pollers;
 use crate::schedule::Schedule;
 use crate::seeds::Seeds;
+use crate::slab::Slab;
 use crate::sort;
 use crate::time::Time;
 use crate::topic::{Halt, Scene, Topic};

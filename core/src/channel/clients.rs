@@ -6,11 +6,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::slab::Slab;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::command::ClientStats;
+use crate::slab::Slab;
 use crate::sort;
 use crate::time::Time;
 

@@ -1,5 +1,6 @@
 //! A channel as plain data, and back.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::keys::facts;
@@ -152,13 +153,13 @@ impl Channel {
                 SpotImage::Ready => self.make_ready(slot),
             }
         }
-        let keys: alloc::vec::Vec<Key> = self.keys.keys().copied().collect();
+        let keys: Vec<Key> = self.keys.keys().copied().collect();
         for key in keys {
             self.release_key(key);
         }
         // What was read and not leased waits behind nobody where there is no order.
         if !self.options.ordered {
-            let held: alloc::vec::Vec<u64> = self.held.keys().copied().collect();
+            let held: Vec<u64> = self.held.keys().copied().collect();
             for id in held {
                 self.release_held(id);
             }

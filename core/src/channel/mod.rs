@@ -25,7 +25,6 @@ use core::num::NonZeroU64;
 use core::ops::Range;
 use core::time::Duration;
 
-use crate::slab::Slab;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +40,7 @@ use crate::message::Facts;
 use crate::messages::{Cursor, Messages};
 use crate::name::Name;
 use crate::schedule::{Handle, Schedule};
+use crate::slab::Slab;
 use crate::time::Time;
 
 pub(crate) use clients::ClientId;

@@ -17,7 +17,6 @@ use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-use crate::slab::Slab;
 use serde::{Deserialize, Serialize};
 
 use crate::by_id::IdSet;
@@ -34,6 +33,7 @@ use crate::messages::{Absent, Cursor, Messages};
 use crate::name::Name;
 use crate::schedule::Handle;
 use crate::seeds::Seeds;
+use crate::slab::Slab;
 use crate::time::Time;
 
 pub(crate) use logged::LogState;
