@@ -12,16 +12,14 @@ mkdir -p "$out"
 
 limit=$(wasm/compile.sh shelfmq-component 195000 203000)
 built=$target/wasm32-unknown-unknown/wasm/shelfmq_component.wasm
-if ! cmp -s "$built" "$core.built" || ! [ -f "$core" ]; then
-    wasm_opt=$(wasm/wasm-opt.sh "$out")
-    if [ -n "$wasm_opt" ]; then
-        "$wasm_opt" -Oz --converge --one-caller-inline-max-function-size=20 --low-memory-unused \
-            --reorder-functions-by-name "$built" -o "$core"
-    else
-        log "there is no npm to get wasm-opt by: what follows is larger than it could be"
-        cp "$built" "$core"
-    fi
-    cp "$built" "$core.built"
+wasm_opt=$(wasm/wasm-opt.sh "$out")
+if [ -n "$wasm_opt" ]; then
+    wasm/optimise.sh "$wasm_opt" "$built" "$core"
+else
+    log "there is no npm to get wasm-opt by: what follows is larger than it could be"
+    # What was optimised is not there any more.
+    rm -f "$built.optimised"
+    cp "$built" "$core"
 fi
 cargo run --locked --quiet --package shelfmq-wasm-tools --no-default-features --features component \
     --bin componentize -- "$core" "$out/shelfmq.component.wasm" >&2

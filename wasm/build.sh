@@ -6,11 +6,7 @@ cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
 mkdir -p "$target/wasm" wasm/pkg
 
-installed=wasm/node_modules/.package-lock.installed
-if ! cmp -s wasm/package-lock.json "$installed"; then
-    (cd wasm && npm ci --no-audit --no-fund --loglevel=error >&2)
-    cp wasm/package-lock.json "$installed"
-fi
+scripts/npm-ci.sh wasm
 
 # A module of the package: its name, its feature, and how many bytes with gzip may be downloaded of it, the same where
 # std was not built for size, and of its binding. A compiler of another version makes a little more or less of it.
@@ -19,10 +15,7 @@ build() {
     cp "$target/wasm32-unknown-unknown/wasm/shelfmq_wasm.wasm" "$target/wasm/$1.wasm"
     cargo run --locked --quiet --package shelfmq-wasm-tools --bin bindgen -- "$target/wasm/$1.wasm" "$target/wasm/bindgen"
     cp "$target/wasm/bindgen/$1.js" "$target/wasm/bindgen/$1.d.ts" wasm/pkg/
-    # No function but the smallest is inlined where it is called once, for that makes others larger; nothing lies below
-    # address 1024, where the stack would end; functions that are alike stand together, for gzip.
-    wasm/node_modules/.bin/wasm-opt -Oz --converge --one-caller-inline-max-function-size=20 --low-memory-unused \
-        --reorder-functions-by-name "$target/wasm/bindgen/${1}_bg.wasm" -o "wasm/pkg/${1}_bg.wasm"
+    wasm/optimise.sh wasm/node_modules/.bin/wasm-opt "$target/wasm/bindgen/${1}_bg.wasm" "wasm/pkg/${1}_bg.wasm"
     wasm/within.sh "wasm/pkg/${1}_bg.wasm" "$limit"
     wasm/within.sh "wasm/pkg/$1.js" "$5"
 }
