@@ -2,6 +2,7 @@
 import { render } from 'preact';
 
 import { App } from './app/App.js';
+import { reason } from './broker/fetch.js';
 import { playSession, serverSession, type Session } from './broker/session.js';
 import './ui/theme.css';
 
@@ -16,6 +17,6 @@ session().then(
   (session) => render(<App session={session} />, root),
   (why) => {
     root.setAttribute('role', 'alert');
-    root.textContent = `shelfmq cannot start here: ${why instanceof Error ? why.message : why}`;
+    root.textContent = `shelfmq cannot start here: ${reason(why)}`;
   },
 );

@@ -140,18 +140,22 @@ export class Api {
     return ok(this.fetch(path(at, params), { method: 'POST', ...(body === undefined ? {} : { body }) }));
   }
 
-  async stats(only: { topic?: string; channel?: string; include_clients?: boolean } = {}): Promise<Stats> {
-    const stats = await this.#json<Omit<Stats, 'topics'> & { topics: TopicStats[] | null }>(
-      path('/stats', { format: 'json', include_mem: false, ...only }),
+  async #stats(params: Record<string, string | number | boolean>): Promise<Stats & { total?: Total }> {
+    type Told = Stats & { total?: Total };
+    const told = await this.#json<Omit<Told, 'topics'> & { topics: TopicStats[] | null }>(
+      path('/stats', { format: 'json', include_mem: false, ...params }),
     );
     // `null`, as nsqd's, where there is no such topic.
-    return { ...stats, topics: stats.topics ?? [] };
+    return { ...told, topics: told.topics ?? [] };
+  }
+
+  stats(only: { topic?: string; channel?: string; include_clients?: boolean } = {}): Promise<Stats> {
+    return this.#stats(only);
   }
 
   /** A page of topics; a server that knows no pages tells all of them, without `total`. */
   statsPage({ search, ...page }: StatsQuery): Promise<Stats & { total?: Total }> {
-    const only = search === '' ? {} : { search };
-    return this.#json(path('/stats', { format: 'json', include_mem: false, include_clients: false, ...only, ...page }));
+    return this.#stats({ include_clients: false, ...(search === '' ? {} : { search }), ...page });
   }
 
   async peek(topic: string, channel?: string, state?: State, max = 100, from?: string): Promise<Message[]> {

@@ -1,5 +1,8 @@
 // The one interface that the whole app stands on.
 
+/** What the broker in this page is taken to be reached by, in commands that are shown and for paths alone. */
+export const ORIGIN = 'http://localhost:4151';
+
 /** A broker: the one in this page, one behind a URL, or a moment of a recording. */
 export type Fetch = (input: string, init?: RequestInit) => Promise<Response>;
 
@@ -16,6 +19,11 @@ export class ApiError extends Error {
     super(detail || code);
     this.name = 'ApiError';
   }
+}
+
+/** What went wrong, in its own words. */
+export function reason(why: unknown): string {
+  return why instanceof Error ? why.message : String(why);
 }
 
 /** The answer, where it is a success; an {@link ApiError} where it is not. */

@@ -18,6 +18,8 @@ export type Behaviour =
   /** One at a time, in order, half a second each; makes its channel an ordered one. */
   | 'ordered';
 
+export const BEHAVIOURS: readonly Behaviour[] = ['fast', 'slow', 'flaky', 'crashes', 'ordered'];
+
 export interface ConsumerSpec {
   topic: string;
   channel: string;

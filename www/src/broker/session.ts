@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 
 import { Api } from './api.js';
-import type { Fetch } from './fetch.js';
+import { ORIGIN, type Fetch } from './fetch.js';
 import type { Play } from './play.js';
 import { keepReceipts } from './receipts.js';
 
@@ -50,7 +50,7 @@ export function playSession(play: Play): Session {
     life: 'playground',
     fetch,
     api: new Api(fetch),
-    base: 'http://localhost:4151',
+    base: ORIGIN,
     now: () => play.frame.value?.now ?? Date.now(),
     play,
   };

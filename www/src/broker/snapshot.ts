@@ -47,8 +47,7 @@ const NONE: Pile = { count: 0, first: [] };
 
 export async function snapshot(fetch: Fetch, wanted: Wanted = { messages: 24, channels: 40 }): Promise<Snapshot> {
   const api = new Api(fetch);
-  // Without any topic, it may be null.
-  const topics = (await api.stats({ include_clients: true })).topics ?? [];
+  const { topics } = await api.stats({ include_clients: true });
   let left = wanted.channels;
   const pile = async (looked: boolean, count: number, topic: string, channel?: string, state?: State): Promise<Pile> => {
     if (count === 0) return NONE;

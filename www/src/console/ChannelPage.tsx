@@ -5,6 +5,7 @@ import { count, duration, texts } from '../app/texts.js';
 import type { ChannelStats, State } from '../broker/api.js';
 import type { Session } from '../broker/session.js';
 import { tell } from '../ui/toast.js';
+import { Absent } from './Absent.js';
 import { Actions } from './Actions.js';
 import { Confirm } from './Confirm.js';
 import style from './Console.module.css';
@@ -25,7 +26,6 @@ import { words } from './words.js';
 const t = texts(
   {
     absent: (topic: string, name: string) => `Topic ${topic} has no channel ${name}.`,
-    created: (name: string) => `${name} is there.`,
     seek: 'Seek …',
     latency: (percent: number) => `Latency p${percent}`,
     states: 'Where messages are',
@@ -41,7 +41,6 @@ const t = texts(
   },
   {
     absent: (topic, name) => `主题 ${topic} 没有名为 ${name} 的通道。`,
-    created: (name) => `${name} 已创建。`,
     seek: '重放 …',
     latency: (percent) => `耗时 p${percent}`,
     states: '消息所在状态',
@@ -60,7 +59,7 @@ const t = texts(
 /** A channel's numbers by the last look, its rates remembered. */
 async function look(session: Session, topic: string, name: string): Promise<ChannelStats | undefined> {
   const { topics } = await session.api.stats({ topic, channel: name });
-  const channel = topics?.find(({ topic_name }) => topic_name === topic)?.channels.find(({ channel_name }) => channel_name === name);
+  const channel = topics.find(({ topic_name }) => topic_name === topic)?.channels.find(({ channel_name }) => channel_name === name);
   if (channel) historiesOf(session).of(`channel ${topic} ${name}`).add({ at: session.now(), ...channelCounts(channel) });
   return channel;
 }
@@ -68,25 +67,11 @@ async function look(session: Session, topic: string, name: string): Promise<Chan
 export function ChannelPage({ session, topic, name }: { session: Session; topic: string; name: string }) {
   const live = useLive(session, `${topic} ${name}`, async () => ({ channel: await look(session, topic, name) }));
   const answer = live.value.value;
-  const create = async () => {
-    await attemptTo('create', topic, () => session.api.channel('create', topic, name), t().created(name));
-    live.refresh();
-  };
   return (
     <>
       <Problem error={live.error.value} />
       {answer?.channel && <Channel session={session} topic={topic} channel={answer.channel} live={live} />}
-      {answer && !answer.channel && (
-        <>
-          <PageHead topic={topic} channel={name} isPaused={false} />
-          <div class={`${style['blank']} card`}>
-            <p>{t().absent(topic, name)}</p>
-            <button disabled={whyNot(session, 'create', topic) !== undefined} onClick={create}>
-              {words().create}
-            </button>
-          </div>
-        </>
-      )}
+      {answer && !answer.channel && <Absent session={session} topic={topic} channel={name} text={t().absent(topic, name)} live={live} />}
       {!answer && live.error.value === undefined && <p class="soft">{words().loading}</p>}
     </>
   );

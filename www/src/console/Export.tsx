@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { texts } from '../app/texts.js';
 import type { Session } from '../broker/session.js';
 import { Dialog } from '../ui/Dialog.js';
+import { download } from '../ui/download.js';
 import { attempt } from '../ui/toast.js';
 import style from './forms.module.css';
 import { words } from './words.js';
@@ -26,14 +27,7 @@ const t = texts(
 export function Export({ session, topic }: { session: Session; topic: string }) {
   const [told, setTold] = useState(false);
   const { play } = session;
-  const save = async (play: NonNullable<Session['play']>) => {
-    const url = URL.createObjectURL(new Blob([await play.exportLog(topic)], { type: 'application/octet-stream' }));
-    const link = document.createElement('a');
-    link.href = url;
-    link.download = `${topic}.shelfmq`;
-    link.click();
-    URL.revokeObjectURL(url);
-  };
+  const save = async (play: NonNullable<Session['play']>) => download(`${topic}.shelfmq`, await play.exportLog(topic));
   return (
     <>
       <button onClick={() => (play ? void attempt(() => save(play)) : setTold(true))}>{t().export}</button>

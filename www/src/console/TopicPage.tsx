@@ -5,13 +5,14 @@ import { bytes, count, texts } from '../app/texts.js';
 import type { ChannelStats, TopicStats } from '../broker/api.js';
 import type { Session } from '../broker/session.js';
 import { perSecond } from '../charts/RateChart.js';
+import { Absent } from './Absent.js';
 import { Actions } from './Actions.js';
 import style from './Console.module.css';
 import { Consumers } from './Consumers.js';
 import { CreateChannel } from './CreateTopic.js';
 import { Export } from './Export.js';
 import { useLive, type Live } from './live.js';
-import { attemptTo, whyNot } from './may.js';
+import { whyNot } from './may.js';
 import { Messages } from './Messages.js';
 import { Options, topicOptions } from './Options.js';
 import { sum } from './page.js';
@@ -27,7 +28,6 @@ import { words } from './words.js';
 const t = texts(
   {
     absent: (name: string) => `There is no topic ${name}.`,
-    created: (name: string) => `${name} is there.`,
     create: 'Create channel …',
     noChannels: 'No channels yet: messages wait for the first one.',
     backlog: 'Not taken over',
@@ -40,7 +40,6 @@ const t = texts(
   },
   {
     absent: (name) => `没有名为 ${name} 的主题。`,
-    created: (name) => `${name} 已创建。`,
     create: '创建通道 …',
     noChannels: '还没有通道：消息在等待第一个通道。',
     backlog: '未交给通道',
@@ -56,7 +55,7 @@ const t = texts(
 /** A topic's numbers by the last look, its channels' rates remembered. */
 async function look(session: Session, name: string): Promise<TopicStats | undefined> {
   const { topics } = await session.api.stats({ topic: name });
-  const topic = topics?.find(({ topic_name }) => topic_name === name);
+  const topic = topics.find(({ topic_name }) => topic_name === name);
   if (!topic) return undefined;
   const at = session.now();
   const histories = historiesOf(session);
@@ -68,25 +67,11 @@ async function look(session: Session, name: string): Promise<TopicStats | undefi
 export function TopicPage({ session, name }: { session: Session; name: string }) {
   const live = useLive(session, name, async () => ({ topic: await look(session, name) }));
   const answer = live.value.value;
-  const create = async () => {
-    await attemptTo('create', name, () => session.api.topic('create', name), t().created(name));
-    live.refresh();
-  };
   return (
     <>
       <Problem error={live.error.value} />
       {answer?.topic && <Topic session={session} topic={answer.topic} live={live} />}
-      {answer && !answer.topic && (
-        <>
-          <PageHead topic={name} isPaused={false} />
-          <div class={`${style['blank']} card`}>
-            <p>{t().absent(name)}</p>
-            <button disabled={whyNot(session, 'create', name) !== undefined} onClick={create}>
-              {words().create}
-            </button>
-          </div>
-        </>
-      )}
+      {answer && !answer.topic && <Absent session={session} topic={name} text={t().absent(name)} live={live} />}
       {!answer && live.error.value === undefined && <p class="soft">{words().loading}</p>}
     </>
   );

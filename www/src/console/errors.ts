@@ -1,6 +1,6 @@
 // What went wrong, as a sentence. The broker has one for each of its codes, in English; the common ones are here in Chinese.
 import { language } from '../app/texts.js';
-import { ApiError } from '../broker/fetch.js';
+import { ApiError, reason } from '../broker/fetch.js';
 
 const CHINESE: Record<string, string> = {
   TOPIC_NOT_FOUND: '没有这个主题：请先创建它，或向它发布一条消息。',
@@ -34,5 +34,5 @@ export function sentence(why: unknown): string {
   }
   // What `fetch` throws where there is no connection, in the words of each browser.
   if (why instanceof TypeError && /fetch|network|load failed/i.test(why.message)) return OFFLINE[language.value];
-  return why instanceof Error ? why.message : String(why);
+  return reason(why);
 }

@@ -9,7 +9,7 @@ export interface Page {
 }
 
 export function pageOf(stats: Stats & { total?: Total }, query: StatsQuery): Page {
-  const topics = stats.topics ?? [];
+  const { topics } = stats;
   if (stats.total) return { offset: query.offset, topics, total: stats.total };
   const search = query.search.toLowerCase();
   const found = topics.filter((topic) => topic.topic_name.toLowerCase().includes(search));

@@ -72,9 +72,8 @@ export class Look {
   ) {}
 
   async topic(topic: string): Promise<TopicStats | undefined> {
-    // Without such a topic the list is null, as nsqd has it.
-    const { topics } = (await this.api.stats({ topic, include_clients: true })) as { topics: TopicStats[] | null };
-    return topics?.find((one) => one.topic_name === topic);
+    const { topics } = await this.api.stats({ topic, include_clients: true });
+    return topics.find((one) => one.topic_name === topic);
   }
 
   async channel(topic: string, channel: string): Promise<ChannelStats | undefined> {

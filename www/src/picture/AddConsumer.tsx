@@ -1,8 +1,8 @@
 // A small menu of behaviours, for those who do not drag.
 import { useId, useRef } from 'preact/hooks';
 
-import type { Behaviour, Play } from '../broker/play.js';
-import { BEHAVIOURS, behaviourTexts } from '../playground/behaviours.js';
+import { BEHAVIOURS, type Behaviour, type Play } from '../broker/play.js';
+import { behaviourTexts } from '../playground/behaviours.js';
 import { attempt } from '../ui/toast.js';
 import style from './picture.module.css';
 import { words } from './words.js';

@@ -2,10 +2,10 @@ import { useComputed, useSignal } from '@preact/signals';
 import { useId } from 'preact/hooks';
 
 import { count, texts } from '../app/texts.js';
-import type { Behaviour, ConsumerView, Play, ProducerView } from '../broker/play.js';
+import { BEHAVIOURS, type Behaviour, type ConsumerView, type Play, type ProducerView } from '../broker/play.js';
 import { attempt } from '../ui/toast.js';
 import style from './Actors.module.css';
-import { BEHAVIOURS, behaviourTexts, DRAGGED } from './behaviours.js';
+import { behaviourTexts, DRAGGED } from './behaviours.js';
 import { CloseIcon } from './icons.js';
 import panel from './panel.module.css';
 

@@ -2,8 +2,6 @@
 import { texts } from '../app/texts.js';
 import type { Behaviour } from '../broker/play.js';
 
-export const BEHAVIOURS: readonly Behaviour[] = ['fast', 'slow', 'flaky', 'crashes', 'ordered'];
-
 /** What is dragged onto a channel of the picture has this type. */
 export const DRAGGED = 'application/x-shelfmq-behaviour';
 

@@ -2,14 +2,11 @@
 import { computed, signal } from '@preact/signals';
 import { fetchOver } from 'shelfmq/port';
 
-import type { Fetch } from '../broker/fetch.js';
+import { ORIGIN, type Fetch } from '../broker/fetch.js';
 import type { Frame, Play } from '../broker/play.js';
 import type { Past } from './past.js';
 import { remote } from './rpc.js';
 import type { About, HostCalls, Join, News } from './wire.js';
-
-/** What a path alone is taken to be a path of. */
-const ORIGIN = 'http://localhost:4151';
 
 type Post = (join: Join, ports: MessagePort[]) => void;
 

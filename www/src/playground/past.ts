@@ -3,12 +3,10 @@
 import { signal, type ReadonlySignal } from '@preact/signals';
 import { fetchOver } from 'shelfmq/port';
 
-import type { Fetch } from '../broker/fetch.js';
+import { ORIGIN, type Fetch } from '../broker/fetch.js';
 import type { Frame, History, Moment, Told } from '../broker/play.js';
 import { remote, type Remote } from './rpc.js';
 import type { About, HostCalls } from './wire.js';
-
-const ORIGIN = 'http://localhost:4151';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 export type To = { at: number } | { step: number };

@@ -1,4 +1,5 @@
 // Calls over a message port, and news in the other direction. Errors come over as their message.
+import { reason } from '../broker/fetch.js';
 
 type Call = { call: number; name: string; args: unknown[] };
 type Answer = { answer: number; value: unknown } | { failed: number; why: string } | { news: unknown };
@@ -24,7 +25,7 @@ export function answerCalls<T extends object>(port: MessagePort, methods: T): vo
       const value = await table[data.name]!(...data.args);
       port.postMessage({ answer: data.call, value }, buffers(value));
     } catch (why) {
-      port.postMessage({ failed: data.call, why: why instanceof Error ? why.message : String(why) });
+      port.postMessage({ failed: data.call, why: reason(why) });
     }
   });
   port.start();

@@ -1,6 +1,7 @@
 // A terminal without its looks: what was entered runs here, one after another, and what it prints is on the screen.
 import { signal } from '@preact/signals';
 
+import { reason } from '../broker/fetch.js';
 import type { Session } from '../broker/session.js';
 import type { Completer, Completion } from './complete.js';
 import { History } from './history.js';
@@ -70,7 +71,7 @@ export class Machine {
         entry.done(this.status.value);
       }
     } catch (why) {
-      this.screen.write('err', `${why instanceof Error ? why.message : String(why)}\n`);
+      this.screen.write('err', `${reason(why)}\n`);
       this.status.value = 1;
     }
     for (const left of [entry, ...this.#waiting.splice(0)]) left?.done(1);

@@ -1,7 +1,7 @@
 // Short news at the edge of the window: what was done, what went wrong.
 import { signal } from '@preact/signals';
 
-import { ApiError } from '../broker/fetch.js';
+import { ApiError, reason } from '../broker/fetch.js';
 import style from './toast.module.css';
 
 interface Toast {
@@ -23,7 +23,7 @@ export function tell(text: string, bad = false): void {
 /** Says what went wrong. */
 export function tellError(why: unknown): void {
   if (why instanceof ApiError) tell(`${why.code}: ${why.detail}`, true);
-  else tell(why instanceof Error ? why.message : String(why), true);
+  else tell(reason(why), true);
 }
 
 /** Does something, and says it where it goes wrong. */

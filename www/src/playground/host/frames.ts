@@ -1,4 +1,5 @@
 // What tabs are shown: a frame when something has changed, as often as it costs little.
+import type { ChannelStats } from '../../broker/api.js';
 import type { Fetch } from '../../broker/fetch.js';
 import type { Flow } from '../../broker/play.js';
 import { snapshot, type Piles, type Snapshot, type Wanted } from '../../broker/snapshot.js';
@@ -119,17 +120,20 @@ export class Frames {
     const known = new Map(this.#piles);
     const shape = this.#shape;
     const key = (topic: string, channel: string) => `${topic}/${channel}`;
+    const told = new Map<ChannelStats, string>();
     const shown = await snapshot(fetch, {
       ...LEVELS[this.#level]!,
       known: (topic, stats) => {
+        const text = JSON.stringify(stats);
+        told.set(stats, text);
         const before = known.get(key(topic, stats.channel_name));
-        return before?.stats === JSON.stringify(stats) ? before.piles : undefined;
+        return before?.stats === text ? before.piles : undefined;
       },
     });
     this.#piles.clear();
     for (const { name, channels } of clipped(shown).topics) {
       if (shape !== this.#shape) break;
-      for (const { stats, piles } of channels) this.#piles.set(key(name, stats.channel_name), { stats: JSON.stringify(stats), piles });
+      for (const { stats, piles } of channels) this.#piles.set(key(name, stats.channel_name), { stats: told.get(stats)!, piles });
     }
     this.show.frame(shown, this.show.flows(shown));
   }

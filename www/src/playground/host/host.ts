@@ -2,7 +2,7 @@
 import { Broker, MemoryStorage, type Storage } from 'shelfmq';
 import { IndexedDbStorage } from 'shelfmq/storage/indexeddb';
 
-import type { Fetch } from '../../broker/fetch.js';
+import { reason, type Fetch } from '../../broker/fetch.js';
 import type { Frame } from '../../broker/play.js';
 import { Flows } from '../flows.js';
 import type { About, News } from '../wire.js';
@@ -35,7 +35,7 @@ function unstored(why: unknown): Response {
   const full = why instanceof Error && why.name === 'QuotaExceededError';
   const body = {
     message: full ? 'STORAGE_FULL' : 'STORAGE_FAILED',
-    detail: `The browser could not store it: ${why instanceof Error ? why.message : String(why)}`,
+    detail: `The browser could not store it: ${reason(why)}`,
   };
   return Response.json(body, { status: full ? 507 : 503 });
 }

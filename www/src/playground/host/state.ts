@@ -6,7 +6,7 @@
 //   head                  …   JSON
 //   for each log: length  4
 //                 log     …   as `shelfmq log export` has it
-import type { Behaviour } from '../../broker/play.js';
+import { BEHAVIOURS } from '../../broker/play.js';
 import type { Cast } from './actors.js';
 
 const MAGIC = new TextEncoder().encode('shelfpg\x01');
@@ -78,8 +78,6 @@ export function readState(bytes: Bytes): State {
     throw bad('its head makes no sense');
   }
 }
-
-const BEHAVIOURS: readonly Behaviour[] = ['fast', 'slow', 'flaky', 'crashes', 'ordered'];
 
 /** A head as it should be; throws where it is not. */
 function checkedHead(head: unknown): Omit<State, 'logs'> {

@@ -1,4 +1,5 @@
 // A little of jq: paths, `|`, `,`, and a few functions.
+import { reason } from '../../broker/fetch.js';
 import { type Call, Refused, onlyInput, options } from '../shell/command.js';
 
 type Json = unknown;
@@ -191,7 +192,7 @@ function values(text: string): Json[] {
     } catch {
       // Then it is no JSON at all.
     }
-    throw new Refused(`error: that is no JSON: ${why instanceof Error ? why.message : String(why)}`, 2);
+    throw new Refused(`error: that is no JSON: ${reason(why)}`, 2);
   }
 }
 

@@ -1,4 +1,5 @@
 // curl, with one broker as its network.
+import { reason } from '../../broker/fetch.js';
 import { type Call, type Command, until } from '../shell/command.js';
 import { BrokenPipe, type Output, nowhere } from '../shell/stream.js';
 import { headerList, statusLine } from './answer.js';
@@ -98,7 +99,7 @@ async function one(call: Call, transfer: Transfer, target: Target, out: Output, 
     }
     if (why instanceof CurlError || why instanceof BrokenPipe) throw why;
     if (hangUp.signal.aborted) throw new BrokenPipe();
-    throw new CurlError(7, `Failed to connect to ${target.host} port ${target.port}: ${why instanceof Error ? why.message : String(why)}`);
+    throw new CurlError(7, `Failed to connect to ${target.host} port ${target.port}: ${reason(why)}`);
   } finally {
     hangUp.over();
     done.ms = call.host.now() - started;

@@ -1,4 +1,5 @@
 // curl's URLs: several in one (`[1-5]`, `{a,b}`), and what of them the broker is asked.
+import { ORIGIN } from '../../broker/fetch.js';
 import { CurlError } from './options.js';
 
 const MOST = 100_000;
@@ -67,7 +68,7 @@ export interface Target {
  * Whatever the host is, it is this broker: ports of other hosts, of nsqd and nsqlookupd, are all its. `base` is where the
  * broker really is: a host that needs no port, and maybe a path that it knows nothing of.
  */
-export function targetOf(text: string, base = 'http://localhost:4151'): Target {
+export function targetOf(text: string, base = ORIGIN): Target {
   const own = new URL(base);
   const [, scheme = 'http', rest = ''] = /^(?:([A-Za-z][A-Za-z0-9+.-]*):\/\/)?([^]*)$/.exec(text)!;
   if (!/^https?$/i.test(scheme)) throw new CurlError(1, `Protocol "${scheme}" not supported: here it is http`);

@@ -1,5 +1,6 @@
 // Runs scripts: a small shell whose commands are functions, and whose world is one broker. Libraries that take command
 // lines apart know neither loops nor `$(…)` nor pipes that stream, and whole shells are larger than the broker itself.
+import { reason } from '../../broker/fetch.js';
 import { type Call, type Command, type Host, Refused } from './command.js';
 import { type Scope, fields, single } from './expand.js';
 import { type Line, Parser } from './parse.js';
@@ -184,7 +185,7 @@ export class Shell implements Scope {
       this.status = command.kind === 'simple' ? await this.#simple(command, own) : await this.#compound(command, own);
     } catch (why) {
       if (passes(why) || why instanceof BrokenPipe || why instanceof BadSyntax) throw why;
-      await streams.err.write(`shell: ${why instanceof Error ? why.message : String(why)}\n`);
+      await streams.err.write(`shell: ${reason(why)}\n`);
       this.status = 1;
     }
     return this.status;
