@@ -169,9 +169,12 @@ test('time that stands still is told to who waits for it', async (t) => {
   await page.evaluate(() => shelfmq.play.setSpeed(0));
   await run('sleep 30 && echo slept');
   await page.getByRole('status').filter({ hasText: 'Time stands still' }).waitFor();
-  await page.evaluate(() => shelfmq.play.advance(31_000));
+  // The shell may not have come to the sleep yet: time goes on until that is over.
+  let over = false;
+  const slept = idle().finally(() => (over = true));
+  while (!over) await page.evaluate(() => shelfmq.play.advance(31_000));
+  await slept;
   await shows('slept');
-  await idle();
 });
 
 test('on a server', async (t) => {
