@@ -10,8 +10,8 @@ use shelfmq_tests::scenario::host::Kind;
 use shelfmq_tests::scenario::{core_host, js_host, server_host, table};
 
 const NATIVE: [Kind; 4] = [core_host::ONE, core_host::SHARDED, server_host::SERVER, server_host::ON_DISK];
-const JAVASCRIPT: [Kind; 5] =
-    [js_host::NODE, js_host::NODE_STORED, js_host::PAGE, js_host::WORKER, js_host::SERVICE_WORKER];
+const JAVASCRIPT: [Kind; 6] =
+    [js_host::NODE, js_host::NODE_STORED, js_host::NODE_SPLIT, js_host::PAGE, js_host::WORKER, js_host::SERVICE_WORKER];
 
 fn main() -> ExitCode {
     let scenarios = match table::scenarios() {

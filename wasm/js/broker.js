@@ -1,5 +1,4 @@
 // A broker in this very place: the whole HTTP API behind a fetch function.
-import { load } from './load.js';
 import { Broker as Core } from '../pkg/shelfmq_wasm.js';
 import { realClock } from './clock.js';
 import { requestOf } from './request.js';
@@ -7,62 +6,69 @@ import { requestOf } from './request.js';
 /** How many bytes what is recorded may have, where nothing else is said. */
 const RECORD_BYTES = 64 * 1024 * 1024;
 
-export class Broker {
-  #core;
-  #memory;
+/** The class of brokers whose module `load` loads. */
+export function brokerOn(load) {
+  return class Broker {
+    #core;
+    #memory;
 
-  constructor(core, memory) {
-    this.#core = core;
-    this.#memory = memory;
-    // So that it can be handed to whatever wants a fetch function.
-    this.fetch = this.fetch.bind(this);
-    this.look = this.look.bind(this);
-  }
+    constructor(core, memory) {
+      this.#core = core;
+      this.#memory = memory;
+      // So that it can be handed to whatever wants a fetch function.
+      this.fetch = this.fetch.bind(this);
+      this.look = this.look.bind(this);
+    }
 
-  static async open({ storage, clock = realClock, limits, segmentBytes, cacheBytes, seed, record, module } = {}) {
-    const { memory } = await load(module);
-    seed ??= crypto.getRandomValues(new BigUint64Array(1))[0];
-    const recordBytes = record ? (record.bytes ?? RECORD_BYTES) : undefined;
-    const core = await Core.open({ storage, clock, limits, segmentBytes, cacheBytes, seed: BigInt(seed), recordBytes });
-    return new Broker(core, memory);
-  }
+    static async open({ storage, clock = realClock, limits, segmentBytes, cacheBytes, seed, record, module } = {}) {
+      const { memory } = await load(module);
+      seed ??= crypto.getRandomValues(new BigUint64Array(1))[0];
+      const recordBytes = record ? (record.bytes ?? RECORD_BYTES) : undefined;
+      const core = await Core.open({ storage, clock, limits, segmentBytes, cacheBytes, seed: BigInt(seed), recordBytes });
+      return new Broker(core, memory);
+    }
 
-  /** Puts a log that was exported into a storage that no broker has open. */
-  static async importLog(storage, bytes, { module } = {}) {
-    await load(module);
-    return Core.importLog(storage, bytes);
-  }
+    /** Puts a log that was exported into a storage that no broker has open. */
+    static async importLog(storage, bytes, { module } = {}) {
+      await load(module);
+      return Core.importLog(storage, bytes);
+    }
 
-  fetch(input, init) {
-    return this.#core.fetch(requestOf(input, init), init?.peer);
-  }
+    fetch(input, init) {
+      try {
+        return this.#core.fetch(requestOf(input, init), init?.peer);
+      } catch (why) {
+        return Promise.reject(why);
+      }
+    }
 
-  async look(input, init) {
-    return this.#core.look(requestOf(input, init));
-  }
+    async look(input, init) {
+      return this.#core.look(requestOf(input, init));
+    }
 
-  get memoryBytes() {
-    return this.#memory.buffer.byteLength;
-  }
+    get memoryBytes() {
+      return this.#memory.buffer.byteLength;
+    }
 
-  settled() {
-    return this.#core.settled();
-  }
+    settled() {
+      return this.#core.settled();
+    }
 
-  exportLog(topic) {
-    return this.#core.exportLog(topic);
-  }
+    exportLog(topic) {
+      return this.#core.exportLog(topic);
+    }
 
-  recording() {
-    return this.#core.recording();
-  }
+    recording() {
+      return this.#core.recording();
+    }
 
-  nextTimeout() {
-    return this.#core.nextTimeout();
-  }
+    nextTimeout() {
+      return this.#core.nextTimeout();
+    }
 
-  async close() {
-    await this.#core.close();
-    this.#core.free();
-  }
+    async close() {
+      await this.#core.close();
+      this.#core.free();
+    }
+  };
 }

@@ -27,3 +27,23 @@ async function read(url) {
   const { readFile } = await import(/* @vite-ignore */ /* webpackIgnore: true */ FILES);
   return readFile(url);
 }
+
+/** Compiles the module of a file. */
+export async function compile(url) {
+  const found = await read(url);
+  return found === url ? WebAssembly.compileStreaming(fetch(url)) : WebAssembly.compile(found);
+}
+
+/** The same at once, while everything waits for it. */
+export function compileNow(url) {
+  return new WebAssembly.Module(url.protocol === 'file:' ? process.getBuiltinModule('node:fs').readFileSync(url) : fetchNow(url));
+}
+
+function fetchNow(url) {
+  const request = new XMLHttpRequest();
+  request.open('GET', url, false);
+  request.responseType = 'arraybuffer';
+  request.send();
+  if (request.status !== 200) throw new Error(`shelfmq: ${url}: ${request.status} ${request.statusText}`);
+  return request.response;
+}

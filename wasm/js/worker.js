@@ -1,6 +1,6 @@
 // A dedicated worker that has a broker, with its logs in the origin's private file system. Of all tabs of an origin one
 // has it: the others wait for the lock, and take over when that tab goes.
-import { Broker } from './broker.js';
+import { brokerOn } from './broker.js';
 import { load } from './load.js';
 import { serve } from './port.js';
 import { OpfsStorage } from './storage/opfs.js';
@@ -28,7 +28,7 @@ async function open({ name = 'shelfmq', options = {} }) {
   self.postMessage({ shelfmq: 'standby' });
   await navigator.locks.request(`shelfmq:${name}`, async () => {
     try {
-      broker = await Broker.open({ ...options, storage: await OpfsStorage.open(name) });
+      broker = await brokerOn(load).open({ ...options, storage: await OpfsStorage.open(name) });
     } catch (why) {
       self.postMessage({ shelfmq: 'failed', why: String(why?.message ?? why) });
       return;

@@ -1,14 +1,16 @@
 // Serves scenario hosts to the runner in Rust: a line of JSON in, a line of JSON out. The argument says where the
-// broker runs: node, page, worker or service-worker.
+// broker runs: node, node-split (with a module in two parts), page, worker or service-worker.
 import { createInterface } from 'node:readline';
 
 const place = process.argv[2] ?? 'node';
 
-const host = place === 'node' ? await inNode() : await (await import('./browser.mjs')).hostIn(place);
+const IN_NODE = { node: '../js/index.js', 'node-split': '../js/split.js' };
+const host = IN_NODE[place] ? await inNode(IN_NODE[place]) : await (await import('./browser.mjs')).hostIn(place);
 
-async function inNode() {
+async function inNode(module) {
+  const { Broker } = await import(module);
   const { ScenarioHost } = await import('./scenario-host.js');
-  const here = new ScenarioHost();
+  const here = new ScenarioHost(Broker);
   return { call: (verb, given) => here[verb](given), close: async () => {} };
 }
 

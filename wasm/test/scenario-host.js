@@ -15,9 +15,15 @@ const turn = () =>
   });
 
 export class ScenarioHost {
+  #Broker;
   #broker;
   #clock;
   #clients = new Map();
+
+  /** @param of the class that is tried */
+  constructor(of = Broker) {
+    this.#Broker = of;
+  }
 
   async start({ now, limits, stored }) {
     for (const client of this.#clients.values()) client.abort.abort();
@@ -26,7 +32,7 @@ export class ScenarioHost {
     this.#clock = new VirtualClock(now);
     const storage = stored ? new MemoryStorage() : undefined;
     const small = stored ? { segmentBytes: 2048, cacheBytes: 0 } : {};
-    this.#broker = await Broker.open({ clock: this.#clock, limits, seed: 1n, storage, ...small });
+    this.#broker = await this.#Broker.open({ clock: this.#clock, limits, seed: 1n, storage, ...small });
   }
 
   async send({ client, method, target, headers, body }) {

@@ -19,9 +19,11 @@ use super::{Client, START_SECS, Scenario};
 pub const NODE: Kind = Kind { name: "node", start: |scenario| start(scenario, "node", false) };
 /// In Node, with a storage and no room in memory.
 pub const NODE_STORED: Kind = Kind { name: "node-stored", start: |scenario| start(scenario, "node", true) };
+/// In Node, with a module in two parts.
+pub const NODE_SPLIT: Kind = Kind { name: "node-split", start: |scenario| start(scenario, "node-split", true) };
 /// In a page of a browser.
 pub const PAGE: Kind = Kind { name: "page", start: |scenario| start(scenario, "page", false) };
-/// In a dedicated worker.
+/// In a dedicated worker, with a module in two parts.
 pub const WORKER: Kind = Kind { name: "worker", start: |scenario| start(scenario, "worker", true) };
 /// In a service worker.
 pub const SERVICE_WORKER: Kind = Kind { name: "sw", start: |scenario| start(scenario, "service-worker", false) };

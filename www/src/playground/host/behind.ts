@@ -1,6 +1,6 @@
 // A storage that is written to a little later, in larger pieces. Simulated consumers at a hundred times real time would
 // otherwise spend their lives waiting for transactions. Whoever wants to know that something is durable asks `flushed`.
-import type { Change, Storage, StoredTopic } from 'shelfmq';
+import type { Change, Storage, StoredTopic } from 'shelfmq/split';
 
 /** More waits for the storage than for no storage. */
 const MOST_BYTES = 8 * 1024 * 1024;

@@ -1,5 +1,5 @@
 // The broker for all tabs, with its time, its consumers and producers.
-import { Broker, MemoryStorage, type Storage } from 'shelfmq';
+import { Broker, loadRest, MemoryStorage, type Storage } from 'shelfmq/split';
 import { IndexedDbStorage } from 'shelfmq/storage/indexeddb';
 
 import { reason, type Fetch } from '../../broker/fetch.js';
@@ -53,6 +53,7 @@ export class Host {
   #keeping: ReturnType<typeof setTimeout> | undefined;
   #shown: Frame | undefined;
   #keeps: boolean;
+  #whole: Promise<void> | undefined;
   readonly #flows = new Flows();
   readonly #actors: Actors;
   readonly #frames: Frames;
@@ -118,6 +119,7 @@ export class Host {
 
   /** Does something; when it comes back, what came of it is kept, and all tabs have been shown it. */
   async andShow<T>(act: () => T | Promise<T>): Promise<T> {
+    this.#begun();
     const done = await act();
     await Promise.all([this.keep(), this.#frames.latest()]);
     return done;
@@ -134,6 +136,7 @@ export class Host {
     const response = await this.#tap.through(request);
     // What is finished as it is handed out must not come again.
     const settles = request.method === 'POST' || /[?&]ack=auto\b/.test(request.url);
+    if (settles) this.#begun();
     if (settles && response.ok) {
       try {
         await this.#storage?.flushed();
@@ -216,6 +219,13 @@ export class Host {
     await this.#anew(clear, { now: Date.now(), speed: 1, cast: NOBODY });
   }
 
+  /** Somebody does something: what of the broker a first look does not need is fetched meanwhile. */
+  #begun(): void {
+    this.#whole ??= loadRest().catch(() => {
+      this.#whole = undefined;
+    });
+  }
+
   /** Something of the API, by whoever. */
   async #ask(input: string | Request, init?: RequestInit): Promise<Response> {
     if (!this.#broker) throw new Error('the broker is not open');
@@ -246,6 +256,8 @@ export class Host {
       this.#kept.get<number>('speed'),
       this.#kept.get<Cast>('cast'),
     ]);
+    // What was kept is read by parts of the broker that a first visit has no use for.
+    if (now !== undefined) await loadRest();
     await this.#open(await this.#openStorage(), { now: now ?? Date.now(), speed: speed ?? 1, cast: cast ?? NOBODY });
   }
 

@@ -1,7 +1,7 @@
 // The broker's time: a clock that stands still until it is moved, and what moves it. From one timer to the next, all
 // that a timer sets off comes to rest before the next goes off. So a hundred times real time is the same as real time,
 // only sooner; where this machine cannot keep up, time goes slower than it was asked to.
-import { VirtualClock, type Clock } from 'shelfmq';
+import { VirtualClock, type Clock } from 'shelfmq/split';
 
 /** How often time moves, in real milliseconds. */
 const TICK_MS = 12;
