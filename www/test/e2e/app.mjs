@@ -37,7 +37,7 @@ export async function serveApp() {
   return { url: `http://127.0.0.1:${server.address().port}/`, served, close: () => (server.close(), server.closeAllConnections()) };
 }
 
-/** Starts a real server with its data in a directory of its own: SHELFMQ_BIN says which, or the debug build. */
+/** Starts a real server with its data in a directory of its own: SERVER_BINARY says which, or it is the debug build. */
 export async function startServer(...args) {
   const target = process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target');
   const binary = process.env.SERVER_BINARY ?? join(target, 'debug/shelfmq');
