@@ -16,6 +16,7 @@ const t = texts(
     title: 'What happened',
     how: 'Newest first. Choose a line to see the broker as it was just after it.',
     nothing: 'Nothing yet. Publish something, or let somebody consume.',
+    reading: 'Being read …',
     all: 'All that is known',
     messages: 'Messages',
     story: 'Story of message',
@@ -24,6 +25,7 @@ const t = texts(
     title: '发生的一切',
     how: '最新的在前。选择一行，查看其刚发生后的状态。',
     nothing: '还没有事件。发布消息或添加消费者试试。',
+    reading: '正在读取…',
     all: '全部细节',
     messages: '消息',
     story: '查看经历：消息',
@@ -41,7 +43,11 @@ export function Events({ play }: { play: Play }) {
         <h2>{t().title}</h2>
         <p class="soft">{t().how}</p>
       </div>
-      {list.rows.value.length === 0 ? <p class={panel['hint']}>{t().nothing}</p> : <Rows play={play} list={list} onChoose={(row) => (chosen.value = row)} />}
+      {list.rows.value.length === 0 ? (
+        <p class={panel['hint']}>{list.complete.value ? t().nothing : t().reading}</p>
+      ) : (
+        <Rows play={play} list={list} onChoose={(row) => (chosen.value = row)} />
+      )}
       {chosen.value && <Detail of={chosen.value} />}
     </div>
   );

@@ -21,6 +21,8 @@ export class Editor {
   field: HTMLTextAreaElement | null = null;
   /** After Escape, Tab leaves the field. */
   #leaves = false;
+  /** What was entered before the shell was there. */
+  #entered = '';
 
   constructor(readonly machine: Machine) {}
 
@@ -44,12 +46,22 @@ export class Editor {
   }
 
   /** Runs what is written, unless it goes on in the next line. */
-  async submit(): Promise<void> {
-    const { incomplete } = loaded ?? (await load());
-    const { text } = this;
-    if (incomplete(text)) return this.set(`${text}\n`);
+  submit(): Promise<void> {
+    return this.#enter(`${this.text}\n`);
+  }
+
+  /** Runs whole lines; what is left waits, before what is written until the shell is there. */
+  async #enter(text: string): Promise<void> {
     this.set('');
-    void this.machine.enter(text);
+    this.#entered += text;
+    // What came before waits for the shell, and takes this with it.
+    if (this.#entered !== text) return;
+    // Where it cannot be loaded, running it says so.
+    const { incomplete } = loaded ?? (await load().catch(() => ({ incomplete: () => false })));
+    const { run, left } = split(this.#entered, incomplete);
+    if (run !== '' || left === '') void this.machine.enter(run);
+    this.#entered = '';
+    this.set(left + this.text);
   }
 
   take(choice: string): void {
@@ -133,10 +145,6 @@ export class Editor {
     const all = value.slice(0, start) + text + value.slice(end);
     this.open.value = undefined;
     this.set(all, start + text.length);
-    if (!text.includes('\n')) return;
-    const { incomplete } = loaded ?? (await load());
-    const { run, left } = split(all, incomplete);
-    if (run !== '') void this.machine.enter(run);
-    this.set(left);
+    if (text.includes('\n')) await this.#enter(all);
   }
 }
