@@ -21,7 +21,7 @@ build() {
 }
 
 build shelfmq_recording recording 246000 272000 4500
-build shelfmq_wasm broker 217000 240000 7300
+build shelfmq_wasm broker 217000 240000 7400
 
 # The broker's module in two parts: what a first visit calls, at most two thirds, and the rest.
 split() { cargo run --locked --quiet --package shelfmq-wasm-tools --no-default-features --features split --bin split -- "$@"; }

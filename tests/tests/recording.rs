@@ -421,6 +421,28 @@ fn what_diverges_is_found_and_what_is_missing_is_not_taken_for_that() {
 }
 
 #[test]
+fn parts_of_several_runs_are_one_recording() {
+    for engine in [in_memory as fn(u64) -> Engine, with_log] {
+        let first = record(engine, 5, 120);
+        let mut second = record(engine, 6, 200);
+        for (part, bytes) in second.parts.iter_mut().enumerate() {
+            let as_written = Head::new(7, part as u32 + 1, 1).to_bytes();
+            bytes.splice(..as_written.len(), Head::new(8, part as u32 + 1, 1).to_bytes());
+        }
+        let runs = [&first.parts[..], &second.parts[..]].concat();
+        let (told, state) = replay(&runs, Time::MAX).expect("it replays");
+        let both = Recorded { parts: runs, told: [first.told, second.told].concat(), state: second.state };
+        assert_same(&both, &told, &state);
+        let disordered = [&first.parts[1..], &first.parts[..1]].concat();
+        assert_eq!(read(&disordered).map(|_| ()), Err(Unreadable::Disordered));
+        // A part that is not there is a gap, too.
+        let (part, state) = replay(&[&first.parts[..2], &first.parts[3..]].concat(), Time::MAX).expect("it replays");
+        assert!(part.len() < both.told.len());
+        assert_eq!(state, first.state);
+    }
+}
+
+#[test]
 fn what_has_no_room_is_a_gap() {
     let mut recorder = Recorder::new(in_memory(1));
     assert_eq!(recorder.begin(10, ROOM), None, "an engine has more than ten bytes");

@@ -59,7 +59,11 @@ export function brokerOn(load) {
     }
 
     recording() {
-      return this.#core.recording();
+      return this.recordingSince().map(({ bytes }) => bytes);
+    }
+
+    recordingSince({ part, bytes } = { part: 0, bytes: 0 }) {
+      return this.#core.recording(part, bytes).map(([part, at, bytes]) => ({ part, at, bytes }));
     }
 
     nextTimeout() {

@@ -89,6 +89,11 @@ export declare class Broker {
    */
   recording(): Uint8Array[];
   /**
+   * What was recorded after so many bytes of this part: pieces, to be kept somewhere as they come. `part` counts from 1;
+   * `at` is where in it the bytes belong. Parts of several brokers, one after another, are one recording.
+   */
+  recordingSince(known?: { part: number; bytes: number }): { part: number; at: number; bytes: Uint8Array }[];
+  /**
    * When something is due next: a lease that ends, a deferral, a poll. In milliseconds since 1970; never later than that,
    * sometimes earlier (for a lease that was finished meanwhile).
    */

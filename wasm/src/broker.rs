@@ -81,15 +81,18 @@ impl Broker {
         });
         let tape = match options.record_bytes() {
             Some(bytes) => {
-                let tape = Tape::begin(&mut engine, bytes as usize, now);
+                // Others that begin at this moment have another number.
+                let tape = Tape::begin(&mut engine, bytes as usize, now.as_nanos() ^ options.seed());
                 Some(tape.ok_or_else(|| error("record.bytes is too little for any recording"))?)
             }
             None => None,
         };
+        let mut is_empty = true;
         if let Some(storage) = &storage {
             for listed in storage.topics().await? {
                 if let Some(recovered) = recover(storage, &listed).await? {
                     engine.open_topic(now, recovered);
+                    is_empty = false;
                 }
             }
         }
@@ -114,6 +117,13 @@ impl Broker {
             Inner { state: RefCell::new(state), clock, storage, tick }
         });
         inner.pump();
+        if !is_empty {
+            // What was recorded begins with all topics, rather than with opening them.
+            let State { engine, tape, .. } = &mut *inner.state.borrow_mut();
+            if let Some(tape) = tape {
+                tape.begin_anew(engine);
+            }
+        }
         Ok(Broker(inner))
     }
 
@@ -157,10 +167,11 @@ impl Broker {
         promise
     }
 
-    /// What was recorded so far, in parts, to the last call; nothing where nothing is recorded.
-    pub fn recording(&self) -> Array {
+    /// What was recorded after so many bytes of this part, to the last call: parts' numbers, from 1 on, where in them the
+    /// bytes belong, and the bytes. Nothing where nothing is recorded.
+    pub fn recording(&self, part: u32, bytes: f64) -> Array {
         let State { engine, tape, .. } = &mut *self.0.state.borrow_mut();
-        tape.as_mut().map_or_else(Array::new, |tape| tape.parts(engine))
+        tape.as_mut().map_or_else(Array::new, |tape| tape.since(engine, part, bytes as usize))
     }
 
     /// When something is due next, in milliseconds since 1970.

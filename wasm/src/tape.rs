@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use js_sys::{Array, Uint8Array};
 use shelfmq_core::recording::{Head, Kind, Recorder, Taken, write_frame};
-use shelfmq_core::time::Time;
 
 /// So much of all bytes has a part before the next begins, unless its checkpoint alone is that much.
 const PARTS: usize = 8;
@@ -26,9 +25,9 @@ pub(crate) struct Tape {
 
 impl Tape {
     /// Begins with the engine as it is; `None` where there is no room for that.
-    pub(crate) fn begin(recorder: &mut Recorder, limit: usize, now: Time) -> Option<Self> {
+    pub(crate) fn begin(recorder: &mut Recorder, limit: usize, run: u64) -> Option<Self> {
         let (parts, checkpoint) = (VecDeque::new(), 0);
-        let mut tape = Tape { run: now.as_nanos(), last: 0, parts, checkpoint, limit, ended: false };
+        let mut tape = Tape { run, last: 0, parts, checkpoint, limit, ended: false };
         tape.begin_part(recorder);
         (!tape.ended).then_some(tape)
     }
@@ -45,12 +44,28 @@ impl Tape {
         }
     }
 
-    /// The parts so far.
-    pub(crate) fn parts(&mut self, recorder: &mut Recorder) -> Array {
+    /// Begins anew, with the engine as it is now; where there is no room for that, nothing is recorded.
+    pub(crate) fn begin_anew(&mut self, recorder: &mut Recorder) {
+        self.parts.clear();
+        self.last = 0;
+        self.begin_part(recorder);
+    }
+
+    /// What there is after so many bytes of this part, the first of which has number 1: for each part its number, where
+    /// the bytes belong in it, and the bytes.
+    pub(crate) fn since(&mut self, recorder: &mut Recorder, part: u32, bytes: usize) -> Array {
         if self.take(recorder) {
             self.begin_part(recorder);
         }
-        self.parts.iter().map(|part| Uint8Array::from(&part[..])).collect()
+        let first = self.last + 1 - self.parts.len() as u32;
+        let parts = (first..).zip(&self.parts).filter(|(number, _)| *number >= part);
+        parts
+            .filter_map(|(number, all)| {
+                let at = if number == part { bytes } else { 0 };
+                let new = all.get(at..).filter(|new| !new.is_empty())?;
+                Some(Array::of3(&number.into(), &(at as f64).into(), &Uint8Array::from(new)))
+            })
+            .collect()
     }
 
     /// Takes what was written down; whether something was lost.

@@ -93,6 +93,58 @@ for (const [what, storage] of [['in memory', () => undefined], ['with a log', ()
   });
 }
 
+test('what is kept as it comes, of one broker after another, is one past', async () => {
+  const kept = [];
+  /** Takes what is new of a broker. */
+  const keep = (broker, parts, known) => {
+    for (const { part, at, bytes } of broker.recordingSince(known)) {
+      parts[part] = Buffer.concat([(parts[part] ?? Buffer.alloc(0)).subarray(0, at), bytes]);
+      known = { part, bytes: at + bytes.length };
+    }
+    return known;
+  };
+  const storage = new MemoryStorage();
+  const moments = [];
+  let ids;
+  for (const run of [1, 2, 3]) {
+    const parts = [];
+    let known;
+    const clock = new VirtualClock(NOON + run * 60_000);
+    const broker = await Broker.open({ clock, seed: run, record: { bytes: 40_000 }, storage });
+    const client = new Client({ fetch: broker.fetch });
+    for (let round = 0; round < 100; round += 1) {
+      const { id } = await client.publish('t', `message ${round} of ${run}`);
+      ids ??= [id];
+      const answer = await broker.fetch(`/sub?topic=t&channel=c&client=worker-${run}&wait=0&format=json`);
+      const { messages } = await answer.json();
+      if (round % 10 !== 0) await client.finish('t', 'c', messages[0].receipt);
+      clock.advance(100);
+      if (round % 30 === 0) {
+        known = keep(broker, parts, known);
+        assert.deepEqual(broker.recordingSince(known), []);
+        moments.push({ at: clock.now(), seen: await lookAtAll({ fetch: broker.look }) });
+        clock.advance(1);
+      }
+    }
+    keep(broker, parts, known);
+    assert.deepEqual(broker.recording().map((part) => Buffer.from(part)), parts.filter(Boolean).slice(-broker.recording().length));
+    kept.push(...parts.filter(Boolean));
+    // It ends as if by a power cut: what it had was stored.
+    await broker.settled();
+  }
+  const recording = await Recording.open(kept);
+  assert.equal(recording.broken, undefined);
+  for (const { at, seen } of [...moments, ...moments.toReversed()]) {
+    recording.seek({ at });
+    assert.deepEqual(await lookAtAll(recording), seen);
+  }
+  recording.seek({ at: recording.to });
+  const story = recording.story('t', ids[0]).map(({ what }) => what);
+  assert.deepEqual(story.slice(0, 2), ['published', 'leased']);
+  assert.ok(recording.to - recording.from > 120_000);
+  await assert.rejects(Recording.open(kept.toReversed()), /another order/);
+});
+
 test('a recording can be looked at, and not be changed', async () => {
   const { broker } = await work({}, 3);
   const recording = await Recording.open(broker.recording());
@@ -222,7 +274,7 @@ test('what a server recorded is stepped through, from any of its parts', async (
     assert.equal(recording.story('a', ids.a).at(-1).what, 'now');
     recording.close();
   }
-  await assert.rejects(Recording.open([last, before]).then((recording) => assert.equal(recording.broken, undefined)), /engine \d came to something else/);
+  await assert.rejects(Recording.open([last, before]), /has its parts in another order/);
 });
 
 test('images have their bounds, and a long recording is stepped through in pages', async () => {

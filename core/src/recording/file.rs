@@ -25,6 +25,9 @@
 //! | 2 checkpoint | all that this shard's engine has; before any inputs of the shard |
 //! | 3 inputs | one after another, each with the nanoseconds since the one before it in the frame, the first since 1970 |
 //! | 4 gap | none: what came to this shard from here to its next checkpoint was not written |
+//!
+//! Parts are read one after another. Where one is not the next one of the same run, there is a gap before it: a part in
+//! between is not there, or the broker was started again.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -86,6 +89,8 @@ pub enum Unreadable {
     Version(String),
     /// The head is damaged or cut off.
     Damaged,
+    /// A part comes after a later one of the same run.
+    Disordered,
 }
 
 impl core::fmt::Display for Unreadable {
@@ -96,6 +101,7 @@ impl core::fmt::Display for Unreadable {
                 write!(f, "was recorded by shelfmq {version}, and only that can replay it; this is {MADE_BY}")
             }
             Unreadable::Damaged => f.write_str("is damaged at its very start"),
+            Unreadable::Disordered => f.write_str("has its parts in another order than they were written in"),
         }
     }
 }
@@ -154,7 +160,7 @@ fn begin(bytes: &[u8]) -> Result<(Head, &[u8]), Unreadable> {
     if head.made_by == MADE_BY { Ok((head, rest)) } else { Err(Unreadable::Version(head.made_by)) }
 }
 
-/// Parts of a recording that follow each other, read as far as they are whole.
+/// Parts of a recording, in order, read as far as they are whole.
 #[derive(Debug)]
 pub struct Recording<'a> {
     head: Head,
@@ -175,18 +181,29 @@ struct Place {
 impl<'a> Recording<'a> {
     /// Reads parts.
     pub fn read(parts: Vec<Cow<'a, [u8]>>) -> Result<Self, Unreadable> {
-        let mut recording: Option<(Head, Vec<Vec<Place>>)> = None;
+        let mut first: Option<Head> = None;
+        let mut shards: Vec<Vec<Place>> = Vec::new();
+        // The run and the number of a part that would follow.
+        let mut next = None;
         let mut torn = 0;
         for (part, bytes) in parts.iter().enumerate() {
             let (head, frames, rest) = read(bytes)?;
             torn += rest;
-            if recording.is_none() {
-                // Each engine begins with a frame of its own.
-                let shards = (head.shards as usize).min(frames.len());
-                recording = Some((head, core::iter::repeat_with(Vec::new).take(shards).collect()));
+            if next.is_some_and(|(run, part)| run == head.run && part > head.part) {
+                return Err(Unreadable::Disordered);
             }
-            let shards = recording.iter_mut().flat_map(|(_, shards)| shards);
-            let mut shards: Vec<_> = shards.collect();
+            if next.is_some_and(|next| next != (head.run, head.part)) {
+                for places in &mut shards {
+                    places.push(Place { kind: Kind::Gap, part, payload: 0..0 });
+                }
+            }
+            next = Some((head.run, head.part.wrapping_add(1)));
+            if first.is_none() {
+                // Each engine begins with a frame of its own.
+                let count = (head.shards as usize).min(frames.len());
+                shards.resize_with(count, Vec::new);
+                first = Some(head);
+            }
             for Frame { kind, shard, payload } in frames {
                 if let Some(places) = shards.get_mut(shard as usize) {
                     let start = payload.as_ptr() as usize - bytes.as_ptr() as usize;
@@ -194,8 +211,7 @@ impl<'a> Recording<'a> {
                 }
             }
         }
-        let (head, shards) = recording.ok_or(Unreadable::Foreign)?;
-        Ok(Recording { head, parts, shards, torn })
+        Ok(Recording { head: first.ok_or(Unreadable::Foreign)?, parts, shards, torn })
     }
 
     /// What it says of itself.

@@ -214,7 +214,9 @@ impl<'a> Replay<'a> {
     pub fn peek(&mut self) -> Result<Option<(usize, Time)>, Broken> {
         let mut first: Option<(Time, usize)> = None;
         for (index, shard) in self.state.shards.iter_mut().enumerate() {
-            shard.advance(self.recording, index)?;
+            if shard.advance(self.recording, index)? {
+                self.state.askers.retain(|(of, _), _| *of != index);
+            }
             let at = shard.next.filter(|at| *at <= self.until);
             first = first.into_iter().chain(at.map(|at| (at, index))).min();
         }
@@ -259,10 +261,12 @@ impl<'a> Replay<'a> {
 }
 
 impl Shard {
-    /// Finds when the next input is, by way of whatever stands before it.
-    fn advance(&mut self, recording: &Recording<'_>, index: usize) -> Result<(), Broken> {
+    /// Finds when the next input is, by way of whatever stands before it. Whether something is missing there: then nobody
+    /// knows which requests were answered meanwhile, and another engine counts them anew.
+    fn advance(&mut self, recording: &Recording<'_>, index: usize) -> Result<bool, Broken> {
+        let mut missed = false;
         while self.next.is_none() {
-            let Some((kind, payload)) = recording.frame(index, self.frame) else { return Ok(()) };
+            let Some((kind, payload)) = recording.frame(index, self.frame) else { break };
             match kind {
                 Kind::Inputs => {
                     let inputs = payload.get(self.read..).unwrap_or_default();
@@ -270,16 +274,19 @@ impl Shard {
                         let (since, _): (u64, _) = state::read(inputs).ok_or(Broken::Nonsense)?;
                         let at = self.last.as_nanos().wrapping_add(since);
                         self.next = Some(Time::from_nanos(at)).filter(|_| at < NEVER);
-                        return self.next.map(drop).ok_or(Broken::Nonsense);
+                        return self.next.map(|_| missed).ok_or(Broken::Nonsense);
                     }
                 }
                 Kind::Head => return Err(Broken::Nonsense),
                 Kind::Gap => self.gap = true,
-                Kind::Checkpoint => self.load(index, payload)?,
+                Kind::Checkpoint => {
+                    missed |= self.gap;
+                    self.load(index, payload)?;
+                }
             }
             (self.frame, self.read, self.last) = (self.frame + 1, 0, Time::default());
         }
-        Ok(())
+        Ok(missed)
     }
 
     /// The engine becomes what the recorded one was, which it is already where nothing is missing.
