@@ -431,10 +431,17 @@ fn parts_of_several_runs_are_one_recording() {
         }
         let runs = [&first.parts[..], &second.parts[..]].concat();
         let (told, state) = replay(&runs, Time::MAX).expect("it replays");
-        let both = Recorded { parts: runs, told: [first.told, second.told].concat(), state: second.state };
+        let both = Recorded { parts: runs.clone(), told: [first.told, second.told].concat(), state: second.state };
         assert_same(&both, &told, &state);
+        // In one file, too; what is torn within that ends it, unless another part begins there.
+        let (again, state) = replay(&[runs.concat()], Time::MAX).expect("it replays");
+        assert_same(&both, &again, &state);
+        let cut = [&runs.concat()[..], &runs[0][..30]].concat();
+        assert_eq!(read(&[cut]).map(|recording| recording.torn()), Ok(30));
         let disordered = [&first.parts[1..], &first.parts[..1]].concat();
         assert_eq!(read(&disordered).map(|_| ()), Err(Unreadable::Disordered));
+        let of_two = [&first.parts[..1], &[Head::new(9, 1, 2).to_bytes()]].concat();
+        assert_eq!(read(&of_two).map(|_| ()), Err(Unreadable::OtherShards));
         // A part that is not there is a gap, too.
         let (part, state) = replay(&[&first.parts[..2], &first.parts[3..]].concat(), Time::MAX).expect("it replays");
         assert!(part.len() < both.told.len());

@@ -34,7 +34,15 @@ impl Tape {
 
     /// Something came, and all that it brought about was done.
     pub(crate) fn note(&mut self, recorder: &mut Recorder) {
-        if self.ended || recorder.written() < TAKE.min(self.limit / (2 * PARTS)) {
+        if recorder.written() < TAKE.min(self.limit / (2 * PARTS)) {
+            return;
+        }
+        self.go_on(recorder);
+    }
+
+    /// Takes what was written down, and begins the next part where this one has enough.
+    fn go_on(&mut self, recorder: &mut Recorder) {
+        if self.ended {
             return;
         }
         let lost = self.take(recorder);
@@ -54,9 +62,7 @@ impl Tape {
     /// What there is after so many bytes of this part, the first of which has number 1: for each part its number, where
     /// the bytes belong in it, and the bytes.
     pub(crate) fn since(&mut self, recorder: &mut Recorder, part: u32, bytes: usize) -> Array {
-        if self.take(recorder) {
-            self.begin_part(recorder);
-        }
+        self.go_on(recorder);
         let first = self.last + 1 - self.parts.len() as u32;
         let parts = (first..).zip(&self.parts).filter(|(number, _)| *number >= part);
         parts
@@ -71,7 +77,7 @@ impl Tape {
     /// Takes what was written down; whether something was lost.
     fn take(&mut self, recorder: &mut Recorder) -> bool {
         let Taken { inputs, torn } = recorder.take(Vec::new());
-        let Some(part) = self.parts.back_mut().filter(|_| !self.ended) else { return false };
+        let Some(part) = self.parts.back_mut() else { return false };
         if !inputs.is_empty() {
             write_frame(part, Kind::Inputs, 0, &inputs);
         }

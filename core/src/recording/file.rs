@@ -26,7 +26,7 @@
 //! | 3 inputs | one after another, each with the nanoseconds since the one before it in the frame, the first since 1970 |
 //! | 4 gap | none: what came to this shard from here to its next checkpoint was not written |
 //!
-//! Parts are read one after another. Where one is not the next one of the same run, there is a gap before it: a part in
+//! Parts are read one after another, from files of their own or from one. Where one is not the next one of the same run, there is a gap before it: a part in
 //! between is not there, or the broker was started again.
 
 use alloc::borrow::Cow;
@@ -91,6 +91,8 @@ pub enum Unreadable {
     Damaged,
     /// A part comes after a later one of the same run.
     Disordered,
+    /// A part is of a server with another number of engines.
+    OtherShards,
 }
 
 impl core::fmt::Display for Unreadable {
@@ -101,6 +103,9 @@ impl core::fmt::Display for Unreadable {
                 write!(f, "was recorded by shelfmq {version}, and only that can replay it; this is {MADE_BY}")
             }
             Unreadable::Damaged => f.write_str("is damaged at its very start"),
+            Unreadable::OtherShards => {
+                f.write_str("has parts of servers that share topics among different numbers of engines")
+            }
             Unreadable::Disordered => f.write_str("has its parts in another order than they were written in"),
         }
     }
@@ -179,38 +184,28 @@ struct Place {
 }
 
 impl<'a> Recording<'a> {
-    /// Reads parts.
+    /// Reads parts, each in bytes of its own or several in a row.
     pub fn read(parts: Vec<Cow<'a, [u8]>>) -> Result<Self, Unreadable> {
-        let mut first: Option<Head> = None;
-        let mut shards: Vec<Vec<Place>> = Vec::new();
-        // The run and the number of a part that would follow.
-        let mut next = None;
-        let mut torn = 0;
-        for (part, bytes) in parts.iter().enumerate() {
-            let (head, frames, rest) = read(bytes)?;
-            torn += rest;
-            if next.is_some_and(|(run, part)| run == head.run && part > head.part) {
-                return Err(Unreadable::Disordered);
-            }
-            if next.is_some_and(|next| next != (head.run, head.part)) {
-                for places in &mut shards {
-                    places.push(Place { kind: Kind::Gap, part, payload: 0..0 });
+        let mut reading = Reading::default();
+        for (file, bytes) in parts.iter().enumerate() {
+            let mut at = 0;
+            loop {
+                let rest = &bytes[at..];
+                let is_another = rest.starts_with(&MAGIC);
+                if at > 0 && !is_another {
+                    reading.torn += rest.len();
+                    break;
                 }
-            }
-            next = Some((head.run, head.part.wrapping_add(1)));
-            if first.is_none() {
-                // Each engine begins with a frame of its own.
-                let count = (head.shards as usize).min(frames.len());
-                shards.resize_with(count, Vec::new);
-                first = Some(head);
-            }
-            for Frame { kind, shard, payload } in frames {
-                if let Some(places) = shards.get_mut(shard as usize) {
-                    let start = payload.as_ptr() as usize - bytes.as_ptr() as usize;
-                    places.push(Place { kind, part, payload: start..start + payload.len() });
+                match read(rest) {
+                    Err(Unreadable::Damaged) if at > 0 => {
+                        reading.torn += rest.len();
+                        break;
+                    }
+                    read => at = bytes.len() - reading.add(file, bytes, read?)?,
                 }
             }
         }
+        let Reading { first, shards, torn, .. } = reading;
         Ok(Recording { head: first.ok_or(Unreadable::Foreign)?, parts, shards, torn })
     }
 
@@ -233,6 +228,48 @@ impl<'a> Recording<'a> {
     pub(super) fn frame(&self, shard: usize, index: usize) -> Option<(Kind, &[u8])> {
         let place = self.shards.get(shard)?.get(index)?;
         Some((place.kind, self.parts.get(place.part)?.get(place.payload.clone())?))
+    }
+}
+
+/// What was found in the parts up to now.
+#[derive(Default)]
+struct Reading {
+    first: Option<Head>,
+    shards: Vec<Vec<Place>>,
+    /// The run and the number of a part that would follow.
+    next: Option<(u64, u32)>,
+    torn: usize,
+}
+
+impl Reading {
+    /// Adds a part that is somewhere in the bytes of a file; how many bytes there are after it.
+    fn add(&mut self, file: usize, bytes: &[u8], part: (Head, Vec<Frame<'_>>, usize)) -> Result<usize, Unreadable> {
+        let (head, frames, rest) = part;
+        if self.next.is_some_and(|(run, part)| run == head.run && part > head.part) {
+            return Err(Unreadable::Disordered);
+        }
+        if self.first.as_ref().is_some_and(|first| first.shards != head.shards) {
+            return Err(Unreadable::OtherShards);
+        }
+        if self.next.is_some_and(|next| next != (head.run, head.part)) {
+            for places in &mut self.shards {
+                places.push(Place { kind: Kind::Gap, part: file, payload: 0..0 });
+            }
+        }
+        self.next = Some((head.run, head.part.wrapping_add(1)));
+        if self.first.is_none() {
+            // Each engine begins with a frame of its own.
+            let count = (head.shards as usize).min(frames.len());
+            self.shards.resize_with(count, Vec::new);
+            self.first = Some(head);
+        }
+        for Frame { kind, shard, payload } in frames {
+            if let Some(places) = self.shards.get_mut(shard as usize) {
+                let start = payload.as_ptr() as usize - bytes.as_ptr() as usize;
+                places.push(Place { kind, part: file, payload: start..start + payload.len() });
+            }
+        }
+        Ok(rest)
     }
 }
 

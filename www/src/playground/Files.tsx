@@ -150,21 +150,14 @@ function Save({ play }: { play: Play }) {
   const topics = (shown?.topics ?? []).map(({ name }) => name).filter((name) => !name.endsWith('#ephemeral'));
   const topic = chosen.value !== undefined && topics.includes(chosen.value) ? chosen.value : topics[0];
   const save = (name: string, make: () => Promise<Bytes>) => attempt(async () => download(name, await make()));
-  const recording = () =>
-    attempt(async () => {
-      const parts = await play.recording();
-      parts.forEach((part, n) => {
-        // As a server that rotates calls them: the last one has the plain name.
-        const older = parts.length - 1 - n;
-        download(older === 0 ? 'playground.rec' : `playground.rec.${older}`, part);
-      });
-    });
+  // Its parts make one file, one after another.
+  const recording = async () => new Uint8Array(await new Blob(await play.recording()).arrayBuffer());
   return (
     <section class={panel['section']}>
       <h2>{t().save}</h2>
       <div class={panel['buttons']}>
         <button onClick={() => save('playground.shelf', () => play.exportState())}>{t().all}</button>
-        <button onClick={recording}>{t().recording}</button>
+        <button onClick={() => save('playground.rec', recording)}>{t().recording}</button>
       </div>
       <h3>{t().log}</h3>
       {topic === undefined ? (

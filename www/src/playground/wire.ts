@@ -36,7 +36,7 @@ export interface HostCalls {
 export interface About {
   speed: number;
   tabs: number;
-  /** When this run of the broker began: there is no past before. */
+  /** When what is known began: there is no past before. */
   from: number;
   /** Counts the runs of this worker: another one has another past. */
   run: number;

@@ -37,12 +37,13 @@ export async function serveApp() {
   return { url: `http://127.0.0.1:${server.address().port}/`, served, close: () => (server.close(), server.closeAllConnections()) };
 }
 
-/** Starts a real server with its data in a directory of its own: SERVER_BINARY says which, or it is the debug build. */
+/** A real server: SERVER_BINARY says which, or it is the debug build. */
+export const BINARY = process.env.SERVER_BINARY ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'debug/shelfmq');
+
+/** Starts a server with its data in a directory of its own. */
 export async function startServer(...args) {
-  const target = process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target');
-  const binary = process.env.SERVER_BINARY ?? join(target, 'debug/shelfmq');
   const data = mkdtempSync(join(tmpdir(), 'shelfmq-'));
-  const child = spawn(binary, ['--http-address', '127.0.0.1:0', '--data-path', data, ...args], {
+  const child = spawn(BINARY, ['--http-address', '127.0.0.1:0', '--data-path', data, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { openBrowser, serveApp, startServer } from './app.mjs';
+import { BINARY, openBrowser, serveApp, startServer } from './app.mjs';
 import { assertAxeClean } from './axe.mjs';
 
 /** Opens the playground; time stands still. */
@@ -90,6 +90,43 @@ test('a reload keeps all there is: messages, time, speed, consumers', async (t) 
   assert.deepEqual({ ...after, now: 0 }, { now: 0, speed: 0, names: ['sam'], rates: [0.1] });
   assert.ok(after.now >= time, `${after.now} is before ${time}`);
   await page.getByRole('button', { name: 'Let time go on' }).waitFor();
+});
+
+test('the past goes back beyond a reload, and is gone once all begins anew', async (t) => {
+  const { page } = await start(t);
+  await scene(page);
+  await page.evaluate(() => shelfmq.play.advance(3_000));
+  const [before, time] = [await all(page), await now(page)];
+  await page.evaluate(() => shelfmq.play.advance(60_000));
+  const later = await all(page);
+  assert.notDeepEqual(later, before);
+  await page.reload();
+  await ready(page);
+  await post(page, '/pub?topic=books', 'after the reload');
+  const last = await all(page);
+  const travel = (to) => page.evaluate((to) => shelfmq.play.travel(to), to);
+  const { from, to } = await page.evaluate(() => shelfmq.play.history.value);
+  assert.ok(from < time && to > time, `${from} ${time} ${to}`);
+  await travel({ at: time });
+  assert.deepEqual(await all(page), before);
+  await travel({ at: time + 59_000 });
+  assert.deepEqual(await all(page), later);
+  await travel(undefined);
+  assert.deepEqual(await all(page), last);
+  // All of it is one file, which the server's tools read.
+  const saved = page.waitForEvent('download');
+  await page.getByRole('tab', { name: 'Files' }).click();
+  await click(page, 'What happened (recording)');
+  const told = execFileSync(BINARY, ['replay', await (await saved).path()], { encoding: 'utf8' });
+  assert.match(told, /after the reload|books/);
+  // The story of a message is told from its beginning.
+  const story = await page.evaluate(async () => (await shelfmq.play.story('books', '0000000000000001')).map(({ what }) => what));
+  assert.equal(story[0], 'published');
+  assert.ok(story.includes('leased') && story.includes('finished'), story.join());
+  await page.evaluate(() => shelfmq.play.reset());
+  await post(page, '/pub?topic=books', 'all is new');
+  const steps = await page.evaluate(async () => (await shelfmq.play.told(1, 1_000)).map(({ text }) => text));
+  assert.equal(steps.length, 1, steps.join('\n'));
 });
 
 test('two tabs share one broker, and its time', async (t) => {
@@ -336,10 +373,8 @@ test('a log that a server exported is worked with', async (t) => {
   t.after(() => server.remove());
   await fetch(`${server.url}/pub?topic=orders`, { method: 'POST', body: 'from the log' });
   await server.stop();
-  const target = process.env.CARGO_TARGET_DIR ?? new URL('../../../target', import.meta.url).pathname;
-  const binary = process.env.SERVER_BINARY ?? join(target, 'debug/shelfmq');
   const exported = join(server.data, 'exported');
-  execFileSync(binary, ['log', 'export', '--topic', 'orders', '--output', exported, server.data]);
+  execFileSync(BINARY, ['log', 'export', '--topic', 'orders', '--output', exported, server.data]);
 
   const { page } = await start(t);
   await page.getByRole('tab', { name: 'Files' }).click();

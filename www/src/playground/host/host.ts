@@ -10,6 +10,7 @@ import { Actors, type Cast } from './actors.js';
 import { BehindStorage } from './behind.js';
 import { Frames } from './frames.js';
 import { forgetful, openKept, type Kept } from './kept.js';
+import { Recorded, type Bytes } from './recorded.js';
 import { readState, writeState } from './state.js';
 import { Tap } from './tap.js';
 import { FAR_MS, Time } from './time.js';
@@ -17,7 +18,7 @@ import { FAR_MS, Time } from './time.js';
 const NAME = 'shelfmq-playground';
 /** How many bytes of what happened are remembered. */
 const RECORD_BYTES = 48 * 1024 * 1024;
-/** Times are kept when they have moved by so much real time, in milliseconds. */
+/** What time it is and what happened is kept so much later, in milliseconds. */
 const KEEP_MS = 250;
 /** As long as nobody looks: consumers wait without an end. */
 const MAX_WAIT_MS = 1_000 * 86_400_000;
@@ -27,8 +28,6 @@ const HOPS = 50;
 const FASTEST = 1_000;
 
 const NOBODY: Cast = { last: 0, consumers: [], producers: [] };
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 /** The answer where the browser would not store what was done. */
 function unstored(why: unknown): Response {
@@ -44,6 +43,7 @@ export class Host {
   #broker: Broker | undefined;
   #storage: BehindStorage | undefined;
   #kept: Kept = forgetful();
+  #recorded: Recorded | undefined;
   #time = new Time(Date.now(), () => this.#busy, () => {});
   #busy = 0;
   #from = 0;
@@ -125,15 +125,17 @@ export class Host {
     return done;
   }
 
-  /** The time, and who is there, are known after a reload. */
+  /** The time, who is there, and what happened are known after a reload. */
   async keep(): Promise<void> {
-    await Promise.all([this.#kept.set('now', this.#time.now), this.#kept.set('cast', this.#actors.cast)]);
+    const values = [this.#kept.set('now', this.#time.now), this.#kept.set('cast', this.#actors.cast)];
+    await Promise.all(this.#keeps ? [...values, this.#keepRecorded()] : values);
   }
 
   /** Answers a tab: what it is told to be done is durable, or it is told that it is not. */
   readonly fetch = async (request: Request): Promise<Response> => {
     await this.#opened;
     const response = await this.#tap.through(request);
+    this.#keepTime();
     // What is finished as it is handed out must not come again.
     const settles = request.method === 'POST' || /[?&]ack=auto\b/.test(request.url);
     if (settles) this.#begun();
@@ -180,9 +182,11 @@ export class Host {
     return false;
   }
 
+  /** What happened, in parts, also to the brokers before this one. */
   async recording(): Promise<Bytes[]> {
     await this.#opened;
-    return (this.#broker?.recording() ?? []) as Bytes[];
+    const before = (await this.#recorded?.before()) ?? [];
+    return [...before, ...((this.#broker?.recording() ?? []) as Bytes[])];
   }
 
   async exportLog(topic: string): Promise<Bytes> {
@@ -251,11 +255,17 @@ export class Host {
         this.#keeps = false;
       }
     }
-    const [now, speed, cast] = await Promise.all([
+    const { href } = new URL(import.meta.url);
+    const [now, speed, cast, madeBy] = await Promise.all([
       this.#kept.get<number>('now'),
       this.#kept.get<number>('speed'),
       this.#kept.get<Cast>('cast'),
+      this.#kept.get<string>('madeBy'),
     ]);
+    this.#recorded = await Recorded.open(this.#kept.recorded, RECORD_BYTES);
+    // A build has a name of its own, and what another one recorded cannot be run by this one.
+    if (madeBy !== href) await this.#recorded.clear();
+    await this.#kept.set('madeBy', href);
     // What was kept is read by parts of the broker that a first visit has no use for.
     if (now !== undefined) await loadRest();
     await this.#open(await this.#openStorage(), { now: now ?? Date.now(), speed: speed ?? 1, cast: cast ?? NOBODY });
@@ -274,7 +284,8 @@ export class Host {
     this.#time = time;
     // No message is from a time that is later than what is known after a reload.
     this.#storage = new BehindStorage(storage, () => this.#kept.set('now', time.now));
-    this.#from = now;
+    this.#recorded!.begin(now);
+    this.#from = this.#recorded!.from ?? now;
     this.#run += 1;
     this.#flows.clear();
     this.#broker = await Broker.open({
@@ -300,8 +311,10 @@ export class Host {
       const { speed } = this.#time;
       const cast = this.#actors.stop();
       await this.#time.close();
+      await this.#keepRecorded();
       await this.#broker!.close();
       this.#broker = undefined;
+      if (to) await this.#recorded!.clear();
       const storage = await this.#openStorage();
       try {
         return await change(storage);
@@ -325,6 +338,11 @@ export class Host {
       this.#keeping = undefined;
       void this.keep();
     }, KEEP_MS);
+  }
+
+  /** Where it cannot be kept, the past is shorter. */
+  async #keepRecorded(): Promise<void> {
+    if (this.#broker) await this.#recorded?.keep(this.#broker, this.#time.now).catch(() => {});
   }
 }
 
