@@ -140,11 +140,8 @@ export class Api {
     return ok(this.fetch(path(at, params), { method: 'POST', ...(body === undefined ? {} : { body }) }));
   }
 
-  async #stats(params: Record<string, string | number | boolean>): Promise<Stats & { total?: Total }> {
-    type Told = Stats & { total?: Total };
-    const told = await this.#json<Omit<Told, 'topics'> & { topics: TopicStats[] | null }>(
-      path('/stats', { format: 'json', include_mem: false, ...params }),
-    );
+  async #stats<T extends Stats>(params: Record<string, string | number | boolean>): Promise<T> {
+    const told = await this.#json<T>(path('/stats', { format: 'json', include_mem: false, ...params }));
     // `null`, as nsqd's, where there is no such topic.
     return { ...told, topics: told.topics ?? [] };
   }
@@ -153,16 +150,19 @@ export class Api {
     return this.#stats(only);
   }
 
-  /** A page of topics; a server that knows no pages tells all of them, without `total`. */
-  statsPage({ search, ...page }: StatsQuery): Promise<Stats & { total?: Total }> {
+  /** A page of topics. */
+  statsPage({ search, ...page }: StatsQuery): Promise<Stats & { total: Total }> {
     return this.#stats({ include_clients: false, ...(search === '' ? {} : { search }), ...page });
   }
 
   async peek(topic: string, channel?: string, state?: State, max = 100, from?: string): Promise<Message[]> {
-    if (state === 'dead') {
-      return (await this.#json<{ messages: Message[] }>(path('/dead', { topic, channel, max, from }))).messages;
-    }
-    return (await this.#json<{ messages: Message[] }>(path('/peek', { topic, channel, state, max, from }))).messages;
+    return (JSON.parse(await this.peeked(topic, channel, state, max, from)) as { messages: Message[] }).messages;
+  }
+
+  /** The same as it is written. */
+  async peeked(topic: string, channel?: string, state?: State, max = 100, from?: string): Promise<string> {
+    const at = state === 'dead' ? path('/dead', { topic, channel, max, from }) : path('/peek', { topic, channel, state, max, from });
+    return (await ok(this.fetch(at))).text();
   }
 
   /** Publishes a message; answers its id. */

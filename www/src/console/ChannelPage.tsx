@@ -11,6 +11,7 @@ import { Confirm } from './Confirm.js';
 import style from './Console.module.css';
 import { Consumers } from './Consumers.js';
 import { sentence } from './errors.js';
+import { Export } from './Export.js';
 import { useLive, type Live } from './live.js';
 import { attemptTo, tryTo, whyNot } from './may.js';
 import { Messages, shortId } from './Messages.js';
@@ -162,6 +163,11 @@ function States({ session, topic, channel, onDone }: StatesProps) {
             </button>
           ))}
         </div>
+        <Export
+          session={session}
+          topic={topic}
+          of={{ channel: name, state: label, peek: (max, from) => session.api.peeked(topic, name, state, max, from) }}
+        />
       </header>
       {state === 'dead' && dead > 0 && <DeadActions session={session} topic={topic} channel={channel} onDone={onDone} />}
       <Messages

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 
 import { go, to } from '../app/route.js';
 import { count, texts } from '../app/texts.js';
-import type { SortBy, StatsQuery, TopicStats } from '../broker/api.js';
+import type { SortBy, StatsQuery, TopicStats, Total } from '../broker/api.js';
 import { signIn, token, type Session } from '../broker/session.js';
 import { perSecond } from '../charts/RateChart.js';
 import { Sparkline } from '../charts/Sparkline.js';
@@ -13,9 +13,9 @@ import { Problem } from './Problem.js';
 import list from './TopicList.module.css';
 import { useLive } from './live.js';
 import { whyNot } from './may.js';
-import { pageOf, sum, type Page } from './page.js';
 import { historiesOf, rates, topicCounts, totalCounts } from './rates.js';
 import { Tiles } from './Tiles.js';
+import { sum } from './total.js';
 import { VirtualTable } from './VirtualTable.js';
 import { words } from './words.js';
 
@@ -59,7 +59,7 @@ export function TopicList({ session }: { session: Session }) {
   const [creating, setCreating] = useState(false);
   const seen = useSeen(session, `${search} ${sort.by} ${sort.order}`);
   const query: StatsQuery = { search, sort: sort.by, order: sort.order, offset: range.first, max: Math.max(1, range.last - range.first) };
-  const live = useLive(session, 'topics', async () => seen(pageOf(await session.api.statsPage(query), query), search), JSON.stringify(query));
+  const live = useLive(session, 'topics', async () => seen({ offset: range.first, ...(await session.api.statsPage(query)) }, search), JSON.stringify(query));
 
   const shown = live.value.value;
   const why = whyNot(session, 'create');
@@ -104,6 +104,13 @@ export function TopicList({ session }: { session: Session }) {
       {creating && <CreateTopic session={session} onClose={() => setCreating(false)} />}
     </>
   );
+}
+
+/** Some topics of an order, from one row on, and sums over all that match. */
+interface Page {
+  offset: number;
+  topics: TopicStats[];
+  total: Total;
 }
 
 interface Seen {

@@ -15,7 +15,6 @@ import { useLive, type Live } from './live.js';
 import { whyNot } from './may.js';
 import { Messages } from './Messages.js';
 import { Options, topicOptions } from './Options.js';
-import { sum } from './page.js';
 import { PageHead } from './PageHead.js';
 import { Problem } from './Problem.js';
 import { Publish } from './Publish.js';
@@ -23,6 +22,7 @@ import { channelCounts, historiesOf, topicCounts } from './rates.js';
 import { RatesCard } from './RatesCard.js';
 import { Tiles } from './Tiles.js';
 import { Scroll } from './Scroll.js';
+import { sum } from './total.js';
 import { words } from './words.js';
 
 const t = texts(

@@ -11,8 +11,6 @@ import style from './Files.module.css';
 import panel from './panel.module.css';
 import { fragmentOf, TooLong, type Shared } from './share.js';
 
-type Bytes = Uint8Array<ArrayBuffer>;
-
 const t = texts(
   {
     open: 'Open',
@@ -149,15 +147,13 @@ function Save({ play }: { play: Play }) {
   const shown = useComputed(() => play.frame.value?.snapshot).value;
   const topics = (shown?.topics ?? []).map(({ name }) => name).filter((name) => !name.endsWith('#ephemeral'));
   const topic = chosen.value !== undefined && topics.includes(chosen.value) ? chosen.value : topics[0];
-  const save = (name: string, make: () => Promise<Bytes>) => attempt(async () => download(name, await make()));
-  // Its parts make one file, one after another.
-  const recording = async () => new Uint8Array(await new Blob(await play.recording()).arrayBuffer());
+  const save = (name: string, make: () => Promise<BlobPart[]>) => attempt(async () => download(name, new Blob(await make())));
   return (
     <section class={panel['section']}>
       <h2>{t().save}</h2>
       <div class={panel['buttons']}>
-        <button onClick={() => save('playground.shelf', () => play.exportState())}>{t().all}</button>
-        <button onClick={() => save('playground.rec', recording)}>{t().recording}</button>
+        <button onClick={() => save('playground.shelf', async () => [await play.exportState()])}>{t().all}</button>
+        <button onClick={() => save('playground.rec', () => play.recording())}>{t().recording}</button>
       </div>
       <h3>{t().log}</h3>
       {topic === undefined ? (
@@ -167,7 +163,7 @@ function Save({ play }: { play: Play }) {
           <select aria-label={t().topic} value={topic} onChange={(event) => (chosen.value = event.currentTarget.value)}>
             {topics.map((name) => <option key={name}>{name}</option>)}
           </select>
-          <button onClick={() => save(`${topic}.shelfmq`, () => play.exportLog(topic))}>{t().saveLog}</button>
+          <button onClick={() => save(`${topic}.shelfmq`, async () => [await play.exportLog(topic)])}>{t().saveLog}</button>
         </div>
       )}
     </section>

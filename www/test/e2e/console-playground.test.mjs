@@ -25,9 +25,12 @@ test("the playground's own topics are shown; its past cannot be changed; a log i
 
   const downloading = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Export …' }).click();
+  await page.getByLabel('its log').check();
+  await page.getByRole('button', { name: 'Export', exact: true }).click();
   const download = await downloading;
   assert.equal(download.suggestedFilename(), 'books.shelfmq');
   assert.ok(readFileSync(await download.path()).includes('hello'));
+  await page.getByRole('button', { name: 'Close' }).click();
 
   const pause = page.getByRole('button', { name: 'Pause', exact: true });
   assert.ok(await pause.isEnabled());

@@ -1,8 +1,10 @@
 // The console in a real Chromium before a real server: what is done there happens in the server.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { openBrowser } from './app.mjs';
+import { assertAxeClean } from './axe.mjs';
 import { button, expected, lease, startConsole, stats, tileIs } from './console-app.mjs';
 
 test('a topic is created and published to, its messages are consumed elsewhere and looked at, and it is deleted', async (t) => {
@@ -248,4 +250,85 @@ test('messages are looked at page by page, and a list of them follows what happe
   await page.getByText('The list stands still').waitFor();
   await page.locator('button[aria-expanded="true"]').click();
   await page.getByText('No messages here.').waitFor();
+});
+
+test('messages are exported, as they are, to be published again', async (t) => {
+  const { page } = await openBrowser(t);
+  const { url, call, post } = await startConsole(t);
+  await post('/topic/create?topic=orders&retain=1h');
+  await post('/channel/create?topic=orders&channel=billing&max_attempts=1');
+  await post('/mpub?topic=orders', Array.from({ length: 250 }, (_, n) => `{"order": ${n}, "note": "} \\" {"}`).join('\n'));
+  await post('/pub?topic=orders&key=k', Uint8Array.of(255, 0, 1));
+  const [{ receipt }] = await lease(call, 'orders', 'billing');
+  await post(`/req?topic=orders&channel=billing&receipt=${receipt}`);
+
+  /** Has what the button makes, in lines. */
+  const made = async () => {
+    const downloading = page.waitForEvent('download');
+    await button(page, 'Export').click();
+    const file = readFileSync(await (await downloading).path(), 'utf8');
+    return [(await downloading).suggestedFilename(), file];
+  };
+  await page.goto(`${url}#/topics/orders`);
+  await button(page, 'Export …').click();
+  await assertAxeClean(page, 'export');
+  const [name, kept] = await made();
+  assert.equal(name, 'orders.ndjson');
+  await page.getByText('251 messages, ').waitFor();
+  // To the last digit of each time.
+  const told = [];
+  for (let from = '0'; told.length < 251; ) {
+    const text = await (await call(`/peek?topic=orders&max=100&from=${from}`)).text();
+    told.push(...text.slice('{"messages":['.length, -2).split(/,(?=\{"id")/));
+    from = (BigInt(`0x${JSON.parse(told.at(-1)).id}`) + 1n).toString(16);
+  }
+  assert.deepEqual(kept.trimEnd().split('\n'), told);
+  await page.getByText('curl --data-binary @orders.ndjson').waitFor();
+  await post('/topic/create?topic=again');
+  await post('/channel/create?topic=again&channel=c');
+  const answer = await fetch(`${url}mpub?topic=again`, { method: 'POST', body: kept, headers: { 'content-type': 'application/x-ndjson' } });
+  assert.equal(await answer.text(), 'OK');
+  assert.equal((await stats(call, 'again')).channels[0].depth, 251);
+  await page.getByLabel('its log').check();
+  await page.getByText("shelfmq log export --topic 'orders'").waitFor();
+  assert.ok(await button(page, 'Export').isHidden());
+  await button(page, 'Close').click();
+
+  await page.getByRole('link', { name: 'billing' }).click();
+  await page.getByRole('button', { name: /^Dead letters/ }).click();
+  await button(page, 'Export …').click();
+  const [ofChannel, dead] = await made();
+  assert.equal(ofChannel, 'orders.billing.ndjson');
+  assert.equal(JSON.parse(dead).state, 'dead');
+  await button(page, 'Close').click();
+  await page.getByRole('button', { name: /^Deferred/ }).click();
+  await button(page, 'Export …').click();
+  await button(page, 'Export').click();
+  await page.getByText('There are no messages.').waitFor();
+});
+
+test('an export that cannot go on says why, and can be tried again', async (t) => {
+  const { page, wrong } = await openBrowser(t);
+  let refusal;
+  let peeks = 0;
+  const { url, post } = await startConsole(t, {
+    refuse: ({ url }) => {
+      if (!url.startsWith('/peek')) return undefined;
+      peeks += 1;
+      return peeks > 2 ? refusal : undefined;
+    },
+  });
+  await post('/topic/create?topic=orders&retain=1h');
+  await post('/mpub?topic=orders', Array.from({ length: 300 }, (_, n) => `order ${n}`).join('\n'));
+  refusal = [503, 'EXITING', 'The server is about to end.'];
+  await page.goto(`${url}#/topics/orders`);
+  await button(page, 'Export …').click();
+  await button(page, 'Export').click();
+  await page.getByRole('alert').getByText('The server is about to end.').waitFor();
+  expected(wrong, /503/);
+  refusal = undefined;
+  const downloading = page.waitForEvent('download');
+  await button(page, 'Export').click();
+  await downloading;
+  await page.getByText('300 messages, ').waitFor();
 });

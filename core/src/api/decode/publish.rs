@@ -117,8 +117,8 @@ fn binary(body: &[u8], max: usize, max_body: usize) -> Result<SmallVec<[&[u8]; 1
     Ok(messages)
 }
 
-/// A line of an `application/x-ndjson` batch. What `/sub` tells of a message beside this is passed over, so
-/// that what one broker gave out can be published to another as it is.
+/// A line of an `application/x-ndjson` batch. What `/sub`, `/peek` and `/dead` tell of a message beside this is passed
+/// over, so that what one broker gave out can be published to another as it is.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line<'a> {
@@ -142,6 +142,10 @@ struct Line<'a> {
     _attempts: IgnoredAny,
     #[serde(default, rename = "timestamp")]
     _timestamp: IgnoredAny,
+    #[serde(default, rename = "state")]
+    _state: IgnoredAny,
+    #[serde(default, rename = "until")]
+    _until: IgnoredAny,
 }
 
 /// One JSON object a line, each with its own options over those of the query. Blank lines are none.
