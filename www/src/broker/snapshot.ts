@@ -45,9 +45,12 @@ export type Piles = Record<State, Pile>;
 
 const NONE: Pile = { count: 0, first: [] };
 
-export async function snapshot(fetch: Fetch, wanted: Wanted = { messages: 24, channels: 40 }): Promise<Snapshot> {
+const MUCH: Wanted = { messages: 24, channels: 40 };
+
+/** All that a broker has, or one topic of it. */
+export async function snapshot(fetch: Fetch, wanted = MUCH, topic?: string): Promise<Snapshot> {
   const api = new Api(fetch);
-  const { topics } = await api.stats({ include_clients: true });
+  const { topics } = await api.stats({ include_clients: true, ...(topic === undefined ? {} : { topic }) });
   let left = wanted.channels;
   const pile = async (looked: boolean, count: number, topic: string, channel?: string, state?: State): Promise<Pile> => {
     if (count === 0) return NONE;

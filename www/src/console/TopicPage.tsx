@@ -16,6 +16,7 @@ import { whyNot } from './may.js';
 import { Messages } from './Messages.js';
 import { Options, topicOptions } from './Options.js';
 import { PageHead } from './PageHead.js';
+import { PictureCard } from './PictureCard.js';
 import { Problem } from './Problem.js';
 import { Publish } from './Publish.js';
 import { channelCounts, historiesOf, topicCounts } from './rates.js';
@@ -113,6 +114,7 @@ function Topic({ session, topic, live }: { session: Session; topic: TopicStats; 
         <RatesCard series={historiesOf(session).of(`topic ${name}`)} />
         <Options session={session} topic={name} name={name} options={topicOptions(topic.options)} save={save} />
       </div>
+      <PictureCard session={session} topic={name} />
       <Channels session={session} topic={topic} onDone={live.refresh} />
       <Consumers session={session} consumers={consumers} />
       <section class={`${style['section']} card`} aria-labelledby="kept">

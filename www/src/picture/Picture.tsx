@@ -18,11 +18,11 @@ import { words } from './words.js';
 const MOST_ROWS = 200;
 
 /**
- * Topics, channels and consumers, live, with the messages where they are. It takes the room it is given; what does not
- * fit can be scrolled.
+ * Topics, channels and consumers, live, with the messages where they are: of one topic, or of all. It takes the room it is
+ * given; what does not fit can be scrolled.
  */
-export function Picture({ session }: { session: Session }) {
-  const frames = useFrames(session);
+export function Picture({ session, topic }: { session: Session; topic?: string }) {
+  const frames = useFrames(session, topic);
   const engine = useMemo(() => new Engine(session), [session]);
   const canvas = useRef<HTMLCanvasElement>(null);
   const view = useRef<HTMLDivElement>(null);

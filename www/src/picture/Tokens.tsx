@@ -2,6 +2,7 @@
 import { computed } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 
+import type { Message } from '../broker/api.js';
 import { left, short } from './clock.js';
 import { type More, type Shelf, type Token, placed } from './nodes.js';
 import style from './picture.module.css';
@@ -116,9 +117,16 @@ function One({ token, at, small, busy, first }: OneProps) {
   );
 }
 
+/** What fits on a message: of an object in JSON the first value, for they all begin with the same name. */
+export function faceText(message: Message): string {
+  const text = bodyText(message);
+  const [, value] = /^\s*\{\s*"[^"]*"\s*:\s*"?([^\s",{}[\]][^",{}[\]]*)/.exec(text.slice(0, 200)) ?? [];
+  return (value ?? text).slice(0, 9);
+}
+
 function Face({ token: { message, state, lease } }: { token: Token }) {
   const { until } = message;
-  const text = bodyText(message).slice(0, 9);
+  const text = faceText(message);
   const timed = until !== undefined && (state === 'in_flight' || state === 'deferred');
   const time = useMemo(() => computed(() => (until === undefined ? '' : short(left(until)))), [until]);
   // A message that was not seen before begins with a full ring where nobody says how long its time is.

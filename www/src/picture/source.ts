@@ -1,5 +1,5 @@
 // Where frames come from: from the broker in the page, or made of what a server tells, once a second.
-import { signal, type ReadonlySignal } from '@preact/signals';
+import { computed, signal, type ReadonlySignal } from '@preact/signals';
 import { useEffect, useMemo } from 'preact/hooks';
 
 import type { Frame } from '../broker/play.js';
@@ -10,8 +10,8 @@ import { tellError } from '../ui/toast.js';
 
 const EVERY = 1_000;
 
-/** Polls a server for as long as the page can be seen; a slow one is asked less often. */
-export function poll(session: Session, onFrame: (frame: Frame) => void): () => void {
+/** Polls a server, for one topic or all, for as long as the page can be seen; a slow one is asked less often. */
+export function poll(session: Session, onFrame: (frame: Frame) => void, topic?: string): () => void {
   const flows = new Flows();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let asking = false;
@@ -22,7 +22,7 @@ export function poll(session: Session, onFrame: (frame: Frame) => void): () => v
     asking = true;
     const begun = performance.now();
     try {
-      const now = await snapshot(session.fetch);
+      const now = await snapshot(session.fetch, undefined, topic);
       if (!over) onFrame({ now: session.now(), snapshot: now, flows: flows.upTo(now), consumers: [], producers: [] });
       failed = false;
     } catch (why) {
@@ -45,8 +45,20 @@ export function poll(session: Session, onFrame: (frame: Frame) => void): () => v
   };
 }
 
-export function useFrames(session: Session): ReadonlySignal<Frame | undefined> {
-  const polled = useMemo(() => signal<Frame | undefined>(undefined), [session]);
-  useEffect(() => (session.play ? undefined : poll(session, (frame) => (polled.value = frame))), [session]);
-  return session.play?.frame ?? polled;
+/** The part of a frame that is about a topic. */
+function only(topic: string, frame: Frame): Frame {
+  const of = <T extends { topic: string }>(all: readonly T[]) => all.filter((one) => one.topic === topic);
+  const topics = frame.snapshot.topics.filter(({ name }) => name === topic);
+  return { ...frame, snapshot: { topics }, flows: of(frame.flows), consumers: of(frame.consumers), producers: of(frame.producers) };
+}
+
+/** Frames of one topic, or of all. */
+export function useFrames(session: Session, topic?: string): ReadonlySignal<Frame | undefined> {
+  const { play } = session;
+  const polled = useMemo(() => signal<Frame | undefined>(undefined), [session, topic]);
+  useEffect(() => (play ? undefined : poll(session, (frame) => (polled.value = frame), topic)), [session, topic]);
+  return useMemo(() => {
+    if (!play || topic === undefined) return play?.frame ?? polled;
+    return computed(() => play.frame.value && only(topic, play.frame.value));
+  }, [session, topic]);
 }

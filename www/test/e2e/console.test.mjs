@@ -41,7 +41,7 @@ test('a topic is created and published to, its messages are consumed elsewhere a
 
   await page.getByRole('link', { name: 'reader' }).click();
   await tileIs(page, 'Depth', 1);
-  const row = page.locator('button[aria-expanded]');
+  const row = page.locator('table button[aria-expanded]');
   await row.click();
   await page.getByRole('region', { name: 'Body' }).getByText('"pages": 880').waitFor();
   await page.getByText('shelf-meta-shelf').waitFor();
@@ -141,7 +141,7 @@ test('a channel and a topic are paused, go on, and are emptied; bytes and what i
   await page.goto(`${url}#/topics/bin/channels/c`);
 
   await page.getByText('ff fe 00 41').first().waitFor();
-  await page.locator('button[aria-expanded]').click();
+  await page.locator('table button[aria-expanded]').click();
   await page.getByText('00000000  ff fe 00 41').waitFor();
   assert.equal(await button(page, 'Text').count(), 0, 'bytes are no text');
   await page.getByRole('button', { name: /^Deferred/ }).click();
@@ -244,7 +244,7 @@ test('messages are looked at page by page, and a list of them follows what happe
   assert.equal(await page.getByText('body 1.').count(), 0, 'it is in flight now');
   // What is open stays, whatever happens to it.
   await page.getByRole('button', { name: /^In flight/ }).click();
-  await page.locator('button[aria-expanded]').nth(2).click();
+  await page.locator('table button[aria-expanded]').nth(2).click();
   await post(`/settle?topic=pages&channel=c`, JSON.stringify({ fin: taken.map(({ receipt }) => receipt) }));
   await tileIs(page, 'Finished', 10);
   await page.getByText('The list stands still').waitFor();
@@ -331,4 +331,30 @@ test('an export that cannot go on says why, and can be tried again', async (t) =
   await button(page, 'Export').click();
   await downloading;
   await page.getByText('300 messages, ').waitFor();
+});
+
+test('a topic is shown as a picture, which asks for that topic alone, and only once it is wanted', async (t) => {
+  const { page } = await openBrowser(t);
+  const { url, asked, call, post } = await startConsole(t);
+  for (const topic of ['orders', 'emails']) {
+    await post(`/topic/create?topic=${topic}`);
+    await post(`/channel/create?topic=${topic}&channel=of-${topic}`);
+    await post(`/pub?topic=${topic}`, `one of ${topic}`);
+  }
+  await lease(call, 'orders', 'of-orders');
+  await page.goto(`${url}#/topics/orders`);
+  await tileIs(page, 'In flight', 1);
+  assert.ok(!asked.some((one) => one.includes('/peek')), asked.join('\n'));
+  await button(page, 'Show it').click();
+  const picture = page.getByRole('region', { name: 'What is where' });
+  await picture.getByRole('group', { name: 'Channel of-orders' }).waitFor();
+  await picture.locator('[data-state=in_flight][data-id]').waitFor();
+  await assertAxeClean(page, 'a picture');
+  // It is live.
+  await post('/pub?topic=orders', 'another');
+  await picture.locator('[data-state=ready][data-id]').waitFor();
+  assert.equal(await picture.getByText('of-emails').count(), 0);
+  for (const one of asked) assert.ok(!one.includes('emails') && (!one.includes('include_clients=true') || one.includes('topic=orders')), one);
+  await button(page, 'Hide it').click();
+  await picture.waitFor({ state: 'detached' });
 });
