@@ -12,6 +12,7 @@ import { attempt } from '../ui/toast.js';
 import { offline } from './offline.js';
 import style from './Playground.module.css';
 import { SharedLink } from './Shared.js';
+import { sizesStyle, Splitter } from './Splitter.js';
 import { panelId, tabId, Tabs } from './Tabs.js';
 import { TimeBar } from './TimeBar.js';
 import { Timeline } from './timeline.js';
@@ -28,6 +29,8 @@ const t = texts(
     title: 'A message broker in this page',
     picture: 'Picture of the broker',
     terminal: 'Terminal',
+    sizeTerminal: 'Height of the terminal',
+    sizeSide: 'Width of the panel',
     loading: 'Loading …',
     notKept: 'Another tab has the storage, and this browser cannot share it: what you do here is lost when this tab is closed.',
     sharing: (tabs: number) => `${tabs} tabs share this broker`,
@@ -37,6 +40,8 @@ const t = texts(
     title: '运行在本页面中的消息服务',
     picture: '消息服务的全景图',
     terminal: '终端',
+    sizeTerminal: '终端高度',
+    sizeSide: '侧栏宽度',
     loading: '加载中 …',
     notKept: '存储被另一个标签页占用，而此浏览器无法共享：关闭本标签页后，这里的内容将丢失。',
     sharing: (tabs) => `${tabs} 个标签页共享同一个消息服务`,
@@ -67,7 +72,7 @@ export function Playground({ session, play }: Props) {
   const overFiles = (event: DragEvent) => event.dataTransfer?.types.includes('Files') && event.preventDefault();
   const hidden = (one: 'picture' | 'terminal') => narrow.value && view.value !== one;
   return (
-    <div class={style['play']} onDragOver={overFiles} onDrop={dropped}>
+    <div class={style['play']} style={sizesStyle()} onDragOver={overFiles} onDrop={dropped}>
       <h1 class="sr-only">{t().title}</h1>
       {narrow.value && <Tabs views={VIEWS} shown={view.value} onShow={show} />}
       <section id={panelId('picture')} class={style['picture']} aria-label={t().picture} hidden={hidden('picture')}>
@@ -81,6 +86,7 @@ export function Playground({ session, play }: Props) {
       </div>
       <section id={panelId('terminal')} class={style['terminal']} aria-label={t().terminal} hidden={hidden('terminal')}>
         <Terminal session={session} />
+        {!narrow.value && <Splitter part="terminal" label={t().sizeTerminal} />}
       </section>
       <Side session={session} play={play} />
       <SharedLink play={play} />
@@ -93,6 +99,7 @@ function Side({ session, play }: Props) {
   const hidden = narrow.value && view.value !== shown;
   return (
     <div class={style['side']} hidden={hidden}>
+      {!narrow.value && <Splitter part="side" label={t().sizeSide} />}
       {!narrow.value && <Tabs views={PANELS} shown={shown} onShow={show} />}
       <div id={panelId(shown)} class={style['panel']} role="tabpanel" aria-labelledby={hidden ? undefined : tabId(shown)} tabIndex={-1}>
         {!hidden && (

@@ -213,6 +213,41 @@ test('keys: space stops time and lets it go, arrows step through it', async (t) 
   await page.waitForFunction((step) => shelfmq.play.past.value.step === step, step);
 });
 
+test('the panel and the terminal are as large as they are wanted, after a reload too', async (t) => {
+  const { page } = await start(t);
+  const size = (name) => page.getByRole('separator', { name }).evaluate((edge) => {
+    const { width, height } = edge.parentElement.getBoundingClientRect();
+    return [Math.round(width), Math.round(height)];
+  });
+  const [side, terminal] = ['Width of the panel', 'Height of the terminal'];
+  const [width, height] = [(await size(side))[0], (await size(terminal))[1]];
+  const drag = async (name, x, y) => {
+    const box = await page.getByRole('separator', { name }).boundingBox();
+    await page.mouse.move(box.x + 3, box.y + 3);
+    await page.mouse.down();
+    await page.mouse.move(box.x + 3 + x, box.y + 3 + y, { steps: 4 });
+    await page.mouse.up();
+  };
+  await drag(side, -100, 0);
+  await drag(terminal, 0, -60);
+  const [wider, higher] = [(await size(side))[0], (await size(terminal))[1]];
+  assert.ok(Math.abs(wider - width - 100) <= 8, `${width} ${wider}`);
+  assert.ok(Math.abs(higher - height - 60) <= 8, `${height} ${higher}`);
+  const edge = page.getByRole('separator', { name: side });
+  await edge.press('ArrowRight');
+  const narrower = (await size(side))[0];
+  assert.ok(narrower < wider);
+  assert.equal(await edge.getAttribute('aria-valuenow'), String(Math.round((narrower * 100) / 1280)));
+  assert.equal(await page.evaluate(() => shelfmq.play.past.value), undefined, 'the arrow was not for the time');
+  await assertAxeClean(page, 'edges');
+  await page.reload();
+  await ready(page);
+  assert.deepEqual([(await size(side))[0], (await size(terminal))[1]], [narrower, higher]);
+  await edge.dblclick();
+  await page.getByRole('separator', { name: terminal }).press('Enter');
+  assert.deepEqual([(await size(side))[0], (await size(terminal))[1]], [width, height]);
+});
+
 test('the past is played at the speed that is chosen, up to now', async (t) => {
   const { page } = await start(t);
   await scene(page);
