@@ -48,6 +48,8 @@ export function Splitter({ part, label }: { part: Part; label: string }) {
   useEffect(() => {
     const own = element.current!.parentElement!;
     const sized = new ResizeObserver(() => {
+      // It is also told when the panel goes.
+      if (!element.current) return;
       const { width, height } = own.getBoundingClientRect();
       now.value = isSide ? width / whole().width : height / whole().height;
     });

@@ -46,6 +46,8 @@ export async function startServer(...args) {
   const child = spawn(BINARY, ['--http-address', '127.0.0.1:0', '--data-path', data, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // Also where a test ends without its hooks.
+  process.once('exit', () => child.kill());
   let said = '';
   const url = await new Promise((resolve, reject) => {
     const listen = (chunk) => {

@@ -177,6 +177,19 @@ describe('time', () => {
     expect(before).toBeGreaterThan(0);
   });
 
+  test('who only looks leaves no trace in what happened', async () => {
+    await given(3, 'c');
+    const size = async () => (await host.recording()).reduce((sum, { length }) => sum + length, 0);
+    const before = await size();
+    const paths = ['/stats?format=json', '/stats', '/topics', '/channels?topic=t', '/metrics', '/ping', '/info', '/lookup?topic=t', '/nodes', '/stats?topic=none'];
+    for (const at of paths) expect((await api.fetch(at)).status, at).toBeLessThan(500);
+    expect(await size()).toBe(before);
+    expect((await (await api.fetch('/peek?topic=t&channel=c')).json())).toMatchObject({ messages: [{ body: 'm0' }, { body: 'm1' }, { body: 'm2' }] });
+    expect((await api.fetch('/openapi.json')).status).toBe(200);
+    expect((await api.fetch('/config/log_level')).status).toBe(200);
+    expect((await api.fetch('/')).status).toBe(200);
+  });
+
   test('goes on by itself, as fast as it is told', async () => {
     await given(0, 'c');
     host.actors.addProducer({ topic: 't', rate: 10 });

@@ -2,7 +2,7 @@
 import { Broker, loadRest, MemoryStorage, type Storage } from 'shelfmq/split';
 import { IndexedDbStorage } from 'shelfmq/storage/indexeddb';
 
-import { reason, type Fetch } from '../../broker/fetch.js';
+import { reason } from '../../broker/fetch.js';
 import type { Frame } from '../../broker/play.js';
 import { Flows } from '../flows.js';
 import type { About, News } from '../wire.js';
@@ -94,7 +94,7 @@ export class Host {
       },
       now: () => this.news({ now: this.#time.now }),
     });
-    this.#tap = new Tap((request) => this.#ask(request), {
+    this.#tap = new Tap((request) => this.#ask(request), (request) => this.#askOnly(request), {
       see: (seen) => this.#flows.see(seen),
       going: (topic, channel) => this.#actors.removeOf(topic, channel),
       changed: () => this.#frames.changed(),
@@ -236,8 +236,14 @@ export class Host {
     return this.#broker.fetch(input, init);
   }
 
+  /** Something that only looks: as a look, where that tells all. Messages may be in the storage alone. */
+  async #askOnly(request: Request): Promise<Response> {
+    const look = /\/(peek|dead)\?/.test(request.url) ? undefined : await this.#look()?.(request);
+    return look === undefined || look.status === 403 ? this.#ask(request) : look;
+  }
+
   /** Looks at the broker. What only looks need not be written down with what happened. */
-  #look(): Fetch | undefined {
+  #look(): Broker['look'] | undefined {
     return this.#broker?.look;
   }
 

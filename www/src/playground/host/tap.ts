@@ -34,12 +34,14 @@ export class Tap {
 
   constructor(
     readonly fetch: (request: Request) => Promise<Response>,
+    /** Answers what only looks. */
+    readonly look: (request: Request) => Promise<Response>,
     readonly listener: Listener,
   ) {}
 
   readonly through = async (request: Request): Promise<Response> => {
     const { pathname, searchParams } = new URL(request.url);
-    if (looks(request.method, pathname)) return this.fetch(request);
+    if (looks(request.method, pathname)) return this.look(request);
     const topic = searchParams.get('topic') ?? '';
     const channel = searchParams.get('channel') ?? undefined;
     if (pathname === '/topic/delete' || pathname === '/channel/delete') {
