@@ -49,7 +49,7 @@ www: tools ## the playground, a static site in www/dist/app, which the broker al
 unit: wasm www ## all tests of all crates, examples in the documentation included; scenarios in Node and Chromium, too
 	@scripts/need.sh $(or $(CHROMIUM),/usr/bin/chromium):chromium
 	SCENARIO_HOSTS=all cargo test --locked --workspace --no-fail-fast
-	cd wasm && node --test test/*.test.mjs
+	cd wasm && node --test --test-force-exit test/*.test.mjs
 
 app: www ## the playground and the console in Chromium, the console against a real server
 	@scripts/need.sh $(or $(CHROMIUM),/usr/bin/chromium):chromium

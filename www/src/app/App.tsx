@@ -54,7 +54,7 @@ export function App({ session }: { session: Session }) {
       <header class={style['head']}>
         <a class={style['brand']} href="#/">
           <img src="./icon.svg" alt="" width="26" height="26" />
-          shelfmq
+          <span>shelfmq</span>
         </a>
         <nav aria-label={t().sections}>
           {links.map(([name, text]) => (

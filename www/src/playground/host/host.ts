@@ -16,8 +16,9 @@ import { Tap } from './tap.js';
 import { FAR_MS, Time } from './time.js';
 
 const NAME = 'shelfmq-playground';
-/** How many bytes of what happened are remembered. */
+/** How many bytes of what happened are remembered, and of what happened before a reload: all of it is run to be looked at. */
 const RECORD_BYTES = 48 * 1024 * 1024;
+const KEPT_BYTES = 16 * 1024 * 1024;
 /** What time it is and what happened is kept so much later, in milliseconds. */
 const KEEP_MS = 250;
 /** As long as nobody looks: consumers wait without an end. */
@@ -261,17 +262,16 @@ export class Host {
         this.#keeps = false;
       }
     }
-    const { href } = new URL(import.meta.url);
     const [now, speed, cast, madeBy] = await Promise.all([
       this.#kept.get<number>('now'),
       this.#kept.get<number>('speed'),
       this.#kept.get<Cast>('cast'),
       this.#kept.get<string>('madeBy'),
     ]);
-    this.#recorded = await Recorded.open(this.#kept.recorded, RECORD_BYTES);
+    this.#recorded = await Recorded.open(this.#kept.recorded, KEPT_BYTES);
     // A build has a name of its own, and what another one recorded cannot be run by this one.
-    if (madeBy !== href) await this.#recorded.clear();
-    await this.#kept.set('madeBy', href);
+    if (madeBy !== import.meta.url) await this.#recorded.clear();
+    await this.#kept.set('madeBy', import.meta.url);
     // What was kept is read by parts of the broker that a first visit has no use for.
     if (now !== undefined) await loadRest();
     await this.#open(await this.#openStorage(), { now: now ?? Date.now(), speed: speed ?? 1, cast: cast ?? NOBODY });
