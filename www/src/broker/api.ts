@@ -127,6 +127,8 @@ export interface Message {
   headers?: Record<string, string>;
   body?: string;
   body_base64?: string;
+  /** Nothing more is known of it here: it is in the storage alone. */
+  absent?: boolean;
 }
 
 export class Api {

@@ -38,7 +38,8 @@ export function changeTip(of: HTMLElement | null, message?: Message, state?: Sta
 }
 
 /** A body as text; what is no text is told by its size. */
-export function bodyText({ body, body_base64 }: Message): string {
+export function bodyText({ body, body_base64, absent }: Message): string {
+  if (absent) return words().absentBody;
   if (body_base64 !== undefined) return words().binary(Math.floor((body_base64.replace(/=+$/, '').length * 3) / 4));
   return body === undefined || body === '' ? words().emptyBody : body;
 }

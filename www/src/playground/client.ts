@@ -60,7 +60,7 @@ export async function openPlay(): Promise<Play> {
   const past = signal<Past | undefined>(undefined);
   const looksBack = async () => {
     const { Past } = await import('./past.js');
-    past.value ??= new Past(host, about, () => live.value?.now ?? 0);
+    past.value ??= new Past(host, about, () => live.value?.now ?? 0, now);
     return past.value;
   };
   const looking = computed(() => past.value?.moment.value);

@@ -5,6 +5,7 @@ import { fetchOver } from 'shelfmq/port';
 
 import { ORIGIN, type Fetch } from '../broker/fetch.js';
 import type { Frame, History, Moment, Told } from '../broker/play.js';
+import { Absent } from './absent.js';
 import { remote, type Remote } from './rpc.js';
 import type { About, HostCalls } from './wire.js';
 
@@ -42,6 +43,7 @@ export class Past {
   /** How much of a recording has been read, from 0 to 1; undefined when none is being read. */
   readonly reading = signal<number | undefined>(undefined);
 
+  readonly #absent: Absent;
   #worker: Worker | undefined;
   #calls: Remote<PastCalls> | undefined;
   #ask: Fetch | undefined;
@@ -61,7 +63,11 @@ export class Past {
     readonly about: ReadonlySignal<About>,
     /** What time it is for the broker. */
     readonly now: () => number,
-  ) {}
+    /** Asks the broker as it is now. */
+    live: Fetch,
+  ) {
+    this.#absent = new Absent(live);
+  }
 
   readonly fetch: Fetch = (at, init) => this.#ask!(ORIGIN + at, init);
 
@@ -149,7 +155,7 @@ export class Past {
       try {
         // After the last thing that happened, time went on to now.
         const now = file === undefined ? this.now() : 0;
-        const opened = await calls.open(recorded);
+        const opened = file === undefined ? await this.#openOwn(calls, recorded) : await calls.open(recorded);
         this.#opened = { ...opened, to: Math.max(opened.to, now), run };
         this.#file = file;
         this.history.value = this.#historyOf(this.#opened);
@@ -164,6 +170,12 @@ export class Past {
     this.#opening = (this.#opening ?? Promise.resolve()).catch(() => {}).then(read);
     this.#opening.catch(() => {});
     return this.#opening;
+  }
+
+  /** What was kept of brokers before this one may be damaged: then the past is that of this one. */
+  async #openOwn(calls: Remote<PastCalls>, recorded: Bytes[]): Promise<Opened> {
+    const opened = await calls.open(recorded).catch(() => undefined);
+    return opened && opened.broken === undefined ? opened : calls.open(await this.host.recording(true));
   }
 
   #historyOf({ from, to, steps, broken }: Opened): History {
@@ -205,6 +217,7 @@ export class Past {
       try {
         if (!this.#calls) throw new Error('no recording is open');
         const { moment, frame } = await this.#calls.seek(to);
+        if (this.#file === undefined) await this.#absent.fill(frame.snapshot, frame.now);
         if (trip === this.#trip) {
           this.frame.value = frame;
           this.moment.value = moment;

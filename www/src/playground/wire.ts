@@ -22,7 +22,8 @@ export interface HostCalls {
   removeProducer(id: number): Promise<void>;
   importLog(bytes: Bytes): Promise<string>;
   exportLog(topic: string): Promise<Bytes>;
-  recording(): Promise<Bytes[]>;
+  /** What happened; `own`: only to this broker, not to those before a reload. */
+  recording(own?: boolean): Promise<Bytes[]>;
   exportState(): Promise<Bytes>;
   importState(bytes: Bytes): Promise<void>;
   reset(): Promise<void>;

@@ -54,7 +54,7 @@ function callsOf(host: Host, tab: Tab): Omit<HostCalls, 'ready'> {
     removeProducer: (id) => host.andShow(() => host.actors.remove(id)),
     importLog: (bytes) => host.andShow(() => host.importLog(bytes)),
     exportLog: (topic) => host.exportLog(topic),
-    recording: () => host.recording(),
+    recording: (own) => host.recording(own),
     exportState: () => host.exportState(),
     importState: (bytes) => host.andShow(() => host.importState(bytes)),
     reset: () => host.andShow(() => host.reset()),

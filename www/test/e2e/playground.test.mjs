@@ -129,6 +129,31 @@ test('the past goes back beyond a reload, and is gone once all begins anew', asy
   assert.equal(steps.length, 1, steps.join('\n'));
 });
 
+test('a kept past that is damaged is left out', async (t) => {
+  const { page } = await start(t);
+  await scene(page);
+  await page.evaluate(() => shelfmq.play.advance(3_000));
+  await page.evaluate(async () => {
+    const of = (request) => new Promise((done, fail) => ((request.onsuccess = () => done(request.result)), (request.onerror = fail)));
+    const pieces = (await of(indexedDB.open('shelfmq-playground-values'))).transaction('recorded', 'readwrite').objectStore('recorded');
+    const [key] = await of(pieces.getAllKeys());
+    const bytes = await of(pieces.get(key));
+    await of(pieces.put(bytes.map((byte, at) => (at > 20 ? byte ^ 255 : byte)), key));
+  });
+  await page.reload();
+  await ready(page);
+  // What messages say that the storage alone has, no recording tells.
+  const counts = async () => (await all(page)).map(({ channels }) => channels.map(({ messages, ...counts }) => [counts, messages.flat(2).map(({ id }) => id)]));
+  const before = await counts();
+  await post(page, '/pub?topic=books', 'after the reload');
+  await page.evaluate(() => shelfmq.play.travel({ step: 0 }));
+  assert.deepEqual(await counts(), before);
+  // The picture has it from the broker, as far as that still has the messages.
+  const shown = await page.evaluate(() => shelfmq.play.frame.value.snapshot.topics[0].channels.map(({ piles }) => piles.ready.first.map(({ body }) => body)));
+  assert.deepEqual(shown.flat().sort(), ['three', 'three', 'two']);
+  assert.equal(await page.evaluate(() => shelfmq.play.history.value.broken), undefined);
+});
+
 test('two tabs share one broker, and its time', async (t) => {
   const { app, page, context } = await start(t);
   await post(page, '/pub?topic=books', 'hello');

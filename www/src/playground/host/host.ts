@@ -183,10 +183,10 @@ export class Host {
     return false;
   }
 
-  /** What happened, in parts, also to the brokers before this one. */
-  async recording(): Promise<Bytes[]> {
+  /** What happened, in parts: to this broker, and to those before it where not only its own is wanted. */
+  async recording(own = false): Promise<Bytes[]> {
     await this.#opened;
-    const before = (await this.#recorded?.before()) ?? [];
+    const before = own ? [] : ((await this.#recorded?.before()) ?? []);
     return [...before, ...((this.#broker?.recording() ?? []) as Bytes[])];
   }
 
