@@ -92,6 +92,18 @@ const VIEWS = [
     },
   },
   {
+    name: 'picture',
+    life: 'console',
+    open: async (page, url) => {
+      await page.goto(`${url}#/topics/orders`);
+      await page.getByRole('button', { name: 'Show it' }).click();
+      const picture = page.getByRole('region', { name: 'What is where' });
+      // Ready, in flight, deferred and dead.
+      for (const state of ['ready', 'in_flight', 'deferred', 'dead']) await picture.locator(`[data-state=${state}][data-id]`).first().waitFor();
+      await page.locator('#picture').evaluate((title) => title.scrollIntoView());
+    },
+  },
+  {
     name: 'channel',
     life: 'console',
     open: async (page, url) => {
