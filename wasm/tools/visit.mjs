@@ -27,6 +27,11 @@ async function look(...states) {
 }
 
 await look();
+// What happens is taken away to be kept, again and again.
+broker.recordingSince();
+clock.advance(1_000);
+await broker.settled();
+await look();
 await post('/topic/create?topic=visit');
 for (let i = 0; i < 100; i += 1) await post('/pub?topic=visit', `message ${i}`);
 await post('/mpub?topic=visit', 'a\nb\nc');
@@ -44,6 +49,7 @@ clock.advance(120_000);
 await broker.settled();
 await look('ready');
 broker.nextTimeout();
+for (const known of [undefined, { part: 1, bytes: 10 }, { part: 2, bytes: 0 }]) broker.recordingSince(known);
 
 const called = Object.entries(exports).filter(([name, value]) => /^\d+$/.test(name) && value.value === 1);
 console.log(called.map(([name]) => name).join('\n'));
