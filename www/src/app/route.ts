@@ -7,8 +7,17 @@ addEventListener('hashchange', () => (hash.value = location.hash));
 /** The parts of the place, decoded; empty at the start. */
 export const route = computed<readonly string[]>(() => {
   const path = hash.value.startsWith('#/') ? hash.value.slice(2) : '';
-  return path.split('/').filter(Boolean).map(decodeURIComponent);
+  return path.split('/').filter(Boolean).map(decoded);
 });
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    // Typed by hand: it is taken as it is.
+    return part;
+  }
+}
 
 /** The `href` of a place. */
 export function to(...parts: string[]): string {

@@ -35,9 +35,11 @@ export function signIn(given: string): void {
 export function serverSession(base = new URL('.', location.href).href.replace(/\/$/, '')): Session {
   const ask: Fetch = async (at, init) => {
     const headers = new Headers(init?.headers);
-    if (token.value !== '') headers.set('authorization', `Bearer ${token.value}`);
+    const given = token.value;
+    if (given !== '') headers.set('authorization', `Bearer ${given}`);
     const response = await fetch(base + at, { ...init, headers });
-    if (response.status === 401) wantsToken.value = true;
+    // What was on its way with the token before says nothing about this one.
+    if (response.status === 401 && given === token.value) wantsToken.value = true;
     return response;
   };
   return { life: 'console', fetch: ask, api: new Api(ask), base, now: () => Date.now() };

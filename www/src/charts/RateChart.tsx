@@ -61,12 +61,16 @@ export function RateChart({ title, times, lines, format }: Props) {
     const element = box.current;
     let gone = false;
     const watcher = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: 190 }));
-    void import('./plot.js').then(({ draw }) => {
-      if (gone) return;
-      plot.current = draw(element, lines.map(({ label }, i) => ({ label, color: colors[i]! })), format);
-      plot.current.setData([[...times], ...lines.map(({ values }) => [...values])]);
-      watcher.observe(element);
-    });
+    import('./plot.js').then(
+      ({ draw }) => {
+        if (gone) return;
+        plot.current = draw(element, lines.map(({ label }, i) => ({ label, color: colors[i]! })), format);
+        plot.current.setData([[...times], ...lines.map(({ values }) => [...values])]);
+        watcher.observe(element);
+      },
+      // The numbers are there without it.
+      () => {},
+    );
     return () => {
       gone = true;
       watcher.disconnect();

@@ -2,6 +2,7 @@ import { useMemo, useState } from 'preact/hooks';
 
 import { bytes, texts } from '../app/texts.js';
 import type { Message } from '../broker/api.js';
+import { copy } from '../ui/copy.js';
 import { attempt } from '../ui/toast.js';
 import { hexDump, prettyJson, type Body } from './body.js';
 import own from './Messages.module.css';
@@ -66,7 +67,7 @@ export function MessageBody({ message, body }: { message: Message; body: Body })
         ))}
         {isCut && <small class="soft">{t().cut(bytes(HEX_MOST), bytes(body.bytes.length))}</small>}
         <span />
-        <button class="quiet" onClick={() => void attempt(() => navigator.clipboard.writeText(shown), t().copied)}>
+        <button class="quiet" onClick={() => void attempt(() => copy(shown), t().copied)}>
           {t().copy}
         </button>
       </div>

@@ -2,7 +2,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 
 import { bytes, count, duration, language, texts } from '../app/texts.js';
 import type { Message } from '../broker/api.js';
-import type { Session } from '../broker/session.js';
+import { wantsToken, type Session } from '../broker/session.js';
 import { bodyOf, nextId, preview } from './body.js';
 import style from './Console.module.css';
 import { MessageBody } from './MessageBody.js';
@@ -55,6 +55,8 @@ const t = texts(
 const PAGE = 50;
 /** So many characters of bodies are not asked for again and again. */
 const HEAVY = 1 << 20;
+/** What went wrong is tried again after so long, ms. */
+const RETRY = 2_000;
 
 interface Props {
   session: Session;
@@ -76,8 +78,7 @@ export function Messages({ session, label, peek, hasAttempts = true, version, on
   const [from, setFrom] = useState<string>();
   const [open, setOpen] = useState<string>();
   const { messages, wrong, look, isOpen, isHeavy } = useMessages(peek, version, from, open);
-  if (wrong !== undefined) return <Problem error={wrong} />;
-  if (!messages) return <p class="soft">{words().loading}</p>;
+  if (!messages) return wrong === undefined ? <p class="soft">{words().loading}</p> : <Problem error={wrong} />;
   const shown = messages.slice(0, PAGE);
   const hasPages = from !== undefined || messages.length > PAGE;
   const hasUntil = shown.some(({ until }) => until !== undefined);
@@ -85,6 +86,7 @@ export function Messages({ session, label, peek, hasAttempts = true, version, on
   const redrive = onRedrive && (async (id: string) => (await onRedrive(id), setOpen(undefined), look()));
   return (
     <>
+      <Problem error={wrong} />
       {shown.length === 0 ? (
         <p class="soft">{t().none}</p>
       ) : (
@@ -156,6 +158,16 @@ function useMessages(peek: Props['peek'], version: string, from: string | undefi
   useEffect(() => {
     if (messages && !isOpen && !isHeavy && looked.current !== version) void look();
   }, [version, isOpen, messages]);
+  const again = useRef(look);
+  again.current = look;
+  const isWrong = wrong !== undefined;
+  useEffect(() => {
+    if (!isWrong) return;
+    const timer = setInterval(() => {
+      if (document.visibilityState !== 'hidden' && !wantsToken.peek()) void again.current();
+    }, RETRY);
+    return () => clearInterval(timer);
+  }, [isWrong]);
   return { messages, wrong, look, isOpen, isHeavy };
 }
 

@@ -79,6 +79,9 @@ function useRowKeys(box: RefObject<HTMLDivElement | null>, count: number, fittin
   const wanted = useRef<number>(undefined);
   const focus = () => {
     if (wanted.current === undefined) return;
+    // Who went elsewhere meanwhile is not called back.
+    const { activeElement, body } = document;
+    if (activeElement !== body && box.current?.contains(activeElement) === false) wanted.current = undefined;
     const link = box.current?.querySelector<HTMLElement>(`[data-row="${wanted.current}"] a`);
     if (!link) return;
     link.focus({ preventScroll: true });

@@ -91,6 +91,31 @@ test('a server that ends is told of, and one that is back is shown again', async
   expected(wrong, /net::ERR_/);
 });
 
+test('messages that could not be looked at are looked at again; a page without TLS copies, too; a place that is no place is told of', async (t) => {
+  const { page, wrong } = await openBrowser(t);
+  await page.addInitScript(() => Object.defineProperty(navigator, 'clipboard', { value: undefined }));
+  let isGone = true;
+  const { url, post } = await startConsole(t, { refuse: ({ url }) => (isGone && url.startsWith('/peek') ? 'gone' : undefined) });
+  await post('/topic/create?topic=books');
+  await post('/channel/create?topic=books&channel=reader');
+  await post('/pub?topic=books', 'Emma, by Jane Austen');
+  await page.goto(`${url}#/topics/books/channels/reader`);
+  await page.getByRole('alert').getByText('The server does not answer.').waitFor();
+  isGone = false;
+  await page.getByText('Emma, by Jane Austen').waitFor();
+  await page.getByRole('alert').waitFor({ state: 'detached' });
+
+  await page.locator('button[aria-expanded]').click();
+  await page.evaluate(() => window.addEventListener('copy', (event) => (globalThis.copied = event.clipboardData.getData('text/plain'))));
+  await button(page, 'Copy').click();
+  await page.getByText('Copied.').waitFor();
+  assert.equal(await page.evaluate(() => globalThis.copied), 'Emma, by Jane Austen');
+
+  await page.goto(`${url}#/topics/100%`);
+  await page.getByText('There is no topic 100%.').waitFor();
+  expected(wrong, /net::ERR_/);
+});
+
 test('the console speaks Chinese, and says what went wrong in it', async (t) => {
   const { page, wrong } = await openBrowser(t, { locale: 'zh-CN' });
   const { url, post } = await startConsole(t);
@@ -127,7 +152,7 @@ for (const colorScheme of ['light', 'dark']) {
     await lease(call, 'books', 'reader');
     await post('/topic/create?topic=paused');
     await post('/topic/pause?topic=paused');
-      const views = {
+    const views = {
       '': async () => page.getByRole('row', { name: /paused/ }).waitFor(),
       '#/topics/books': async () => page.locator('canvas').waitFor(),
       '#/topics/books/channels/reader': async () => {
