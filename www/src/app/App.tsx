@@ -31,7 +31,7 @@ const t = texts(
     terminal: '终端',
     sections: '栏目',
     theme: '配色',
-    system: '跟随系统',
+    system: '系统',
     light: '浅色',
     dark: '深色',
     loading: '加载中 …',

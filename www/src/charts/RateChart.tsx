@@ -24,12 +24,12 @@ interface Props {
 
 const t = texts(
   {
-    waiting: 'Two looks make a rate: one moment …',
+    waiting: 'Measuring, one moment …',
     summary: (title: string, over: string, lines: string) => `${title}, the last ${over}. ${lines}`,
     line: (label: string, now: string, most: string) => `${label}: now ${now} a second, at most ${most}.`,
   },
   {
-    waiting: '看两次才有速率，请稍候 …',
+    waiting: '正在测量，请稍候 …',
     summary: (title, over, lines) => `${title}，最近 ${over}。${lines}`,
     line: (label, now, most) => `${label}：当前每秒 ${now}，最高 ${most}。`,
   },

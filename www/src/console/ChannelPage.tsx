@@ -42,7 +42,7 @@ const t = texts(
   },
   {
     absent: (topic, name) => `主题 ${topic} 没有名为 ${name} 的通道。`,
-    seek: '重放 …',
+    seek: '重置位点 …',
     latency: (percent) => `耗时 p${percent}`,
     states: '消息所在状态',
     redriveAll: '全部重投',

@@ -16,7 +16,7 @@ const t = texts(
     nobody: '目前没有消费者。',
     address: '地址',
     received: '收到',
-    since: '已连接',
+    since: '已连接时长',
   },
 );
 

@@ -152,9 +152,7 @@ function Told({ text, command }: { text: string; command: string }) {
   return (
     <>
       <p>{text}</p>
-      <pre class={style['command']} tabIndex={0}>
-        {command}
-      </pre>
+      <pre class={style['command']}>{command}</pre>
     </>
   );
 }

@@ -22,17 +22,17 @@ const t = texts(
     done: 'The channel reads on from there.',
   },
   {
-    title: (channel) => `移动 ${channel} 的读取位置`,
-    text: '通道将从另一个位置继续读取：保留着的消息会重新投递，或被跳过。',
-    act: '移动',
-    to: '移到',
+    title: (channel) => `重置 ${channel} 的消费位点`,
+    text: '通道将从另一个位置继续消费：保留着的消息会重新投递，或被跳过。',
+    act: '重置',
+    to: '重置到',
     earliest: '保留的最早一条消息',
     latest: '下一条将要发布的消息',
     id: '某条消息',
     time: '某个时间',
     idLabel: '消息 ID',
     timeLabel: '时间',
-    done: '通道已从该位置继续。',
+    done: '消费位点已重置。',
   },
 );
 

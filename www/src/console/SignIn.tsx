@@ -46,7 +46,7 @@ const t = texts(
       pause: '暂停',
       empty: '清空',
       delete: '删除',
-      seek: '重放',
+      seek: '重置位点',
       redrive: '重投',
       drop: '丢弃死信',
     },

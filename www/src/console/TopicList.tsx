@@ -24,7 +24,8 @@ const t = texts(
     search: 'Search topics',
     searchHint: 'Search   /',
     create: 'Create topic …',
-    perSecond: 'Rate/s',
+    perSecond: 'Pub/s',
+    perSecondIs: 'Messages published a second',
     total: 'All topics',
     matching: (n: string) => `${n} topics match`,
     nothing: 'No topic has that in its name.',
@@ -36,7 +37,8 @@ const t = texts(
     search: '搜索主题',
     searchHint: '搜索   /',
     create: '创建主题 …',
-    perSecond: '每秒',
+    perSecond: '发布/秒',
+    perSecondIs: '每秒发布的消息数',
     total: '全部主题',
     matching: (n) => `${n} 个主题符合`,
     nothing: '没有名称包含这段文字的主题。',
@@ -224,7 +226,7 @@ function Head({ sort, onSort }: { sort: Sorting; onSort(sort: Sorting): void }) 
       {column('deferred', words().deferred, `number ${list['wide']}`)}
       {column('dead', t().deadShort, `number ${list['middle']}`)}
       {column('messages', words().messages, `number ${list['wide']}`)}
-      <th scope="col" class={`number ${list['rate']}`}>
+      <th scope="col" class={`number ${list['rate']}`} title={t().perSecondIs}>
         {t().perSecond}
       </th>
     </>
