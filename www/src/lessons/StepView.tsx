@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks';
 import { duration, texts } from '../app/texts.js';
 import { receipts } from '../broker/receipts.js';
 import { show } from '../playground/view.js';
+import { copy } from '../ui/copy.js';
 import { attempt } from '../ui/toast.js';
 import { filled, isCommand, isScene } from './act.js';
 import { type Guide, type as typeIn } from './guide.js';
@@ -88,7 +89,7 @@ function Line({ guide, command }: { guide: Guide; command: Command }) {
       show('terminal');
       await typeIn(text, false);
     });
-  const copy = () => attempt(() => navigator.clipboard.writeText(text), t().copied);
+  const copyIt = () => attempt(() => copy(text), t().copied);
   return (
     <div class={style['command']}>
       <pre tabIndex={0}>
@@ -108,7 +109,7 @@ function Line({ guide, command }: { guide: Guide; command: Command }) {
         <button class="quiet" data-paste onClick={paste}>
           {t().paste}
         </button>
-        <button class="quiet" onClick={copy}>
+        <button class="quiet" onClick={copyIt}>
           {t().copy}
         </button>
       </div>

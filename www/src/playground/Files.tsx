@@ -4,6 +4,7 @@ import { useRef } from 'preact/hooks';
 import { bytes, texts } from '../app/texts.js';
 import type { Play } from '../broker/play.js';
 import { Dialog } from '../ui/Dialog.js';
+import { copy } from '../ui/copy.js';
 import { download } from '../ui/download.js';
 import { attempt, tell } from '../ui/toast.js';
 import { inOrder, kindOf } from './files.js';
@@ -183,7 +184,7 @@ function Share({ play }: { play: Play }) {
         throw why instanceof TooLong ? new Error(t().tooLong) : why;
       }
       // Where the clipboard is not to be had, the link is there to be copied by hand.
-      await navigator.clipboard?.writeText(link.value).then(() => tell(t().copied), () => {});
+      await copy(link.value).then(() => tell(t().copied), () => {});
     });
   return (
     <section class={panel['section']}>
