@@ -11,14 +11,19 @@ const t = texts(
     address: 'Address',
     received: 'Received',
     since: 'Connected for',
+    more: (n: string) => `And ${n} more.`,
   },
   {
     nobody: '目前没有消费者。',
     address: '地址',
     received: '收到',
     since: '已连接时长',
+    more: (n) => `还有 ${n} 个。`,
   },
 );
+
+/** More than that are counted, not shown. */
+const SHOWN = 500;
 
 export interface Consumer extends ClientStats {
   /** Where it consumes, where that is not clear. */
@@ -52,7 +57,7 @@ export function Consumers({ session, consumers }: { session: Session; consumers:
               </tr>
             </thead>
             <tbody>
-              {consumers.slice(0, 500).map((consumer) => (
+              {consumers.slice(0, SHOWN).map((consumer) => (
                 <tr key={`${consumer.channel} ${consumer.client_id} ${consumer.remote_address}`}>
                   <th scope="row">
                     {consumer.client_id}
@@ -71,6 +76,7 @@ export function Consumers({ session, consumers }: { session: Session; consumers:
           </table>
         </Scroll>
       )}
+      {consumers.length > SHOWN && <p class="soft">{t().more(count(consumers.length - SHOWN))}</p>}
     </section>
   );
 }

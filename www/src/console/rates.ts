@@ -85,7 +85,7 @@ export function totalCounts(total: Total): Counts {
 export class Histories {
   readonly #all = new Map<string, Series>();
 
-  constructor(readonly most = 500) {}
+  constructor(readonly most = 2_000) {}
 
   of(name: string): Series {
     const series = this.#all.get(name) ?? new Series();

@@ -134,12 +134,12 @@ function Face({ token: { message, state, lease } }: { token: Token }) {
   const ring = useMemo(() => computed(() => `--left: ${until === undefined ? 0 : Math.round((left(until) / whole) * 100)}%`), [until, whole]);
   if (!timed) return <span class={style['text']} aria-hidden="true">{text}</span>;
   return (
-    <>
-      <i class={style['ring']} style={ring} />
-      <span class={style['timed']} aria-hidden="true">
-        <span>{text}</span>
-        <small>{time}</small>
-      </span>
-    </>
+    <span class={style['timed']} aria-hidden="true">
+      <span>{text}</span>
+      <small>
+        <i class={style['ring']} style={ring} />
+        {time}
+      </small>
+    </span>
   );
 }

@@ -66,7 +66,7 @@ const VIEWS = [
       const tab = page.getByRole('tab', { name });
       if (await tab.isVisible()) await tab.click();
       const line = page.getByRole('textbox').first();
-      if (name !== 'Terminal') return page.getByRole('tabpanel').locator('h2, h3, li, table').first().waitFor();
+      if (name !== 'Terminal') return page.getByRole('tabpanel').locator(name === 'Events' ? '[role=option]' : 'li').first().waitFor();
       for (const command of ["curl -d 'hello' 'localhost:4151/pub?topic=books'", "curl -i 'localhost:4151/sub?topic=books&channel=reader'"]) {
         await line.fill(command);
         await line.press('Enter');
