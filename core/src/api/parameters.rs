@@ -210,8 +210,12 @@ pub static START: Param = Param::plus(
 pub static TO: Param =
     Param::plus("to", Shape::Place, Code::InvalidTo, "The place to replay from.").required(Code::MissingArgTo);
 /// A channel's lease.
-pub static CHANNEL_TIMEOUT: Param =
-    Param::plus("timeout", Shape::Duration, Code::InvalidTimeout, "How long the channel's leases last.");
+pub static CHANNEL_TIMEOUT: Param = Param::plus(
+    "timeout",
+    Shape::Duration,
+    Code::InvalidTimeout,
+    "How long the channel's leases last; 0: as long as the broker's.",
+);
 /// A channel's patience.
 pub static MAX_ATTEMPTS: Param = Param::plus(
     "max_attempts",

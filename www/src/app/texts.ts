@@ -38,15 +38,21 @@ export function count(n: number): string {
   return n.toLocaleString(language.value === 'zh' ? 'zh-CN' : 'en');
 }
 
+const t = texts(
+  { ms: 'ms', s: 's', m: 'm', h: 'h', d: 'd' },
+  { ms: '毫秒', s: '秒', m: '分', h: '小时', d: '天' },
+);
+
 /** A length of time in milliseconds, in short: `850 ms`, `12.4 s`, `3 m 20 s`, `2 h 5 m`. */
 export function duration(ms: number): string {
-  if (ms < 1_000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1_000).toFixed(ms < 10_000 ? 1 : 0)} s`;
+  const u = t();
+  if (ms < 1_000) return `${Math.round(ms)} ${u.ms}`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(ms < 10_000 ? 1 : 0)} ${u.s}`;
   const s = Math.round(ms / 1_000);
-  if (s < 3_600) return s % 60 === 0 ? `${s / 60} m` : `${Math.floor(s / 60)} m ${s % 60} s`;
+  if (s < 3_600) return s % 60 === 0 ? `${s / 60} ${u.m}` : `${Math.floor(s / 60)} ${u.m} ${s % 60} ${u.s}`;
   const m = Math.round(s / 60);
-  if (m < 1_440) return m % 60 === 0 ? `${m / 60} h` : `${Math.floor(m / 60)} h ${m % 60} m`;
-  return `${Math.floor(m / 1_440)} d ${Math.floor((m % 1_440) / 60)} h`;
+  if (m < 1_440) return m % 60 === 0 ? `${m / 60} ${u.h}` : `${Math.floor(m / 60)} ${u.h} ${m % 60} ${u.m}`;
+  return `${Math.floor(m / 1_440)} ${u.d} ${Math.floor((m % 1_440) / 60)} ${u.h}`;
 }
 
 /** Bytes, in short: `512 B`, `1.4 KiB`, `20 MiB`. */

@@ -1,4 +1,6 @@
 // The calls of the API that the app makes, with their shapes. http-api is the contract; names are its own.
+import { signal, type ReadonlySignal } from '@preact/signals';
+
 import { type Fetch, ok, path } from './fetch.js';
 
 export interface ChannelOptions {
@@ -121,7 +123,7 @@ export interface Message {
   attempts: number;
   /** Nanoseconds since 1970: when a lease or a delay ends. */
   until?: number;
-  /** Nanoseconds since 1970: when it was published. */
+  /** Nanoseconds since 1970: when it was published. Not told of what is absent. */
   timestamp: number;
   key?: string;
   headers?: Record<string, string>;
@@ -132,6 +134,10 @@ export interface Message {
 }
 
 export class Api {
+  readonly #health = signal('OK');
+  /** What the broker said of itself last: `OK`, or `NOK` and why. */
+  readonly health: ReadonlySignal<string> = this.#health;
+
   constructor(readonly fetch: Fetch) {}
 
   async #json<T>(at: string, init?: RequestInit): Promise<T> {
@@ -144,6 +150,7 @@ export class Api {
 
   async #stats<T extends Stats>(params: Record<string, string | number | boolean>): Promise<T> {
     const told = await this.#json<T>(path('/stats', { format: 'json', include_mem: false, ...params }));
+    this.#health.value = told.health;
     // `null`, as nsqd's, where there is no such topic.
     return { ...told, topics: told.topics ?? [] };
   }
@@ -167,14 +174,15 @@ export class Api {
     return (await ok(this.fetch(at))).text();
   }
 
-  /** Publishes a message; answers its id. */
+  /** Publishes a message; answers its id, and whether it was published before under the same key. */
   async publish(
     topic: string,
     body: BodyInit,
     { headers, ...options }: { defer?: string; key?: string; ttl?: string; dedup?: string; headers?: Record<string, string> } = {},
-  ): Promise<string | null> {
+  ): Promise<{ id: string; isDuplicate: boolean }> {
     const init = { method: 'POST', body, ...(headers ? { headers } : {}) };
-    return (await ok(this.fetch(path('/pub', { topic, ...options }), init))).headers.get('shelf-id');
+    const answer = (await ok(this.fetch(path('/pub', { topic, ...options }), init))).headers;
+    return { id: answer.get('shelf-id') ?? '', isDuplicate: answer.get('shelf-duplicate') === 'true' };
   }
 
   async topic(act: 'create' | 'delete' | 'empty' | 'pause' | 'unpause' | 'config', topic: string, options: Record<string, string | number | boolean> = {}): Promise<void> {

@@ -21,7 +21,7 @@ export interface Session {
 const TOKEN = 'shelfmq.token';
 
 /** The token that goes with each request to a server; kept for this tab only. */
-export const token = signal(sessionStorage.getItem(TOKEN) ?? '');
+export const token = signal(globalThis.sessionStorage?.getItem(TOKEN) ?? '');
 /** A server wants a token, or another one. */
 export const wantsToken = signal(false);
 
@@ -31,18 +31,33 @@ export function signIn(given: string): void {
   wantsToken.value = false;
 }
 
+/** After so long, an answer is not waited for any more: where a network is gone without a word, there will be none. */
+const PATIENCE = 15_000;
+
+/** What only looks is given up in time, and its connection with it. */
+function inTime(ask: Fetch): Fetch {
+  return (at, init) => {
+    if (init?.method !== undefined) return ask(at, init);
+    const late = new AbortController();
+    setTimeout(() => late.abort(new TypeError('network: no answer')), PATIENCE);
+    return ask(at, { ...init, signal: late.signal });
+  };
+}
+
 /** A session with the server that this page came from: its API stands beside the page. */
 export function serverSession(base = new URL('.', location.href).href.replace(/\/$/, '')): Session {
   const ask: Fetch = async (at, init) => {
     const headers = new Headers(init?.headers);
     const given = token.value;
-    if (given !== '') headers.set('authorization', `Bearer ${given}`);
+    // Who gives another one, in a command, has that answered.
+    const isOwn = !headers.has('authorization');
+    if (given !== '' && isOwn) headers.set('authorization', `Bearer ${given}`);
     const response = await fetch(base + at, { ...init, headers });
     // What was on its way with the token before says nothing about this one.
-    if (response.status === 401 && given === token.value) wantsToken.value = true;
+    if (response.status === 401 && isOwn && given === token.value) wantsToken.value = true;
     return response;
   };
-  return { life: 'console', fetch: ask, api: new Api(ask), base, now: () => Date.now() };
+  return { life: 'console', fetch: ask, api: new Api(inTime(ask)), base, now: () => Date.now() };
 }
 
 /** A session with the broker in this page. */

@@ -45,7 +45,7 @@ export type Piles = Record<State, Pile>;
 
 const NONE: Pile = { count: 0, first: [] };
 
-const MUCH: Wanted = { messages: 24, channels: 40 };
+export const MUCH: Wanted = { messages: 24, channels: 40 };
 
 /** All that a broker has, or one topic of it. */
 export async function snapshot(fetch: Fetch, wanted = MUCH, topic?: string): Promise<Snapshot> {

@@ -13,6 +13,8 @@ const t = texts(
     paused: (name: string) => `${name} is paused.`,
     unpaused: (name: string) => `${name} goes on.`,
     emptied: (name: string) => `${name} is empty.`,
+    backlogEmptied: (name: string) => `The backlog of ${name} is empty.`,
+    noBacklog: 'Its channels have taken over all its messages: empty them.',
     deleted: (name: string) => `${name} is deleted.`,
     emptyTitle: (name: string) => `Empty ${name}?`,
     emptyTopic: (name: string) => `All messages of ${name} that its channels have not got yet are dropped. What the channels have stays.`,
@@ -27,6 +29,8 @@ const t = texts(
     paused: (name) => `${name} 已暂停。`,
     unpaused: (name) => `${name} 已恢复。`,
     emptied: (name) => `${name} 已清空。`,
+    backlogEmptied: (name) => `${name} 的积压已清空。`,
+    noBacklog: '消息都已交给通道：请清空通道。',
     deleted: (name) => `${name} 已删除。`,
     emptyTitle: (name) => `清空 ${name}？`,
     emptyTopic: (name) => `${name} 中尚未交给通道的消息将全部丢弃。通道里已有的消息不受影响。`,
@@ -45,13 +49,15 @@ interface Props {
   /** Where it is about a channel of the topic. */
   channel?: string;
   isPaused: boolean;
+  /** Messages of a topic that no channel has taken over yet. */
+  depth?: number;
   onDone(): void;
   onDeleted(): void;
   children?: ComponentChildren;
 }
 
 /** What can be done to a topic or a channel as a whole. */
-export function Actions({ session, topic, channel, isPaused, onDone, onDeleted, children }: Props) {
+export function Actions({ session, topic, channel, isPaused, depth, onDone, onDeleted, children }: Props) {
   const [asking, setAsking] = useState<'empty' | 'delete'>();
   const name = channel ?? topic;
   const act = (verb: 'pause' | 'unpause' | 'empty' | 'delete') =>
@@ -63,7 +69,7 @@ export function Actions({ session, topic, channel, isPaused, onDone, onDeleted, 
   };
   const empty = async () => {
     await tryTo('empty', topic, () => act('empty'));
-    tell(t().emptied(name));
+    tell(channel === undefined ? t().backlogEmptied(name) : t().emptied(name));
     onDone();
   };
   const remove = async () => {
@@ -72,7 +78,7 @@ export function Actions({ session, topic, channel, isPaused, onDone, onDeleted, 
     onDeleted();
   };
   const may = (kind: Kind) => {
-    const why = whyNot(session, kind, topic);
+    const why = whyNot(session, kind, topic) ?? (kind === 'empty' && depth === 0 ? t().noBacklog : undefined);
     return { disabled: why !== undefined, title: why };
   };
   return (

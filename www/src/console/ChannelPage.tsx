@@ -1,16 +1,16 @@
 import { useState } from 'preact/hooks';
 
 import { go } from '../app/route.js';
-import { count, duration, texts } from '../app/texts.js';
+import { count, texts } from '../app/texts.js';
 import type { ChannelStats, State } from '../broker/api.js';
 import type { Session } from '../broker/session.js';
+import { sentence } from '../ui/errors.js';
 import { tell } from '../ui/toast.js';
 import { Absent } from './Absent.js';
 import { Actions } from './Actions.js';
 import { Confirm } from './Confirm.js';
 import style from './Console.module.css';
 import { Consumers } from './Consumers.js';
-import { sentence } from './errors.js';
 import { Export } from './Export.js';
 import { useLive, type Live } from './live.js';
 import { attemptTo, tryTo, whyNot } from './may.js';
@@ -21,14 +21,13 @@ import { Problem } from './Problem.js';
 import { channelCounts, historiesOf } from './rates.js';
 import { RatesCard } from './RatesCard.js';
 import { Seek } from './Seek.js';
-import { Tiles } from './Tiles.js';
+import { latencyTiles, Tiles } from './Tiles.js';
 import { words } from './words.js';
 
 const t = texts(
   {
     absent: (topic: string, name: string) => `Topic ${topic} has no channel ${name}.`,
     seek: 'Seek …',
-    latency: (percent: number) => `Latency p${percent}`,
     states: 'Where messages are',
     redriveAll: 'Redrive all',
     dropAll: 'Drop all …',
@@ -43,7 +42,6 @@ const t = texts(
   {
     absent: (topic, name) => `主题 ${topic} 没有名为 ${name} 的通道。`,
     seek: '重置位点 …',
-    latency: (percent) => `耗时 p${percent}`,
     states: '消息所在状态',
     redriveAll: '全部重投',
     dropAll: '全部丢弃 …',
@@ -91,7 +89,6 @@ function Channel({ session, topic, channel, live }: ChannelProps) {
   const w = words();
   const why = whyNot(session, 'seek', topic);
   const save = async (changed: Record<string, string>) => (await session.api.channel('config', topic, name, changed), live.refresh());
-  const percentiles = [...(channel.e2e_processing_latency.percentiles ?? [])].sort((a, b) => a.quantile - b.quantile);
   return (
     <>
       <PageHead topic={topic} channel={name} isPaused={channel.paused}>
@@ -114,7 +111,7 @@ function Channel({ session, topic, channel, live }: ChannelProps) {
           ...(channel.expired_count > 0 ? [{ name: w.expired, value: channel.expired_count }] : []),
           ...(channel.dropped_count > 0 ? [{ name: w.dropped, value: channel.dropped_count }] : []),
           { name: t().waiting, value: channel.waiting_count },
-          ...percentiles.map(({ quantile, value }) => ({ name: t().latency(Math.round(quantile * 100)), value: duration(value / 1e6) })),
+          ...latencyTiles(channel.e2e_processing_latency),
         ]}
       />
       <div class={style['columns']}>
@@ -123,7 +120,7 @@ function Channel({ session, topic, channel, live }: ChannelProps) {
       </div>
       <States session={session} topic={topic} channel={channel} onDone={live.refresh} />
       <Consumers session={session} consumers={channel.clients ?? []} />
-      {seeking && <Seek session={session} topic={topic} channel={name} onDone={live.refresh} onClose={() => setSeeking(false)} />}
+      {seeking && <Seek session={session} topic={topic} channel={channel} onDone={live.refresh} onClose={() => setSeeking(false)} />}
     </>
   );
 }
@@ -174,7 +171,7 @@ function States({ session, topic, channel, onDone }: StatesProps) {
         key={state}
         session={session}
         label={label}
-        version={[...states.map(([, , n]) => n), channel.position, channel.finish_count, channel.requeue_count].join(' ')}
+        version={[...states.map(([, , n]) => n), channel.position, channel.finish_count, channel.requeue_count, channel.timeout_count].join(' ')}
         peek={(max, from) => session.api.peek(topic, name, state, max, from)}
         onRedrive={state === 'dead' ? redriveOne : undefined}
         whyNot={whyNoRedrive}

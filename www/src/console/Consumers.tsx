@@ -8,6 +8,7 @@ import { words } from './words.js';
 const t = texts(
   {
     nobody: 'Nobody consumes from here at the moment.',
+    noName: '(no name)',
     address: 'Address',
     received: 'Received',
     since: 'Connected for',
@@ -15,6 +16,7 @@ const t = texts(
   },
   {
     nobody: '目前没有消费者。',
+    noName: '（未命名）',
     address: '地址',
     received: '收到',
     since: '已连接时长',
@@ -60,8 +62,7 @@ export function Consumers({ session, consumers }: { session: Session; consumers:
               {consumers.slice(0, SHOWN).map((consumer) => (
                 <tr key={`${consumer.channel} ${consumer.client_id} ${consumer.remote_address}`}>
                   <th scope="row">
-                    {consumer.client_id}
-                    {consumer.user_agent !== '' && <small class="soft"> {consumer.user_agent}</small>}
+                    {consumer.client_id === '' ? <span class="soft">{t().noName}</span> : consumer.client_id}
                   </th>
                   {isOfMany && <td>{consumer.channel}</td>}
                   <td class="mono">{consumer.remote_address}</td>

@@ -4,8 +4,8 @@ import { bytes, count, texts } from '../app/texts.js';
 import type { Session } from '../broker/session.js';
 import { Dialog } from '../ui/Dialog.js';
 import { download } from '../ui/download.js';
-import { sentence } from './errors.js';
-import { exported } from './export.js';
+import { sentence } from '../ui/errors.js';
+import { exported, hasAbsent } from './export.js';
 import style from './forms.module.css';
 import { words } from './words.js';
 
@@ -23,6 +23,7 @@ const t = texts(
     running: (n: string) => `${n} messages …`,
     done: (n: string, size: string) => `${n} messages, ${size}.`,
     nothing: 'There are no messages.',
+    notRecorded: 'Messages of this moment were not recorded, so that there is nothing to export: go back to now.',
     again: 'To publish them again, to this or another topic:',
   },
   {
@@ -38,6 +39,7 @@ const t = texts(
     running: (n) => `${n} 条消息 …`,
     done: (n, size) => `${n} 条消息，${size}。`,
     nothing: '没有消息。',
+    notRecorded: '这一时刻的消息没有录下，无法导出：请回到现在。',
     again: '要把它们重新发布到这个或另一个主题：',
   },
 );
@@ -78,9 +80,15 @@ function Exporting({ session, topic, of, onClose }: Props & { onClose(): void })
   const abort = useMemo(() => new AbortController(), []);
   useEffect(() => () => abort.abort(), [abort]);
   const { play, api } = session;
+  // A log is made of now.
+  const isPast = play?.past.value !== undefined;
   const name = of ? `${topic}.${of.channel}` : topic;
   const file = `${name}.ndjson`;
-  const peek = of?.peek ?? ((max, from) => api.peeked(topic, undefined, undefined, max, from));
+  const peek = async (max: number, from?: string) => {
+    const text = await (of ? of.peek(max, from) : api.peeked(topic, undefined, undefined, max, from));
+    if (hasAbsent(text)) throw new Error(t().notRecorded);
+    return text;
+  };
   const save = async () => {
     if (way === 'log') return download(`${topic}.shelfmq`, new Blob([await play!.exportLog(topic)]));
     let found = 0;
@@ -98,7 +106,7 @@ function Exporting({ session, topic, of, onClose }: Props & { onClose(): void })
   return (
     <Dialog title={t().title(of ? `${topic} / ${of.channel}` : topic)} onClose={onClose}>
       <form class={style['form']} onSubmit={submit}>
-        {of ? <p>{t().state(of.state)}</p> : <Ways way={way} onWay={setWay} disabled={isBusy} />}
+        {of ? <p>{t().state(of.state)}</p> : !isPast && <Ways way={way} onWay={setWay} disabled={isBusy} />}
         {way === 'messages' ? (
           <p class="soft">{t().file}</p>
         ) : (

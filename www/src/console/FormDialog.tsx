@@ -1,8 +1,9 @@
 import type { ComponentChildren } from 'preact';
-import { useId, useState } from 'preact/hooks';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
 
 import { Dialog } from '../ui/Dialog.js';
-import { sentence } from './errors.js';
+import { sentence } from '../ui/errors.js';
+import { tell } from '../ui/toast.js';
 import style from './forms.module.css';
 import { words } from './words.js';
 
@@ -13,7 +14,7 @@ interface Props {
   danger?: boolean;
   /** What has been given is not enough yet. */
   disabled?: boolean;
-  /** Does it; what it throws is shown, and the dialog stays. */
+  /** Does it; what it throws is shown, and the dialog stays. Who closes it meanwhile hears of it all the same. */
   onSubmit(): Promise<unknown>;
   onClose(): void;
   children: ComponentChildren;
@@ -23,6 +24,8 @@ interface Props {
 export function FormDialog({ title, act, danger = false, disabled = false, onSubmit, onClose, children }: Props) {
   const [busy, setBusy] = useState(false);
   const [wrong, setWrong] = useState<unknown>();
+  const closed = useRef(false);
+  useEffect(() => () => void (closed.current = true), []);
   const submit = async (event: Event) => {
     event.preventDefault();
     if (busy || disabled) return;
@@ -30,8 +33,9 @@ export function FormDialog({ title, act, danger = false, disabled = false, onSub
     setWrong(undefined);
     try {
       await onSubmit();
-      onClose();
+      if (!closed.current) onClose();
     } catch (why) {
+      if (closed.current) return tell(sentence(why), true);
       setWrong(why);
       setBusy(false);
     }
@@ -45,7 +49,7 @@ export function FormDialog({ title, act, danger = false, disabled = false, onSub
         </p>
         <p class={style['buttons']}>
           <button type="button" onClick={onClose}>
-            {words().cancel}
+            {busy ? words().close : words().cancel}
           </button>
           <button type="submit" class={danger ? 'danger' : 'primary'} disabled={busy || disabled}>
             {act}

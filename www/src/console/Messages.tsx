@@ -26,6 +26,7 @@ const t = texts(
     first: 'First page',
     more: 'Next page',
     refresh: 'Refresh',
+    notRecorded: '(not recorded)',
     held: 'The list stands still while a message is open.',
     heavy: 'These messages are large: the list stands still until it is refreshed.',
     redrive: 'Redrive',
@@ -45,6 +46,7 @@ const t = texts(
     first: '第一页',
     more: '下一页',
     refresh: '刷新',
+    notRecorded: '（未录下）',
     held: '展开消息时列表不会变动。',
     heavy: '这些消息较大：列表不会自动刷新。',
     redrive: '重投',
@@ -77,7 +79,7 @@ interface Props {
 export function Messages({ session, label, peek, hasAttempts = true, version, onRedrive, whyNot }: Props) {
   const [from, setFrom] = useState<string>();
   const [open, setOpen] = useState<string>();
-  const { messages, wrong, look, isOpen, isHeavy } = useMessages(peek, version, from, open);
+  const { messages, wrong, look, isOpen, isHeavy } = useMessages(session, peek, version, from, open);
   if (!messages) return wrong === undefined ? <p class="soft">{words().loading}</p> : <Problem error={wrong} />;
   const shown = messages.slice(0, PAGE);
   const hasPages = from !== undefined || messages.length > PAGE;
@@ -133,7 +135,7 @@ export function Messages({ session, label, peek, hasAttempts = true, version, on
  * A page of messages, and one more where there is another page. They are looked at again where there may be others:
  * but not while one is open, and not by itself where they are large.
  */
-function useMessages(peek: Props['peek'], version: string, from: string | undefined, open: string | undefined) {
+function useMessages(session: Session, peek: Props['peek'], version: string, from: string | undefined, open: string | undefined) {
   const [messages, setMessages] = useState<Message[]>();
   const [wrong, setWrong] = useState<unknown>();
   const asked = useRef(0);
@@ -160,14 +162,16 @@ function useMessages(peek: Props['peek'], version: string, from: string | undefi
   }, [version, isOpen, messages]);
   const again = useRef(look);
   again.current = look;
-  const isWrong = wrong !== undefined;
+  // A lease that has run out was taken again, or lasts longer, which no count tells.
+  const isOver = messages?.some(({ until }) => until !== undefined && until / 1e6 < session.now()) === true;
+  const isOld = wrong !== undefined || (isOver && !isOpen && !isHeavy);
   useEffect(() => {
-    if (!isWrong) return;
+    if (!isOld) return;
     const timer = setInterval(() => {
       if (document.visibilityState !== 'hidden' && !wantsToken.peek()) void again.current();
     }, RETRY);
     return () => clearInterval(timer);
-  }, [isWrong]);
+  }, [isOld]);
   return { messages, wrong, look, isOpen, isHeavy };
 }
 
@@ -206,17 +210,17 @@ function Row({ session, message, hasAttempts, hasUntil, isOpen, onToggle, onRedr
     <tbody>
       <tr>
         <th scope="row">
-          <button class={own['id']} aria-expanded={isOpen} onClick={onToggle}>
+          <button class={own['id']} aria-expanded={isOpen} disabled={message.absent} onClick={onToggle}>
             <span aria-hidden="true">{isOpen ? '▾' : '▸'}</span>
             {shortId(message.id)}
           </button>
         </th>
         {hasAttempts && <td class="number">{count(message.attempts)}</td>}
-        <td class={own['time']}>{clock(message.timestamp / 1e6)}</td>
+        <td class={own['time']}>{message.absent ? '' : clock(message.timestamp / 1e6)}</td>
         {hasUntil && <td class={own['time']}>{left === undefined ? '' : left <= 0 ? t().now : t().in(duration(left))}</td>}
         <td class={own['minor']}>{message.key}</td>
-        <td class={`number ${own['minor']}`}>{bytes(body.bytes.length)}</td>
-        <td class={`${own['preview']} mono`}>{preview(body)}</td>
+        <td class={`number ${own['minor']}`}>{message.absent ? '' : bytes(body.bytes.length)}</td>
+        <td class={`${own['preview']} mono`}>{message.absent ? t().notRecorded : preview(body)}</td>
         {onRedrive && (
           <td>
             <button
@@ -230,7 +234,7 @@ function Row({ session, message, hasAttempts, hasUntil, isOpen, onToggle, onRedr
           </td>
         )}
       </tr>
-      {isOpen && (
+      {isOpen && !message.absent && (
         <tr>
           <td colSpan={8}>
             <MessageBody message={message} body={body} />

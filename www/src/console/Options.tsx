@@ -22,6 +22,7 @@ const t = texts(
     drop_oldest: 'drop the oldest',
     timeout: 'Lease',
     brokers: 'the broker’s',
+    zeroLease: '0: the broker’s; 500ms, 30s, 5m',
     max_attempts: 'Attempts until dead',
     max_in_flight: 'In flight at most',
     ordered: 'Ordered by key',
@@ -44,7 +45,8 @@ const t = texts(
     reject: '拒绝发布',
     drop_oldest: '丢弃最旧的',
     timeout: '租约时长',
-    brokers: '与服务的设置相同',
+    brokers: '与服务器的设置相同',
+    zeroLease: '0：与服务器的设置相同；500ms、30s、5m',
     max_attempts: '投递几次后成为死信',
     max_in_flight: '处理中上限',
     ordered: '按 key 有序',
@@ -121,7 +123,7 @@ export function channelOptions(options: ChannelOptions): Option[] {
     {
       name: 'timeout',
       label: s.timeout,
-      hint: words().durationHint,
+      hint: s.zeroLease,
       // A channel that has none of its own.
       shown: timeout_ms === 0 ? s.brokers : duration(timeout_ms),
       value: durationParam(timeout_ms),

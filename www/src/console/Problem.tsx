@@ -1,6 +1,6 @@
 import { ApiError } from '../broker/fetch.js';
+import { sentence } from '../ui/errors.js';
 import style from './Console.module.css';
-import { sentence } from './errors.js';
 
 /** What went wrong, where something did. That a token is wanted is asked for elsewhere. */
 export function Problem({ error }: { error: unknown }) {

@@ -31,6 +31,7 @@ const t = texts(
     remove: 'Remove',
     headersHint: 'Kept with the message: Content-Type, traceparent, ce-*, Shelf-Meta-*.',
     done: (id: string) => `Published as ${id}.`,
+    duplicate: (key: string) => `Not published again: ${key} was published before.`,
   },
   {
     title: (topic) => `发布到 ${topic}`,
@@ -53,6 +54,7 @@ const t = texts(
     remove: '移除',
     headersHint: '随消息保存的有：Content-Type、traceparent、ce-*、Shelf-Meta-*。',
     done: (id) => `已发布，ID 为 ${id}。`,
+    duplicate: (key) => `没有再次发布：${key} 之前已发布过。`,
   },
 );
 
@@ -75,8 +77,8 @@ export function Publish({ session, topic, onDone, onClose }: Props) {
   const publish = async () => {
     const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== ''));
     const kept = Object.fromEntries(headers.filter(([name]) => name.trim() !== ''));
-    const id = await tryTo('publish', topic, () => session.api.publish(topic, packed, { ...given, headers: kept }));
-    tell(t().done(id ?? '–'));
+    const { id, isDuplicate } = await tryTo('publish', topic, () => session.api.publish(topic, packed, { ...given, headers: kept }));
+    tell(isDuplicate ? t().duplicate(options.dedup ?? '') : t().done(id));
     onDone();
   };
   const option = (name: keyof typeof options, label: string, hint: string, placeholder: string) => (

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 
-import { texts } from '../app/texts.js';
+import { count, texts } from '../app/texts.js';
+import type { ChannelStats } from '../broker/api.js';
 import type { Session } from '../broker/session.js';
 import { tell } from '../ui/toast.js';
 import { FormDialog } from './FormDialog.js';
@@ -11,6 +12,8 @@ const t = texts(
   {
     title: (channel: string) => `Seek ${channel}`,
     text: 'The channel reads on from another place: messages that are kept are delivered again, or skipped.',
+    takenBack: (inFlight: string, deferred: string) =>
+      `Leases and delays end (${inFlight} in flight, ${deferred} deferred): what comes before the new place is not delivered any more, the rest at once.`,
     act: 'Seek',
     to: 'To',
     earliest: 'the earliest message that is kept',
@@ -24,6 +27,8 @@ const t = texts(
   {
     title: (channel) => `重置 ${channel} 的消费位点`,
     text: '通道将从另一个位置继续消费：保留着的消息会重新投递，或被跳过。',
+    takenBack: (inFlight, deferred) =>
+      `现有的租约和延迟都会结束（处理中 ${inFlight} 条，延迟 ${deferred} 条）：新位置之前的不再投递，其余的立即可以投递。`,
     act: '重置',
     to: '重置到',
     earliest: '保留的最早一条消息',
@@ -41,26 +46,28 @@ type Place = 'earliest' | 'latest' | 'id' | 'time';
 interface Props {
   session: Session;
   topic: string;
-  channel: string;
+  channel: ChannelStats;
   onDone(): void;
   onClose(): void;
 }
 
 /** Asks from where a channel reads on. */
 export function Seek({ session, topic, channel, onDone, onClose }: Props) {
+  const { channel_name: name, in_flight_count: inFlight, deferred_count: deferred } = channel;
   const [place, setPlace] = useState<Place>('earliest');
   const [id, setId] = useState('');
   const [time, setTime] = useState('');
   const seek = async () => {
     const to = place === 'id' ? id.padStart(16, '0') : place === 'time' ? new Date(time).toISOString() : place;
-    await tryTo('seek', topic, () => session.api.channel('seek', topic, channel, { to }));
+    await tryTo('seek', topic, () => session.api.channel('seek', topic, name, { to }));
     tell(t().done);
     onDone();
   };
   const missing = (place === 'id' && id === '') || (place === 'time' && time === '');
   return (
-    <FormDialog title={t().title(channel)} act={t().act} disabled={missing} onSubmit={seek} onClose={onClose}>
+    <FormDialog title={t().title(name)} act={t().act} danger={place === 'latest'} disabled={missing} onSubmit={seek} onClose={onClose}>
       <p>{t().text}</p>
+      {inFlight + deferred > 0 && <p>{t().takenBack(count(inFlight), count(deferred))}</p>}
       <fieldset class={style['choices']}>
         <legend>{t().to}</legend>
         {(['earliest', 'latest', 'id', 'time'] as const).map((each) => (

@@ -4,7 +4,7 @@ import { texts } from '../app/texts.js';
 import { signIn, token, wantsToken } from '../broker/session.js';
 import { Field, FormDialog } from './FormDialog.js';
 import style from './Console.module.css';
-import { KINDS, refusedKinds, type Kind } from './may.js';
+import { refusals, type Kind } from './may.js';
 
 const t = texts(
   {
@@ -16,6 +16,7 @@ const t = texts(
     out: 'You are not signed in.',
     another: 'Use another token',
     limited: (kinds: string) => `The server does not let this token ${kinds}.`,
+    refused: (kind: string, topics: string) => (topics === '' ? kind : `${kind} (${topics})`),
     or: ' or ',
     kinds: {
       publish: 'publish',
@@ -38,6 +39,7 @@ const t = texts(
     out: '您尚未登录。',
     another: '换一个令牌',
     limited: (kinds) => `服务器不允许此令牌${kinds}。`,
+    refused: (kind, topics) => (topics === '' ? kind : `${kind}（${topics}）`),
     or: '、',
     kinds: {
       publish: '发布',
@@ -67,9 +69,9 @@ export function SignIn() {
       </p>
     );
   }
-  const kinds = refusedKinds();
-  if (kinds.length === 0) return null;
-  const named = KINDS.filter((kind) => kinds.includes(kind)).map((kind) => t().kinds[kind]);
+  const refused = refusals();
+  if (refused.length === 0) return null;
+  const named = refused.map(({ kind, topics }) => t().refused(t().kinds[kind], topics.filter((topic) => topic !== '').join(', ')));
   return (
     <p class={style['note']} role="status">
       {t().limited(named.join(t().or))}

@@ -1,5 +1,11 @@
-import { count } from '../app/texts.js';
+import { count, duration, texts } from '../app/texts.js';
+import type { Latency } from '../broker/api.js';
 import style from './Console.module.css';
+
+const t = texts(
+  { latency: (percent: number) => `Latency p${percent}` },
+  { latency: (percent) => `耗时 p${percent}` },
+);
 
 export interface Tile {
   name: string;
@@ -25,4 +31,10 @@ export function Tiles({ label, tiles }: { label: string; tiles: readonly Tile[] 
       ))}
     </dl>
   );
+}
+
+/** How long messages took from their publishing to their finishing, where any were finished lately. */
+export function latencyTiles({ percentiles }: Latency): Tile[] {
+  const sorted = [...(percentiles ?? [])].sort((a, b) => a.quantile - b.quantile);
+  return sorted.map(({ quantile, value }) => ({ name: t().latency(Math.round(quantile * 100)), value: duration(value / 1e6) }));
 }

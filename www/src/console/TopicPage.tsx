@@ -21,7 +21,7 @@ import { Problem } from './Problem.js';
 import { Publish } from './Publish.js';
 import { channelCounts, historiesOf, topicCounts } from './rates.js';
 import { RatesCard } from './RatesCard.js';
-import { Tiles } from './Tiles.js';
+import { latencyTiles, Tiles } from './Tiles.js';
 import { Scroll } from './Scroll.js';
 import { sum } from './total.js';
 import { words } from './words.js';
@@ -90,7 +90,7 @@ function Topic({ session, topic, live }: { session: Session; topic: TopicStats; 
   return (
     <>
       <PageHead topic={name} isPaused={topic.paused}>
-        <Actions session={session} topic={name} isPaused={topic.paused} onDone={live.refresh} onDeleted={() => go('topics')}>
+        <Actions session={session} topic={name} isPaused={topic.paused} depth={topic.depth} onDone={live.refresh} onDeleted={() => go('topics')}>
           <button class="primary" disabled={why !== undefined} title={why} onClick={() => setPublishing(true)}>
             {w.publish}
           </button>
@@ -108,6 +108,7 @@ function Topic({ session, topic, live }: { session: Session; topic: TopicStats; 
           { name: w.published, value: topic.message_count },
           { name: t().bytes, value: bytes(topic.message_bytes) },
           { name: t().disk, value: bytes(topic.disk_bytes) },
+          ...latencyTiles(topic.e2e_processing_latency),
         ]}
       />
       <div class={style['columns']}>
@@ -125,7 +126,7 @@ function Topic({ session, topic, live }: { session: Session; topic: TopicStats; 
             session={session}
             label={t().kept}
             hasAttempts={false}
-            version={`${topic.message_count} ${topic.disk_bytes}`}
+            version={`${topic.message_count} ${topic.disk_bytes} ${topic.memory_bytes}`}
             peek={(max, from) => session.api.peek(name, undefined, undefined, max, from)}
           />
         ) : (

@@ -24,6 +24,11 @@ export function listed(text: string): string[] {
   return found;
 }
 
+/** Whether messages are told of that only the storage has. */
+export function hasAbsent(text: string): boolean {
+  return /[{,]"absent":true/.test(text);
+}
+
 /**
  * Looks at all messages, a few at a time, and makes a file of them, oldest first. Those that come or go meanwhile may be in
  * it or not.

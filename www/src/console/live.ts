@@ -7,17 +7,6 @@ import { token, wantsToken, type Session } from '../broker/session.js';
 const INTERVAL = 1_000;
 /** A broker for which an answer is much work is asked less often: it works on them a fifth of the time at most. */
 const REST = 4;
-/** After so long, an answer is not waited for any more: where a network is gone without a word, there will be none. */
-const PATIENCE = 15_000;
-
-/** The answer, or what `fetch` throws where there is nobody. */
-async function inTime<T>(answer: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new TypeError('network: no answer')), PATIENCE);
-  });
-  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
-}
 
 /** An answer that is kept up to date, one question at a time. */
 export class Live<T> {
@@ -57,7 +46,7 @@ export class Live<T> {
     this.#again = false;
     const began = performance.now();
     try {
-      const value = await inTime(this.ask());
+      const value = await this.ask();
       if (this.#on) this.#value.value = value;
       this.#error.value = undefined;
     } catch (why) {

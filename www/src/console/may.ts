@@ -3,8 +3,8 @@ import { effect, signal } from '@preact/signals';
 
 import { ApiError } from '../broker/fetch.js';
 import { token, type Session } from '../broker/session.js';
+import { sentence } from '../ui/errors.js';
 import { tell } from '../ui/toast.js';
-import { sentence } from './errors.js';
 import { texts } from '../app/texts.js';
 
 export const KINDS = ['publish', 'create', 'configure', 'pause', 'empty', 'delete', 'seek', 'redrive', 'drop'] as const;
@@ -29,9 +29,10 @@ effect(() => {
   refused.value = new Map();
 });
 
-/** Kinds that were refused, anywhere. */
-export function refusedKinds(): Kind[] {
-  return KINDS.filter((kind) => [...refused.value.keys()].some((key) => key.startsWith(`${kind} `)));
+/** What was refused, and for which topics. */
+export function refusals(): { kind: Kind; topics: string[] }[] {
+  const keys = [...refused.value.keys()].map((key) => key.split(' ') as [Kind, string]);
+  return KINDS.map((kind) => ({ kind, topics: keys.filter(([of]) => of === kind).map(([, topic]) => topic) })).filter(({ topics }) => topics.length > 0);
 }
 
 /** Why this cannot be done; undefined where it can be tried. */

@@ -1,7 +1,7 @@
 // Short news at the edge of the window: what was done, what went wrong.
 import { signal } from '@preact/signals';
 
-import { ApiError, reason } from '../broker/fetch.js';
+import { sentence } from './errors.js';
 import style from './toast.module.css';
 
 interface Toast {
@@ -22,8 +22,7 @@ export function tell(text: string, bad = false): void {
 
 /** Says what went wrong. */
 export function tellError(why: unknown): void {
-  if (why instanceof ApiError) tell(`${why.code}: ${why.detail}`, true);
-  else tell(reason(why), true);
+  tell(sentence(why), true);
 }
 
 /** Does something, and says it where it goes wrong. */

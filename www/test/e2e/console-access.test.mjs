@@ -54,7 +54,7 @@ test('a token is asked for where the server wants one; what it may not do is not
 
   await button(page, 'Pause').click();
   await page.getByText('This token may only look.').first().waitFor();
-  await page.getByText('The server does not let this token pause.').waitFor();
+  await page.getByText('The server does not let this token pause (books).').waitFor();
   assert.ok(await button(page, 'Pause').isDisabled());
   assert.match(await button(page, 'Pause').getAttribute('title'), /may only look/);
   assert.ok(await button(page, 'Publish …').isEnabled(), 'nobody knows of that yet');

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { exported, listed } from '../../src/console/export.js';
+import { exported, hasAbsent, listed } from '../../src/console/export.js';
 
 test('what is listed is taken as it is written', () => {
   const messages = ['{"id":"1","timestamp":1795600562405085257,"body":"} \\" {"}', '{"id":"2","headers":{"a":"{"},"body":"\\\\"}'];
@@ -40,4 +40,9 @@ test('it stops where nobody wants it any more', async () => {
   const done = exported(peek, { signal: abort.signal, onCount: () => abort.abort() });
   await expect(done).rejects.toThrow();
   expect(asked.length).toBe(2);
+});
+
+test('what only the storage has is told from a body that says so', () => {
+  expect(hasAbsent('{"messages":[{"id":"1","state":"ready","attempts":0,"absent":true}]}')).toBe(true);
+  expect(hasAbsent(JSON.stringify({ messages: [{ id: '1', body: '{"absent":true}' }] }))).toBe(false);
 });

@@ -15,11 +15,16 @@ afterEach(() => {
 
 test('what is never answered is told of as no answer, and asked again', async () => {
   const { Live } = await import('../../src/console/live.js');
+  const { serverSession } = await import('../../src/broker/session.js');
   let asked = 0;
-  const live = new Live(() => {
+  vi.stubGlobal('fetch', (_: string, { signal }: RequestInit) => {
     asked += 1;
-    return asked === 1 ? new Promise<number>(() => {}) : Promise.resolve(asked);
+    // As a browser: nothing comes until it is given up.
+    if (asked === 1) return new Promise((_, reject) => signal!.addEventListener('abort', () => reject(signal!.reason)));
+    return Promise.resolve(Response.json({ health: 'OK', topics: [] }));
   });
+  const { api } = serverSession('http://x');
+  const live = new Live(async () => (await api.stats(), asked));
   live.start();
   live.refresh();
   await vi.advanceTimersByTimeAsync(14_000);
@@ -48,4 +53,19 @@ test('a refusal of the token before asks for no other one', async () => {
   answers[1]!(refused());
   await second;
   expect(wantsToken.value).toBe(true);
+});
+
+test('a command that brings its own authorization keeps it, and what it is answered is not about the token', async () => {
+  const { serverSession, signIn, wantsToken } = await import('../../src/broker/session.js');
+  const given: (string | null)[] = [];
+  vi.stubGlobal('fetch', (_: string, { headers }: RequestInit) => {
+    given.push(new Headers(headers).get('authorization'));
+    return Promise.resolve(new Response('', { status: 401 }));
+  });
+  const session = serverSession('http://x');
+  signIn('mine');
+  await session.fetch('/stats', { headers: { authorization: 'Bearer other' } });
+  expect([given, wantsToken.value]).toEqual([['Bearer other'], false]);
+  await session.fetch('/stats');
+  expect([given[1], wantsToken.value]).toEqual(['Bearer mine', true]);
 });

@@ -1,27 +1,31 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
+import { Api } from '../../src/broker/api.js';
 import type { Frame } from '../../src/broker/play.js';
 import type { Session } from '../../src/broker/session.js';
 import { poll } from '../../src/picture/source.js';
 
 const page = Object.assign(new EventTarget(), { hidden: false });
 let stats = 0;
+let peeks = 0;
+/** What the channel has, and has done. */
+let [depth, finished] = [0, 10];
 
 function session(): Session {
   const fetch = async (at: string) => {
-    if (!at.startsWith('/stats')) return Response.json({ messages: [] });
+    if (!at.startsWith('/stats')) return (peeks += 1, Response.json({ messages: [] }));
     stats += 1;
-    const channel = { channel_name: 'c', depth: 0, in_flight_count: 0, deferred_count: 0, dead_count: 0, requeue_count: 0, timeout_count: 0, finish_count: stats * 10, clients: null, paused: false, options: {} };
+    const channel = { channel_name: 'c', depth, in_flight_count: 0, deferred_count: 0, dead_count: 0, requeue_count: 0, timeout_count: 0, finish_count: stats * finished, clients: null, paused: false, options: {} };
     return Response.json({ topics: [{ topic_name: 't', message_count: stats * 100, depth: 0, paused: false, channels: [channel] }] });
   };
-  return { life: 'console', fetch, now: () => stats * 1_000 } as unknown as Session;
+  return { life: 'console', fetch, api: new Api(fetch), now: () => stats * 1_000 } as unknown as Session;
 }
 
 beforeEach(() => {
   vi.useFakeTimers();
   vi.stubGlobal('document', page);
   page.hidden = false;
-  stats = 0;
+  [stats, peeks, depth, finished] = [0, 0, 0, 10];
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -52,5 +56,20 @@ test('nobody is asked while nobody looks', async () => {
   page.dispatchEvent(new Event('visibilitychange'));
   await vi.advanceTimersByTimeAsync(1_100);
   expect(stats).toBe(3);
+  end();
+});
+
+test('messages are looked at where the counts move, and now and then where they stand still', async () => {
+  [depth, finished] = [3, 1];
+  let end = poll(session(), () => {});
+  await vi.advanceTimersByTimeAsync(3_500);
+  expect([stats, peeks]).toEqual([4, 4]);
+  end();
+  [stats, peeks, finished] = [0, 0, 0];
+  end = poll(session(), () => {});
+  await vi.advanceTimersByTimeAsync(4_500);
+  expect([stats, peeks]).toEqual([5, 1]);
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect([stats, peeks]).toEqual([8, 2]);
   end();
 });

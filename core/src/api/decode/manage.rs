@@ -84,7 +84,7 @@ fn channel_changes<'a>(input: &Input<'_, 'a>) -> Result<ChannelChanges<'a>, ApiE
     let params = &input.params;
     Ok(ChannelChanges {
         start: None,
-        timeout: params.duration(&CHANNEL_TIMEOUT, Duration::from_millis(1)..=input.limits.max_msg_timeout)?,
+        timeout: params.duration(&CHANNEL_TIMEOUT, Duration::ZERO..=input.limits.max_msg_timeout)?,
         max_attempts: params.number(&MAX_ATTEMPTS, 0..=u64::MAX)?,
         max_in_flight: params.number(&MAX_IN_FLIGHT, 0..=u64::MAX)?,
         ordered: params.boolean(&ORDERED)?,
