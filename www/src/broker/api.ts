@@ -1,6 +1,4 @@
 // The calls of the API that the app makes, with their shapes. http-api is the contract; names are its own.
-import { signal, type ReadonlySignal } from '@preact/signals';
-
 import { type Fetch, ok, path } from './fetch.js';
 
 export interface ChannelOptions {
@@ -134,11 +132,11 @@ export interface Message {
 }
 
 export class Api {
-  readonly #health = signal('OK');
-  /** What the broker said of itself last: `OK`, or `NOK` and why. */
-  readonly health: ReadonlySignal<string> = this.#health;
-
-  constructor(readonly fetch: Fetch) {}
+  constructor(
+    readonly fetch: Fetch,
+    /** Hears what the broker says of itself whenever it says it: `OK`, or `NOK` and why. */
+    private onHealth: (health: string) => void = () => {},
+  ) {}
 
   async #json<T>(at: string, init?: RequestInit): Promise<T> {
     return (await (await ok(this.fetch(at, init))).json()) as T;
@@ -150,7 +148,7 @@ export class Api {
 
   async #stats<T extends Stats>(params: Record<string, string | number | boolean>): Promise<T> {
     const told = await this.#json<T>(path('/stats', { format: 'json', include_mem: false, ...params }));
-    this.#health.value = told.health;
+    this.onHealth(told.health);
     // `null`, as nsqd's, where there is no such topic.
     return { ...told, topics: told.topics ?? [] };
   }

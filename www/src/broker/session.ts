@@ -1,5 +1,5 @@
 // Which broker this app is about.
-import { signal } from '@preact/signals';
+import { signal, type ReadonlySignal } from '@preact/signals';
 
 import { Api } from './api.js';
 import { ORIGIN, type Fetch } from './fetch.js';
@@ -10,6 +10,8 @@ export interface Session {
   life: 'playground' | 'console';
   fetch: Fetch;
   api: Api;
+  /** What the broker said of itself last: `OK`, or `NOK` and why. */
+  health: ReadonlySignal<string>;
   /** What goes before a path in commands that are shown: `http://localhost:4151`. */
   base: string;
   /** The broker's time, ms since 1970. */
@@ -44,6 +46,11 @@ function inTime(ask: Fetch): Fetch {
   };
 }
 
+function apiOf(fetch: Fetch): Pick<Session, 'api' | 'health'> {
+  const health = signal('OK');
+  return { api: new Api(fetch, (said) => (health.value = said)), health };
+}
+
 /** A session with the server that this page came from: its API stands beside the page. */
 export function serverSession(base = new URL('.', location.href).href.replace(/\/$/, '')): Session {
   const ask: Fetch = async (at, init) => {
@@ -57,7 +64,7 @@ export function serverSession(base = new URL('.', location.href).href.replace(/\
     if (response.status === 401 && isOwn && given === token.value) wantsToken.value = true;
     return response;
   };
-  return { life: 'console', fetch: ask, api: new Api(inTime(ask)), base, now: () => Date.now() };
+  return { life: 'console', fetch: ask, ...apiOf(inTime(ask)), base, now: () => Date.now() };
 }
 
 /** A session with the broker in this page. */
@@ -66,7 +73,7 @@ export function playSession(play: Play): Session {
   return {
     life: 'playground',
     fetch,
-    api: new Api(fetch),
+    ...apiOf(fetch),
     base: ORIGIN,
     now: () => play.frame.value?.now ?? Date.now(),
     play,

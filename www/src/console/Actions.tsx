@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 
-import { texts } from '../app/texts.js';
+import { count, texts } from '../app/texts.js';
 import type { Session } from '../broker/session.js';
 import { tell } from '../ui/toast.js';
 import { Confirm } from './Confirm.js';
@@ -14,10 +14,9 @@ const t = texts(
     unpaused: (name: string) => `${name} goes on.`,
     emptied: (name: string) => `${name} is empty.`,
     backlogEmptied: (name: string) => `The backlog of ${name} is empty.`,
-    noBacklog: 'Its channels have taken over all its messages: empty them.',
     deleted: (name: string) => `${name} is deleted.`,
     emptyTitle: (name: string) => `Empty ${name}?`,
-    emptyTopic: (name: string) => `All messages of ${name} that its channels have not got yet are dropped. What the channels have stays.`,
+    emptyTopic: (name: string, n: string) => `The messages of ${name} that its channels have not got yet (${n}) are dropped. What the channels have stays.`,
     emptyChannel: (name: string) => `All messages of ${name} that are ready, in flight or deferred are dropped. Dead letters stay.`,
     deleteTitle: (name: string) => `Delete ${name}?`,
     deleteTopic: (name: string) => `${name} goes with all its channels and messages. This cannot be undone.`,
@@ -30,10 +29,9 @@ const t = texts(
     unpaused: (name) => `${name} 已恢复。`,
     emptied: (name) => `${name} 已清空。`,
     backlogEmptied: (name) => `${name} 的积压已清空。`,
-    noBacklog: '消息都已交给通道：请清空通道。',
     deleted: (name) => `${name} 已删除。`,
     emptyTitle: (name) => `清空 ${name}？`,
-    emptyTopic: (name) => `${name} 中尚未交给通道的消息将全部丢弃。通道里已有的消息不受影响。`,
+    emptyTopic: (name, n) => `${name} 中尚未交给通道的消息（${n} 条）将全部丢弃。通道里已有的消息不受影响。`,
     emptyChannel: (name) => `${name} 中就绪、处理中和延迟的消息将全部丢弃。死信保留。`,
     deleteTitle: (name) => `删除 ${name}？`,
     deleteTopic: (name) => `${name} 及其全部通道和消息都会消失，无法撤销。`,
@@ -57,7 +55,7 @@ interface Props {
 }
 
 /** What can be done to a topic or a channel as a whole. */
-export function Actions({ session, topic, channel, isPaused, depth, onDone, onDeleted, children }: Props) {
+export function Actions({ session, topic, channel, isPaused, depth = 0, onDone, onDeleted, children }: Props) {
   const [asking, setAsking] = useState<'empty' | 'delete'>();
   const name = channel ?? topic;
   const act = (verb: 'pause' | 'unpause' | 'empty' | 'delete') =>
@@ -78,7 +76,7 @@ export function Actions({ session, topic, channel, isPaused, depth, onDone, onDe
     onDeleted();
   };
   const may = (kind: Kind) => {
-    const why = whyNot(session, kind, topic) ?? (kind === 'empty' && depth === 0 ? t().noBacklog : undefined);
+    const why = whyNot(session, kind, topic);
     return { disabled: why !== undefined, title: why };
   };
   return (
@@ -96,7 +94,7 @@ export function Actions({ session, topic, channel, isPaused, depth, onDone, onDe
       {asking === 'empty' && (
         <Confirm
           title={t().emptyTitle(name)}
-          text={channel === undefined ? t().emptyTopic(name) : t().emptyChannel(name)}
+          text={channel === undefined ? t().emptyTopic(name, count(depth)) : t().emptyChannel(name)}
           act={t().empty(name)}
           onConfirm={empty}
           onClose={() => setAsking(undefined)}

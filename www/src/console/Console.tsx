@@ -57,13 +57,12 @@ export function Console({ session }: { session: Session }) {
 }
 
 /** What is to be known of all numbers of a page. */
-function Notes({ session: { api, play } }: { session: Session }) {
-  const health = api.health.value;
+function Notes({ session: { health, play } }: { session: Session }) {
   return (
     <>
-      {health !== 'OK' && (
+      {health.value !== 'OK' && (
         <p class={style['wrong']} role="alert">
-          {t().unhealthy(health)}
+          {t().unhealthy(health.value)}
         </p>
       )}
       {play?.past.value && (

@@ -42,11 +42,13 @@ function isSelected(): boolean {
 }
 
 function Tries({ machine }: { machine: Machine }) {
+  // A server may be somebody's: there, what would be run is shown first.
+  const choose = (command: string) => (machine.session.life === 'console' ? machine.insert(command) : void machine.enter(command));
   return (
     <div class={style['tries']}>
       <div class={style['chips']} role="group" aria-label={t().tries}>
         {tries(machine.session).map(({ name, command }) => (
-          <button key={name} title={command} onClick={() => void machine.enter(command)}>
+          <button key={name} title={command} onClick={() => choose(command)}>
             {name}
           </button>
         ))}

@@ -31,8 +31,15 @@ test('a topic is created and published to, its messages are consumed elsewhere a
   await page.getByLabel('Key', { exact: true }).fill('eliot');
   await page.getByLabel('Name of the header').fill('Shelf-Meta-Shelf');
   await page.getByLabel('Value of the header').fill('E');
+  await page.getByLabel('Deduplicate by').fill('once');
   await button(page, 'Publish').click();
   await page.getByText('Published as 0000000000000001.').waitFor();
+  await button(page, 'Publish …').click();
+  await page.locator('.cm-content').fill('again');
+  await page.getByText('Options and headers').click();
+  await page.getByLabel('Deduplicate by').fill('once');
+  await button(page, 'Publish').click();
+  await page.getByText('Not published again: once was published before.').waitFor();
   await tileIs(page, 'Published', 1);
 
   // What the topic keeps, looked at from its own page.
@@ -155,6 +162,23 @@ test('a channel and a topic are paused, go on, and are emptied; bytes and what i
   await button(page, 'Pause').waitFor();
   assert.equal((await stats(call, 'bin')).channels[0].paused, false);
 
+  await button(page, 'Seek …').click();
+  const seek = page.getByRole('dialog', { name: 'Seek c' });
+  await seek.getByText('(0 in flight, 1 deferred)').waitFor();
+  await seek.getByLabel('the next message').check();
+  await seek.locator('button.danger').waitFor();
+  await button(seek, 'Cancel').click();
+
+  // An option that was set can be the broker's again.
+  const option = async (value, shown) => {
+    await button(page, 'Edit …').click();
+    await page.getByLabel('Lease', { exact: true }).fill(value);
+    await button(page, 'Save').click();
+    await page.locator('dl > div', { hasText: /^Lease/ }).getByText(shown).waitFor();
+  };
+  await option('5s', '5.0 s');
+  await option('0', 'the broker’s');
+
   await button(page, 'Empty …').click();
   await page.getByRole('dialog', { name: 'Empty c?' }).waitFor();
   await button(page, 'Empty c').click();
@@ -218,7 +242,12 @@ test('ten thousand topics scroll, are searched and sorted, by one small question
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'topic-07778' }).waitFor();
 
-  const polls = asked.filter((line) => line.startsWith('GET /stats'));
+  const polled = () => asked.filter((line) => line.startsWith('GET /stats'));
+  const before = polled().length;
+  await page.waitForTimeout(3_000);
+  const inThree = polled().length - before;
+  assert.ok(inThree >= 1 && inThree <= 4, `${inThree} questions in 3 s`);
+  const polls = polled();
   assert.ok(polls.every((line) => /[?&](max=\d\d?|max=100|topic=topic-\d+)(&|$)/.test(line)), polls.join('\n'));
 });
 

@@ -33,6 +33,9 @@ test('a server shows its console at /, and curl gets what curl got', async (t) =
 
   await page.goto(`${server.url}/#/terminal`);
   const prompt = page.getByRole('textbox').first();
+  // What is there to try is shown first: the server may be somebody's.
+  await page.getByRole('button', { name: 'A hundred' }).click();
+  assert.match(await prompt.inputValue(), /^for i in/);
   await prompt.fill(`curl -d hello '${server.url}/pub?topic=curl'`);
   await prompt.press('Enter');
   await page.getByRole('log').getByText('OK').first().waitFor();
