@@ -9,7 +9,7 @@ import { targetOf } from '../../src/terminal/curl/url.js';
 import { edited } from '../../src/terminal/edit.js';
 import { History } from '../../src/terminal/history.js';
 import { cleaned, split } from '../../src/terminal/pasted.js';
-import { incomplete, newShell } from '../../src/terminal/run.js';
+import { incomplete, newShell, runScript } from '../../src/terminal/run.js';
 import { Screen } from '../../src/terminal/screen.js';
 import { broker, run } from './terminal-broker.js';
 
@@ -76,7 +76,6 @@ test('a stream is printed as it comes, and Ctrl-C hangs up', async () => {
   const abort = new AbortController();
   let out = '';
   const shell = newShell(host);
-  const { runScript } = await import('../../src/terminal/run.js');
   const running = runScript(host, "curl -N 'localhost:4151/sub?topic=a&channel=c&format=ndjson&stream=true'; echo not this", { out: (text) => (out += text), err: () => {} }, { signal: abort.signal, shell });
   const waiting = async () => (await host.api.stats()).topics?.[0]?.channels[0]?.waiting_count;
   await seen(async () => expect(await waiting()).toBe(1));
@@ -104,6 +103,18 @@ test('a loop reads a stream line by line', async () => {
   [ "$((n+=1))" = 3 ] && break
 done`;
   expect((await run(host, script)).out).toBe('got a\ngot b\ngot c\n');
+});
+
+test('sed shows a line of a stream as soon as it is there', async () => {
+  const host = await broker();
+  const abort = new AbortController();
+  let out = '';
+  const script = "curl -sN 'localhost:4151/sub?topic=a&channel=c&format=ndjson&stream=true' | sed -n 's/.*\"body\":\"\\([^\"]*\\)\".*/\\1/p'";
+  const running = runScript(host, script, { out: (text) => (out += text), err: () => {} }, { signal: abort.signal });
+  await run(host, "curl -s -d one 'localhost:4151/pub?topic=a'");
+  await seen(() => expect(out).toBe('one\n'));
+  abort.abort();
+  expect(await running).toBe(130);
 });
 
 test('sleep and -m wait for the time of the broker', async () => {
