@@ -160,11 +160,17 @@ test('what is incomplete waits for more', () => {
 });
 
 test('prompts and outputs are no part of what is pasted', () => {
-  expect(cleaned('➜  nsq for i in {1..2};do curl x ;done\nOKOK%\n➜  nsq curl y\n')).toBe('for i in {1..2};do curl x ;done\ncurl y\n');
-  expect(cleaned('$ curl a \\\n> -d b\nOK\n')).toBe('curl a \\\n-d b\n');
-  expect(cleaned('root@host:~# curl a')).toBe('curl a');
-  expect(cleaned('curl -d "\n$ 5\n50% off" b')).toBe('curl -d "\n$ 5\n50% off" b');
-  expect(cleaned('curl a\r\necho $x\n')).toBe('curl a\necho $x\n');
+  expect(cleaned('➜  nsq for i in {1..2};do curl x ;done\nOKOK%\n➜  nsq curl y\n', incomplete)).toBe('for i in {1..2};do curl x ;done\ncurl y\n');
+  expect(cleaned('$ curl a \\\n> -d b\nOK\n', incomplete)).toBe('curl a \\\n-d b\n');
+  expect(cleaned('root@host:~# curl a', incomplete)).toBe('curl a');
+  expect(cleaned('curl -d "\n$ 5\n50% off" b', incomplete)).toBe('curl -d "\n$ 5\n50% off" b');
+  expect(cleaned('curl a\r\necho $x\n', incomplete)).toBe('curl a\necho $x\n');
+  expect(cleaned('$ for i in 1 2; do\n>   curl $i\n> done\nOK\n', incomplete)).toBe('for i in 1 2; do\n  curl $i\ndone\n');
+  expect(cleaned("$ curl -d '{\n  \"a\": 1\n}' b\nOK\n$ curl c", incomplete)).toBe("curl -d '{\n  \"a\": 1\n}' b\ncurl c");
+  expect(cleaned('$ cat <<EOF\n> one\n>\n> > two\n> EOF\none\n', incomplete)).toBe('cat <<EOF\none\n\n> two\nEOF\n');
+  expect(cleaned('# Publish:\n\n$ curl a\nOK\n$ curl b', incomplete)).toBe('curl a\ncurl b');
+  expect(cleaned('$ curl -v a\n> GET / HTTP/1.1\n', incomplete)).toBe('curl -v a\n');
+  expect(cleaned('$ for i in 1; do\n', incomplete)).toBe('for i in 1; do\n');
   expect(split('a\nb', incomplete)).toEqual({ run: 'a', left: 'b' });
   expect(split('a\nb\n', incomplete)).toEqual({ run: 'a\nb', left: '' });
   expect(split('for i in 1\ndo\n', incomplete)).toEqual({ run: '', left: 'for i in 1\ndo\n' });
