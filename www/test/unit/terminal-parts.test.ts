@@ -2,6 +2,7 @@
 import { VirtualClock } from 'shelfmq';
 import { expect, test, vi } from 'vitest';
 
+import { fromHeader, toHeader } from '../../src/broker/headers.js';
 import { receipts } from '../../src/broker/receipts.js';
 import { Completer, placeOf } from '../../src/terminal/complete.js';
 import { CurlError } from '../../src/terminal/curl/options.js';
@@ -69,6 +70,21 @@ test('bytes go through pipes as they are', async () => {
   await run(host, String.raw`printf '\xff\x00\n\x80' | base64 | base64 -d | curl -s --data-binary @- 'localhost:4151/pub?topic=a'`);
   const { out } = await run(host, "curl -s 'localhost:4151/sub?topic=a&channel=c' | base64");
   expect(Buffer.from(out, 'base64')).toEqual(Buffer.from([0xff, 0, 10, 0x80]));
+});
+
+test('headers are UTF-8, on the way there and back', async () => {
+  const host = await broker();
+  const said = await run(host, "curl -s -H 'Shelf-Meta-From: 张三 é' -H $'Shelf-Meta-Raw: \\xe9' -d x 'localhost:4151/pub?topic=a'");
+  expect(said).toEqual({ out: 'OK', err: '', status: 0 });
+  const { out } = await run(host, "curl -si -w '%header{shelf-meta-from}' 'localhost:4151/sub?topic=a&channel=c'");
+  expect(out).toContain('shelf-meta-from: 张三 é\r\n');
+  expect(out).toContain('shelf-meta-raw: é\r\n');
+  expect(out).toMatch(/x张三 é$/);
+});
+
+test('a header is bytes, and a text again where it is UTF-8', () => {
+  expect(toHeader('é')).toBe('\xc3\xa9');
+  expect(['\xc3\xa9', '\xe9', 'plain'].map(fromHeader)).toEqual(['é', 'é', 'plain']);
 });
 
 test('a stream is printed as it comes, and Ctrl-C hangs up', async () => {
