@@ -146,12 +146,15 @@ test('sleep and -m wait for the time of the broker', async () => {
   expect((await slept).out).toBe('2030-01-01T00:00:00Z\n2030-01-01T00:01:02Z\n');
 });
 
-test('an endless loop can be interrupted', async () => {
-  const abort = new AbortController();
-  const running = run(nobody, 'while true; do :; done', { signal: abort.signal });
-  setTimeout(() => abort.abort(), 20);
-  expect((await running).status).toBe(130);
-});
+test.each(['while true; do :; done', 'for i in {1..100000}; do x=$i; done', 'seq 3000000', 'x=$(seq 3000000)', 'seq 3000000 | wc -l', 'seq 3000000 | sort | tail -n 1'])(
+  'what takes long can be interrupted: %s',
+  async (script) => {
+    const abort = new AbortController();
+    const running = run(nobody, script, { signal: abort.signal });
+    setTimeout(() => abort.abort(), 20);
+    expect((await running).status).toBe(130);
+  },
+);
 
 test('variables and background jobs are there for the next line', async () => {
   const host = await broker();

@@ -1,6 +1,6 @@
 // The commands that every script has.
 import { type Call, type Command, Refused, options, until, wholeNumber } from '../shell/command.js';
-import { Input } from '../shell/stream.js';
+import { Input, breathe } from '../shell/stream.js';
 import { unescape } from '../shell/words.js';
 
 const echo: Command = async (call) => {
@@ -102,7 +102,7 @@ const seq: Command = async (call) => {
   for (let i = 0; i < count; i += 1) {
     const last = i === count - 1;
     await call.out.write((from + i * step).toFixed(digits).padStart(width, '0') + (last ? '\n' : by));
-    if (i % 1_000 === 999) call.signal.throwIfAborted();
+    if (i % 1_000 === 999) await breathe(call.signal);
   }
   return 0;
 };

@@ -4,7 +4,7 @@ import { reason } from '../../broker/fetch.js';
 import { type Call, type Command, type Host, Refused } from './command.js';
 import { type Scope, fields, single } from './expand.js';
 import { type Line, Parser } from './parse.js';
-import { BrokenPipe, Input, Interrupted, Kept, type Output, Pipe, nowhere } from './stream.js';
+import { BrokenPipe, Input, Interrupted, Kept, type Output, Pipe, breathe, nowhere } from './stream.js';
 import { type AndOr, BadSyntax, type Command as Tree, type Compound, type List, type Pipeline, type Redirect, type Simple } from './syntax.js';
 
 export interface Streams {
@@ -33,20 +33,6 @@ class Leave extends Error {
 /** Whatever ends a command from outside. */
 function passes(why: unknown): boolean {
   return why instanceof Interrupted || why instanceof Leave;
-}
-
-/** For how many milliseconds a script may keep the page busy at once. */
-const BUSY = 12;
-let busySince = 0;
-
-/** Lets the page live: a script without anything to wait for would stop it. */
-async function breathe(signal: AbortSignal): Promise<void> {
-  const now = performance.now();
-  if (now - busySince > BUSY) {
-    await new Promise((resolve) => setTimeout(resolve));
-    busySince = performance.now();
-  }
-  signal.throwIfAborted();
 }
 
 export class Shell implements Scope {
