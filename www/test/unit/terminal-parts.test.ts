@@ -163,6 +163,15 @@ test('variables and background jobs are there for the next line', async () => {
   expect(await run(host, 'echo "$x"; kill $job; wait $job; echo $?', { shell })).toEqual({ out: 'a b\n143\n', err: '', status: 0 });
 });
 
+test('kill says which job is no more', async () => {
+  const script = 'sleep 0 & sleep 0.05; kill %1; kill $!; kill -FOO 1; wait 5';
+  const said = [
+    'shell: kill: %1: no such job', 'shell: kill: (1001) - No such process',
+    'kill: FOO: invalid signal specification; here there are 0 HUP INT QUIT KILL TERM', 'shell: wait: pid 5 is not a child of this shell',
+  ];
+  expect(await run(nobody, script)).toEqual({ out: '', err: `${said.join('\n')}\n`, status: 127 });
+});
+
 test('where the broker is, is left out of its paths', () => {
   expect(targetOf('https://q.example/mq/pub?topic=a', 'https://q.example/mq').path).toBe('/pub?topic=a');
   expect(targetOf('http://nsqd:4151/mq/pub').path).toBe('/mq/pub');

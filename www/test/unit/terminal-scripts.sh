@@ -51,6 +51,9 @@ x='a  b'; echo $x; echo "$x"; for w in $x; do echo "[$w]"; done
 x=; echo "[$x]" [$x] $x; for w in "$x" $x ''; do echo "[$w]"; done
 x=foo.tar.gz; echo ${x%.*} ${x%%.*} ${x#*.} ${x##*.} ${#x} ${y-d} ${y:-e f} ${x:+alt} "${z:=q w}" $z
 sleep 0.01 & wait $!; echo $?
+sleep 0.1 & sleep 5 & sleep 0.3; kill %1 2> /dev/null; echo $?; sleep 5 & kill %3; echo $?; wait %3; echo $?; kill %2; wait; kill %1 2> /dev/null; echo $?
+sleep 0 & sleep 0.3; kill $! 2> /dev/null; echo $?; wait $!; echo $?; kill %1 2> /dev/null; echo $?; sleep 5 & kill %1 99999999 2> /dev/null; echo $?; kill nobody 2> /dev/null; echo $?
+sleep 5 & kill -0 $!; echo $?; kill -9 %%; wait $! 2> /dev/null; echo $?; sleep 5 & kill -s HUP $!; wait $! 2> /dev/null; echo $?; kill -FOO $! 2> /dev/null; echo $?; kill 2> /dev/null; echo $?
 (exit 3); echo $?; (exit 4) & wait $!; echo $?
 echo a:b:c | cut -d: -f2; echo a:b:c | cut -d: -f1,3; echo a:b:c | cut -d: -f2-; echo abc | cut -c2-3; echo abc | cut -d: -f2
 seq 5 | paste -sd, -; seq 6 | paste - - -; seq 3 | paste -sd+

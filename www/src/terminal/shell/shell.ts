@@ -3,6 +3,7 @@
 import { reason } from '../../broker/fetch.js';
 import { type Call, type Command, type Host, Refused } from './command.js';
 import { type Scope, fields, single } from './expand.js';
+import { Jobs } from './jobs.js';
 import { type Line, Parser } from './parse.js';
 import { BrokenPipe, Input, Interrupted, Kept, type Output, Pipe, breathe, nowhere } from './stream.js';
 import { type AndOr, BadSyntax, type Command as Tree, type Compound, type List, type Pipeline, type Redirect, type Simple } from './syntax.js';
@@ -12,12 +13,6 @@ export interface Streams {
   out: Output;
   err: Output;
   signal: AbortSignal;
-}
-
-interface Job {
-  id: number;
-  status: Promise<number>;
-  abort: AbortController;
 }
 
 /** `break`, `continue` and `exit` on their way out. */
@@ -38,7 +33,7 @@ function passes(why: unknown): boolean {
 export class Shell implements Scope {
   readonly variables = new Map<string, string>();
   status = 0;
-  readonly #jobs: Job[];
+  readonly #jobs: Jobs;
   #last = '';
   #here: Streams | undefined;
 
@@ -47,7 +42,7 @@ export class Shell implements Scope {
     readonly commands: ReadonlyMap<string, Command>,
     /** What is said where there is no such command. */
     readonly unknown: (name: string) => string,
-    jobs: Job[] = [],
+    jobs = new Jobs(),
   ) {
     this.#jobs = jobs;
   }
@@ -62,7 +57,7 @@ export class Shell implements Scope {
       }
     } catch (why) {
       if (why instanceof Leave) return (this.status = why.kind === 'exit' ? why.count : this.status);
-      if (why instanceof Interrupted) return (this.status = 130);
+      if (why instanceof Interrupted) return (this.status = why.status);
       if (!(why instanceof BadSyntax)) throw why;
       await streams.err.write(`shell: ${why.message}\n`);
       this.status = 2;
@@ -117,12 +112,10 @@ export class Shell implements Scope {
     const abort = new AbortController();
     const own = { ...streams, in: Input.of(), signal: abort.signal };
     const status = this.#apart((shell) => shell.#andOr(item, own)).catch((why: unknown) => {
-      if (why instanceof Interrupted) return 143;
+      if (why instanceof Interrupted) return why.status;
       return why instanceof BrokenPipe ? 141 : 1;
     });
-    const id = (this.#jobs.at(-1)?.id ?? 1_000) + 1;
-    this.#jobs.push({ id, status, abort });
-    this.#last = String(id);
+    this.#last = String(this.#jobs.add(status, abort));
     this.status = 0;
   }
 
@@ -220,17 +213,15 @@ export class Shell implements Scope {
   }
 
   async #call(name: string, args: string[], streams: Streams): Promise<number> {
-    const own = await this.#own(name, args, streams);
-    if (own !== undefined) return own;
-    const command = this.commands.get(name);
-    if (!command) {
-      await streams.err.write(`${this.unknown(name)}\n`);
-      return 127;
-    }
     const run = ([name = '', ...args]: string[], input: Input) => this.#call(name, args, { ...streams, in: input });
     const call: Call = { name, args, ...streams, host: this.host, run };
     try {
-      return await command(call);
+      const own = await this.#own(name, args, streams);
+      if (own !== undefined) return own;
+      const command = this.commands.get(name);
+      if (command) return await command(call);
+      await streams.err.write(`${this.unknown(name)}\n`);
+      return 127;
     } catch (why) {
       streams.signal.throwIfAborted();
       if (!(why instanceof Refused)) throw why;
@@ -260,13 +251,9 @@ export class Shell implements Scope {
       case 'read':
         return this.#read(args, streams.in);
       case 'wait':
-        return this.#wait(args, streams.signal);
-      case 'kill': {
-        const job = this.#jobs.find((job) => args.some((arg) => arg === String(job.id) || arg === `%${this.#jobs.indexOf(job) + 1}`));
-        if (!job) throw new Error(`kill: ${args.at(-1) ?? ''}: no such job`);
-        job.abort.abort(new Interrupted());
-        return 0;
-      }
+        return this.#jobs.wait(args, streams.signal, streams.err);
+      case 'kill':
+        return this.#jobs.kill(args, streams.err);
     }
     return undefined;
   }
@@ -283,18 +270,6 @@ export class Shell implements Scope {
       rest = cut < 0 ? '' : rest.slice(cut).trimStart();
     });
     return line === undefined ? 1 : 0;
-  }
-
-  async #wait(ids: string[], signal: AbortSignal): Promise<number> {
-    const jobs = ids.length === 0 ? this.#jobs.slice() : ids.map((id) => this.#jobs.find((job) => String(job.id) === id));
-    const interrupted = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    });
-    interrupted.catch(() => {});
-    let status = 0;
-    for (const job of jobs) status = job ? await Promise.race([job.status, interrupted]) : 127;
-    for (const job of jobs) if (job) this.#jobs.splice(this.#jobs.indexOf(job), 1);
-    return ids.length === 0 ? 0 : status;
   }
 
   async #compound(command: Compound, streams: Streams): Promise<number> {

@@ -5,8 +5,12 @@ export type Bytes = Uint8Array<ArrayBuffer>;
 /** Nobody reads any more what a command writes. */
 export class BrokenPipe extends Error {}
 
-/** Somebody pressed Ctrl-C, or the shell is at its end. */
-export class Interrupted extends Error {}
+/** Somebody pressed Ctrl-C, or ended a job. */
+export class Interrupted extends Error {
+  constructor(readonly status = 130) {
+    super();
+  }
+}
 
 /** For how many milliseconds a script may keep the page busy at once. */
 const BUSY = 12;
