@@ -21,6 +21,11 @@ const seen = (holds: () => unknown) => vi.waitFor(holds, { timeout: 20_000 });
 
 const nobody = { fetch: () => Promise.reject(new Error('nobody')), now: () => Date.now() };
 
+test('break outside of a loop is said, and the script goes on', async () => {
+  const { out, err } = await run(nobody, 'break; echo a');
+  expect([out, err]).toEqual(['a\n', "shell: break: only meaningful in a `for', `while', or `until' loop\n"]);
+});
+
 test.each([
   ['nosuch', 127, 'nosuch: command not found. There are: curl '],
   ['echo a > file', 1, 'file: there are no files here'],
@@ -33,6 +38,8 @@ test.each([
   ['echo "open', 2, 'unexpected EOF while looking for matching `"\''],
   ['echo $((1/0))', 1, 'division by 0'],
   ['echo {1..1000000}', 1, 'more than 100000 words'],
+  ["read -d '' x", 2, "invalid option -- 'd'; here it takes -r -s -p"],
+  ['for i in 1; do break x; done', 1, "break: invalid number: 'x'"],
   ['grep -Q x', 2, "invalid option -- 'Q'; here it takes -E -F"],
   ["echo '{}' | jq 'def f: .; f'", 3, 'this small jq knows'],
   ["echo no | jq .", 2, 'that is no JSON'],

@@ -35,6 +35,19 @@ if false; then echo 1; elif [ -n "" ]; then echo 2; else echo 3; fi
 i=0; while [ $i -lt 3 ]; do i=$((i+1)); echo $i; done
 i=0; until [ $i -ge 3 ]; do i=$((i+1)); [ $i = 2 ] && break; done; echo $i
 printf 'a b\nc d e\n' | while read -r x y; do echo "$y:$x"; done
+printf 'x,y\nx,y,\nx,y,z,\n,y\nx\n,\n' | while IFS=, read -r a b; do echo "[$a][$b]"; done
+printf '  a  b \n\ta\t\n' | while IFS= read -r line; do echo "[$line]"; done; echo "[$IFS]"
+echo ' x , y z , ' | { IFS=', ' read -r a b; echo "[$a][$b]"; }; echo 'x , , y' | { IFS=' ,' read a b; echo "[$a][$b]"; }; echo 'a b:c d ' | { IFS=: read a b; echo "[$a][$b]"; }
+IFS=, read a <<< "x,"; echo "$a"; IFS=, read a <<< "x,,"; echo "$a"; IFS=: read a b c <<< "1:2"; echo "$a-$b-$c"; read <<< "  a b  "; echo "[$REPLY]"
+read a b <<< 'x\ y z\\w'; echo "$a|$b"; read -r a b <<< 'x\ y z'; echo "$a|$b"; read -p 'name? ' a <<< 'x\ '; echo "[$a]"; read -r a b <<< 'x\ '; echo "[$a][$b]"
+read a <<< 'x\
+y'; echo $a
+was=$IFS; IFS=,; x=a,b; echo $x; IFS=$was; echo $x; x="a  b"; echo $x
+x=a,b,,c,; IFS=,; for i in $x; do echo "<$i>"; done; echo $x "$x"; IFS=', '; y=' p , q r,,s '; for i in $y; do echo "<$i>"; done; for i in $(echo a,b); do echo $i; done; unset IFS; for i in $y; do echo "<$i>"; done; IFS=; for i in $y; do echo "<$i>"; done
+IFS=:; z=:a:; for i in 1$z2 "q"$z"r" $z ""$z; do echo "<$i>"; done; IFS='^]-\'; z='a^b]c-d\e'; echo $z
+break 2> /dev/null; echo $?; if true; then continue 2> /dev/null; fi; echo a; (break 2> /dev/null; echo b); { break; } 2> /dev/null; echo c
+for i in 1 2; do (break 2> /dev/null; echo in); echo $i | { break 2> /dev/null; echo piped; }; x=$(break; echo a); echo "<$x>"; done
+for i in 1 2; do for j in 1 2; do break 9; done; echo x; done; echo $?; for i in 1 2; do for j in 1 2; do continue 9; done; echo x; done; for i in 1 2; do break 0 2> /dev/null; echo x; done; echo $?
 (x=9; echo $x); echo ${x:-none}
 { echo a; echo b; } | wc -l
 echo a > /dev/null; echo b 2>&1; echo c >&2; echo d &> /dev/null

@@ -1,8 +1,9 @@
 // Runs scripts: a small shell whose commands are functions, and whose world is one broker. Libraries that take command
 // lines apart know neither loops nor `$(…)` nor pipes that stream, and whole shells are larger than the broker itself.
 import { reason } from '../../broker/fetch.js';
-import { type Call, type Command, type Host, Refused } from './command.js';
+import { type Call, type Command, type Host, Refused, options, wholeNumber } from './command.js';
 import { type Scope, fields, single } from './expand.js';
+import { BLANKS, shared } from './ifs.js';
 import { Jobs } from './jobs.js';
 import { type Line, Parser } from './parse.js';
 import { BrokenPipe, Input, Interrupted, Kept, type Output, Pipe, breathe, nowhere } from './stream.js';
@@ -20,6 +21,8 @@ class Leave extends Error {
   constructor(
     readonly kind: 'break' | 'continue' | 'exit',
     readonly count: number,
+    /** What the loop's status is then. */
+    readonly status = 0,
   ) {
     super(kind);
   }
@@ -31,10 +34,12 @@ function passes(why: unknown): boolean {
 }
 
 export class Shell implements Scope {
-  readonly variables = new Map<string, string>();
+  readonly variables = new Map([['IFS', BLANKS]]);
   status = 0;
   readonly #jobs: Jobs;
   #last = '';
+  /** So many loops are around what runs. */
+  #loops = 0;
   #here: Streams | undefined;
 
   constructor(
@@ -82,7 +87,11 @@ export class Shell implements Scope {
   async output(list: List): Promise<string> {
     const out = new Kept();
     const streams = this.#here ?? { in: Input.of(), err: nowhere, signal: new AbortController().signal };
-    this.status = await this.#apart((shell) => shell.list(list, { ...streams, out }));
+    this.status = await this.#apart((shell) => {
+      // As in bash, `break` ends what stands in a loop here.
+      shell.#loops = this.#loops;
+      return shell.list(list, { ...streams, out });
+    });
     return out.text();
   }
 
@@ -232,11 +241,18 @@ export class Shell implements Scope {
 
   /** The commands that change the shell itself. */
   async #own(name: string, args: string[], streams: Streams): Promise<number | undefined> {
-    const count = () => Math.max(1, Number(args[0] ?? 1) || 1);
     switch (name) {
       case 'break':
-      case 'continue':
-        throw new Leave(name, count());
+      case 'continue': {
+        if (this.#loops === 0) {
+          await streams.err.write(`shell: ${name}: only meaningful in a \`for', \`while', or \`until' loop\n`);
+          return 0;
+        }
+        const count = wholeNumber(args[0] ?? '1', 'number');
+        // As in bash, a number that cannot be ends all loops.
+        if (count < 1) await streams.err.write(`shell: ${name}: ${count}: loop count out of range\n`);
+        throw count < 1 ? new Leave('break', this.#loops, 1) : new Leave(name, Math.min(count, this.#loops));
+      }
       case 'exit':
         throw new Leave('exit', (Number(args[0] ?? this.status) || 0) & 255);
       case 'export':
@@ -259,17 +275,17 @@ export class Shell implements Scope {
   }
 
   async #read(args: string[], input: Input): Promise<number> {
-    const names = args.filter((arg) => !arg.startsWith('-'));
-    const line = await input.line();
-    const text = (line ?? '').trim();
-    if (names.length === 0) names.push('REPLY');
-    let rest = text;
-    names.forEach((name, i) => {
-      const cut = i < names.length - 1 ? rest.search(/[ \t]/) : -1;
-      this.set(name, cut < 0 ? rest : rest.slice(0, cut));
-      rest = cut < 0 ? '' : rest.slice(cut).trimStart();
-    });
-    return line === undefined ? 1 : 0;
+    const given = options(args, { flags: 'rs', values: 'p' });
+    const raw = given.has('r');
+    const first = await input.line();
+    let line = first ?? '';
+    // Without -r, a backslash at the end takes the next line in.
+    while (!raw && /(?:^|[^\\])(?:\\\\)*\\$/.test(line)) line = line.slice(0, -1) + ((await input.line()) ?? '');
+    const names = given.rest;
+    if (names.length === 0) this.set('REPLY', shared(line, 1, '', raw)[0]!);
+    const values = shared(line, names.length, this.get('IFS'), raw);
+    names.forEach((name, i) => this.set(name, values[i]!));
+    return first === undefined ? 1 : 0;
   }
 
   async #compound(command: Compound, streams: Streams): Promise<number> {
@@ -305,14 +321,17 @@ export class Shell implements Scope {
 
   /** One round of a loop; whether it goes on after it. */
   async #round(body: List, streams: Streams): Promise<boolean> {
+    this.#loops += 1;
     try {
       await this.list(body, streams);
       return true;
     } catch (why) {
       if (!(why instanceof Leave) || why.kind === 'exit') throw why;
-      if (why.count > 1) throw new Leave(why.kind, why.count - 1);
-      this.status = 0;
+      if (why.count > 1) throw new Leave(why.kind, why.count - 1, why.status);
+      this.status = why.status;
       return why.kind === 'continue';
+    } finally {
+      this.#loops -= 1;
     }
   }
 }
