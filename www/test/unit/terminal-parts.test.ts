@@ -40,6 +40,9 @@ test.each([
   ['echo {1..1000000}', 1, 'more than 100000 words'],
   ["read -d '' x", 2, "invalid option -- 'd'; here it takes -r -s -p"],
   ['for i in 1; do break x; done', 1, "break: invalid number: 'x'"],
+  ['date +%j', 1, '%j: not supported: there are %s %N'],
+  ['date +%-d', 1, '%-d: not supported'],
+  ['xargs -L1 -n1', 1, '-L goes with none of'],
   ['grep -Q x', 2, "invalid option -- 'Q'; here it takes -E -F"],
   ["echo '{}' | jq 'def f: .; f'", 3, 'this small jq knows'],
   ["echo no | jq .", 2, 'that is no JSON'],
@@ -128,17 +131,20 @@ done`;
   expect((await run(host, script)).out).toBe('got a\ngot b\ngot c\n');
 });
 
-test('sed shows a line of a stream as soon as it is there', async () => {
-  const host = await broker();
-  const abort = new AbortController();
-  let out = '';
-  const script = "curl -sN 'localhost:4151/sub?topic=a&channel=c&format=ndjson&stream=true' | sed -n 's/.*\"body\":\"\\([^\"]*\\)\".*/\\1/p'";
-  const running = runScript(host, script, { out: (text) => (out += text), err: () => {} }, { signal: abort.signal });
-  await run(host, "curl -s -d one 'localhost:4151/pub?topic=a'");
-  await seen(() => expect(out).toBe('one\n'));
-  abort.abort();
-  expect(await running).toBe(130);
-});
+test.each(["sed -n 's/.*\"body\":\"\\([^\"]*\\)\".*/\\1/p'", 'jq -r .body | xargs -n1', 'jq .body | xargs -L1', 'jq -r .body | xargs -I{} echo {}'])(
+  'a line of a stream comes through as soon as it is there: %s',
+  async (through) => {
+    const host = await broker();
+    const abort = new AbortController();
+    let out = '';
+    const script = `curl -sN 'localhost:4151/sub?topic=a&channel=c&format=ndjson&stream=true' | ${through}`;
+    const running = runScript(host, script, { out: (text) => (out += text), err: () => {} }, { signal: abort.signal });
+    await run(host, "curl -s -d one 'localhost:4151/pub?topic=a'");
+    await seen(() => expect(out).toBe('one\n'));
+    abort.abort();
+    expect(await running).toBe(130);
+  },
+);
 
 test('sleep and -m wait for the time of the broker', async () => {
   const clock = new VirtualClock(Date.UTC(2030, 0, 1));

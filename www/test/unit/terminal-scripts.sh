@@ -80,6 +80,10 @@ seq 5 | sed -n '2,3p'; seq 5 | sed '$d'; seq 5 | sed '/3/d'; seq 5 | sed -n '/2/
 echo hello | tr a-y b-z; echo 'a  b' | tr -s ' '; echo abc | tr -cd 'ac\n'; echo 'HeLLo' | tr '[:upper:]' '[:lower:]'
 echo 'a b c' | wc -w; printf 'abc' | wc -c; printf 'héé' | wc -m
 seq 3 | xargs; seq 4 | xargs -n 2 echo x; seq 2 | xargs -I{} echo 'n{}'
+printf 'a b\nc d\n\nf "g h"\n' | xargs -L1 printf '<%s>'; seq 5 | xargs -L 2; printf 'a,b c,\n' | xargs -d, printf '<%s>'; printf 'a b\nc\n' | xargs -d '\n' -n1 printf '<%s>'; printf 'a\0b c' | xargs -0 printf '<%s>'
+seq 3 | xargs -t -n2 echo; printf '' | xargs echo x; printf '' | xargs -r echo x; printf '' | xargs -n1 echo x; printf " a\\ b 'c d'e \"f'\" \n" | xargs printf '<%s>'; printf ' a b \n\n"c" d\n' | xargs -I% echo '<%>'; printf 'a:b ' | xargs -d: -I{} echo '<{}>'
+echo "it's" | xargs 2> /dev/null; echo $?; seq 2 | xargs -n0 2> /dev/null; echo $?; seq 2 | xargs -n1 false; echo $?
+date +%s%3N | wc -c; date +%s%N | wc -c; date +%N%% | wc -c; date +%6N | wc -c; date -u '+%Y-%m-%d|%F%t%Z%n%a %b %e'
 echo hi | base64; echo aGkK | base64 -d
 echo '{"a":{"b":[1,2,{"c":"x"}]},"n":null}' | jq .
 echo '{"a":{"b":[1,2,{"c":"x"}]},"n":null}' | jq -c '.a.b[], .n, .a.b[2].c'
