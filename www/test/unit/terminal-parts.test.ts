@@ -229,6 +229,25 @@ test('history goes back and forth, and is kept', () => {
   expect(new History(storage, 'h').back('')).toBeUndefined();
 });
 
+test('what has a secret is in the history of its tab alone', () => {
+  const store = new Map<string, string>();
+  const storage = { getItem: (key: string) => store.get(key) ?? null, setItem: (key: string, value: string) => void store.set(key, value) };
+  const history = new History(storage, 'h');
+  const secret = [
+    "curl -H 'Authorization: Bearer abc' localhost:4151/stats", 'curl -H authorization:x localhost', 'curl -u me:pass localhost:4151',
+    'curl -sSume:pass localhost', 'curl localhost --user me:pass', 'curl --oauth2-bearer abc localhost', 'curl "-u" me:pass localhost',
+    'curl http://me:pass@localhost:4151/', 'TOKEN=abc', 'date\ncurl -u a:b localhost',
+  ];
+  const plain = [
+    'date -u; curl localhost:4151', 'curl --url localhost', 'curl --user-agent me localhost', "curl -dqueue 'localhost:4151/pub?topic=user'",
+    'curl -XPUT localhost', 'sort -u',
+  ];
+  for (const entry of [...secret, ...plain]) history.add(entry);
+  expect(JSON.parse(store.get('h')!)).toEqual(plain);
+  for (let i = 0; i < plain.length; i += 1) history.back('');
+  expect(history.back('')).toBe(secret.at(-1));
+});
+
 test('the screen gathers what is printed, and forgets the oldest', () => {
   const screen = new Screen();
   screen.write('in', 'for …');
