@@ -90,6 +90,14 @@ echo '{"a":{"b":[1,2,{"c":"x"}]},"n":null}' | jq -c '.a.b[], .n, .a.b[2].c'
 echo '{"a":{"b":[1,2,{"c":"x"}]},"n":null}' | jq -r '.a.b[2].c, (.a.b | length), .a["b"][0]'
 echo '[{"a":1,"b":"x"},{"a":2,"b":"y"}]' | jq -r '.[] | select(.a == 2) | .b'; echo '[1,2,3]' | jq -c 'map(. > 1), add, .[1:], keys, .[-1]'; echo '{"b":1,"a":2}' | jq -c 'keys'
 printf '{"a":1}\n{"a":2}\n' | jq .a
+jq -nc '[], {}, [1,[2]], ([1,2][0]), [.[]?], {a:1}.a, {a:(1,2),b:(3,4)}, {if:1}, {a:1|2}, {"a\(1)":2}, [(1,2)|[.]]'
+echo '{"id":7,"b c":[1,"x",null,true],"c":{"d":[1]}}' | jq -c '[.id, ."b c"[]], {id}, {id, "b c"}, {"k": .c.d, (.["b c"][1]): 2, z: .id}, {c} , [.["b c"][] | {v: .}], {x: .id | tostring}'
+echo '["a",1,null,true,2.5]' | jq -c 'join(","), join(", ","-")'; jq -nr '[]|join(",")'; jq -n '[[1]]|join(",")' 2> /dev/null; echo $?; jq -nc '1|{(.):2}' 2> /dev/null; echo $?
+jq -n '5-1, 5 -1, -1, 2*3+4, 2+3*4, 7%3, 7/2, (1,2)+(10,20), null+1, "a"+"b", 10-2-3' | paste -sd' ' -; jq -nc '"a,b"/",", [1,2]-[2], {a:1}+{b:2}, [1]+[2], ([[1],[2]]|add), ([{a:1},{b:2}]|add), ([]|add)'; jq -n '1+"a"' 2> /dev/null; echo $?
+echo '{"a":1}' | jq -c '.x // "d", (.a,null,false,2) // 9, (null,false)//(1,2), .x // .y // 3, (.a.b? // 4)'; jq -nc 'true and false, (true or (1|.a)), ((true,false) and (true,false)), (1 == 1 and 2 < 1 | not)'
+jq -nr '"\(1,2)-\(3,4)", "a\\\\(b)", "a\("b" + "c")d\n\u00e9", "\({a:[1]}) \(null) \("x(y" | length)"'; echo '{"id":1,"body":"x"}' | jq -r '"\(.id): \(.body)"'
+jq -nc '1,"2"|tostring,tonumber'; jq -nc '[1,"a",null,{},[],true]|map(type)'; jq -nr '"é"|@base64,(@base64|@base64d)'; echo '{"a":[5]}' | jq -c 'has("a"), has("b"), (.a|has(0), has(1)), .constructor'
+seq 3 | jq -s -c '[.[] | . * 2 | select(. > 2)]'
 x=$(false); echo $?; x=$(echo a) ; echo $x
 a=1 b=2; echo $a$b; a=5 true; echo $a
 echo `echo back` "`echo quoted`"
