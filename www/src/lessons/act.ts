@@ -55,6 +55,26 @@ export function filled(command: string, receipts: Readonly<Record<string, string
   return receipt === undefined ? command : command.replace('RECEIPT', receipt);
 }
 
+/** Whether an act of a step is to be done as things are. */
+export async function isNeeded(act: Act, look: Look): Promise<boolean> {
+  return isScene(act) || act.needed === undefined || act.needed(look);
+}
+
+/** What mends a step where that is needed now. */
+export async function mending(lesson: Lesson, step: number, look: Look): Promise<Act[]> {
+  const mends = lesson.steps[step]?.acts.filter((act) => 'mends' in act) ?? [];
+  const needed = await Promise.all(mends.map((act) => isNeeded(act, look)));
+  return mends.filter((_, at) => needed[at]);
+}
+
+/** Whether only a new start helps: what a step needs is gone. */
+export async function isLost(lesson: Lesson, step: number, look: Look): Promise<boolean> {
+  if (step === lesson.steps.length) return false;
+  const begun = lesson.there !== undefined || lesson.setup !== undefined || step > 0;
+  if (begun && (await look.topic(lesson.topics[0]!)) === undefined) return true;
+  return (await lesson.steps[step]!.lost?.(look)) ?? false;
+}
+
 /** What somebody needs to do the acts of a step for the user. */
 export interface Hands {
   /** Runs a command, and comes back when it is through. */
@@ -62,11 +82,13 @@ export interface Hands {
   pass(ms: number): Promise<void>;
   stage(): Stage;
   receipts(): Readonly<Record<string, string>>;
+  look(): Look;
 }
 
 /** Does all that a step says, in order. */
 export async function perform(acts: readonly Act[], hands: Hands): Promise<void> {
   for (const act of acts) {
+    if (!(await isNeeded(act, hands.look()))) continue;
     if (isScene(act)) await act.act(hands.stage());
     else if (isCommand(act)) await hands.run(filled(act.run, hands.receipts()));
     else await hands.pass(act.pass);

@@ -4,7 +4,7 @@ import { effect, signal } from '@preact/signals';
 import { receipts } from '../broker/receipts.js';
 import type { Session } from '../broker/session.js';
 import { attempt, tell } from '../ui/toast.js';
-import { held, isScene, perform, prepare, stageOf } from './act.js';
+import { held, isLost, isScene, mending, perform, prepare, stageOf } from './act.js';
 import { everything } from './all.js';
 import { calmly, reached } from './goals.js';
 import { type Act, type Lesson, Look, type Stage } from './lesson.js';
@@ -25,6 +25,10 @@ export class Guide {
   readonly busy = signal(false);
   /** What the start would delete: the user has to say yes. */
   readonly asks = signal<{ topic: string; messages: number }[] | undefined>(undefined);
+  /** What is to be done first in the current step, as things have come. */
+  readonly mends = signal<readonly Act[]>([]);
+  /** The current step cannot be done any more: only a new start helps. */
+  readonly lost = signal(false);
   /** Changes with each start: what was asked for before is of no interest then. */
   #starts = 0;
   readonly check = calmly(() => this.#check());
@@ -38,26 +42,48 @@ export class Guide {
   }
 
   async #check(): Promise<void> {
-    const { play, api } = this.session;
+    const { play } = this.session;
     const { step } = progress.value;
     const lesson = opened();
     // The past shows what was: it is not where the user acts.
     if (!lesson || step === undefined || step >= lesson.steps.length || play?.past.value) return;
     const start = this.#starts;
-    const frame = play?.frame.value;
-    const next = await reached(lesson, step, new Look(api, this.session.now(), frame?.consumers, frame?.producers));
-    if (start !== this.#starts || progress.value.open !== lesson.id || progress.value.step !== step || next === step) return;
+    const look = this.#look();
+    const next = await reached(lesson, step, look);
+    const mends = await mending(lesson, next, look);
+    // It may have been done while it was asked for.
+    const lost = (await isLost(lesson, next, look)) && (await reached(lesson, next, look)) === next;
+    if (start !== this.#starts || progress.value.open !== lesson.id || progress.value.step !== step) return;
+    if (mends.length !== this.mends.value.length || mends.some((act) => !this.mends.value.includes(act))) this.mends.value = mends;
+    this.lost.value = lost;
+    const seen = { ...progress.value.seen, ...look.seen };
+    if (next === step) {
+      if (JSON.stringify(seen) !== JSON.stringify(progress.value.seen ?? {})) keep({ ...progress.value, seen });
+      return;
+    }
     if (!inSight()) for (const said of lesson.said().steps.slice(step, next)) tell(`✓ ${said.title}`);
-    keep({ ...progress.value, step: next });
+    keep({ ...progress.value, step: next, seen });
     if (next === lesson.steps.length) finished(lesson.id);
+  }
+
+  #look(): Look {
+    const frame = this.session.play?.frame.value;
+    return new Look(this.session.api, this.session.now(), frame?.consumers, frame?.producers, { ...progress.value.seen });
   }
 
   /** Goes to a lesson, or back to the list. */
   async open(id: string | undefined): Promise<void> {
     const before = opened();
     this.#starts += 1;
+    this.#forget();
     keep({ done: progress.value.done, ...(id === undefined ? {} : { open: id }) });
     if (before) await attempt(() => this.#leave(before));
+  }
+
+  /** Nothing is known of the step that comes next. */
+  #forget(): void {
+    this.mends.value = [];
+    this.lost.value = false;
   }
 
   /** Nobody goes on publishing to a lesson that was left. */
@@ -87,6 +113,7 @@ export class Guide {
   async #begin(lesson: Lesson): Promise<void> {
     const { play, api } = this.session;
     this.#starts += 1;
+    this.#forget();
     keep({ done: progress.value.done, open: lesson.id });
     await play?.travel(undefined);
     await this.#leave(lesson);
@@ -108,6 +135,7 @@ export class Guide {
         pass: async (ms) => play?.advance(ms),
         stage: () => this.#stage(lesson)!,
         receipts: () => receipts.value,
+        look: () => this.#look(),
       }),
     );
     this.busy.value = false;

@@ -61,6 +61,7 @@ class Theatre {
       pass: none,
       stage: () => stageOf(lesson, this.api, this.#cast),
       receipts: () => ({}),
+      look: () => this.look(),
     });
   }
 
