@@ -4,10 +4,11 @@ import { useState } from 'preact/hooks';
 import { duration, texts } from '../app/texts.js';
 import { receipts } from '../broker/receipts.js';
 import { show } from '../playground/view.js';
+import { pasteIntoTerminal } from '../terminal/machine.js';
 import { copy } from '../ui/copy.js';
 import { attempt } from '../ui/toast.js';
 import { filled, isCommand, isScene } from './act.js';
-import { type Guide, type as typeIn } from './guide.js';
+import type { Guide } from './guide.js';
 import type { Act, Command, SaidStep, Step } from './lesson.js';
 import style from './lessons.module.css';
 import { Rich } from './Rich.js';
@@ -111,7 +112,7 @@ function Line({ guide, command }: { guide: Guide; command: Command }) {
   const paste = () =>
     attempt(async () => {
       show('terminal');
-      await typeIn(text, false);
+      await pasteIntoTerminal(text);
     });
   const copyIt = () => attempt(() => copy(text), t().copied);
   return (
@@ -127,7 +128,7 @@ function Line({ guide, command }: { guide: Guide; command: Command }) {
         </code>
       </pre>
       <div class={style['buttons']}>
-        <button disabled={guide.busy.value || text.includes('RECEIPT')} onClick={() => attempt(() => typeIn(text, true))}>
+        <button disabled={guide.busy.value || text.includes('RECEIPT')} onClick={() => attempt(() => guide.run(text))}>
           <span aria-hidden="true">▸</span> {t().run}
         </button>
         <button class="quiet" data-paste onClick={paste}>

@@ -83,12 +83,16 @@ export interface Hands {
   stage(): Stage;
   receipts(): Readonly<Record<string, string>>;
   look(): Look;
+  /** Whether to go on: the user may have stopped it, or gone to another lesson. */
+  on(): boolean;
 }
 
-/** Does all that a step says, in order. */
+/** Does all that a step says, in order, as long as it is wanted. */
 export async function perform(acts: readonly Act[], hands: Hands): Promise<void> {
   for (const act of acts) {
-    if (!(await isNeeded(act, hands.look()))) continue;
+    const needed = await isNeeded(act, hands.look());
+    if (!hands.on()) return;
+    if (!needed) continue;
     if (isScene(act)) await act.act(hands.stage());
     else if (isCommand(act)) await hands.run(filled(act.run, hands.receipts()));
     else await hands.pass(act.pass);

@@ -1,19 +1,26 @@
 // Who leads through the lessons: opens them, looks whether goals are met, and does things for the user.
 import { effect, signal } from '@preact/signals';
 
+import { texts } from '../app/texts.js';
 import { receipts } from '../broker/receipts.js';
 import type { Session } from '../broker/session.js';
+import { machineOf } from '../terminal/machine.js';
 import { attempt, tell } from '../ui/toast.js';
-import { held, isLost, isScene, mending, perform, prepare, stageOf } from './act.js';
+import { held, isCommand, isLost, isScene, mending, perform, prepare, stageOf } from './act.js';
 import { everything } from './all.js';
 import { calmly, reached } from './goals.js';
 import { type Act, type Lesson, Look, type Stage } from './lesson.js';
 import { finished, keep, progress } from './progress.js';
 
+const t = texts({ occupied: 'The terminal is busy: stop it first.' }, { occupied: '终端正忙：请先停止正在运行的命令。' });
+
 /** The lesson that is open. */
 export function opened(): Lesson | undefined {
   return everything.find((lesson) => lesson.id === progress.value.open);
 }
+
+/** The status of a command that the user has stopped. */
+const INTERRUPTED = 130;
 
 /** Whether the user sees the lesson: on a phone the terminal may be in front of it. */
 function inSight(): boolean {
@@ -29,6 +36,10 @@ export class Guide {
   readonly mends = signal<readonly Act[]>([]);
   /** The current step cannot be done any more: only a new start helps. */
   readonly lost = signal(false);
+  /** Which of the user's wishes is being fulfilled; another one, or none, ends that. */
+  #doing: symbol | undefined;
+  /** One of its commands runs in the terminal. */
+  #typing = false;
   /** Changes with each start: what was asked for before is of no interest then. */
   #starts = 0;
   readonly check = calmly(() => this.#check());
@@ -80,8 +91,12 @@ export class Guide {
     if (before) await attempt(() => this.#leave(before));
   }
 
-  /** Nothing is known of the step that comes next. */
+  /** Nothing more is done for the user, and nothing is known of the step that comes next. */
   #forget(): void {
+    this.#doing = undefined;
+    this.busy.value = false;
+    if (this.#typing) machineOf(this.session).interrupt();
+    this.#typing = false;
     this.mends.value = [];
     this.lost.value = false;
   }
@@ -123,30 +138,44 @@ export class Guide {
     keep({ ...progress.value, step: 0 });
   }
 
+  /** Whether the terminal runs something, such as a stream: what is entered would only wait behind it. Says so. */
+  #occupied(): boolean {
+    const { running } = machineOf(this.session);
+    if (running.value) tell(t().occupied, true);
+    return running.value;
+  }
+
+  /** Runs a command in the terminal. */
+  async run(command: string): Promise<void> {
+    if (!this.#occupied()) await machineOf(this.session).enter(command);
+  }
+
   /** Does all of these for the user: commands in the terminal, where they can be seen. */
   async act(acts: readonly Act[]): Promise<void> {
     const lesson = opened();
     const { play } = this.session;
-    if (!lesson || this.busy.value) return;
+    if (!lesson || this.busy.value || (acts.some(isCommand) && this.#occupied())) return;
+    const doing = (this.#doing = Symbol(lesson.id));
+    let stopped = false;
     this.busy.value = true;
     await attempt(() =>
       perform(acts, {
-        run: (command) => type(command, true),
+        on: () => !stopped && doing === this.#doing,
+        run: async (command) => {
+          this.#typing = true;
+          stopped = (await machineOf(this.session).enter(command)) === INTERRUPTED;
+          if (doing === this.#doing) this.#typing = false;
+        },
         pass: async (ms) => play?.advance(ms),
         stage: () => this.#stage(lesson)!,
         receipts: () => receipts.value,
         look: () => this.#look(),
       }),
     );
+    if (doing !== this.#doing) return;
     this.busy.value = false;
     this.check();
   }
-}
-
-/** Puts a command into the terminal; comes back when it has run there, where it is to. */
-export async function type(command: string, run: boolean): Promise<void> {
-  const { pasteIntoTerminal } = await import('../terminal/Terminal.js');
-  await pasteIntoTerminal(command, run);
 }
 
 const guides = new WeakMap<Session, Guide>();

@@ -62,6 +62,7 @@ class Theatre {
       stage: () => stageOf(lesson, this.api, this.#cast),
       receipts: () => ({}),
       look: () => this.look(),
+      on: () => true,
     });
   }
 

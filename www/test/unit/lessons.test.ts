@@ -79,6 +79,7 @@ async function open(): Promise<Place> {
         },
         receipts: () => receipts.value,
         look,
+        on: () => true,
       }),
     close: () => broker.close(),
   };
