@@ -11,15 +11,18 @@ export function isScene(act: Act): act is Scene {
   return 'act' in act;
 }
 
-/** Messages that are deleted when a lesson starts. */
-export async function held(lesson: Lesson, api: Api): Promise<{ topic: string; messages: number }[]> {
+/**
+ * The topics that are deleted when a lesson starts, with how many messages are not finished in them; those that it has
+ * made itself only where there are some.
+ */
+export async function held(lesson: Lesson, api: Api, made: boolean): Promise<{ topic: string; messages: number }[]> {
   const look = new Look(api, 0);
   const topics = await Promise.all(lesson.topics.map((topic) => look.topic(topic)));
   return topics.flatMap((topic) => {
     if (topic === undefined) return [];
     const piles = topic.channels.map((one) => one.depth + one.in_flight_count + one.deferred_count + one.dead_count);
     const messages = Math.max(topic.depth, ...piles);
-    return messages > 0 ? [{ topic: topic.topic_name, messages }] : [];
+    return messages > 0 || !made ? [{ topic: topic.topic_name, messages }] : [];
   });
 }
 

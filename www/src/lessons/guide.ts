@@ -114,14 +114,16 @@ export class Guide {
     return play && stageOf(lesson, api, play);
   }
 
-  /** Starts the open lesson; asks first where that deletes messages. */
+  /** Starts the open lesson; asks first where that deletes what is the user's. */
   async start(sure = false): Promise<void> {
     const lesson = opened();
     if (!lesson) return;
     await attempt(async () => {
-      const messages = sure ? [] : await held(lesson, this.session.api);
-      this.asks.value = messages.length > 0 ? messages : undefined;
-      if (messages.length === 0) await this.#begin(lesson);
+      // What is there from another time may be the user's own, or have become that.
+      const made = progress.value.step !== undefined;
+      const topics = sure ? [] : await held(lesson, this.session.api, made);
+      this.asks.value = topics.length > 0 ? topics : undefined;
+      if (topics.length === 0) await this.#begin(lesson);
     });
   }
 

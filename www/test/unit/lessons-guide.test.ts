@@ -45,6 +45,20 @@ const SUB = "curl 'localhost:4151/sub?topic=books&channel=xiaoming'";
 const published = async () => (await session.api.stats({ topic: 'books' })).topics[0]?.message_count ?? 0;
 const runs = (does = true) => vi.waitFor(() => expect(machine.running.value).toBe(does));
 
+test('what is the user’s is not deleted without a question; what the lesson made is', async () => {
+  await session.api.topic('create', 'books');
+  await guide.start();
+  expect([guide.asks.value, await published()]).toEqual([undefined, 0]);
+  await session.api.topic('create', 'books');
+  await guide.open(undefined);
+  await guide.open('publish');
+  await guide.start();
+  expect(guide.asks.value).toEqual([{ topic: 'books', messages: 0 }]);
+  expect(progress.value.step).toBe(undefined);
+  await guide.start(true);
+  expect(progress.value.step).toBe(0);
+});
+
 test('where the terminal runs something, the buttons say so, and nothing is left behind', async () => {
   const follows = machine.enter('sleep 1000');
   await runs();

@@ -156,7 +156,7 @@ describe.each(lessons.map((lesson) => [lesson.id, lesson] as const))('%s', (_, l
     within(async (place) => {
       for (let times = 0; times < 2; times += 1) {
         await prepare(lesson, place.api, undefined);
-        expect(await held(lesson, place.api)).toEqual([]);
+        expect(await held(lesson, place.api, true)).toEqual([]);
         expect(await reached(lesson, 0, place.look())).toBe(0);
         await solve(place, lesson);
       }
@@ -303,18 +303,21 @@ test('a redriven order may be finished before anybody looks', () =>
     expect(await reached(lesson, 2, place.look())).toBe(4);
   }));
 
-test('what a start deletes is said by its name, where there is something in it', () =>
+test('what a start deletes is said by its name: what the lesson has not made, and what is not finished', () =>
   within(async (place) => {
     const [first] = lessons;
-    expect(await held(first!, place.api)).toEqual([]);
-    await place.api.topic('create', 'books');
-    expect(await held(first!, place.api)).toEqual([]);
+    const asks = () => Promise.all([false, true].map((made) => held(first!, place.api, made)));
+    expect(await asks()).toEqual([[], []]);
+    await place.api.topic('create', 'books', { retain: '7d' });
+    expect(await asks()).toEqual([[{ topic: 'books', messages: 0 }], []]);
     await place.api.publish('books', 'Dune');
-    expect(await held(first!, place.api)).toEqual([{ topic: 'books', messages: 1 }]);
-    await place.api.channel('create', 'books', 'xiaoming');
-    expect(await held(first!, place.api)).toEqual([{ topic: 'books', messages: 1 }]);
+    expect(await asks()).toEqual(Array(2).fill([{ topic: 'books', messages: 1 }]));
+    await place.api.channel('create', 'books', 'xiaoming', { timeout: '5m' });
+    expect(await asks()).toEqual(Array(2).fill([{ topic: 'books', messages: 1 }]));
+    await place.does([{ run: "curl 'localhost:4151/sub?topic=books&channel=xiaoming&ack=auto'" }]);
+    expect(await asks()).toEqual([[{ topic: 'books', messages: 0 }], []]);
     await prepare(first!, place.api, undefined);
-    expect(await held(first!, place.api)).toEqual([]);
+    expect(await asks()).toEqual([[], []]);
   }));
 
 test('a receipt is filled in for its own channel only', () => {
