@@ -56,7 +56,7 @@ export function LessonView({ session, id }: { session: Session; id: Id }) {
           <span aria-hidden="true">←</span> {t().all}
         </button>
         {step !== undefined && (
-          <button class="quiet" data-again disabled={guide.busy.value} onClick={() => guide.start()}>
+          <button class="quiet" data-again onClick={() => guide.start()}>
             {t().again}
           </button>
         )}

@@ -4,10 +4,11 @@ import { useState } from 'preact/hooks';
 import { duration, texts } from '../app/texts.js';
 import { receipts } from '../broker/receipts.js';
 import { show } from '../playground/view.js';
+import { pasteIntoTerminal } from '../terminal/machine.js';
 import { copy } from '../ui/copy.js';
 import { attempt } from '../ui/toast.js';
 import { filled, isCommand, isScene } from './act.js';
-import { type Guide, type as typeIn } from './guide.js';
+import type { Guide } from './guide.js';
 import type { Act, Command, SaidStep, Step } from './lesson.js';
 import style from './lessons.module.css';
 import { Rich } from './Rich.js';
@@ -21,6 +22,9 @@ const t = texts(
     pass: (time: string) => `Let ${time} pass`,
     show: 'Show me',
     hint: 'Hint',
+    mend: 'Something has changed meanwhile. First of all:',
+    lost: 'What this step needs is gone, so it cannot be done any more. Start again.',
+    again: 'Start again',
     receipt: 'RECEIPT is the receipt of the message that you receive: it is filled in as soon as you have it.',
   },
   {
@@ -31,6 +35,9 @@ const t = texts(
     pass: (time: string) => `让 ${time} 过去`,
     show: '演示给我看',
     hint: '提示',
+    mend: '中途情况有变，请先做这个：',
+    lost: '这一步要用的东西已经没有了，没法再完成。请重新开始。',
+    again: '重新开始',
     receipt: 'RECEIPT 是你收到的消息的凭据：一收到就会自动填上。',
   },
 );
@@ -43,9 +50,10 @@ interface Props {
 
 /** What is to be done now. */
 export function StepView({ guide, step, said }: Props) {
-  const commands = step.acts.filter(isCommand);
+  const acts = step.acts.filter((act) => !('mends' in act) || guide.mends.value.includes(act));
+  const commands = acts.filter(isCommand);
   // What is to be done twice is shown once.
-  const shown = step.acts.filter((act, at, all) => !isCommand(act) || at === all.findIndex((one) => isCommand(one) && one.run === act.run));
+  const shown = acts.filter((act, at, all) => !isCommand(act) || at === all.findIndex((one) => isCommand(one) && one.run === act.run));
   const unknown = commands.some((act) => filled(act.run, receipts.value).includes('RECEIPT'));
   return (
     <>
@@ -55,6 +63,12 @@ export function StepView({ guide, step, said }: Props) {
       {shown.map((act, at) => (
         <OneAct key={at} guide={guide} act={act} said={said} />
       ))}
+      {guide.lost.value && (
+        <p class={style['note']} data-lost>
+          {t().lost}{' '}
+          <button onClick={() => guide.start()}>{t().again}</button>
+        </p>
+      )}
       {unknown && <p class={`soft ${style['small']}`}>{t().receipt}</p>}
       {(commands.length > 0 || said.hint !== undefined) && (
         <div class={style['help']}>
@@ -71,13 +85,24 @@ export function StepView({ guide, step, said }: Props) {
 }
 
 function OneAct({ guide, act, said }: { guide: Guide; act: Act; said: SaidStep }) {
-  if (isCommand(act)) return <Line guide={guide} command={act} />;
+  const mends = !isScene(act) && act.mends && <p class="soft">{t().mend}</p>;
+  if (isCommand(act)) {
+    return (
+      <>
+        {mends}
+        <Line guide={guide} command={act} />
+      </>
+    );
+  }
   return (
-    <p>
-      <button class={isScene(act) ? 'primary' : ''} data-act disabled={guide.busy.value} onClick={() => guide.act([act])}>
-        {isScene(act) ? said.act : t().pass(duration(act.pass))}
-      </button>
-    </p>
+    <>
+      {mends}
+      <p>
+        <button class={isScene(act) ? 'primary' : ''} data-act disabled={guide.busy.value} onClick={() => guide.act([act])}>
+          {isScene(act) ? said.act : t().pass(duration(act.pass))}
+        </button>
+      </p>
+    </>
   );
 }
 
@@ -87,7 +112,7 @@ function Line({ guide, command }: { guide: Guide; command: Command }) {
   const paste = () =>
     attempt(async () => {
       show('terminal');
-      await typeIn(text, false);
+      await pasteIntoTerminal(text);
     });
   const copyIt = () => attempt(() => copy(text), t().copied);
   return (
@@ -103,7 +128,7 @@ function Line({ guide, command }: { guide: Guide; command: Command }) {
         </code>
       </pre>
       <div class={style['buttons']}>
-        <button disabled={guide.busy.value || text.includes('RECEIPT')} onClick={() => attempt(() => typeIn(text, true))}>
+        <button disabled={guide.busy.value || text.includes('RECEIPT')} onClick={() => attempt(() => guide.run(text))}>
           <span aria-hidden="true">▸</span> {t().run}
         </button>
         <button class="quiet" data-paste onClick={paste}>

@@ -6,20 +6,23 @@ import style from './lessons.module.css';
 const t = texts(
   {
     sure: 'Start with a clean shelf?',
-    holds: (topic: string, messages: number) =>
-      messages === 1 ? `The topic ${topic} is deleted, with one message in it.` : `The topic ${topic} is deleted, with ${count(messages)} messages in it.`,
+    holds: (topic: string, messages: number) => {
+      const what = messages === 0 ? 'all that it keeps' : messages === 1 ? 'one message in it' : `${count(messages)} messages in it`;
+      return `The topic ${topic} is deleted with its channels, and with ${what}.`;
+    },
     yes: 'Delete and start',
     no: 'Leave it',
   },
   {
     sure: '清空书架再开始？',
-    holds: (topic: string, messages: number) => `主题 ${topic} 连同其中的 ${count(messages)} 条消息会被删除。`,
+    holds: (topic: string, messages: number) =>
+      `主题 ${topic} 连同它的通道和${messages === 0 ? '保留的内容' : `其中的 ${count(messages)} 条消息`}会被删除。`,
     yes: '删除并开始',
     no: '先不',
   },
 );
 
-/** Before a start deletes messages. */
+/** Before a start deletes what may be the user's. */
 export function Sure({ guide, asks }: { guide: Guide; asks: { topic: string; messages: number }[] }) {
   const close = () => (guide.asks.value = undefined);
   return (

@@ -1,6 +1,7 @@
 // Lessons 1 to 3: how a message gets from one to another, and to how many.
 import { texts } from '../app/texts.js';
-import { type Lesson, type Said, run } from './lesson.js';
+import type { ChannelStats } from '../broker/api.js';
+import { type Lesson, type Look, type Said, gone, mend, nothing, run } from './lesson.js';
 
 const publish = texts<Said>(
   {
@@ -100,11 +101,15 @@ const backlog = texts<Said>(
   {
     about: 'What happens to messages that are published while there is no channel at all? They wait in the topic, and the first channel takes them over.',
     steps: [
-      { title: 'Publish to nobody', text: 'Three letters, and no channel yet. They are the topic’s *backlog*.' },
+      {
+        title: 'Publish to nobody',
+        text: 'Three letters, and no channel yet. They are the topic’s *backlog*.',
+        hint: 'There must be no channel yet, not even by a `/sub`: it would take the letters over.',
+      },
       {
         title: 'The first channel',
         text: 'It takes over all that has been waiting.',
-        hint: 'A channel comes into being with `/channel/create`, or with the first `/sub`.',
+        hint: 'A channel comes into being with `/channel/create`, or with the first `/sub`. It has to be called `first`, and to be the first one.',
       },
       {
         title: 'The second channel',
@@ -117,11 +122,15 @@ const backlog = texts<Said>(
   {
     about: '一个通道都没有的时候发布的消息会怎样？它们在主题里等着，由第一个通道接管。',
     steps: [
-      { title: '发给还不存在的人', text: '三封信，还没有任何通道。它们就是主题的*积压*。' },
+      {
+        title: '发给还不存在的人',
+        text: '三封信，还没有任何通道。它们就是主题的*积压*。',
+        hint: '这时不能有任何通道，用 `/sub` 建的也不行：信会被它接管。',
+      },
       {
         title: '第一个通道',
         text: '它接管所有等待着的消息。',
-        hint: '通道用 `/channel/create` 创建，第一次 `/sub` 也会自动创建。',
+        hint: '通道用 `/channel/create` 创建，第一次 `/sub` 也会自动创建。它必须叫 `first`，而且必须是第一个。',
       },
       { title: '第二个通道', text: '它从空开始：旧消息归了第一个通道。（主题也可以保留旧消息，见“再读一遍”。）' },
       { title: '从此两个都有', text: '新来的信，两个通道各得一份。' },
@@ -130,6 +139,14 @@ const backlog = texts<Said>(
   },
 );
 
+const DUNE = "curl -d 'Dune' 'localhost:4151/pub?topic=books'";
+
+/** The channels of the two who listen to songs; there may be others. */
+async function both(look: Look): Promise<ChannelStats[]> {
+  const channels = (await look.topic('songs'))?.channels ?? [];
+  return channels.filter((channel) => ['xiaoming', 'xiaoqiang'].includes(channel.channel_name));
+}
+
 export const basics: Lesson[] = [
   {
     id: 'publish',
@@ -137,16 +154,24 @@ export const basics: Lesson[] = [
     topics: ['books'],
     steps: [
       {
-        acts: [run("curl -d 'Dune' 'localhost:4151/pub?topic=books'")],
+        acts: [run(DUNE)],
         met: async (look) => ((await look.topic('books'))?.message_count ?? 0) >= 1,
       },
       {
-        acts: [run("curl 'localhost:4151/sub?topic=books&channel=xiaoming&ack=auto'")],
+        acts: [
+          // What was there before him has gone to another channel.
+          mend(DUNE, async (look) => {
+            const topic = await look.topic('books');
+            return topic !== undefined && topic.channels.length > 0 && (await look.left('books', 'xiaoming')) === 0;
+          }),
+          run("curl 'localhost:4151/sub?topic=books&channel=xiaoming&ack=auto'"),
+        ],
         met: async (look) => ((await look.channel('books', 'xiaoming'))?.finish_count ?? 0) >= 1,
       },
       {
         acts: [run("for i in {1..3}; do curl -d \"Book $i\" 'localhost:4151/pub?topic=books'; done")],
-        met: async (look) => ((await look.topic('books'))?.message_count ?? 0) >= 4,
+        met: async (look) => ((await look.channel('books', 'xiaoming'))?.depth ?? 0) >= 3,
+        lost: gone('books', 'xiaoming'),
       },
       {
         acts: [run("curl 'localhost:4151/sub?topic=books&channel=xiaoming&ack=auto&max=10'")],
@@ -154,6 +179,7 @@ export const basics: Lesson[] = [
           const channel = await look.channel('books', 'xiaoming');
           return channel !== undefined && channel.finish_count >= 4 && channel.depth === 0;
         },
+        lost: nothing('books', 'xiaoming'),
       },
     ],
   },
@@ -168,17 +194,15 @@ export const basics: Lesson[] = [
           run("curl -X POST 'localhost:4151/channel/create?topic=songs&channel=xiaoming'"),
           run("curl -X POST 'localhost:4151/channel/create?topic=songs&channel=xiaoqiang'"),
         ],
-        met: async (look) => {
-          const names = (await look.topic('songs'))?.channels.map((channel) => channel.channel_name) ?? [];
-          return names.includes('xiaoming') && names.includes('xiaoqiang');
-        },
+        met: async (look) => (await both(look)).length === 2,
       },
       {
         acts: [run("curl -d 'Jasmine Flower' 'localhost:4151/pub?topic=songs'")],
         met: async (look) => {
-          const channels = (await look.topic('songs'))?.channels ?? [];
-          return channels.length >= 2 && channels.every((channel) => channel.message_count >= 1);
+          const channels = await both(look);
+          return channels.length === 2 && channels.every((channel) => channel.message_count >= 1);
         },
+        lost: async (look) => (await both(look)).length < 2,
       },
       {
         acts: [
@@ -186,8 +210,12 @@ export const basics: Lesson[] = [
           run("curl 'localhost:4151/sub?topic=songs&channel=xiaoqiang&ack=auto'"),
         ],
         met: async (look) => {
-          const channels = (await look.topic('songs'))?.channels ?? [];
-          return channels.length >= 2 && channels.every((channel) => channel.finish_count >= 1);
+          const channels = await both(look);
+          return channels.length === 2 && channels.every((channel) => channel.finish_count >= 1);
+        },
+        lost: async (look) => {
+          const channels = await both(look);
+          return channels.length < 2 || channels.some((one) => one.finish_count + one.depth + one.in_flight_count + one.deferred_count === 0);
         },
       },
       {
@@ -211,10 +239,13 @@ export const basics: Lesson[] = [
       {
         acts: [run("for i in {1..3}; do curl -d \"Letter $i\" 'localhost:4151/pub?topic=letters'; done")],
         met: async (look) => ((await look.topic('letters'))?.depth ?? 0) >= 3,
+        lost: async (look) => ((await look.topic('letters'))?.channels.length ?? 0) > 0,
       },
       {
         acts: [run("curl -X POST 'localhost:4151/channel/create?topic=letters&channel=first'")],
         met: async (look) => ((await look.channel('letters', 'first'))?.message_count ?? 0) >= 3,
+        // Another channel has taken them over.
+        lost: async (look) => ((await look.topic('letters'))?.channels.length ?? 0) > 0,
       },
       {
         acts: [run("curl -X POST 'localhost:4151/channel/create?topic=letters&channel=second'")],
@@ -222,10 +253,12 @@ export const basics: Lesson[] = [
           const [first, second] = [await look.channel('letters', 'first'), await look.channel('letters', 'second')];
           return first !== undefined && second !== undefined && second.message_count < first.message_count;
         },
+        lost: gone('letters', 'first'),
       },
       {
         acts: [run("curl -d 'A new letter' 'localhost:4151/pub?topic=letters'")],
         met: async (look) => ((await look.channel('letters', 'second'))?.message_count ?? 0) >= 1,
+        lost: gone('letters', 'second'),
       },
     ],
   },

@@ -1,6 +1,6 @@
 // Lessons 4 to 6 and 10: what becomes of a message between being handed out and being finished.
 import { texts } from '../app/texts.js';
-import { type Lesson, type Said, look, run, seconds } from './lesson.js';
+import { type Lesson, type Look, type Said, again, look, mend, nothing, run, seconds } from './lesson.js';
 
 const lease = texts<Said>(
   {
@@ -64,6 +64,7 @@ const requeue = texts<Said>(
       {
         title: 'Give it back for later',
         text: 'With `defer=1m` it is not handed out again for a minute. So a service that is down is not called a thousand times.',
+        hint: 'If the answer is `REQ_FAILED`, the lease has run out: receive the message once more, then give it back.',
       },
       { title: 'When its time has come', text: 'Let the minute pass, and the third attempt works.' },
     ],
@@ -75,7 +76,11 @@ const requeue = texts<Said>(
       { title: '接一个电话任务', text: '先发布，再接收。它有了租约，这是第 1 次投递。' },
       { title: '退回去', text: '`/req` 让它重新排队，不必等租约到期。', hint: '如果回答是 `REQ_FAILED`，说明租约已到期：再接收一次，然后退回。' },
       { title: '再来一次', text: '再接收一次：`Shelf-Attempts: 2`。' },
-      { title: '退回去，晚点再说', text: '加上 `defer=1m`，一分钟内不会再交出。这样，对方服务挂了也不会被反复打扰上千次。' },
+      {
+        title: '退回去，晚点再说',
+        text: '加上 `defer=1m`，一分钟内不会再交出。这样，对方服务挂了也不会被反复打扰上千次。',
+        hint: '如果回答是 `REQ_FAILED`，说明租约已到期：再接收一次，然后退回。',
+      },
       { title: '时候到了', text: '等这一分钟过去，第三次就成功了。' },
     ],
     why: '早点退回是礼貌，延迟退回是智慧。每次失败都等得更久（10 秒、1 分、10 分……）叫作退避：看 `Shelf-Attempts` 就知道该等多久。',
@@ -155,6 +160,18 @@ const touch = texts<Said>(
   },
 );
 
+/** No order is dead yet. */
+const alive = async (look: Look): Promise<boolean> => ((await look.channel('orders', 'billing'))?.dead_count ?? 0) === 0;
+
+/** How an order fails, until it is dead. */
+const fail = {
+  receive: {
+    ...run("curl -i 'localhost:4151/sub?topic=orders&channel=billing'"),
+    needed: async (look: Look) => (await alive(look)) && !(await look.holds('orders', 'billing')),
+  },
+  giveBack: { ...run("curl -X POST 'localhost:4151/req?topic=orders&channel=billing&receipt=RECEIPT'"), needed: alive },
+};
+
 export const care: Lesson[] = [
   {
     id: 'lease',
@@ -175,18 +192,34 @@ export const care: Lesson[] = [
       {
         acts: [run("curl -i 'localhost:4151/sub?topic=chores&channel=kitchen'")],
         met: async (look) => ((await look.channel('chores', 'kitchen'))?.in_flight_count ?? 0) >= 1,
+        lost: nothing('chores', 'kitchen'),
       },
       {
-        acts: [seconds(30)],
+        acts: [
+          mend("curl -i 'localhost:4151/sub?topic=chores&channel=kitchen'", async (look) => {
+            const channel = await look.channel('chores', 'kitchen');
+            return channel !== undefined && channel.depth > 0 && channel.in_flight_count + channel.timeout_count === 0;
+          }),
+          seconds(30),
+        ],
         met: async (look) => ((await look.channel('chores', 'kitchen'))?.timeout_count ?? 0) >= 1,
+        lost: nothing('chores', 'kitchen'),
       },
       {
         acts: [run("curl -i 'localhost:4151/sub?topic=chores&channel=kitchen'")],
-        met: async (look) => (await look.messages('chores', 'kitchen', 'in_flight')).some((message) => message.attempts >= 2),
+        met: async (look) => {
+          const taken = (await look.messages('chores', 'kitchen', 'in_flight')).filter((message) => message.attempts >= 2);
+          look.mark('taken again', taken);
+          return taken.length > 0;
+        },
+        lost: nothing('chores', 'kitchen'),
       },
       {
-        acts: [run("curl -X POST 'localhost:4151/fin?topic=chores&channel=kitchen&receipt=RECEIPT'")],
-        met: async (look) => ((await look.channel('chores', 'kitchen'))?.finish_count ?? 0) >= 1,
+        acts: [...again('chores', 'kitchen'), run("curl -X POST 'localhost:4151/fin?topic=chores&channel=kitchen&receipt=RECEIPT'")],
+        met: async (look) =>
+          ((await look.channel('chores', 'kitchen'))?.finish_count ?? 0) >= 1 &&
+          (await look.marked('taken again', 'chores', 'kitchen', 'ready', 'in_flight', 'deferred', 'dead')).length === 0,
+        lost: nothing('chores', 'kitchen'),
       },
     ],
   },
@@ -203,20 +236,31 @@ export const care: Lesson[] = [
         met: async (look) => ((await look.channel('calls', 'phone'))?.in_flight_count ?? 0) >= 1,
       },
       {
-        acts: [run("curl -X POST 'localhost:4151/req?topic=calls&channel=phone&receipt=RECEIPT'")],
+        acts: [...again('calls', 'phone'), run("curl -X POST 'localhost:4151/req?topic=calls&channel=phone&receipt=RECEIPT'")],
         met: async (look) => ((await look.channel('calls', 'phone'))?.requeue_count ?? 0) >= 1,
+        lost: nothing('calls', 'phone'),
       },
       {
         acts: [run("curl -i 'localhost:4151/sub?topic=calls&channel=phone'")],
         met: async (look) => (await look.messages('calls', 'phone', 'in_flight')).some((message) => message.attempts >= 2),
+        lost: nothing('calls', 'phone'),
       },
       {
-        acts: [run("curl -X POST 'localhost:4151/req?topic=calls&channel=phone&receipt=RECEIPT&defer=1m'")],
-        met: async (look) => ((await look.channel('calls', 'phone'))?.deferred_count ?? 0) >= 1,
+        acts: [...again('calls', 'phone'), run("curl -X POST 'localhost:4151/req?topic=calls&channel=phone&receipt=RECEIPT&defer=1m'")],
+        met: async (look) => {
+          // What was published with a delay has no attempts yet.
+          const given = (await look.messages('calls', 'phone', 'deferred')).filter((message) => message.attempts >= 1);
+          look.mark('given back', given);
+          return given.length > 0;
+        },
+        lost: nothing('calls', 'phone'),
       },
       {
         acts: [seconds(60), run("curl -i 'localhost:4151/sub?topic=calls&channel=phone&ack=auto'")],
-        met: async (look) => ((await look.channel('calls', 'phone'))?.finish_count ?? 0) >= 1,
+        met: async (look) =>
+          ((await look.channel('calls', 'phone'))?.finish_count ?? 0) >= 1 &&
+          (await look.marked('given back', 'calls', 'phone', 'ready', 'in_flight', 'deferred', 'dead')).length === 0,
+        lost: nothing('calls', 'phone'),
       },
     ],
   },
@@ -237,13 +281,13 @@ export const care: Lesson[] = [
         },
       },
       {
-        acts: [
-          run("curl -i 'localhost:4151/sub?topic=orders&channel=billing'"),
-          run("curl -X POST 'localhost:4151/req?topic=orders&channel=billing&receipt=RECEIPT'"),
-          run("curl -i 'localhost:4151/sub?topic=orders&channel=billing'"),
-          run("curl -X POST 'localhost:4151/req?topic=orders&channel=billing&receipt=RECEIPT'"),
-        ],
-        met: async (look) => ((await look.channel('orders', 'billing'))?.dead_count ?? 0) >= 1,
+        acts: [fail.receive, fail.giveBack, fail.receive, fail.giveBack],
+        met: async (look) => {
+          const dead = await look.messages('orders', 'billing', 'dead');
+          look.mark('dead', dead);
+          return dead.length > 0;
+        },
+        lost: nothing('orders', 'billing'),
       },
       {
         acts: [
@@ -253,16 +297,28 @@ export const care: Lesson[] = [
         met: async (look) => {
           const channel = await look.channel('orders', 'billing');
           if (channel === undefined || channel.dead_count > 0) return false;
-          return channel.depth + channel.in_flight_count + channel.finish_count >= 1;
+          if ((await look.marked('dead', 'orders', 'billing', 'ready', 'in_flight', 'deferred')).length > 0) return true;
+          // It may be finished already: then all that came is there or finished, and nothing was thrown away.
+          const rest = channel.depth + channel.in_flight_count + channel.deferred_count + channel.finish_count;
+          return channel.finish_count >= 1 && rest >= channel.message_count;
         },
+        lost: async (look) => (await look.marked('dead', 'orders', 'billing', 'dead')).length === 0,
       },
       {
         acts: [run("curl 'localhost:4151/sub?topic=orders&channel=billing&ack=auto'")],
-        met: async (look) => ((await look.channel('orders', 'billing'))?.finish_count ?? 0) >= 1,
+        met: async (look) =>
+          ((await look.channel('orders', 'billing'))?.finish_count ?? 0) >= 1 &&
+          (await look.marked('dead', 'orders', 'billing', 'ready', 'in_flight', 'deferred', 'dead')).length === 0,
+        lost: async (look) => (await look.marked('dead', 'orders', 'billing', 'ready', 'in_flight', 'deferred')).length === 0,
       },
     ],
   },
 ];
+
+const KEEP = "curl -X POST 'localhost:4151/touch?topic=films&channel=studio&receipt=RECEIPT&timeout=5m'";
+
+/** Milliseconds for which the film has been leased since it was touched. */
+const held = (look: Look): number => look.now - Number(look.seen['touched'] || look.now);
 
 export const longJob: Lesson = {
   id: 'touch',
@@ -278,21 +334,38 @@ export const longJob: Lesson = {
       ],
       met: async (look) => {
         const channel = await look.channel('films', 'studio');
-        return channel !== undefined && channel.options.timeout_ms === 30_000 && channel.in_flight_count >= 1;
+        if (channel?.options.timeout_ms !== 30_000) return false;
+        // A longer lease would not need to be touched.
+        const taken = await look.messages('films', 'studio', 'in_flight');
+        return taken.some(({ until }) => until !== undefined && until / 1e6 - look.now <= 30_000);
       },
     },
     {
-      acts: [run("curl -X POST 'localhost:4151/touch?topic=films&channel=studio&receipt=RECEIPT&timeout=5m'")],
-      met: async (look) => ((await look.lease('films', 'studio')) ?? 0) > 120_000,
+      acts: [...again('films', 'studio'), run(KEEP)],
+      met: async (look) => {
+        if (((await look.lease('films', 'studio')) ?? 0) <= 120_000) return false;
+        look.seen['touched'] = String(look.now);
+        return true;
+      },
+      lost: nothing('films', 'studio'),
     },
     {
-      acts: [seconds(120)],
-      // What is left of five minutes tells that some have passed.
-      met: async (look) => ((await look.lease('films', 'studio')) ?? Infinity) <= 185_000,
+      acts: [...again('films', 'studio'), mend(KEEP, async (look) => ((await look.lease('films', 'studio')) ?? 0) < 120_000 - held(look)), seconds(120)],
+      met: async (look) => {
+        // A lease that ended counts for nothing: the next one has to last as long.
+        if ((await look.lease('films', 'studio')) === undefined) look.seen['touched'] = '';
+        else look.seen['touched'] ||= String(look.now);
+        look.mark('film', await look.messages('films', 'studio', 'in_flight'));
+        return held(look) >= 120_000;
+      },
+      lost: nothing('films', 'studio'),
     },
     {
-      acts: [run("curl -X POST 'localhost:4151/fin?topic=films&channel=studio&receipt=RECEIPT'")],
-      met: async (look) => ((await look.channel('films', 'studio'))?.finish_count ?? 0) >= 1,
+      acts: [...again('films', 'studio'), run("curl -X POST 'localhost:4151/fin?topic=films&channel=studio&receipt=RECEIPT'")],
+      met: async (look) =>
+        ((await look.channel('films', 'studio'))?.finish_count ?? 0) >= 1 &&
+        (await look.marked('film', 'films', 'studio', 'ready', 'in_flight', 'deferred', 'dead')).length === 0,
+      lost: nothing('films', 'studio'),
     },
   ],
 };

@@ -2,6 +2,7 @@
 import type { Api, ChannelStats, Message, State, TopicStats } from '../broker/api.js';
 import { ok, path } from '../broker/fetch.js';
 import type { Behaviour, ConsumerView, Play, ProducerView } from '../broker/play.js';
+import { receipts } from '../broker/receipts.js';
 import type { Id } from './catalogue.js';
 
 /** What a lesson says, in one language. Text between backticks is code. */
@@ -27,11 +28,18 @@ export interface Command {
   run: string;
   /** It only looks: the goal does not need it. */
   looks?: true;
+  /** “Show me” leaves it out where it is not needed. */
+  needed?(look: Look): Promise<boolean>;
+  /** It is shown only where it is needed: a lease has ended, or the user did something else. */
+  mends?: true;
 }
 
 /** Time goes on by so many milliseconds. */
 export interface Pass {
   pass: number;
+  /** As with a command. */
+  needed?(look: Look): Promise<boolean>;
+  mends?: true;
 }
 
 /** Something is done with the cast: people are played by simulated producers and consumers. */
@@ -47,6 +55,8 @@ export interface Step {
   acts: Act[];
   /** Whether the broker is where this step leads. It is asked after the steps before have been there. */
   met(look: Look): Promise<boolean>;
+  /** Whether nothing leads there any more but a new start. */
+  lost?(look: Look): Promise<boolean>;
 }
 
 export interface Lesson {
@@ -61,6 +71,9 @@ export interface Lesson {
   steps: Step[];
 }
 
+/** What goals have seen, for those that come after them. */
+export type Seen = Record<string, string>;
+
 /** What a goal looks at. */
 export class Look {
   constructor(
@@ -69,6 +82,7 @@ export class Look {
     readonly now: number,
     readonly consumers: readonly ConsumerView[] = [],
     readonly producers: readonly ProducerView[] = [],
+    readonly seen: Seen = {},
   ) {}
 
   async topic(topic: string): Promise<TopicStats | undefined> {
@@ -84,6 +98,30 @@ export class Look {
     return (await this.channel(topic, channel)) ? this.api.peek(topic, channel, state) : [];
   }
 
+  /** How many messages a channel has not finished. */
+  async left(topic: string, channel: string): Promise<number> {
+    const one = await this.channel(topic, channel);
+    return one === undefined ? 0 : one.depth + one.in_flight_count + one.deferred_count + one.dead_count;
+  }
+
+  /** Whether the last receipt of a channel is good for a message that is leased. */
+  async holds(topic: string, channel: string): Promise<boolean> {
+    const id = receipts.value[`${topic}/${channel}`]?.split('-')[0]?.padStart(16, '0');
+    return id !== undefined && (await this.messages(topic, channel, 'in_flight')).some((one) => one.id === id);
+  }
+
+  /** Remembers these messages. */
+  mark(name: string, messages: readonly Message[]): void {
+    this.seen[name] = messages.map((one) => one.id).join(' ');
+  }
+
+  /** Those of the messages that were remembered which are in one of these states. */
+  async marked(name: string, topic: string, channel: string, ...states: State[]): Promise<Message[]> {
+    const ids = this.seen[name]?.split(' ') ?? [];
+    const piles = await Promise.all(states.map((state) => this.messages(topic, channel, state)));
+    return piles.flat().filter((one) => ids.includes(one.id));
+  }
+
   /** Who reads from a topic. */
   readers(topic: string): ConsumerView[] {
     return this.consumers.filter((one) => one.topic === topic);
@@ -94,10 +132,10 @@ export class Look {
     return this.producers.filter((one) => one.topic === topic);
   }
 
-  /** Milliseconds until the first lease of a channel ends; undefined where nothing is leased. */
+  /** Milliseconds until the last lease of a channel ends; undefined where nothing is leased. */
   async lease(topic: string, channel: string): Promise<number | undefined> {
-    const [first] = await this.messages(topic, channel, 'in_flight');
-    return first?.until === undefined ? undefined : first.until / 1e6 - this.now;
+    const ends = (await this.messages(topic, channel, 'in_flight')).flatMap((one) => one.until ?? []);
+    return ends.length === 0 ? undefined : Math.max(...ends) / 1e6 - this.now;
   }
 }
 
@@ -152,3 +190,26 @@ export class Stage {
 export const seconds = (n: number): Pass => ({ pass: n * 1_000 });
 export const run = (command: string): Command => ({ run: command });
 export const look = (command: string): Command => ({ run: command, looks: true });
+export const mend = (command: string, needed: (look: Look) => Promise<boolean>): Command => ({ run: command, needed, mends: true });
+
+/** A lease runs out that nobody can end. */
+export const lapse = (needed: (look: Look) => Promise<boolean>): Pass => ({ ...seconds(60), needed, mends: true });
+
+/** Receives once more, where the next line has no receipt that is still good. */
+export const again = (topic: string, channel: string): Act[] => [
+  // Somebody else has it, or it was received without a receipt that could be kept.
+  lapse(async (look) => {
+    const one = await look.channel(topic, channel);
+    return one !== undefined && one.depth === 0 && one.in_flight_count > 0 && !(await look.holds(topic, channel));
+  }),
+  mend(`curl -i 'localhost:4151/sub?topic=${topic}&channel=${channel}'`, async (look) => {
+    const one = await look.channel(topic, channel);
+    return one !== undefined && one.depth > 0 && !(await look.holds(topic, channel));
+  }),
+];
+
+/** A channel is not there that a step needs. */
+export const gone = (topic: string, channel: string) => async (look: Look) => (await look.channel(topic, channel)) === undefined;
+
+/** Nothing is left in a channel that a step could be done with. */
+export const nothing = (topic: string, channel: string) => async (look: Look) => (await look.left(topic, channel)) === 0;

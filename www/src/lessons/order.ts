@@ -1,7 +1,7 @@
 // Lessons 7 to 9: order, later, and once more.
 import { texts } from '../app/texts.js';
-import type { Message } from '../broker/api.js';
-import { type Lesson, type Said, look, run, seconds } from './lesson.js';
+import type { State } from '../broker/api.js';
+import { type Lesson, type Look, type Said, again, gone, lapse, look, mend, nothing, run, seconds } from './lesson.js';
 
 const ordered = texts<Said>(
   {
@@ -13,7 +13,7 @@ const ordered = texts<Said>(
       {
         title: 'Take two',
         text: 'The first is red’s `e4`. The second is not red’s `e5`, which has to wait for `e4`: it is blue’s `d4`. A third `/sub` gets nothing yet.',
-        hint: 'Do not finish `e4` yet. Its receipt is needed in the next step.',
+        hint: 'Do not finish `e4` yet: the next step does. If its lease has run out in the meantime, or the lines were run the other way round, `e5` may be the move that you hold; that will do.',
       },
       { title: 'Finish e4, and e5 follows', text: 'As soon as `e4` is finished, the next move of the red game is ready.' },
     ],
@@ -27,7 +27,7 @@ const ordered = texts<Said>(
       {
         title: '取两条',
         text: '第一条是红局的 `e4`。第二条不是红局的 `e5`，它要等 `e4`：取到的是蓝局的 `d4`。第三次 `/sub` 暂时什么也拿不到。',
-        hint: '先别完成 `e4`，下一步要用它的凭据。',
+        hint: '先别完成 `e4`，下一步再做。如果它的租约已经到期，或者两行的顺序反了，手里拿到的可能是 `e5`，那也可以。',
       },
       { title: '完成 e4，e5 跟上', text: '`e4` 一完成，红局的下一步就就绪了。' },
     ],
@@ -93,6 +93,21 @@ const replay = texts<Said>(
   },
 );
 
+/** The diary is another one: it does not keep its messages. */
+const forgets = async (look: Look): Promise<boolean> => (await look.topic('diary'))?.options.retain_ms === 0;
+
+const ALARM = "curl -d 'Wake up' 'localhost:4151/pub?topic=alarms&defer=1h'";
+/** A newcomer who is there too early. */
+const AWAY = "curl -X POST 'localhost:4151/channel/delete?topic=diary&channel=xiaoming'";
+
+/** How many moves of a game are in these states. */
+async function moves(look: Look, game: string, ...states: State[]): Promise<number> {
+  const piles = await Promise.all(states.map((state) => look.messages('moves', 'board', state)));
+  return piles.flat().filter((one) => one.key === game).length;
+}
+
+const unfinished = (look: Look, game: string): Promise<number> => moves(look, game, 'ready', 'in_flight', 'deferred');
+
 export const order: Lesson[] = [
   {
     id: 'ordered',
@@ -115,27 +130,32 @@ export const order: Lesson[] = [
           const waiting = await look.messages('moves', 'board', 'ready');
           return waiting.filter((one) => one.key === 'red').length >= 2 && waiting.some((one) => one.key === 'blue');
         },
+        lost: async (look) => (await look.channel('moves', 'board'))?.options.ordered !== true,
       },
       {
         acts: [
-          run("curl -i 'localhost:4151/sub?topic=moves&channel=board'"),
-          run("curl 'localhost:4151/sub?topic=moves&channel=board&ack=auto'"),
+          lapse(async (look) => (await moves(look, 'blue', 'in_flight')) > 0 && (await moves(look, 'blue', 'ready')) === 0),
+          // Blue's move comes first where it was published first.
+          mend("curl 'localhost:4151/sub?topic=moves&channel=board&ack=auto'", async (look) => {
+            const [first] = await look.messages('moves', 'board', 'ready');
+            return first !== undefined && first.key !== 'red' && (await moves(look, 'red', 'in_flight')) === 0;
+          }),
+          { ...run("curl -i 'localhost:4151/sub?topic=moves&channel=board'"), needed: async (look) => (await moves(look, 'red', 'in_flight')) === 0 },
+          { ...run("curl 'localhost:4151/sub?topic=moves&channel=board&ack=auto'"), needed: async (look) => (await unfinished(look, 'blue')) > 0 },
           look("curl -i 'localhost:4151/sub?topic=moves&channel=board&wait=0'"),
         ],
-        met: async (look) => {
-          const taken = await look.messages('moves', 'board', 'in_flight');
-          const waiting = await look.messages('moves', 'board', 'ready');
-          const red = (one: Message) => one.key === 'red';
-          const blue = ((await look.channel('moves', 'board'))?.finish_count ?? 0) >= 1;
-          return blue && taken.some(red) && waiting.length > 0 && waiting.every(red);
-        },
+        // Blue's move is finished while one of red's is held, whichever of them that is by now.
+        met: async (look) => (await moves(look, 'red', 'in_flight')) > 0 && (await unfinished(look, 'blue')) === 0,
+        lost: async (look) => (await unfinished(look, 'red')) === 0,
       },
       {
         acts: [
+          ...again('moves', 'board'),
           run("curl -X POST 'localhost:4151/fin?topic=moves&channel=board&receipt=RECEIPT'"),
-          run("curl 'localhost:4151/sub?topic=moves&channel=board&ack=auto'"),
+          { ...run("curl 'localhost:4151/sub?topic=moves&channel=board&ack=auto'"), needed: async (look) => (await moves(look, 'red', 'ready')) > 0 },
         ],
-        met: async (look) => ((await look.channel('moves', 'board'))?.finish_count ?? 0) >= 3,
+        met: async (look) => ((await look.channel('moves', 'board'))?.finish_count ?? 0) >= 2 && (await unfinished(look, 'red')) === 0,
+        lost: async (look) => (await unfinished(look, 'red')) === 0,
       },
     ],
   },
@@ -146,25 +166,31 @@ export const order: Lesson[] = [
     there: { topic: 'alarms', channel: 'bed' },
     steps: [
       {
-        acts: [run("curl -d 'Wake up' 'localhost:4151/pub?topic=alarms&defer=1h'")],
+        acts: [run(ALARM)],
         met: async (look) => ((await look.channel('alarms', 'bed'))?.deferred_count ?? 0) >= 1,
+        lost: gone('alarms', 'bed'),
       },
       {
         acts: [
+          mend(ALARM, async (look) => ((await look.channel('alarms', 'bed'))?.deferred_count ?? 0) === 0),
           run("curl -d 'Breakfast' 'localhost:4151/pub?topic=alarms'"),
           run("curl 'localhost:4151/sub?topic=alarms&channel=bed&ack=auto'"),
         ],
         met: async (look) => {
           const channel = await look.channel('alarms', 'bed');
+          look.mark('alarm', await look.messages('alarms', 'bed', 'deferred'));
           return channel !== undefined && channel.finish_count >= 1 && channel.deferred_count >= 1;
         },
+        lost: gone('alarms', 'bed'),
       },
       {
         acts: [seconds(3_600), run("curl 'localhost:4151/sub?topic=alarms&channel=bed&ack=auto'")],
         met: async (look) => {
           const channel = await look.channel('alarms', 'bed');
-          return channel !== undefined && channel.finish_count >= 2 && channel.deferred_count === 0;
+          if (channel === undefined || channel.finish_count < 2) return false;
+          return (await look.marked('alarm', 'alarms', 'bed', 'ready', 'in_flight', 'deferred', 'dead')).length === 0;
         },
+        lost: nothing('alarms', 'bed'),
       },
     ],
   },
@@ -179,21 +205,38 @@ export const order: Lesson[] = [
       },
       {
         acts: [
+          mend(AWAY, async (look) => (await look.channel('diary', 'xiaoming')) !== undefined),
           run("for i in {1..3}; do curl -d \"Day $i\" 'localhost:4151/pub?topic=diary'; done"),
           run("curl 'localhost:4151/sub?topic=diary&channel=xiaohong&ack=auto&max=10'"),
         ],
         met: async (look) => {
           const channel = await look.channel('diary', 'xiaohong');
-          return channel !== undefined && channel.finish_count >= 3 && channel.depth === 0;
+          const newcomer = await look.channel('diary', 'xiaoming');
+          return channel !== undefined && channel.finish_count >= 3 && channel.depth === 0 && newcomer === undefined;
         },
+        lost: forgets,
       },
       {
-        acts: [run("curl -X POST 'localhost:4151/channel/create?topic=diary&channel=xiaoming&start=earliest'")],
-        met: async (look) => ((await look.channel('diary', 'xiaoming'))?.message_count ?? 0) >= 3,
+        acts: [
+          mend(AWAY, async (look) => (await look.channel('diary', 'xiaoming')) !== undefined),
+          run("curl -X POST 'localhost:4151/channel/create?topic=diary&channel=xiaoming&start=earliest'"),
+        ],
+        // It has what was published before it came, too.
+        met: async (look) => {
+          const [topic, channel] = [await look.topic('diary'), await look.channel('diary', 'xiaoming')];
+          return channel !== undefined && channel.message_count >= Math.max(3, topic?.message_count ?? 0);
+        },
+        lost: forgets,
       },
       {
         acts: [run("curl -X POST 'localhost:4151/channel/seek?topic=diary&channel=xiaohong&to=earliest'")],
-        met: async (look) => ((await look.channel('diary', 'xiaohong'))?.depth ?? 0) >= 3,
+        // More is there and finished than was ever published: some of it comes for the second time.
+        met: async (look) => {
+          const [topic, channel] = [await look.topic('diary'), await look.channel('diary', 'xiaohong')];
+          if (topic === undefined || channel === undefined) return false;
+          return channel.depth + channel.in_flight_count + channel.finish_count > topic.message_count;
+        },
+        lost: async (look) => (await forgets(look)) || ((await look.channel('diary', 'xiaohong'))?.finish_count ?? 0) === 0,
       },
     ],
   },

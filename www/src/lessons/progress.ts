@@ -8,6 +8,8 @@ export interface Progress {
   open?: string;
   /** It was started, and this many of its steps are done. */
   step?: number;
+  /** What its goals have seen. */
+  seen?: Readonly<Record<string, string>>;
 }
 
 const KEY = 'shelfmq.lessons';
@@ -15,11 +17,13 @@ const KEY = 'shelfmq.lessons';
 /** Whatever stands in the storage, as progress: it may be of another version, or written by hand. */
 export function readProgress(text: string | null | undefined): Progress {
   try {
-    const read = JSON.parse(text ?? '') as { done?: unknown; open?: unknown; step?: unknown } | null;
+    const read = JSON.parse(text ?? '') as { done?: unknown; open?: unknown; step?: unknown; seen?: unknown } | null;
     const done = Array.isArray(read?.done) ? read.done.filter((id) => typeof id === 'string') : [];
     const open = typeof read?.open === 'string' ? { open: read.open } : {};
     const step = 'open' in open && Number.isInteger(read?.step) ? { step: read?.step as number } : {};
-    return { done, ...open, ...step };
+    const told = 'step' in step && typeof read?.seen === 'object' ? Object.entries(read.seen ?? {}) : [];
+    const seen = Object.fromEntries(told.filter(([, text]) => typeof text === 'string')) as Record<string, string>;
+    return { done, ...open, ...step, ...(told.length > 0 ? { seen } : {}) };
   } catch {
     return { done: [] };
   }

@@ -4,7 +4,7 @@ import { signal } from '@preact/signals';
 import type { Completion } from './complete.js';
 import { edited } from './edit.js';
 import { type Machine, load, loaded } from './machine.js';
-import { cleaned, split } from './pasted.js';
+import { cleaned, prompted, split } from './pasted.js';
 
 /** The list of what can stand where the caret is. */
 export interface Open {
@@ -15,6 +15,11 @@ export interface Open {
 
 /** No other key is held with it. */
 const plain = (event: KeyboardEvent) => !event.ctrlKey && !event.altKey && !event.metaKey && !event.shiftKey;
+
+/** Tells what goes on in the next line, once the shell is there. Where it cannot be loaded, running it says so. */
+async function understood(): Promise<(text: string) => boolean> {
+  return (loaded ?? (await load().catch(() => undefined)))?.incomplete ?? (() => false);
+}
 
 export class Editor {
   readonly open = signal<Open | undefined>(undefined);
@@ -56,8 +61,7 @@ export class Editor {
     this.#entered += text;
     // What came before waits for the shell, and takes this with it.
     if (this.#entered !== text) return;
-    // Where it cannot be loaded, running it says so.
-    const { incomplete } = loaded ?? (await load().catch(() => ({ incomplete: () => false })));
+    const incomplete = await understood();
     const { run, left } = split(this.#entered, incomplete);
     if (run !== '' || left === '') void this.machine.enter(run);
     this.#entered = '';
@@ -140,8 +144,11 @@ export class Editor {
   }
 
   /** Whole lines run at once, as in any terminal; what is left waits. */
-  async paste(pasted: string, { value, selectionStart: start, selectionEnd: end }: HTMLTextAreaElement): Promise<void> {
-    const text = cleaned(pasted);
+  async paste(pasted: string, field: HTMLTextAreaElement): Promise<void> {
+    // Without a prompt, nothing has to be understood.
+    const incomplete = prompted(pasted) ? await understood() : () => false;
+    const text = cleaned(pasted, incomplete);
+    const { value, selectionStart: start, selectionEnd: end } = field;
     const all = value.slice(0, start) + text + value.slice(end);
     this.open.value = undefined;
     this.set(all, start + text.length);

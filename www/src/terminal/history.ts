@@ -2,6 +2,10 @@
 
 const MOST = 200;
 
+/** What has a token or a password: headers, curl's options (`-u` after letters that take no value), URLs, variables. */
+const SECRET =
+  /authorization\s*[:;]|--(?:user|oauth2-bearer)\b(?!-)|\bcurl\b[^]*[\s'"]-[GsSfiINvgkL#0146qZ]*u|\/\/[^\s/'"@]+:[^\s/'"]*@|(?:token|password|secret)\w*=/i;
+
 interface Store {
   getItem(key: string): string | null;
   setItem(key: string, value: string): void;
@@ -27,7 +31,8 @@ export class History {
     this.#at = this.#entries.length;
     this.#draft = '';
     try {
-      this.store?.setItem(this.key, JSON.stringify(this.#entries));
+      // Secrets are remembered by this tab alone.
+      this.store?.setItem(this.key, JSON.stringify(this.#entries.filter((entry) => !SECRET.test(entry))));
     } catch {
       // The storage is full: then it is remembered for as long as the page is there.
     }

@@ -1,22 +1,30 @@
 // What somebody pastes: it may have prompts before the commands, as a page shows them, and what they printed after them.
 
 const PROMPT = /^\s*(?:➜\s+\S+\s+|[$%❯]\s+|[\w.-]+@[\w.-]+[:\s]\S*[$%#]\s+)(?=\S)/u;
-/** A line that goes on: an odd number of backslashes is at its end. */
-const GOES_ON = /(?:^|[^\\])(?:\\\\)*\\$/;
+/** The prompt of a line that goes on with the one before. */
+const MORE = /^\s*>(?:\s|$)/;
 
-/** Commands alone: where the first line has a prompt, lines without one are what was printed. */
-export function cleaned(text: string): string {
-  const plain = text.replace(/\r\n?/g, '\n').replace(/[\u00a0\u2028\u200b]/g, (c) => (c === '\u2028' ? '\n' : c === '\u200b' ? '' : ' '));
-  const lines = plain.split('\n');
-  if (!PROMPT.test(lines.find((line) => line.trim() !== '') ?? '')) return plain;
+const plain = (text: string) =>
+  text.replace(/\r\n?/g, '\n').replace(/[\u00a0\u2028\u200b]/g, (c) => (c === '\u2028' ? '\n' : c === '\u200b' ? '' : ' '));
+
+/** Whether the first line has a prompt; comments may stand before it. */
+export function prompted(text: string): boolean {
+  return PROMPT.test(plain(text).split('\n').find((line) => !/^\s*(#|$)/.test(line)) ?? '');
+}
+
+/** Commands alone: where the first line has a prompt, lines without one are what was printed, unless a command goes on in them. */
+export function cleaned(text: string, incomplete: (text: string) => boolean): string {
+  if (!prompted(text)) return plain(text);
+  const commands: string[] = [];
   let goesOn = false;
-  const commands = lines.flatMap((line) => {
-    const taken = goesOn || PROMPT.test(line);
-    const command = goesOn ? line.replace(/^\s*>\s/, '') : line.replace(PROMPT, '');
-    goesOn = taken && GOES_ON.test(line);
-    return taken ? [command] : [];
-  });
-  return commands.join('\n') + (plain.endsWith('\n') || lines.length > commands.length ? '\n' : '');
+  let taken = false;
+  for (const line of plain(text).split('\n')) {
+    taken = goesOn || PROMPT.test(line);
+    if (!taken) continue;
+    commands.push(goesOn ? `${commands.pop()}\n${line.replace(MORE, '')}` : line.replace(PROMPT, ''));
+    goesOn = incomplete(commands.at(-1)!);
+  }
+  return commands.join('\n') + (taken ? '' : '\n');
 }
 
 /** What of a text runs at once, as a terminal does it: all up to the last line's end, if nothing is open there. */

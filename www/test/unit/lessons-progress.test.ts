@@ -42,5 +42,7 @@ test('progress is read whatever stands there', () => {
     expect(readProgress(text)).toEqual({ done: [] });
   }
   expect(readProgress('{"done":["a",1],"open":"b","step":2}')).toEqual({ done: ['a'], open: 'b', step: 2 });
+  expect(readProgress('{"done":[],"open":"b","step":2,"seen":{"a":"1","b":2}}')).toEqual({ done: [], open: 'b', step: 2, seen: { a: '1' } });
+  expect(readProgress('{"done":[],"open":"b","step":2,"seen":null}')).toEqual({ done: [], open: 'b', step: 2 });
   expect(readProgress('{"done":[],"open":"b","step":"x"}')).toEqual({ done: [], open: 'b' });
 });

@@ -61,6 +61,8 @@ class Theatre {
       pass: none,
       stage: () => stageOf(lesson, this.api, this.#cast),
       receipts: () => ({}),
+      look: () => this.look(),
+      on: () => true,
     });
   }
 

@@ -23,6 +23,8 @@ curl -s -d x -H 'Content-Type: text/x' localhost:4151/a
 curl -s -d x -H 'Content-Type:' localhost:4151/a
 curl -s -H 'X-One: 1  2' -H 'Accept:' localhost:4151/a
 curl -s -H 'X-One;' localhost:4151/a
+curl -s -H 'X-One: 张三 é' localhost:4151/a
+curl -s -H $'X-One: \xff' localhost:4151/a
 curl -s -u user:pass localhost:4151/a
 curl -sG -d a=1 -d b=2 localhost:4151/a
 curl -sG -d a=1 --data-urlencode 'b=x y' 'localhost:4151/a?c=3'

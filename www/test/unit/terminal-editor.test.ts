@@ -46,3 +46,11 @@ test('what is written after a paste, before the shell is there, stays', async ()
   expect(ran).toEqual(['echo one']);
   expect(machine.input.value).toBe('echo two');
 });
+
+test('what is pasted with prompts, before the shell is there, runs whole', async () => {
+  const { editor, machine, ran } = await prompt();
+  const field = { value: '', selectionStart: 0, selectionEnd: 0 } as HTMLTextAreaElement;
+  await editor.paste('$ for i in 1 2; do\n> echo $i\n> done\n1\n2\n', field);
+  expect(ran).toEqual(['for i in 1 2; do\necho $i\ndone']);
+  expect(machine.input.value).toBe('');
+});

@@ -2,6 +2,7 @@
 import { VirtualClock } from 'shelfmq';
 import { expect, test, vi } from 'vitest';
 
+import { fromHeader, toHeader } from '../../src/broker/headers.js';
 import { receipts } from '../../src/broker/receipts.js';
 import { Completer, placeOf } from '../../src/terminal/complete.js';
 import { CurlError } from '../../src/terminal/curl/options.js';
@@ -9,7 +10,7 @@ import { targetOf } from '../../src/terminal/curl/url.js';
 import { edited } from '../../src/terminal/edit.js';
 import { History } from '../../src/terminal/history.js';
 import { cleaned, split } from '../../src/terminal/pasted.js';
-import { incomplete, newShell } from '../../src/terminal/run.js';
+import { incomplete, newShell, runScript } from '../../src/terminal/run.js';
 import { Screen } from '../../src/terminal/screen.js';
 import { broker, run } from './terminal-broker.js';
 
@@ -19,6 +20,11 @@ vi.setConfig({ testTimeout: 30_000 });
 const seen = (holds: () => unknown) => vi.waitFor(holds, { timeout: 20_000 });
 
 const nobody = { fetch: () => Promise.reject(new Error('nobody')), now: () => Date.now() };
+
+test('break outside of a loop is said, and the script goes on', async () => {
+  const { out, err } = await run(nobody, 'break; echo a');
+  expect([out, err]).toEqual(['a\n', "shell: break: only meaningful in a `for', `while', or `until' loop\n"]);
+});
 
 test.each([
   ['nosuch', 127, 'nosuch: command not found. There are: curl '],
@@ -32,6 +38,11 @@ test.each([
   ['echo "open', 2, 'unexpected EOF while looking for matching `"\''],
   ['echo $((1/0))', 1, 'division by 0'],
   ['echo {1..1000000}', 1, 'more than 100000 words'],
+  ["read -d '' x", 2, "invalid option -- 'd'; here it takes -r -s -p"],
+  ['for i in 1; do break x; done', 1, "break: invalid number: 'x'"],
+  ['date +%j', 1, '%j: not supported: there are %s %N'],
+  ['date +%-d', 1, '%-d: not supported'],
+  ['xargs -L1 -n1', 1, '-L goes with none of'],
   ['grep -Q x', 2, "invalid option -- 'Q'; here it takes -E -F"],
   ["echo '{}' | jq 'def f: .; f'", 3, 'this small jq knows'],
   ["echo no | jq .", 2, 'that is no JSON'],
@@ -71,12 +82,26 @@ test('bytes go through pipes as they are', async () => {
   expect(Buffer.from(out, 'base64')).toEqual(Buffer.from([0xff, 0, 10, 0x80]));
 });
 
+test('headers are UTF-8, on the way there and back', async () => {
+  const host = await broker();
+  const said = await run(host, "curl -s -H 'Shelf-Meta-From: 张三 é' -H $'Shelf-Meta-Raw: \\xe9' -d x 'localhost:4151/pub?topic=a'");
+  expect(said).toEqual({ out: 'OK', err: '', status: 0 });
+  const { out } = await run(host, "curl -si -w '%header{shelf-meta-from}' 'localhost:4151/sub?topic=a&channel=c'");
+  expect(out).toContain('shelf-meta-from: 张三 é\r\n');
+  expect(out).toContain('shelf-meta-raw: é\r\n');
+  expect(out).toMatch(/x张三 é$/);
+});
+
+test('a header is bytes, and a text again where it is UTF-8', () => {
+  expect(toHeader('é')).toBe('\xc3\xa9');
+  expect(['\xc3\xa9', '\xe9', 'plain'].map(fromHeader)).toEqual(['é', 'é', 'plain']);
+});
+
 test('a stream is printed as it comes, and Ctrl-C hangs up', async () => {
   const host = await broker();
   const abort = new AbortController();
   let out = '';
   const shell = newShell(host);
-  const { runScript } = await import('../../src/terminal/run.js');
   const running = runScript(host, "curl -N 'localhost:4151/sub?topic=a&channel=c&format=ndjson&stream=true'; echo not this", { out: (text) => (out += text), err: () => {} }, { signal: abort.signal, shell });
   const waiting = async () => (await host.api.stats()).topics?.[0]?.channels[0]?.waiting_count;
   await seen(async () => expect(await waiting()).toBe(1));
@@ -106,6 +131,21 @@ done`;
   expect((await run(host, script)).out).toBe('got a\ngot b\ngot c\n');
 });
 
+test.each(["sed -n 's/.*\"body\":\"\\([^\"]*\\)\".*/\\1/p'", 'jq -r .body | xargs -n1', 'jq .body | xargs -L1', 'jq -r .body | xargs -I{} echo {}'])(
+  'a line of a stream comes through as soon as it is there: %s',
+  async (through) => {
+    const host = await broker();
+    const abort = new AbortController();
+    let out = '';
+    const script = `curl -sN 'localhost:4151/sub?topic=a&channel=c&format=ndjson&stream=true' | ${through}`;
+    const running = runScript(host, script, { out: (text) => (out += text), err: () => {} }, { signal: abort.signal });
+    await run(host, "curl -s -d one 'localhost:4151/pub?topic=a'");
+    await seen(() => expect(out).toBe('one\n'));
+    abort.abort();
+    expect(await running).toBe(130);
+  },
+);
+
 test('sleep and -m wait for the time of the broker', async () => {
   const clock = new VirtualClock(Date.UTC(2030, 0, 1));
   const host = await broker({ clock });
@@ -119,18 +159,30 @@ test('sleep and -m wait for the time of the broker', async () => {
   expect((await slept).out).toBe('2030-01-01T00:00:00Z\n2030-01-01T00:01:02Z\n');
 });
 
-test('an endless loop can be interrupted', async () => {
-  const abort = new AbortController();
-  const running = run(nobody, 'while true; do :; done', { signal: abort.signal });
-  setTimeout(() => abort.abort(), 20);
-  expect((await running).status).toBe(130);
-});
+test.each(['while true; do :; done', 'for i in {1..100000}; do x=$i; done', 'seq 3000000', 'x=$(seq 3000000)', 'seq 3000000 | wc -l', 'seq 3000000 | sort | tail -n 1'])(
+  'what takes long can be interrupted: %s',
+  async (script) => {
+    const abort = new AbortController();
+    const running = run(nobody, script, { signal: abort.signal });
+    setTimeout(() => abort.abort(), 20);
+    expect((await running).status).toBe(130);
+  },
+);
 
 test('variables and background jobs are there for the next line', async () => {
   const host = await broker();
   const shell = newShell(host);
   await run(host, "x='a b'; curl -s 'localhost:4151/sub?topic=t&channel=c&ack=auto' & job=$!", { shell });
   expect(await run(host, 'echo "$x"; kill $job; wait $job; echo $?', { shell })).toEqual({ out: 'a b\n143\n', err: '', status: 0 });
+});
+
+test('kill says which job is no more', async () => {
+  const script = 'sleep 0 & sleep 0.05; kill %1; kill $!; kill -FOO 1; wait 5';
+  const said = [
+    'shell: kill: %1: no such job', 'shell: kill: (1001) - No such process',
+    'kill: FOO: invalid signal specification; here there are 0 HUP INT QUIT KILL TERM', 'shell: wait: pid 5 is not a child of this shell',
+  ];
+  expect(await run(nobody, script)).toEqual({ out: '', err: `${said.join('\n')}\n`, status: 127 });
 });
 
 test('where the broker is, is left out of its paths', () => {
@@ -149,11 +201,17 @@ test('what is incomplete waits for more', () => {
 });
 
 test('prompts and outputs are no part of what is pasted', () => {
-  expect(cleaned('➜  nsq for i in {1..2};do curl x ;done\nOKOK%\n➜  nsq curl y\n')).toBe('for i in {1..2};do curl x ;done\ncurl y\n');
-  expect(cleaned('$ curl a \\\n> -d b\nOK\n')).toBe('curl a \\\n-d b\n');
-  expect(cleaned('root@host:~# curl a')).toBe('curl a');
-  expect(cleaned('curl -d "\n$ 5\n50% off" b')).toBe('curl -d "\n$ 5\n50% off" b');
-  expect(cleaned('curl a\r\necho $x\n')).toBe('curl a\necho $x\n');
+  expect(cleaned('➜  nsq for i in {1..2};do curl x ;done\nOKOK%\n➜  nsq curl y\n', incomplete)).toBe('for i in {1..2};do curl x ;done\ncurl y\n');
+  expect(cleaned('$ curl a \\\n> -d b\nOK\n', incomplete)).toBe('curl a \\\n-d b\n');
+  expect(cleaned('root@host:~# curl a', incomplete)).toBe('curl a');
+  expect(cleaned('curl -d "\n$ 5\n50% off" b', incomplete)).toBe('curl -d "\n$ 5\n50% off" b');
+  expect(cleaned('curl a\r\necho $x\n', incomplete)).toBe('curl a\necho $x\n');
+  expect(cleaned('$ for i in 1 2; do\n>   curl $i\n> done\nOK\n', incomplete)).toBe('for i in 1 2; do\n  curl $i\ndone\n');
+  expect(cleaned("$ curl -d '{\n  \"a\": 1\n}' b\nOK\n$ curl c", incomplete)).toBe("curl -d '{\n  \"a\": 1\n}' b\ncurl c");
+  expect(cleaned('$ cat <<EOF\n> one\n>\n> > two\n> EOF\none\n', incomplete)).toBe('cat <<EOF\none\n\n> two\nEOF\n');
+  expect(cleaned('# Publish:\n\n$ curl a\nOK\n$ curl b', incomplete)).toBe('curl a\ncurl b');
+  expect(cleaned('$ curl -v a\n> GET / HTTP/1.1\n', incomplete)).toBe('curl -v a\n');
+  expect(cleaned('$ for i in 1; do\n', incomplete)).toBe('for i in 1; do\n');
   expect(split('a\nb', incomplete)).toEqual({ run: 'a', left: 'b' });
   expect(split('a\nb\n', incomplete)).toEqual({ run: 'a\nb', left: '' });
   expect(split('for i in 1\ndo\n', incomplete)).toEqual({ run: '', left: 'for i in 1\ndo\n' });
@@ -169,6 +227,25 @@ test('history goes back and forth, and is kept', () => {
   expect([1, 2, 3, 4].map(() => history.forth())).toEqual(['b', 'c', 'draft', undefined]);
   store.set('h', 'no JSON');
   expect(new History(storage, 'h').back('')).toBeUndefined();
+});
+
+test('what has a secret is in the history of its tab alone', () => {
+  const store = new Map<string, string>();
+  const storage = { getItem: (key: string) => store.get(key) ?? null, setItem: (key: string, value: string) => void store.set(key, value) };
+  const history = new History(storage, 'h');
+  const secret = [
+    "curl -H 'Authorization: Bearer abc' localhost:4151/stats", 'curl -H authorization:x localhost', 'curl -u me:pass localhost:4151',
+    'curl -sSume:pass localhost', 'curl localhost --user me:pass', 'curl --oauth2-bearer abc localhost', 'curl "-u" me:pass localhost',
+    'curl http://me:pass@localhost:4151/', 'TOKEN=abc', 'date\ncurl -u a:b localhost',
+  ];
+  const plain = [
+    'date -u; curl localhost:4151', 'curl --url localhost', 'curl --user-agent me localhost', "curl -dqueue 'localhost:4151/pub?topic=user'",
+    'curl -XPUT localhost', 'sort -u',
+  ];
+  for (const entry of [...secret, ...plain]) history.add(entry);
+  expect(JSON.parse(store.get('h')!)).toEqual(plain);
+  for (let i = 0; i < plain.length; i += 1) history.back('');
+  expect(history.back('')).toBe(secret.at(-1));
 });
 
 test('the screen gathers what is printed, and forgets the oldest', () => {

@@ -35,6 +35,19 @@ if false; then echo 1; elif [ -n "" ]; then echo 2; else echo 3; fi
 i=0; while [ $i -lt 3 ]; do i=$((i+1)); echo $i; done
 i=0; until [ $i -ge 3 ]; do i=$((i+1)); [ $i = 2 ] && break; done; echo $i
 printf 'a b\nc d e\n' | while read -r x y; do echo "$y:$x"; done
+printf 'x,y\nx,y,\nx,y,z,\n,y\nx\n,\n' | while IFS=, read -r a b; do echo "[$a][$b]"; done
+printf '  a  b \n\ta\t\n' | while IFS= read -r line; do echo "[$line]"; done; echo "[$IFS]"
+echo ' x , y z , ' | { IFS=', ' read -r a b; echo "[$a][$b]"; }; echo 'x , , y' | { IFS=' ,' read a b; echo "[$a][$b]"; }; echo 'a b:c d ' | { IFS=: read a b; echo "[$a][$b]"; }
+IFS=, read a <<< "x,"; echo "$a"; IFS=, read a <<< "x,,"; echo "$a"; IFS=: read a b c <<< "1:2"; echo "$a-$b-$c"; read <<< "  a b  "; echo "[$REPLY]"
+read a b <<< 'x\ y z\\w'; echo "$a|$b"; read -r a b <<< 'x\ y z'; echo "$a|$b"; read -p 'name? ' a <<< 'x\ '; echo "[$a]"; read -r a b <<< 'x\ '; echo "[$a][$b]"
+read a <<< 'x\
+y'; echo $a
+was=$IFS; IFS=,; x=a,b; echo $x; IFS=$was; echo $x; x="a  b"; echo $x
+x=a,b,,c,; IFS=,; for i in $x; do echo "<$i>"; done; echo $x "$x"; IFS=', '; y=' p , q r,,s '; for i in $y; do echo "<$i>"; done; for i in $(echo a,b); do echo $i; done; unset IFS; for i in $y; do echo "<$i>"; done; IFS=; for i in $y; do echo "<$i>"; done
+IFS=:; z=:a:; for i in 1$z2 "q"$z"r" $z ""$z; do echo "<$i>"; done; IFS='^]-\'; z='a^b]c-d\e'; echo $z
+break 2> /dev/null; echo $?; if true; then continue 2> /dev/null; fi; echo a; (break 2> /dev/null; echo b); { break; } 2> /dev/null; echo c
+for i in 1 2; do (break 2> /dev/null; echo in); echo $i | { break 2> /dev/null; echo piped; }; x=$(break; echo a); echo "<$x>"; done
+for i in 1 2; do for j in 1 2; do break 9; done; echo x; done; echo $?; for i in 1 2; do for j in 1 2; do continue 9; done; echo x; done; for i in 1 2; do break 0 2> /dev/null; echo x; done; echo $?
 (x=9; echo $x); echo ${x:-none}
 { echo a; echo b; } | wc -l
 echo a > /dev/null; echo b 2>&1; echo c >&2; echo d &> /dev/null
@@ -51,6 +64,9 @@ x='a  b'; echo $x; echo "$x"; for w in $x; do echo "[$w]"; done
 x=; echo "[$x]" [$x] $x; for w in "$x" $x ''; do echo "[$w]"; done
 x=foo.tar.gz; echo ${x%.*} ${x%%.*} ${x#*.} ${x##*.} ${#x} ${y-d} ${y:-e f} ${x:+alt} "${z:=q w}" $z
 sleep 0.01 & wait $!; echo $?
+sleep 0.1 & sleep 5 & sleep 0.3; kill %1 2> /dev/null; echo $?; sleep 5 & kill %3; echo $?; wait %3; echo $?; kill %2; wait; kill %1 2> /dev/null; echo $?
+sleep 0 & sleep 0.3; kill $! 2> /dev/null; echo $?; wait $!; echo $?; kill %1 2> /dev/null; echo $?; sleep 5 & kill %1 99999999 2> /dev/null; echo $?; kill nobody 2> /dev/null; echo $?
+sleep 5 & kill -0 $!; echo $?; kill -9 %%; wait $! 2> /dev/null; echo $?; sleep 5 & kill -s HUP $!; wait $! 2> /dev/null; echo $?; kill -FOO $! 2> /dev/null; echo $?; kill 2> /dev/null; echo $?
 (exit 3); echo $?; (exit 4) & wait $!; echo $?
 echo a:b:c | cut -d: -f2; echo a:b:c | cut -d: -f1,3; echo a:b:c | cut -d: -f2-; echo abc | cut -c2-3; echo abc | cut -d: -f2
 seq 5 | paste -sd, -; seq 6 | paste - - -; seq 3 | paste -sd+
@@ -64,12 +80,24 @@ seq 5 | sed -n '2,3p'; seq 5 | sed '$d'; seq 5 | sed '/3/d'; seq 5 | sed -n '/2/
 echo hello | tr a-y b-z; echo 'a  b' | tr -s ' '; echo abc | tr -cd 'ac\n'; echo 'HeLLo' | tr '[:upper:]' '[:lower:]'
 echo 'a b c' | wc -w; printf 'abc' | wc -c; printf 'héé' | wc -m
 seq 3 | xargs; seq 4 | xargs -n 2 echo x; seq 2 | xargs -I{} echo 'n{}'
+printf 'a b\nc d\n\nf "g h"\n' | xargs -L1 printf '<%s>'; seq 5 | xargs -L 2; printf 'a,b c,\n' | xargs -d, printf '<%s>'; printf 'a b\nc\n' | xargs -d '\n' -n1 printf '<%s>'; printf 'a\0b c' | xargs -0 printf '<%s>'
+seq 3 | xargs -t -n2 echo; printf '' | xargs echo x; printf '' | xargs -r echo x; printf '' | xargs -n1 echo x; printf " a\\ b 'c d'e \"f'\" \n" | xargs printf '<%s>'; printf ' a b \n\n"c" d\n' | xargs -I% echo '<%>'; printf 'a:b ' | xargs -d: -I{} echo '<{}>'
+echo "it's" | xargs 2> /dev/null; echo $?; seq 2 | xargs -n0 2> /dev/null; echo $?; seq 2 | xargs -n1 false; echo $?
+date +%s%3N | wc -c; date +%s%N | wc -c; date +%N%% | wc -c; date +%6N | wc -c; date -u '+%Y-%m-%d|%F%t%Z%n%a %b %e'
 echo hi | base64; echo aGkK | base64 -d
 echo '{"a":{"b":[1,2,{"c":"x"}]},"n":null}' | jq .
 echo '{"a":{"b":[1,2,{"c":"x"}]},"n":null}' | jq -c '.a.b[], .n, .a.b[2].c'
 echo '{"a":{"b":[1,2,{"c":"x"}]},"n":null}' | jq -r '.a.b[2].c, (.a.b | length), .a["b"][0]'
 echo '[{"a":1,"b":"x"},{"a":2,"b":"y"}]' | jq -r '.[] | select(.a == 2) | .b'; echo '[1,2,3]' | jq -c 'map(. > 1), add, .[1:], keys, .[-1]'; echo '{"b":1,"a":2}' | jq -c 'keys'
 printf '{"a":1}\n{"a":2}\n' | jq .a
+jq -nc '[], {}, [1,[2]], ([1,2][0]), [.[]?], {a:1}.a, {a:(1,2),b:(3,4)}, {if:1}, {a:1|2}, {"a\(1)":2}, [(1,2)|[.]]'
+echo '{"id":7,"b c":[1,"x",null,true],"c":{"d":[1]}}' | jq -c '[.id, ."b c"[]], {id}, {id, "b c"}, {"k": .c.d, (.["b c"][1]): 2, z: .id}, {c} , [.["b c"][] | {v: .}], {x: .id | tostring}'
+echo '["a",1,null,true,2.5]' | jq -c 'join(","), join(", ","-")'; jq -nr '[]|join(",")'; jq -n '[[1]]|join(",")' 2> /dev/null; echo $?; jq -nc '1|{(.):2}' 2> /dev/null; echo $?
+jq -n '5-1, 5 -1, -1, 2*3+4, 2+3*4, 7%3, 7/2, (1,2)+(10,20), null+1, "a"+"b", 10-2-3' | paste -sd' ' -; jq -nc '"a,b"/",", [1,2]-[2], {a:1}+{b:2}, [1]+[2], ([[1],[2]]|add), ([{a:1},{b:2}]|add), ([]|add)'; jq -n '1+"a"' 2> /dev/null; echo $?
+echo '{"a":1}' | jq -c '.x // "d", (.a,null,false,2) // 9, (null,false)//(1,2), .x // .y // 3, (.a.b? // 4)'; jq -nc 'true and false, (true or (1|.a)), ((true,false) and (true,false)), (1 == 1 and 2 < 1 | not)'
+jq -nr '"\(1,2)-\(3,4)", "a\\\\(b)", "a\("b" + "c")d\n\u00e9", "\({a:[1]}) \(null) \("x(y" | length)"'; echo '{"id":1,"body":"x"}' | jq -r '"\(.id): \(.body)"'
+jq -nc '1,"2"|tostring,tonumber'; jq -nc '[1,"a",null,{},[],true]|map(type)'; jq -nr '"é"|@base64,(@base64|@base64d)'; echo '{"a":[5]}' | jq -c 'has("a"), has("b"), (.a|has(0), has(1)), .constructor'
+seq 3 | jq -s -c '[.[] | . * 2 | select(. > 2)]'
 x=$(false); echo $?; x=$(echo a) ; echo $x
 a=1 b=2; echo $a$b; a=5 true; echo $a
 echo `echo back` "`echo quoted`"

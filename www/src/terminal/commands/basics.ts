@@ -1,6 +1,6 @@
 // The commands that every script has.
 import { type Call, type Command, Refused, options, until, wholeNumber } from '../shell/command.js';
-import { Input } from '../shell/stream.js';
+import { Input, breathe } from '../shell/stream.js';
 import { unescape } from '../shell/words.js';
 
 const echo: Command = async (call) => {
@@ -102,7 +102,7 @@ const seq: Command = async (call) => {
   for (let i = 0; i < count; i += 1) {
     const last = i === count - 1;
     await call.out.write((from + i * step).toFixed(digits).padStart(width, '0') + (last ? '\n' : by));
-    if (i % 1_000 === 999) call.signal.throwIfAborted();
+    if (i % 1_000 === 999) await breathe(call.signal);
   }
   return 0;
 };
@@ -147,13 +147,39 @@ const date: Command = async (call) => {
     s: String(Math.floor(ms / 1_000)), N: String(Math.floor((ms % 1_000) * 1e6)).padStart(9, '0'),
     Y: String(now.getUTCFullYear()), m: two(now.getUTCMonth() + 1), d: two(now.getUTCDate()),
     H: two(now.getUTCHours()), M: two(now.getUTCMinutes()), S: two(now.getUTCSeconds()),
-    F: now.toISOString().slice(0, 10), T: now.toISOString().slice(11, 19), Z: 'UTC', z: '+0000', '%': '%', n: '\n',
+    F: now.toISOString().slice(0, 10), T: now.toISOString().slice(11, 19), R: now.toISOString().slice(11, 16), Z: 'UTC', z: '+0000', '%': '%', n: '\n', t: '\t',
     a: WEEKDAYS[now.getUTCDay()]!, b: MONTHS[now.getUTCMonth()]!, e: String(now.getUTCDate()).padStart(2),
   };
-  const told = (format ?? '%a %b %e %T UTC %Y').replace(/%(.)/g, (all, letter: string) => parts[letter] ?? all);
+  const told = (format ?? '%a %b %e %T UTC %Y').replace(/%([-_0^#:]*\d*)(.?)/g, (all, how: string, letter: string) => {
+    const part = Object.hasOwn(parts, letter) ? parts[letter] : undefined;
+    // `%3N` are milliseconds.
+    if (part === undefined || !(letter === 'N' ? /^\d?$/ : /^$/).test(how)) {
+      throw new Refused(`${all}: not supported: there are ${Object.keys(parts).map((one) => `%${one}`).join(' ')} %3N`, 1);
+    }
+    return letter === 'N' ? part.slice(0, Number(how || 9)) : part;
+  });
   await call.out.write(`${told}\n`);
   return 0;
 };
+
+const QUOTED = /'([^'\n]*)'|"([^"\n]*)"|\\([^])/g;
+
+/** A text without its quotes and backslashes, as xargs takes them. */
+function unquoted(text: string): string {
+  const mark = /['"]/.exec(text.replace(QUOTED, ''))?.[0];
+  if (mark) throw new Refused(`unmatched ${mark === "'" ? 'single' : 'double'} quote; -0 and -d take quotes as they are`, 1);
+  return text.replace(QUOTED, (_, single?: string, double?: string, plain?: string) => single ?? double ?? plain!);
+}
+
+const wordsOf = (line: string): string[] =>
+  (line.match(/(?:'[^'\n]*'|"[^"\n]*"|\\[^]|[^\s\\])+/g) ?? []).map(unquoted);
+
+/** What comes in, as it comes: a line's words, or what stands between two delimiters. */
+async function* itemsOf(input: Input, by: string | undefined): AsyncGenerator<string[]> {
+  if (by === undefined) for await (const line of input.lines()) yield wordsOf(line);
+  else if (by === '\n') for await (const line of input.lines()) yield [line];
+  else yield (await input.text()).split(by).filter((item, i, all) => item !== '' || i < all.length - 1);
+}
 
 const xargs: Command = async (call) => {
   // What comes after the first word that is no option belongs to the command.
@@ -162,22 +188,43 @@ const xargs: Command = async (call) => {
   const given = options(call.args.slice(0, at), { flags: 'rt0', values: 'nIPLd' });
   const command = call.args.slice(at);
   if (command.length === 0) command.push('echo');
-  let status = 0;
-  const run = async (words: string[]) => {
-    if ((await call.run(words, Input.of())) !== 0) status = 123;
-  };
+  const by = given.has('0') ? '\0' : given.has('d') ? unescape(given.value('d')!) : undefined;
   const mark = given.value('I');
+  const most = (letter: string) => {
+    const count = given.has(letter) ? wholeNumber(given.value(letter)!, 'number') : Infinity;
+    if (count < 1) throw new Refused(`value ${count} for -${letter} option should be >= 1`, 1);
+    return count;
+  };
+  const [mostWords, mostLines] = [most('n'), most('L')];
+  if (given.has('L') && (by ?? mark ?? given.value('n')) !== undefined) throw new Refused('-L goes with none of -0 -d -I -n here', 1);
+  let status = 0;
+  let ran = false;
+  const run = async (words: string[]) => {
+    ran = true;
+    if (given.has('t')) await call.err.write(`${words.join(' ')}\n`);
+    const ended = await call.run(words, Input.of());
+    if (ended === 255) throw new Refused(`${words[0]}: exited with status 255; aborting`, 124);
+    if (ended !== 0) status = 123;
+  };
   if (mark !== undefined) {
-    for await (const line of call.in.lines()) {
-      if (line.trim() !== '') await run(command.map((word) => word.replaceAll(mark, line.trim())));
-    }
+    const each = async (item: string) => run(command.map((word) => word.replaceAll(mark, item)));
+    if (by !== undefined) for await (const items of itemsOf(call.in, by)) for (const item of items) await each(item);
+    else for await (const line of call.in.lines()) if (line.trim() !== '') await each(unquoted(line.trimStart()));
     return status;
   }
-  const found = (await call.in.text()).match(/'[^']*'|"[^"]*"|(?:\\[^]|[^\s\\])+/g) ?? [];
-  const words = found.map((word) => (/^['"]/.test(word) ? word.slice(1, -1) : word.replace(/\\([^])/g, '$1')));
-  const most = given.has('n') ? wholeNumber(given.value('n')!, 'number') : Math.max(1, words.length);
-  if (words.length === 0 && !given.has('r')) await run(command);
-  for (let from = 0; from < words.length; from += most) await run([...command, ...words.slice(from, from + most)]);
+  let words: string[] = [];
+  let lines = 0;
+  for await (const items of itemsOf(call.in, by)) {
+    for (const item of items) {
+      words.push(item);
+      if (words.length >= mostWords) await run([...command, ...words.splice(0)]);
+    }
+    if (items.length > 0) lines += 1;
+    if (lines < mostLines) continue;
+    await run([...command, ...words.splice(0)]);
+    lines = 0;
+  }
+  if (words.length > 0 || (!ran && !given.has('r'))) await run([...command, ...words]);
   return status;
 };
 

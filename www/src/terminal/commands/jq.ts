@@ -1,37 +1,23 @@
-// A little of jq: paths, `|`, `,`, and a few functions.
+// A little of jq: paths, operators, `[…]`, `{…}`, and a few functions.
 import { reason } from '../../broker/fetch.js';
 import { type Call, Refused, onlyInput, options } from '../shell/command.js';
+import { FUNCTIONS, type Json, WITH, each, index, isTrue, operated, told } from './jq-values.js';
 
-type Json = unknown;
 type Filter = (value: Json) => Json[];
 
-const TOKEN = /\s*(\.\.|\.?\[|\.[A-Za-z_]\w*|\."(?:\\.|[^"\\])*"|"(?:\\.|[^"\\])*"|-?\d+(?:\.\d+)?|==|!=|<=|>=|[A-Za-z_]\w*|[.|,()\]?:<>])/y;
-const KNOWN = '.a .a.b .[0] .[] .[1:3] | , == != < > length keys map(f) select(f) add not';
+/** A text; in `\(…)` are filters, with texts in them. */
+const TEXT = String.raw`"(?:\\\((?:[^()"]|"(?:\\.|[^"\\])*"|\([^()]*\))*\)|\\[^(]|[^"\\])*"`;
+const INNER = /(?<=(?:^|[^\\])(?:\\\\)*)\\\(((?:[^()"]|"(?:\\.|[^"\\])*"|\([^()]*\))*)\)/;
+const TOKEN = new RegExp(
+  String.raw`\s*(\.\.|\.?\[|\.[A-Za-z_]\w*|\.?${TEXT}|-?\d+(?:\.\d+)?|==|!=|<=|>=|\/\/|@?[A-Za-z_]\w*|[.|,()\]?:<>{}+*/%-])`,
+  'y',
+);
+const KNOWN =
+  '.a .a.b .[0] .[] .[1:3] | , == != < > + - * / % // and or [f] {a, b: f} "\\(f)" map(f) select(f) join(",") has("a") ' +
+  Object.keys(FUNCTIONS).join(' ');
 
-const kind = (value: Json) => (value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value);
-const isObject = (value: Json): value is Record<string, Json> => kind(value) === 'object' && !isNumber(value);
-/** Numbers that JavaScript would round are kept as they are written. */
-const isNumber = (value: Json) => typeof value === 'number' || (typeof value === 'object' && value !== null && 'rawJSON' in value);
-
-function index(value: Json, key: Json): Json {
-  if (value === null) return null;
-  if (typeof key === 'string' && isObject(value)) return value[key] ?? null;
-  if (typeof key === 'number' && Array.isArray(value)) return (value as Json[]).at(key) ?? null;
-  throw new Refused(`error: Cannot index ${kind(value)} with ${typeof key === 'string' ? `"${key}"` : kind(key)}`, 5);
-}
-
-function each(value: Json): Json[] {
-  if (Array.isArray(value)) return value as Json[];
-  if (isObject(value)) return Object.values(value);
-  throw new Refused(`error: Cannot iterate over ${kind(value)}`, 5);
-}
-
-const FUNCTIONS: Record<string, (value: Json) => Json> = {
-  length: (value) => (value === null ? 0 : typeof value === 'string' ? [...value].length : isNumber(value) ? Math.abs(Number(value)) : each(value).length),
-  keys: (value) => (Array.isArray(value) ? [...value.keys()] : Object.keys(isObject(value) ? value : {}).sort()),
-  add: (value) => each(value).reduce((sum: Json, one) => (sum === null ? one : typeof sum === 'number' ? sum + Number(one) : `${sum}${one}`), null),
-  not: (value) => value === null || value === false,
-};
+/** Operators, from those that bind least. */
+const LEVELS = [/^(==|!=|[<>]=?)$/, /^[+-]$/, /^[*/%]$/];
 
 class Reader {
   readonly #tokens: string[] = [];
@@ -69,23 +55,53 @@ class Reader {
   pipe(): Filter {
     const first = this.comma();
     if (!this.#take('|')) return first;
-    const then = this.pipe();
-    return (value) => first(value).flatMap(then);
+    return piped(first, this.pipe());
   }
 
   comma(): Filter {
-    const all = [this.comparison()];
-    while (this.#take(',')) all.push(this.comparison());
+    const all = [this.alternative()];
+    while (this.#take(',')) all.push(this.alternative());
     return (value) => all.flatMap((one) => one(value));
   }
 
-  comparison(): Filter {
-    const left = this.path();
-    const operator = this.#tokens[this.#at] ?? '';
-    if (!/^(==|!=|[<>]=?)$/.test(operator)) return left;
-    this.#at += 1;
-    const right = this.path();
-    return (value) => right(value).flatMap((b) => left(value).map((a) => compared(operator, a, b)));
+  /** `//`: the right side, where the left one has nothing. */
+  alternative(): Filter {
+    const left = this.or();
+    if (!this.#take('//')) return left;
+    const right = this.alternative();
+    return (value) => {
+      const values = left(value).filter(isTrue);
+      return values.length > 0 ? values : right(value);
+    };
+  }
+
+  or(): Filter {
+    let left = this.and();
+    while (this.#take('or')) left = logical(left, this.and(), true);
+    return left;
+  }
+
+  and(): Filter {
+    let left = this.operation(0);
+    while (this.#take('and')) left = logical(left, this.operation(0), false);
+    return left;
+  }
+
+  operation(level: number): Filter {
+    const operators = LEVELS[level];
+    if (!operators) return this.path();
+    let left = this.operation(level + 1);
+    for (;;) {
+      const token = this.#tokens[this.#at] ?? '';
+      // `5 -1` is a difference.
+      if (/^-\d/.test(token)) this.#tokens.splice(this.#at, 1, '-', token.slice(1));
+      const operator = this.#tokens[this.#at] ?? '';
+      if (!operators.test(operator)) return left;
+      this.#at += 1;
+      const [a, b] = [left, this.operation(level + 1)];
+      left = (value) => b(value).flatMap((y) => a(value).map((x) => operated(operator, x, y)));
+      if (level === 0) return left;
+    }
   }
 
   path(): Filter {
@@ -99,7 +115,7 @@ class Reader {
         filter = (value) => before(value).flatMap(then);
       } else if (/^\.["A-Za-z_]/.test(token)) {
         this.#at += 1;
-        const key = name(token);
+        const key = token[1] === '"' ? this.#constant(token.slice(1)) : token.slice(1);
         filter = (value) => before(value).map((one) => index(one, key));
       } else if (this.#take('?')) {
         filter = (value) => {
@@ -126,7 +142,15 @@ class Reader {
       this.#want(')');
       return inner;
     }
-    if (/^["\d-]/.test(token) || token === 'null' || token === 'true' || token === 'false') {
+    if (token === '[') {
+      if (this.#take(']')) return () => [[]];
+      const inner = this.pipe();
+      this.#want(']');
+      return (value) => [inner(value)];
+    }
+    if (token === '{') return this.#object();
+    if (token.startsWith('"')) return this.#text(token);
+    if (/^-?\d/.test(token) || token === 'null' || token === 'true' || token === 'false') {
       const constant = JSON.parse(token) as Json;
       return () => [constant];
     }
@@ -135,17 +159,78 @@ class Reader {
       const inner = this.pipe();
       this.#want(')');
       if (token === 'map') return (value) => [each(value).flatMap(inner)];
-      return (value) => inner(value).flatMap((yes) => (yes === null || yes === false ? [] : [value]));
+      return (value) => inner(value).flatMap((yes) => (isTrue(yes) ? [value] : []));
+    }
+    const two = Object.hasOwn(WITH, token) ? WITH[token] : undefined;
+    if (two) {
+      this.#want('(');
+      const inner = this.pipe();
+      this.#want(')');
+      return (value) => inner(value).map((given) => two(value, given));
     }
     const known = Object.hasOwn(FUNCTIONS, token) ? FUNCTIONS[token] : undefined;
     if (!known) throw this.#wrong(token);
     return (value) => [known(value)];
   }
 
+  #text(token: string): Filter {
+    const pieces = token.slice(1, -1).split(INNER);
+    const filters = pieces.map((piece, i): Filter => {
+      if (i % 2 === 1) return new Reader(piece).whole();
+      const constant = this.#constant(`"${piece}"`);
+      return () => [constant];
+    });
+    return (value) =>
+      filters.reduce((starts: string[], filter) => filter(value).flatMap((end) => starts.map((start) => start + told(end))), ['']);
+  }
+
+  #constant(text: string): Json {
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw this.#wrong(text);
+    }
+  }
+
+  #object(): Filter {
+    const entries: [Filter, Filter][] = [];
+    while (!this.#take('}')) {
+      if (entries.length > 0) this.#want(',');
+      const token = this.#tokens[this.#at++] ?? '';
+      let key: Filter;
+      if (token === '(') {
+        key = this.pipe();
+        this.#want(')');
+      } else if (token.startsWith('"')) key = this.#text(token);
+      else if (/^[A-Za-z_]/.test(token)) key = () => [token];
+      else throw this.#wrong(token === '' ? undefined : token);
+      // Without a value, it is that of the same name.
+      let is: Filter = (value) => key(value).map((name) => index(value, name));
+      if (token === '(') this.#want(':');
+      if (token === '(' || this.#take(':')) {
+        is = this.operation(0);
+        while (this.#take('|')) is = piped(is, this.operation(0));
+      }
+      entries.push([key, is]);
+    }
+    return (value) => {
+      let all: Record<string, Json>[] = [{}];
+      for (const [key, is] of entries) {
+        all = all.flatMap((one) =>
+          key(value).flatMap((name) => {
+            if (typeof name !== 'string') throw new Refused(`error: Object keys must be strings`, 5);
+            return is(value).map((content) => ({ ...one, [name]: content }));
+          }),
+        );
+      }
+      return all;
+    };
+  }
+
   #bracket(): Filter {
     if (this.#take(']')) return each;
     const token = this.#tokens[this.#at++] ?? '';
-    const from: Json = token === ':' ? 0 : /^["\d-]/.test(token) ? JSON.parse(token) : undefined;
+    const from: Json = token === ':' ? 0 : /^("|-?\d)/.test(token) ? this.#constant(token) : undefined;
     if (from === undefined) throw this.#wrong(token);
     if (token === ':' || this.#take(':')) {
       const to = this.#take(']') ? undefined : Number(this.#tokens[this.#at++]);
@@ -157,17 +242,11 @@ class Reader {
   }
 }
 
-function name(token: string): string {
-  const text = token.slice(1);
-  return text.startsWith('"') ? (JSON.parse(text) as string) : text;
-}
+const piped = (first: Filter, then: Filter): Filter => (value) => first(value).flatMap(then);
 
-function compared(operator: string, a: Json, b: Json): boolean {
-  const [x, y] = [JSON.stringify(a), JSON.stringify(b)];
-  if (operator === '==' || operator === '!=') return (x === y) === (operator === '==');
-  const [left, right] = typeof a === 'string' && typeof b === 'string' ? [a, b] : [Number(x), Number(y)];
-  const order = left < right ? -1 : left > right ? 1 : 0;
-  return operator === '<' ? order < 0 : operator === '>' ? order > 0 : operator === '<=' ? order <= 0 : order >= 0;
+/** `and` and `or`: `ends` is the value on the left that the right side does not matter for. */
+function logical(left: Filter, right: Filter, ends: boolean): Filter {
+  return (value) => left(value).flatMap((one) => (isTrue(one) === ends ? [ends] : right(value).map(isTrue)));
 }
 
 type Raw = typeof JSON & { rawJSON?(text: string): unknown };
@@ -212,7 +291,7 @@ export async function jq(call: Call): Promise<number> {
   if (given.has('n')) await tell(null);
   else if (given.has('s')) await tell(values(await call.in.text()));
   else await stream(call, tell);
-  return given.has('e') && (last === null || last === false) ? 1 : 0;
+  return given.has('e') && !isTrue(last) ? 1 : 0;
 }
 
 /** Lines that are whole values are taken as they come, so that a stream is shown as it flows. */

@@ -89,9 +89,11 @@ export async function sed(call: Call): Promise<number> {
   }
   onlyInput(given.rest);
   const acts = read(scripts.join('\n'), given.has('E') || given.has('r'));
+  // Only who asks for the last line waits for the one after.
+  const ahead = acts.some(({ from, to }) => from === '$' || to === '$');
   let number = 0;
-  for (let line = await call.in.line(), next: string | undefined; line !== undefined; line = next) {
-    next = await call.in.line();
+  for (let line = await call.in.line(), next: string | undefined; line !== undefined; line = ahead ? next : await call.in.line()) {
+    if (ahead) next = await call.in.line();
     number += 1;
     const is = (address: Address) =>
       address instanceof RegExp ? address.test(line!) : address === '$' ? next === undefined : address === number;

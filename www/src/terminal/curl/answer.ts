@@ -1,4 +1,5 @@
 // An answer's head, as HTTP/1.1 writes it.
+import { fromHeader } from '../../broker/headers.js';
 
 const REASONS: Record<number, string> = {
   200: 'OK', 201: 'Created', 202: 'Accepted', 204: 'No Content', 206: 'Partial Content', 301: 'Moved Permanently', 302: 'Found',
@@ -22,5 +23,5 @@ const OTHERS = ORDER.indexOf('');
 
 export function headerList(response: Response): string[] {
   const place = (name: string) => (ORDER.includes(name) ? ORDER.indexOf(name) : OTHERS);
-  return [...response.headers].sort(([a], [b]) => place(a) - place(b)).map(([name, value]) => `${name}: ${value}`);
+  return [...response.headers].sort(([a], [b]) => place(a) - place(b)).map(([name, value]) => `${name}: ${fromHeader(value)}`);
 }

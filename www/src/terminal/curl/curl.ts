@@ -1,7 +1,8 @@
 // curl, with one broker as its network.
 import { reason } from '../../broker/fetch.js';
+import { binary } from '../../broker/headers.js';
 import { type Call, type Command, until } from '../shell/command.js';
-import { BrokenPipe, type Output, nowhere } from '../shell/stream.js';
+import { BrokenPipe, type Output, encode, nowhere } from '../shell/stream.js';
 import { headerList, statusLine } from './answer.js';
 import { CurlError, type Transfer, Usage, credentials, curlOptions, transferOf } from './options.js';
 import { type Target, globbed, targetOf } from './url.js';
@@ -75,7 +76,8 @@ async function one(call: Call, transfer: Transfer, target: Target, out: Output, 
   const started = call.host.now();
   try {
     if (transfer.verbose) await call.err.write(toldRequest(request, target, done.uploaded));
-    const init: RequestInit = { method, headers: request.headers, signal: hangUp.signal, cache: 'no-store' };
+    const headers = request.headers.map(([name, value]): [string, string] => [name, binary(encode(value))]);
+    const init: RequestInit = { method, headers, signal: hangUp.signal, cache: 'no-store' };
     const response = await call.host.fetch(target.path, body ? { ...init, body } : init);
     done.response = response;
     const head = [statusLine(response), ...headerList(response)];

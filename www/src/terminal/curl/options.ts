@@ -1,4 +1,5 @@
 // curl's command line.
+import { binary } from '../../broker/headers.js';
 import { type Input, decode, encode, joined, type Bytes } from '../shell/stream.js';
 
 export interface Transfer {
@@ -152,9 +153,7 @@ function secondsOf(text: string): number {
 }
 
 export function credentials(text: string): string {
-  let binary = '';
-  for (const byte of encode(text)) binary += String.fromCharCode(byte);
-  return `Basic ${btoa(binary)}`;
+  return `Basic ${btoa(binary(encode(text)))}`;
 }
 
 export async function transferOf(args: readonly string[], input: Input): Promise<Transfer> {

@@ -1,5 +1,7 @@
 // What `-w` writes.
+import { fromHeader } from '../../broker/headers.js';
 import type { Call } from '../shell/command.js';
+import { encode } from '../shell/stream.js';
 import { headerList } from './answer.js';
 
 /** What became of a request. */
@@ -19,7 +21,7 @@ const VARIABLES: Record<string, (done: Done) => string> = {
   response_code: ({ response }) => String(response?.status ?? 0).padStart(3, '0'),
   size_download: ({ downloaded }) => String(downloaded),
   size_upload: ({ uploaded }) => String(uploaded),
-  size_header: ({ response }) => String(response ? headerList(response).join('\r\n').length : 0),
+  size_header: ({ response }) => String(response ? encode(headerList(response).join('\r\n')).length : 0),
   num_headers: ({ response }) => String([...(response?.headers ?? [])].length),
   content_type: ({ response }) => response?.headers.get('content-type') ?? '',
   time_total: ({ ms }) => (ms / 1_000).toFixed(6),
@@ -32,7 +34,7 @@ const VARIABLES: Record<string, (done: Done) => string> = {
   exitcode: ({ status }) => String(status),
   errormsg: ({ error }) => error,
   num_redirects: () => '0',
-  header_json: ({ response }) => JSON.stringify(Object.fromEntries([...(response?.headers ?? [])].map(([name, value]) => [name, [value]])), null, 1),
+  header_json: ({ response }) => JSON.stringify(Object.fromEntries([...(response?.headers ?? [])].map(([name, value]) => [name, [fromHeader(value)]])), null, 1),
 };
 
 const ESCAPES: Record<string, string> = { n: '\n', r: '\r', t: '\t' };
@@ -43,7 +45,7 @@ export async function writtenOut(format: string, done: Done, call: Call): Promis
     if (piece === '%{stderr}') out = call.err;
     else if (piece === '%{stdout}') out = call.out;
     else if (code !== undefined) await out.write(ESCAPES[code] ?? piece);
-    else if (header !== undefined) await out.write(done.response?.headers.get(header) ?? '');
+    else if (header !== undefined) await out.write(fromHeader(done.response?.headers.get(header) ?? ''));
     else if (name !== undefined) {
       const variable = Object.hasOwn(VARIABLES, name) ? VARIABLES[name] : undefined;
       if (variable) await out.write(variable(done));

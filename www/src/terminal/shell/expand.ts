@@ -1,6 +1,7 @@
 // What words come to: braces, variables, `$(…)`, `$((…))`, and the fields that an unquoted value falls into. There are
 // no files here, so `*` and `?` stand for themselves.
 import { arithmetic } from './arithmetic.js';
+import { pieces } from './ifs.js';
 import type { List, Part, Word } from './syntax.js';
 
 export interface Scope {
@@ -146,15 +147,13 @@ export async function fields(words: Word[], scope: Scope): Promise<string[]> {
         field = (field ?? '') + text;
         continue;
       }
-      // An unquoted value falls apart at its blanks.
-      const pieces = text.split(/[ \t\n]+/);
-      pieces.forEach((piece, i) => {
-        if (i > 0 && field !== undefined) {
-          all.push(field);
+      for (const piece of pieces(text, scope.get('IFS'))) {
+        if (!piece.between) field = (field ?? '') + piece.text;
+        else {
+          if (field !== undefined || piece.ends) all.push(field ?? '');
           field = undefined;
         }
-        if (piece !== '') field = (field ?? '') + piece;
-      });
+      }
     }
     if (field !== undefined) all.push(field);
   }

@@ -1,10 +1,12 @@
 // Runs scripts: a small shell whose commands are functions, and whose world is one broker. Libraries that take command
 // lines apart know neither loops nor `$(…)` nor pipes that stream, and whole shells are larger than the broker itself.
 import { reason } from '../../broker/fetch.js';
-import { type Call, type Command, type Host, Refused } from './command.js';
+import { type Call, type Command, type Host, Refused, options, wholeNumber } from './command.js';
 import { type Scope, fields, single } from './expand.js';
+import { BLANKS, shared } from './ifs.js';
+import { Jobs } from './jobs.js';
 import { type Line, Parser } from './parse.js';
-import { BrokenPipe, Input, Interrupted, Kept, type Output, Pipe, nowhere } from './stream.js';
+import { BrokenPipe, Input, Interrupted, Kept, type Output, Pipe, breathe, nowhere } from './stream.js';
 import { type AndOr, BadSyntax, type Command as Tree, type Compound, type List, type Pipeline, type Redirect, type Simple } from './syntax.js';
 
 export interface Streams {
@@ -14,17 +16,13 @@ export interface Streams {
   signal: AbortSignal;
 }
 
-interface Job {
-  id: number;
-  status: Promise<number>;
-  abort: AbortController;
-}
-
 /** `break`, `continue` and `exit` on their way out. */
 class Leave extends Error {
   constructor(
     readonly kind: 'break' | 'continue' | 'exit',
     readonly count: number,
+    /** What the loop's status is then. */
+    readonly status = 0,
   ) {
     super(kind);
   }
@@ -35,25 +33,13 @@ function passes(why: unknown): boolean {
   return why instanceof Interrupted || why instanceof Leave;
 }
 
-/** For how many milliseconds a script may keep the page busy at once. */
-const BUSY = 12;
-let busySince = 0;
-
-/** Lets the page live: a script without anything to wait for would stop it. */
-async function breathe(signal: AbortSignal): Promise<void> {
-  const now = performance.now();
-  if (now - busySince > BUSY) {
-    await new Promise((resolve) => setTimeout(resolve));
-    busySince = performance.now();
-  }
-  signal.throwIfAborted();
-}
-
 export class Shell implements Scope {
-  readonly variables = new Map<string, string>();
+  readonly variables = new Map([['IFS', BLANKS]]);
   status = 0;
-  readonly #jobs: Job[];
+  readonly #jobs: Jobs;
   #last = '';
+  /** So many loops are around what runs. */
+  #loops = 0;
   #here: Streams | undefined;
 
   constructor(
@@ -61,7 +47,7 @@ export class Shell implements Scope {
     readonly commands: ReadonlyMap<string, Command>,
     /** What is said where there is no such command. */
     readonly unknown: (name: string) => string,
-    jobs: Job[] = [],
+    jobs = new Jobs(),
   ) {
     this.#jobs = jobs;
   }
@@ -76,7 +62,7 @@ export class Shell implements Scope {
       }
     } catch (why) {
       if (why instanceof Leave) return (this.status = why.kind === 'exit' ? why.count : this.status);
-      if (why instanceof Interrupted) return (this.status = 130);
+      if (why instanceof Interrupted) return (this.status = why.status);
       if (!(why instanceof BadSyntax)) throw why;
       await streams.err.write(`shell: ${why.message}\n`);
       this.status = 2;
@@ -101,7 +87,11 @@ export class Shell implements Scope {
   async output(list: List): Promise<string> {
     const out = new Kept();
     const streams = this.#here ?? { in: Input.of(), err: nowhere, signal: new AbortController().signal };
-    this.status = await this.#apart((shell) => shell.list(list, { ...streams, out }));
+    this.status = await this.#apart((shell) => {
+      // As in bash, `break` ends what stands in a loop here.
+      shell.#loops = this.#loops;
+      return shell.list(list, { ...streams, out });
+    });
     return out.text();
   }
 
@@ -131,12 +121,10 @@ export class Shell implements Scope {
     const abort = new AbortController();
     const own = { ...streams, in: Input.of(), signal: abort.signal };
     const status = this.#apart((shell) => shell.#andOr(item, own)).catch((why: unknown) => {
-      if (why instanceof Interrupted) return 143;
+      if (why instanceof Interrupted) return why.status;
       return why instanceof BrokenPipe ? 141 : 1;
     });
-    const id = (this.#jobs.at(-1)?.id ?? 1_000) + 1;
-    this.#jobs.push({ id, status, abort });
-    this.#last = String(id);
+    this.#last = String(this.#jobs.add(status, abort));
     this.status = 0;
   }
 
@@ -234,17 +222,15 @@ export class Shell implements Scope {
   }
 
   async #call(name: string, args: string[], streams: Streams): Promise<number> {
-    const own = await this.#own(name, args, streams);
-    if (own !== undefined) return own;
-    const command = this.commands.get(name);
-    if (!command) {
-      await streams.err.write(`${this.unknown(name)}\n`);
-      return 127;
-    }
     const run = ([name = '', ...args]: string[], input: Input) => this.#call(name, args, { ...streams, in: input });
     const call: Call = { name, args, ...streams, host: this.host, run };
     try {
-      return await command(call);
+      const own = await this.#own(name, args, streams);
+      if (own !== undefined) return own;
+      const command = this.commands.get(name);
+      if (command) return await command(call);
+      await streams.err.write(`${this.unknown(name)}\n`);
+      return 127;
     } catch (why) {
       streams.signal.throwIfAborted();
       if (!(why instanceof Refused)) throw why;
@@ -255,11 +241,18 @@ export class Shell implements Scope {
 
   /** The commands that change the shell itself. */
   async #own(name: string, args: string[], streams: Streams): Promise<number | undefined> {
-    const count = () => Math.max(1, Number(args[0] ?? 1) || 1);
     switch (name) {
       case 'break':
-      case 'continue':
-        throw new Leave(name, count());
+      case 'continue': {
+        if (this.#loops === 0) {
+          await streams.err.write(`shell: ${name}: only meaningful in a \`for', \`while', or \`until' loop\n`);
+          return 0;
+        }
+        const count = wholeNumber(args[0] ?? '1', 'number');
+        // As in bash, a number that cannot be ends all loops.
+        if (count < 1) await streams.err.write(`shell: ${name}: ${count}: loop count out of range\n`);
+        throw count < 1 ? new Leave('break', this.#loops, 1) : new Leave(name, Math.min(count, this.#loops));
+      }
       case 'exit':
         throw new Leave('exit', (Number(args[0] ?? this.status) || 0) & 255);
       case 'export':
@@ -274,41 +267,25 @@ export class Shell implements Scope {
       case 'read':
         return this.#read(args, streams.in);
       case 'wait':
-        return this.#wait(args, streams.signal);
-      case 'kill': {
-        const job = this.#jobs.find((job) => args.some((arg) => arg === String(job.id) || arg === `%${this.#jobs.indexOf(job) + 1}`));
-        if (!job) throw new Error(`kill: ${args.at(-1) ?? ''}: no such job`);
-        job.abort.abort(new Interrupted());
-        return 0;
-      }
+        return this.#jobs.wait(args, streams.signal, streams.err);
+      case 'kill':
+        return this.#jobs.kill(args, streams.err);
     }
     return undefined;
   }
 
   async #read(args: string[], input: Input): Promise<number> {
-    const names = args.filter((arg) => !arg.startsWith('-'));
-    const line = await input.line();
-    const text = (line ?? '').trim();
-    if (names.length === 0) names.push('REPLY');
-    let rest = text;
-    names.forEach((name, i) => {
-      const cut = i < names.length - 1 ? rest.search(/[ \t]/) : -1;
-      this.set(name, cut < 0 ? rest : rest.slice(0, cut));
-      rest = cut < 0 ? '' : rest.slice(cut).trimStart();
-    });
-    return line === undefined ? 1 : 0;
-  }
-
-  async #wait(ids: string[], signal: AbortSignal): Promise<number> {
-    const jobs = ids.length === 0 ? this.#jobs.slice() : ids.map((id) => this.#jobs.find((job) => String(job.id) === id));
-    const interrupted = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    });
-    interrupted.catch(() => {});
-    let status = 0;
-    for (const job of jobs) status = job ? await Promise.race([job.status, interrupted]) : 127;
-    for (const job of jobs) if (job) this.#jobs.splice(this.#jobs.indexOf(job), 1);
-    return ids.length === 0 ? 0 : status;
+    const given = options(args, { flags: 'rs', values: 'p' });
+    const raw = given.has('r');
+    const first = await input.line();
+    let line = first ?? '';
+    // Without -r, a backslash at the end takes the next line in.
+    while (!raw && /(?:^|[^\\])(?:\\\\)*\\$/.test(line)) line = line.slice(0, -1) + ((await input.line()) ?? '');
+    const names = given.rest;
+    if (names.length === 0) this.set('REPLY', shared(line, 1, '', raw)[0]!);
+    const values = shared(line, names.length, this.get('IFS'), raw);
+    names.forEach((name, i) => this.set(name, values[i]!));
+    return first === undefined ? 1 : 0;
   }
 
   async #compound(command: Compound, streams: Streams): Promise<number> {
@@ -344,14 +321,17 @@ export class Shell implements Scope {
 
   /** One round of a loop; whether it goes on after it. */
   async #round(body: List, streams: Streams): Promise<boolean> {
+    this.#loops += 1;
     try {
       await this.list(body, streams);
       return true;
     } catch (why) {
       if (!(why instanceof Leave) || why.kind === 'exit') throw why;
-      if (why.count > 1) throw new Leave(why.kind, why.count - 1);
-      this.status = 0;
+      if (why.count > 1) throw new Leave(why.kind, why.count - 1, why.status);
+      this.status = why.status;
       return why.kind === 'continue';
+    } finally {
+      this.#loops -= 1;
     }
   }
 }

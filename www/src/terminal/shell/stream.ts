@@ -5,8 +5,26 @@ export type Bytes = Uint8Array<ArrayBuffer>;
 /** Nobody reads any more what a command writes. */
 export class BrokenPipe extends Error {}
 
-/** Somebody pressed Ctrl-C, or the shell is at its end. */
-export class Interrupted extends Error {}
+/** Somebody pressed Ctrl-C, or ended a job. */
+export class Interrupted extends Error {
+  constructor(readonly status = 130) {
+    super();
+  }
+}
+
+/** For how many milliseconds a script may keep the page busy at once. */
+const BUSY = 12;
+let busySince = 0;
+
+/** Lets the page live: a script without anything to wait for would stop it. */
+export async function breathe(signal: AbortSignal): Promise<void> {
+  const now = performance.now();
+  if (now - busySince > BUSY) {
+    await new Promise((resolve) => setTimeout(resolve));
+    busySince = performance.now();
+  }
+  signal.throwIfAborted();
+}
 
 export interface Output {
   /** Kept once there is room for more. */
@@ -95,6 +113,7 @@ export class Pipe implements Output, Source {
   }
 
   async read(): Promise<Bytes | undefined> {
+    await breathe(this.signal);
     while (this.#chunks.length === 0 && !this.#ended && !this.signal.aborted) await this.#change.next;
     this.signal.throwIfAborted();
     const chunk = this.#chunks.shift();
