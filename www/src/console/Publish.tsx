@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 
 import { bytes, texts } from '../app/texts.js';
+import { toHeader } from '../broker/headers.js';
 import type { Session } from '../broker/session.js';
 import { tell } from '../ui/toast.js';
 import { isJson } from './body.js';
@@ -76,7 +77,7 @@ export function Publish({ session, topic, onDone, onClose }: Props) {
   const packed = new TextEncoder().encode(body);
   const publish = async () => {
     const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== ''));
-    const kept = Object.fromEntries(headers.filter(([name]) => name.trim() !== ''));
+    const kept = Object.fromEntries(headers.filter(([name]) => name.trim() !== '').map(([name, value]) => [name, toHeader(value)]));
     const { id, isDuplicate } = await tryTo('publish', topic, () => session.api.publish(topic, packed, { ...given, headers: kept }));
     tell(isDuplicate ? t().duplicate(options.dedup ?? '') : t().done(id));
     onDone();
