@@ -1,4 +1,5 @@
 // The guide and the terminal: what runs there, and what the lessons run there.
+import { signal } from '@preact/signals';
 import { Broker, VirtualClock } from 'shelfmq';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
@@ -26,7 +27,7 @@ beforeEach(async () => {
   const clock = new VirtualClock(1_800_000_000_000);
   broker = await Broker.open({ clock });
   const fetch = keepReceipts((at, init) => broker.fetch(at, init));
-  session = { life: 'playground', fetch, api: new Api(fetch), base: 'http://localhost:4151', now: () => clock.now() };
+  session = { life: 'playground', fetch, api: new Api(fetch), health: signal('OK'), base: 'http://localhost:4151', now: () => clock.now() };
   guide = new Guide(session);
   machine = machineOf(session);
   await guide.open('publish');
