@@ -24,6 +24,11 @@ export function to(...parts: string[]): string {
   return `#/${parts.map(encodeURIComponent).join('/')}`;
 }
 
+/** Goes there from a place, unless somebody has gone elsewhere meanwhile. */
+export function goFrom(place: readonly string[], ...parts: string[]): void {
+  if (route.peek() === place) go(...parts);
+}
+
 export function go(...parts: string[]): void {
   location.hash = to(...parts);
 }

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 
+import { goFrom, route } from '../app/route.js';
 import { count, texts } from '../app/texts.js';
 import type { Session } from '../broker/session.js';
 import { tell } from '../ui/toast.js';
@@ -50,12 +51,13 @@ interface Props {
   /** Messages of a topic that no channel has taken over yet. */
   depth?: number;
   onDone(): void;
-  onDeleted(): void;
+  /** Where one goes when it is deleted. */
+  up: string[];
   children?: ComponentChildren;
 }
 
 /** What can be done to a topic or a channel as a whole. */
-export function Actions({ session, topic, channel, isPaused, depth = 0, onDone, onDeleted, children }: Props) {
+export function Actions({ session, topic, channel, isPaused, depth = 0, onDone, up, children }: Props) {
   const [asking, setAsking] = useState<'empty' | 'delete'>();
   const name = channel ?? topic;
   const act = (verb: 'pause' | 'unpause' | 'empty' | 'delete') =>
@@ -71,9 +73,10 @@ export function Actions({ session, topic, channel, isPaused, depth = 0, onDone, 
     onDone();
   };
   const remove = async () => {
+    const from = route.peek();
     await tryTo('delete', topic, () => act('delete'));
     tell(t().deleted(name));
-    onDeleted();
+    goFrom(from, ...up);
   };
   const may = (kind: Kind) => {
     const why = whyNot(session, kind, topic);

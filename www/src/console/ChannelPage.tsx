@@ -1,6 +1,5 @@
 import { useState } from 'preact/hooks';
 
-import { go } from '../app/route.js';
 import { count, texts } from '../app/texts.js';
 import type { ChannelStats, State } from '../broker/api.js';
 import type { Session } from '../broker/session.js';
@@ -92,7 +91,7 @@ function Channel({ session, topic, channel, live }: ChannelProps) {
   return (
     <>
       <PageHead topic={topic} channel={name} isPaused={channel.paused}>
-        <Actions session={session} topic={topic} channel={name} isPaused={channel.paused} onDone={live.refresh} onDeleted={() => go('topics', topic)}>
+        <Actions session={session} topic={topic} channel={name} isPaused={channel.paused} onDone={live.refresh} up={['topics', topic]}>
           <button disabled={why !== undefined} title={why} onClick={() => setSeeking(true)}>
             {t().seek}
           </button>

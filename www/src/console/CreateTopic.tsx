@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 
-import { go } from '../app/route.js';
+import { goFrom, route } from '../app/route.js';
 import { texts } from '../app/texts.js';
 import type { Session } from '../broker/session.js';
 import { tell } from '../ui/toast.js';
@@ -40,9 +40,10 @@ export function CreateTopic({ session, onClose }: { session: Session; onClose():
   const [name, setName] = useState('');
   const [retain, setRetain] = useState('');
   const create = async () => {
+    const from = route.peek();
     await tryTo('create', '', () => session.api.topic('create', name, retain === '' ? {} : { retain }));
     tell(t().done(name));
-    go('topics', name);
+    goFrom(from, 'topics', name);
   };
   return (
     <FormDialog title={t().topic} act={words().create} disabled={name === ''} onSubmit={create} onClose={onClose}>

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 
-import { go, to } from '../app/route.js';
+import { to } from '../app/route.js';
 import { bytes, count, texts } from '../app/texts.js';
 import type { ChannelStats, TopicStats } from '../broker/api.js';
 import type { Session } from '../broker/session.js';
@@ -30,6 +30,7 @@ const t = texts(
   {
     absent: (name: string) => `There is no topic ${name}.`,
     create: 'Create channel …',
+    search: 'Search channels',
     noChannels: 'No channels yet: messages wait for the first one.',
     backlog: 'Topic backlog',
     kept: 'Messages that are kept',
@@ -42,6 +43,7 @@ const t = texts(
   {
     absent: (name) => `没有名为 ${name} 的主题。`,
     create: '创建通道 …',
+    search: '搜索通道',
     noChannels: '还没有通道：消息在等待第一个通道。',
     backlog: '待通道接收',
     kept: '保留着的消息',
@@ -90,7 +92,7 @@ function Topic({ session, topic, live }: { session: Session; topic: TopicStats; 
   return (
     <>
       <PageHead topic={name} isPaused={topic.paused}>
-        <Actions session={session} topic={name} isPaused={topic.paused} depth={topic.depth} onDone={live.refresh} onDeleted={() => go('topics')}>
+        <Actions session={session} topic={name} isPaused={topic.paused} depth={topic.depth} onDone={live.refresh} up={['topics']}>
           <button class="primary" disabled={why !== undefined} title={why} onClick={() => setPublishing(true)}>
             {w.publish}
           </button>
@@ -140,8 +142,14 @@ function Topic({ session, topic, live }: { session: Session; topic: TopicStats; 
   );
 }
 
+/** From so many channels on they can be searched. */
+const MANY = 20;
+
 function Channels({ session, topic, onDone }: { session: Session; topic: TopicStats; onDone(): void }) {
   const [creating, setCreating] = useState(false);
+  const [search, setSearch] = useState('');
+  const hasMany = topic.channels.length >= MANY;
+  const shown = hasMany ? topic.channels.filter(({ channel_name }) => channel_name.toLowerCase().includes(search.toLowerCase())) : topic.channels;
   const w = words();
   const why = whyNot(session, 'create', topic.topic_name);
   return (
@@ -150,6 +158,9 @@ function Channels({ session, topic, onDone }: { session: Session; topic: TopicSt
         <h2 id="channels">
           {w.channels} <small class="soft">{count(topic.channels.length)}</small>
         </h2>
+        {hasMany && (
+          <input type="search" aria-label={t().search} placeholder={t().search} value={search} onInput={(event) => setSearch(event.currentTarget.value.trim())} />
+        )}
         <button disabled={why !== undefined} title={why} onClick={() => setCreating(true)}>
           {t().create}
         </button>
@@ -170,7 +181,7 @@ function Channels({ session, topic, onDone }: { session: Session; topic: TopicSt
               </tr>
             </thead>
             <tbody>
-              {topic.channels.map((channel) => (
+              {shown.map((channel) => (
                 <ChannelRow key={channel.channel_name} session={session} topic={topic.topic_name} channel={channel} />
               ))}
             </tbody>

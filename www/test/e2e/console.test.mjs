@@ -281,6 +281,19 @@ test('messages are looked at page by page, and a list of them follows what happe
   await page.getByText('No messages here.').waitFor();
 });
 
+test('many channels are searched', async (t) => {
+  const { page } = await openBrowser(t);
+  const { url, post } = await startConsole(t);
+  await post('/topic/create?topic=wide');
+  for (let n = 1; n <= 25; n += 1) await post(`/channel/create?topic=wide&channel=Reader-${n}`);
+  await page.goto(`${url}#/topics/wide`);
+  const names = page.getByRole('table', { name: 'Channels' }).getByRole('rowheader');
+  await names.nth(24).waitFor();
+  await page.getByLabel('Search channels').fill('reader-2');
+  await page.waitForFunction(() => document.querySelectorAll('[aria-labelledby=channels] tbody tr').length === 7);
+  assert.deepEqual(await names.allTextContents(), ['Reader-2', 'Reader-20', 'Reader-21', 'Reader-22', 'Reader-23', 'Reader-24', 'Reader-25']);
+});
+
 test('messages are exported, as they are, to be published again', async (t) => {
   const { page } = await openBrowser(t);
   const { url, call, post } = await startConsole(t);
