@@ -120,7 +120,9 @@ function Rows({ play, list, onChoose }: RowsProps) {
     const to = { ArrowDown: from + 1, ArrowUp: from - 1, Home: 0, End: rows.length - 1 }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    if (to < 0) void attempt(() => play.travel(undefined));
+    const { file, steps = 0 } = play.history.peek() ?? {};
+    // Above the newest is now; of a recording it is its end.
+    if (to < 0) void attempt(() => play.travel(file === undefined ? undefined : { step: steps }));
     else choose(rows[to]);
   };
   const scrolled = (element: HTMLDivElement) => {
