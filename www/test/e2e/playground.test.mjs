@@ -407,9 +407,27 @@ test('what a server recorded is stepped through, and the own broker is there aga
   await page.getByText('→ 1 to worker-7').click();
   await page.waitForFunction(() => shelfmq.play.frame.value.snapshot.topics[0].channels[0].stats.in_flight_count === 1);
   assert.deepEqual((await all(page))[0].channels[0].messages.flat().map(({ body, state }) => [body, state]), [['from the server', 'in_flight']]);
+  // Nobody joins what a server did, and what can be saved is not what is shown.
+  assert.equal(await page.getByRole('button', { name: /^Add a consumer to/ }).count(), 0);
+  await page.getByRole('tab', { name: 'Files' }).click();
+  await page.getByText('The log is of a topic as it is now').waitFor();
   await click(page, 'Close the recording');
   await page.waitForFunction(() => shelfmq.play.past.value === undefined);
   assert.equal((await all(page))[0].topic_name, 'mine');
+});
+
+test('who begins anew while a recording is shown sees what is there then', async (t) => {
+  const { page } = await start(t);
+  await scene(page);
+  const parts = await page.evaluate(async () => Promise.all((await shelfmq.play.recording()).map(async (part) => [...part])));
+  await page.evaluate((parts) => shelfmq.play.openRecording('own.rec', parts.map((part) => new Uint8Array(part))), parts);
+  await page.waitForFunction(() => shelfmq.play.past.value !== undefined);
+  await page.getByRole('tab', { name: 'Files' }).click();
+  await page.getByRole('button', { name: 'Begin anew' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Begin anew' }).click();
+  await page.getByText('Everything is empty').waitFor();
+  assert.deepEqual(await page.evaluate(() => [shelfmq.play.past.value, shelfmq.play.history.value.file]), [undefined, undefined]);
+  assert.deepEqual(await all(page), []);
 });
 
 test('a recording that is none is refused, and changes nothing', async (t) => {
