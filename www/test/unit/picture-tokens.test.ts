@@ -1,7 +1,10 @@
 import { expect, test, vi } from 'vitest';
 
 import type { Message } from '../../src/broker/api.js';
+import type { Snapshot } from '../../src/broker/snapshot.js';
+import { bodyText } from '../../src/picture/tip.js';
 import { faceText, move } from '../../src/picture/Tokens.js';
+import { clipped } from '../../src/playground/host/frames.js';
 
 test('a message shows what tells it from others', () => {
   const face = (body: string) => faceText({ body } as Message);
@@ -23,4 +26,15 @@ test('arrows go from message to message, and at the end of a shelf they stay', (
   // Time would go on with it.
   expect([press('ArrowRight', 1), press('ArrowLeft', 0), press(' ', 0)]).toEqual([true, true, false]);
   expect(buttons.map(({ focus }) => focus.mock.calls.length)).toEqual([0, 1]);
+});
+
+test('what is no text is as large as it is, however much of it is here', () => {
+  const message = (size: number) => ({ body_base64: Buffer.alloc(size).toString('base64') }) as Message;
+  const first = [message(5_000), message(768), message(4)];
+  const before = first.map(bodyText);
+  const shown = { topics: [{ backlog: { count: 3, first }, channels: [] }] } as unknown as Snapshot;
+  clipped(clipped(shown));
+  expect(first.map(bodyText)).toEqual(before);
+  expect(before[0]).toMatch(/5[,.\s]?000/);
+  expect(first[0]!.body_base64!.length).toBe(1_024);
 });
