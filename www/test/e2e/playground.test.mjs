@@ -335,6 +335,33 @@ test('events: what happened, a way to each moment, and a message’s story', asy
   await story.getByText('finished').first().waitFor();
 });
 
+test('a story goes on with what happens; who reads further down in what happened is left alone', async (t) => {
+  const { page } = await start(t);
+  await scene(page);
+  await page.locator('[data-channel="books/reader"] [data-id="0000000000000002"]').click();
+  const story = page.getByRole('region', { name: 'Message 0000000000000002' });
+  await story.getByText('leased').first().waitFor();
+  await page.evaluate(() => shelfmq.play.advance(31_000));
+  await story.getByText('timed out').first().waitFor();
+  await page.locator('[data-channel="books/reader"] [data-id="0000000000000003"]').click();
+  await page.getByRole('region', { name: 'Message 0000000000000003' }).getByText('published').first().waitFor();
+  await click(page, 'Close the story');
+
+  for (let n = 0; n < 40; n += 1) await post(page, '/pub?topic=books&key=early', 'x');
+  const list = page.getByRole('listbox', { name: 'What happened' });
+  await list.getByText('key=early').nth(8).waitFor();
+  await page.waitForFunction(() => Number(document.querySelector('[role="option"]')?.getAttribute('aria-setsize')) > 45);
+  await list.evaluate((element) => (element.scrollTop = 500));
+  const seen = () => list.getByRole('option').first().getAttribute('id');
+  await page.waitForFunction(() => document.querySelector('[role="option"]')?.getAttribute('aria-posinset') !== '1');
+  const before = await seen();
+  await post(page, '/pub?topic=books&key=late', 'x');
+  await page.waitForTimeout(2_500);
+  assert.equal(await seen(), before);
+  await list.evaluate((element) => (element.scrollTop = 0));
+  await list.getByText('key=late').waitFor();
+});
+
 test('a link brings all there is to another browser, once that is agreed to', async (t) => {
   const { app, page, browser } = await start(t);
   await scene(page);
