@@ -7,6 +7,7 @@ import { selected } from '../picture/selected.js';
 import { attempt, tellError } from '../ui/toast.js';
 import { timeOf } from './clock.js';
 import style from './Events.module.css';
+import { eventText } from './eventTexts.js';
 import { EventList, messagesOf, rowAt } from './events.js';
 import { follow, seldom } from './follow.js';
 import panel from './panel.module.css';
@@ -148,6 +149,7 @@ function Rows({ play, list, onChoose }: RowsProps) {
 }
 
 function Line({ row, at, current, total, onChoose }: { row: Told; at: number; current: boolean; total: number; onChoose(): void }) {
+  const text = eventText(row);
   return (
     <div
       id={`event-${row.step}`}
@@ -157,11 +159,11 @@ function Line({ row, at, current, total, onChoose }: { row: Told; at: number; cu
       aria-posinset={at + 1}
       aria-setsize={total}
       style={{ top: `${at * LINE}px` }}
-      title={row.text}
+      title={text}
       onClick={onChoose}
     >
       <span class={style['time']}>{timeOf(row.at)}</span>
-      <span class={style['text']}>{row.text}</span>
+      <span class={style['text']}>{text}</span>
     </div>
   );
 }
