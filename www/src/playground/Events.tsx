@@ -63,7 +63,7 @@ function useFollow(play: Play, list: EventList): void {
       const { file, from } = play.history.value ?? {};
       // A moment of the own past has the same list as now; another recording, or a broker that began anew, has its own.
       if (from === undefined || (play.past.value && file === undefined)) return;
-      const what = `${file} ${file === undefined ? from : ''}`;
+      const what = `${file} ${from}`;
       if (what === known) return;
       known = what;
       list.refresh().catch(tellError);

@@ -2,7 +2,7 @@
 import type { Change, StoredTopic } from 'shelfmq/split';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
-type How = 'well' | 'full' | 'gone';
+type How = 'well' | 'full' | 'gone' | 'stuck';
 
 const disk = vi.hoisted(() => ({ opens: 0, fails: 0, connections: [] as { how: How }[] }));
 
@@ -22,6 +22,7 @@ vi.mock('shelfmq/storage/indexeddb', async () => {
     }
     async write(changes: Change[]): Promise<void> {
       this.#there();
+      if (this.how === 'stuck') await new Promise(() => {});
       if (this.how === 'full' && changes.some(({ kind }) => kind === 'append')) throw new DOMException('no room', 'QuotaExceededError');
       await all.write(changes);
     }
@@ -100,6 +101,15 @@ test('where site data were cleared, all can be begun anew', async () => {
   expect(await topics()).toEqual([]);
   expect((await ask('/pub?topic=u', 'three')).status).toBe(200);
 });
+
+test('where the storage does not answer, all can be begun anew', async () => {
+  becomes('stuck');
+  void ask('/pub?topic=t', 'two');
+  await new Promise((go) => setTimeout(go, 100));
+  await host.reset();
+  expect(await topics()).toEqual([]);
+  expect((await ask('/pub?topic=u', 'three')).status).toBe(200);
+}, 10_000);
 
 test.each<How>(['full', 'gone'])('what cannot be stored is not put in, and the broker goes on: the storage is %s', async (how) => {
   const log = await host.exportLog('t');

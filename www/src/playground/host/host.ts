@@ -23,6 +23,8 @@ const KEPT_BYTES = 16 * 1024 * 1024;
 const KEEP_MS = 250;
 /** How long a broker may take to close, in milliseconds: the storage may take nothing any more. */
 const CLOSE_MS = 2_000;
+/** How long it may take to store what waits for that, in milliseconds. */
+const FLUSH_MS = 10_000;
 /** As long as nobody looks: consumers wait without an end. */
 const MAX_WAIT_MS = 1_000 * 86_400_000;
 /** How many timers may go by that nobody sees anything of. */
@@ -314,7 +316,7 @@ export class Host {
       // One that could not be opened is no reason not to open another.
       await this.#opened.catch(() => {});
       // Where nothing can be stored at the moment, all stays as it is.
-      if (!to) await this.#storage?.flushed();
+      if (!to) await within(FLUSH_MS, this.#storage?.flushed());
       let opened = () => {};
       let failed: (why: unknown) => void = () => {};
       this.#opened = new Promise((resolve, reject) => ([opened, failed] = [resolve, reject]));
@@ -347,14 +349,13 @@ export class Host {
   /** Closes the broker and its storage, however these are. */
   async #close(keeps: boolean): Promise<void> {
     const broker = this.#broker;
-    if (keeps) await this.#keepRecorded();
-    else await this.#storage?.drop();
+    await within(CLOSE_MS, keeps ? this.#keepRecorded() : this.#storage?.drop()).catch(() => {});
     this.#broker = undefined;
     let waits = !keeps;
     const closed = within(CLOSE_MS, broker?.close())
       .catch(async () => {
-        await this.#storage?.drop();
-        await this.#storage?.close();
+        await within(CLOSE_MS, this.#storage?.drop()).catch(() => {});
+        await this.#storage?.inner.close();
       })
       .finally(() => (waits = false));
     // Where it waits for room, it does so in a time that stands still by now.
