@@ -20,7 +20,9 @@ interface Props {
   busy: boolean;
 }
 
-export function Channel({ node, play, busy }: Props) {
+export function Channel({ node, play: living, busy }: Props) {
+  // Nobody joins what is past: it would be the living broker that has somebody more.
+  const play = living?.past.value ? undefined : living;
   const [over, setOver] = useState(false);
   const { topic, name, density } = node;
   const wanted = (event: DragEvent) => play !== undefined && event.dataTransfer?.types.includes(DRAGGED) === true;

@@ -28,9 +28,11 @@ export function keyColour(key: string): string {
   return `hsl(${(hash * 47) % 360} 62% 50%)`;
 }
 
-function move(event: KeyboardEvent): void {
+export function move(event: KeyboardEvent): void {
   const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
   if (step === undefined) return;
+  // Also at either end: elsewhere these keys are for time.
+  event.preventDefault();
   // In the order that is seen, whatever the order of the document is.
   const all = [...(event.currentTarget as HTMLElement).querySelectorAll('button')];
   const places = new Map(all.map((one) => [one, one.getBoundingClientRect()]));
@@ -38,10 +40,7 @@ function move(event: KeyboardEvent): void {
     const [one, other] = [places.get(a)!, places.get(b)!];
     return one.top - other.top || one.left - other.left;
   });
-  const next = all[all.indexOf(event.target as HTMLButtonElement) + step];
-  if (!next) return;
-  event.preventDefault();
-  next.focus();
+  all[all.indexOf(event.target as HTMLButtonElement) + step]?.focus();
 }
 
 export function Tokens({ shelf, topic, channel, small, busy, label }: Props) {

@@ -14,7 +14,7 @@ import { needs, scene } from './scene.js';
 /** So many messages a second are too many to be read: places stand still then. */
 const BUSY = 60;
 const CALM = 30;
-/** How long after something happened in a time that stands still it is shown how, ms. */
+/** How long at least it is shown how something happened in a time that stands still, ms. */
 const ECHO = 1_400;
 
 export class Engine {
@@ -152,7 +152,8 @@ export class Engine {
     this.#ticked = at;
     const scene = this.scene.peek();
     const speed = this.#speed;
-    const moves = speed > 0 || at < this.#echo;
+    // What is on its way gets there, also where time stands still.
+    const moves = speed > 0 || at < this.#echo || this.motion.busy;
     const now = this.#now();
     if (moves) this.motion.advance(dt * (speed > 0 && speed < 1 ? Math.max(0.25, speed) : 1), now);
     const grain = this.busy.peek() ? 250 : 100;

@@ -6,6 +6,7 @@ import { duration } from '../app/texts.js';
 import type { Message, State } from '../broker/api.js';
 import { left } from './clock.js';
 import style from './picture.module.css';
+import { bytesIn, type Sized } from './size.js';
 import { words } from './words.js';
 
 export const TIP = 'picture-tip';
@@ -38,9 +39,9 @@ export function changeTip(of: HTMLElement | null, message?: Message, state?: Sta
 }
 
 /** A body as text; what is no text is told by its size. */
-export function bodyText({ body, body_base64, absent }: Message): string {
+export function bodyText({ body, body_base64, absent, size }: Sized): string {
   if (absent) return words().absentBody;
-  if (body_base64 !== undefined) return words().binary(Math.floor((body_base64.replace(/=+$/, '').length * 3) / 4));
+  if (body_base64 !== undefined) return words().binary(size ?? bytesIn(body_base64));
   return body === undefined || body === '' ? words().emptyBody : body;
 }
 

@@ -1,4 +1,4 @@
-import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
+import { effect, useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 
 import { texts } from '../app/texts.js';
@@ -7,7 +7,9 @@ import { selected } from '../picture/selected.js';
 import { attempt, tellError } from '../ui/toast.js';
 import { timeOf } from './clock.js';
 import style from './Events.module.css';
+import { eventText } from './eventTexts.js';
 import { EventList, messagesOf, rowAt } from './events.js';
+import { follow, seldom } from './follow.js';
 import panel from './panel.module.css';
 import { Story } from './Story.js';
 
@@ -38,7 +40,7 @@ export function Events({ play }: { play: Play }) {
   useFollow(play, list);
   return (
     <div class={style['events']}>
-      {selected.value && <Story play={play} of={selected.value} onClose={() => (selected.value = undefined)} />}
+      {selected.value && <Story key={`${selected.value.topic} ${selected.value.id}`} play={play} of={selected.value} onClose={() => (selected.value = undefined)} />}
       <div class={style['head']}>
         <h2>{t().title}</h2>
         <p class="soft">{t().how}</p>
@@ -53,30 +55,25 @@ export function Events({ play }: { play: Play }) {
   );
 }
 
-/** Keeps the list up to what happens, as long as this tab is in the present. */
+/** Keeps the list up to what happens, as long as this tab is in the present, and nobody reads further down in it. */
 function useFollow(play: Play, list: EventList): void {
-  const file = useComputed(() => play.history.value?.file);
-  useSignalEffect(() => {
-    void file.value;
-    list.refresh().catch(tellError);
-  });
   useEffect(() => {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    let shown = play.frame.peek()?.snapshot;
-    const look = async () => {
-      timer = undefined;
-      const now = play.frame.peek()?.snapshot;
-      if (play.past.peek() || file.peek() !== undefined || now === shown) return;
-      const wait = await list.refreshSoon().catch(() => 1_000);
-      if (wait > 0) timer ??= setTimeout(look, wait);
-      else shown = now;
-    };
-    const stop = play.frame.subscribe(() => void (timer ??= setTimeout(look, 100)));
+    let known = '';
+    const stop = effect(() => {
+      const { file, from } = play.history.value ?? {};
+      // A moment of the own past has the same list as now; another recording, or a broker that began anew, has its own.
+      if (from === undefined || (play.past.value && file === undefined)) return;
+      const what = `${file} ${from}`;
+      if (what === known) return;
+      known = what;
+      list.refresh().catch(tellError);
+    });
+    const end = follow(play, seldom(() => list.refresh()), list.held);
     return () => {
       stop();
-      clearTimeout(timer);
+      end();
     };
-  }, [play, list, file]);
+  }, [play, list]);
 }
 
 /** The height of a line, in pixels. */
@@ -120,11 +117,15 @@ function Rows({ play, list, onChoose }: RowsProps) {
     const to = { ArrowDown: from + 1, ArrowUp: from - 1, Home: 0, End: rows.length - 1 }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    if (to < 0) void attempt(() => play.travel(undefined));
+    const { file, steps = 0 } = play.history.peek() ?? {};
+    // Above the newest is now; of a recording it is its end.
+    if (to < 0) void attempt(() => play.travel(file === undefined ? undefined : { step: steps }));
     else choose(rows[to]);
   };
+  useEffect(() => () => void (list.held.value = false), [list]);
   const scrolled = (element: HTMLDivElement) => {
     top.value = element.scrollTop;
+    list.held.value = element.scrollTop > LINE;
     if (element.scrollTop + element.clientHeight > rows.length * LINE - 400) list.earlier().catch(tellError);
   };
   return (
@@ -148,6 +149,7 @@ function Rows({ play, list, onChoose }: RowsProps) {
 }
 
 function Line({ row, at, current, total, onChoose }: { row: Told; at: number; current: boolean; total: number; onChoose(): void }) {
+  const text = eventText(row);
   return (
     <div
       id={`event-${row.step}`}
@@ -157,11 +159,11 @@ function Line({ row, at, current, total, onChoose }: { row: Told; at: number; cu
       aria-posinset={at + 1}
       aria-setsize={total}
       style={{ top: `${at * LINE}px` }}
-      title={row.text}
+      title={text}
       onClick={onChoose}
     >
       <span class={style['time']}>{timeOf(row.at)}</span>
-      <span class={style['text']}>{row.text}</span>
+      <span class={style['text']}>{text}</span>
     </div>
   );
 }

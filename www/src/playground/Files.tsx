@@ -27,6 +27,7 @@ const t = texts(
     recording: 'What happened (recording)',
     log: 'The log of a topic',
     noTopics: 'There is no topic yet.',
+    notPast: 'The log is of a topic as it is now: first go back to now, or close the recording.',
     saveLog: 'Save the log',
     topic: 'Topic',
     share: 'Share',
@@ -57,6 +58,7 @@ const t = texts(
     recording: '发生的一切（录像）',
     log: '一个主题的日志',
     noTopics: '还没有主题。',
+    notPast: '日志保存的是主题现在的内容：请先回到现在，或关闭录像。',
     saveLog: '保存日志',
     topic: '主题',
     share: '分享',
@@ -145,6 +147,7 @@ function Open({ play }: { play: Play }) {
 
 function Save({ play }: { play: Play }) {
   const chosen = useSignal<string | undefined>(undefined);
+  const past = useComputed(() => play.past.value !== undefined).value;
   const shown = useComputed(() => play.frame.value?.snapshot).value;
   const topics = (shown?.topics ?? []).map(({ name }) => name).filter((name) => !name.endsWith('#ephemeral'));
   const topic = chosen.value !== undefined && topics.includes(chosen.value) ? chosen.value : topics[0];
@@ -157,8 +160,8 @@ function Save({ play }: { play: Play }) {
         <button onClick={() => save('playground.rec', () => play.recording())}>{t().recording}</button>
       </div>
       <h3>{t().log}</h3>
-      {topic === undefined ? (
-        <p class="soft">{t().noTopics}</p>
+      {past || topic === undefined ? (
+        <p class="soft">{past ? t().notPast : t().noTopics}</p>
       ) : (
         <div class={panel['buttons']}>
           <select aria-label={t().topic} value={topic} onChange={(event) => (chosen.value = event.currentTarget.value)}>

@@ -56,6 +56,7 @@ interface Props {
 
 export function Playground({ session, play }: Props) {
   const timeline = useMemo(() => new Timeline(play), [play]);
+  useEffect(() => () => timeline.dispose(), [timeline]);
   useEffect(() => {
     // For the browser's own console: `await shelfmq.api.stats()`.
     Object.assign(globalThis, { shelfmq: session });

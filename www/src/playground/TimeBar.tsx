@@ -55,7 +55,7 @@ const t = texts(
 /** How finely the scrubber divides all that happened. */
 const PLACES = 10_000;
 
-const WRITING = 'input, textarea, select, dialog, [contenteditable="true"], [role="tab"], [role="grid"], [role="listbox"]';
+const WRITING = 'input, textarea, select, dialog, [contenteditable="true"], [role="tab"], [role="grid"], [role="listbox"], [role="menu"]';
 const PRESSED = 'button, a, summary';
 
 /** Whether the key is for what has the focus. */

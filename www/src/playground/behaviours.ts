@@ -18,6 +18,6 @@ export const behaviourTexts = texts<Record<Behaviour, { name: string; does: stri
     slow: { name: '缓慢', does: '每条消息需要两秒' },
     flaky: { name: '不稳定', does: '每三条就有一条重新排队' },
     crashes: { name: '崩溃', does: '从不完成，租约到期' },
-    ordered: { name: '有序', does: '按键的顺序逐条处理' },
+    ordered: { name: '有序', does: '按 key 的顺序逐条处理' },
   },
 );

@@ -64,6 +64,11 @@ export async function openPlay(): Promise<Play> {
     return past.value;
   };
   const looking = computed(() => past.value?.moment.value);
+  // Whoever has the broker opened anew wants to see what came of it, not what was.
+  const anew = <T>(act: () => Promise<T>): Promise<T> => {
+    past.value?.close();
+    return act();
+  };
 
   return {
     fetch: (at, init) => (looking.value && past.value ? past.value.fetch(at, init) : now(at, init)),
@@ -92,11 +97,11 @@ export async function openPlay(): Promise<Play> {
     removeProducer: (id) => host.removeProducer(id),
     openRecording: async (name, parts) => (await looksBack()).open(name, parts),
     closeRecording: async () => past.value?.close(),
-    importLog: (bytes) => host.importLog(bytes),
+    importLog: (bytes) => anew(() => host.importLog(bytes)),
     exportLog: (topic) => host.exportLog(topic),
     recording: () => host.recording(),
     exportState: () => host.exportState(),
-    importState: (bytes) => host.importState(bytes),
-    reset: () => host.reset(),
+    importState: (bytes) => anew(() => host.importState(bytes)),
+    reset: () => anew(() => host.reset()),
   };
 }

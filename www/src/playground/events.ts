@@ -7,40 +7,27 @@ import type { Play, Told } from '../broker/play.js';
 const PAGE = 512;
 /** How many lines are had at first. */
 const ENOUGH = 200;
-/** What happened is read anew at most so often, in milliseconds; less often where reading takes long. */
-const EVERY_MS = 1_000;
-const SHARE = 8;
 
 export class EventList {
   /** Newest first. */
   readonly rows = signal<readonly Told[]>([]);
   /** Everything before is there, too. */
   readonly complete = signal(false);
+  /** Somebody reads further down: what is there is not to move. */
+  readonly held = signal(false);
   /** The first step that was asked for. */
   #first = 1;
   #loading: Promise<void> = Promise.resolve();
-  #again = 0;
 
   constructor(readonly play: Play) {}
 
   /** All up to now, or of the recording that is open. */
   refresh(): Promise<void> {
     return this.#inTurn(async () => {
-      const began = performance.now();
       const { steps } = await this.play.catchUp();
       this.#first = steps + 1;
-      const rows = await this.#before(ENOUGH);
-      this.rows.value = rows;
-      this.#again = performance.now() + Math.max(EVERY_MS, (performance.now() - began) * SHARE);
+      this.rows.value = await this.#before(ENOUGH);
     });
-  }
-
-  /** Reads it anew if that is not too soon; otherwise how long to wait, in milliseconds. */
-  async refreshSoon(): Promise<number> {
-    const wait = this.#again - performance.now();
-    if (wait > 0) return wait;
-    await this.refresh();
-    return 0;
   }
 
   /** What was before what is there. */

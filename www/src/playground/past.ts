@@ -43,7 +43,7 @@ export class Past {
   /** How much of a recording has been read, from 0 to 1; undefined when none is being read. */
   readonly reading = signal<number | undefined>(undefined);
 
-  readonly #absent: Absent;
+  #absent: { run: number; known: Absent } | undefined;
   #worker: Worker | undefined;
   #calls: Remote<PastCalls> | undefined;
   #ask: Fetch | undefined;
@@ -51,6 +51,10 @@ export class Past {
   /** What is open: how far it goes, and of which run of the broker it is. */
   #opened: (Opened & { run: number }) | undefined;
   #opening: Promise<void> | undefined;
+  /** Of the broker's own recording, as long as that was not asked for. */
+  #queued: Promise<void> | undefined;
+  /** What is asked of the worker comes one after another: while it reads, there is no recording to look at. */
+  #turn: Promise<unknown> = Promise.resolve();
   #file: string | undefined;
   /** Where to go next; only the last wish counts. */
   #wish: { to: To; done: ((why?: unknown) => void)[] } | undefined;
@@ -64,16 +68,14 @@ export class Past {
     /** What time it is for the broker. */
     readonly now: () => number,
     /** Asks the broker as it is now. */
-    live: Fetch,
-  ) {
-    this.#absent = new Absent(live);
-  }
+    readonly live: Fetch,
+  ) {}
 
   readonly fetch: Fetch = (at, init) => this.#ask!(ORIGIN + at, init);
 
-  /** Looks at a moment; `undefined`: back to now. */
+  /** Looks at a moment; `undefined`: back to now, which is in no recording that was opened. */
   async travel(to: To | undefined): Promise<void> {
-    if (to === undefined) return this.#leave();
+    if (to === undefined) return this.#file === undefined ? this.#leave() : this.close();
     const trip = this.#trip;
     await this.#upTo('at' in to ? to.at : undefined);
     if (trip !== this.#trip) return;
@@ -86,14 +88,14 @@ export class Past {
 
   async told(from: number, count: number): Promise<Told[]> {
     await this.#upTo();
-    return this.#calls!.told(from, count);
+    return this.#inTurn(() => this.#there.told(from, count));
   }
 
   async story(topic: string, id: string): Promise<unknown[]> {
     // Of now, where this tab is in no past.
     if (this.moment.value) await this.#upTo();
     else await this.catchUp();
-    return this.#calls!.story(topic, id, this.moment.value?.step ?? this.#opened!.steps);
+    return this.#inTurn(() => this.#there.story(topic, id, this.moment.value?.step ?? this.#opened!.steps));
   }
 
   /** Takes in what has happened up to now, unless that is not what is looked at. */
@@ -145,7 +147,13 @@ export class Past {
 
   /** Reads a recording: of files, or the broker's own up to now. */
   #read(parts?: Bytes[], file?: string): Promise<void> {
+    if (file === undefined && this.#queued) return this.#queued;
     const read = async () => {
+      if (file === undefined) {
+        this.#queued = undefined;
+        // Somebody opened one meanwhile.
+        if (this.#file !== undefined) return;
+      }
       const { run } = this.about.value;
       const recorded = parts ?? (await this.host.recording());
       if (recorded.length === 0) throw new Error('nothing was recorded');
@@ -167,9 +175,21 @@ export class Past {
       }
     };
     // Whoever wants to go somewhere waits for this.
-    this.#opening = (this.#opening ?? Promise.resolve()).catch(() => {}).then(read);
-    this.#opening.catch(() => {});
+    this.#opening = this.#inTurn(read);
+    if (file === undefined) this.#queued = this.#opening;
     return this.#opening;
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(act);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  /** The worker that has a recording. */
+  get #there(): Remote<PastCalls> {
+    if (!this.#calls) throw new Error('no recording is open');
+    return this.#calls;
   }
 
   /** What was kept of brokers before this one may be damaged: then the past is that of this one. */
@@ -208,25 +228,33 @@ export class Past {
   async #go(): Promise<void> {
     if (this.#going) return;
     this.#going = true;
-    while (this.#wish) {
-      await this.#opening?.catch(() => {});
-      if (!this.#wish) break;
-      const { to, done } = this.#wish;
-      const trip = this.#trip;
-      this.#wish = undefined;
-      try {
-        if (!this.#calls) throw new Error('no recording is open');
-        const { moment, frame } = await this.#calls.seek(to);
-        if (this.#file === undefined) await this.#absent.fill(frame.snapshot, frame.now);
-        if (trip === this.#trip) {
-          this.frame.value = frame;
-          this.moment.value = moment;
-        }
-        for (const tell of done) tell();
-      } catch (why) {
-        for (const tell of done) tell(why);
-      }
-    }
+    while (this.#wish) await this.#inTurn(() => this.#seek());
     this.#going = false;
+  }
+
+  async #seek(): Promise<void> {
+    if (!this.#wish) return;
+    const { to, done } = this.#wish;
+    const trip = this.#trip;
+    this.#wish = undefined;
+    try {
+      const { moment, frame } = await this.#there.seek(to);
+      if (this.#file === undefined) await this.#known().fill(frame.snapshot, frame.now);
+      if (trip === this.#trip) {
+        this.frame.value = frame;
+        this.moment.value = moment;
+      }
+      for (const tell of done) tell();
+    } catch (why) {
+      // Whoever came back meanwhile does not ask any more.
+      for (const tell of done) tell(trip === this.#trip ? why : undefined);
+    }
+  }
+
+  /** What the broker said of its messages: one that was opened anew may say something else. */
+  #known(): Absent {
+    const { run } = this.about.value;
+    if (this.#absent?.run !== run) this.#absent = { run, known: new Absent(this.live) };
+    return this.#absent.known;
   }
 }

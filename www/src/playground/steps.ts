@@ -46,17 +46,36 @@ function request({ method = 'GET', path = '', query = '' }: Asker): string {
   return [method, path, place, ...more].filter((part) => part !== '').join(' ');
 }
 
+/** What is said in words. */
+export interface Words {
+  /** What happens without a request. */
+  kinds: Record<string, string>;
+  handed(count: number, who: string): string;
+  request(ticket: number): string;
+}
+
+export const ENGLISH: Words = {
+  kinds: {},
+  handed: (count, who) => `→ ${count} to ${who}`,
+  request: (ticket) => `request ${ticket}`,
+};
+
 /** Whom messages were handed to, as `→ 3 to slow-1`. */
-function handed({ to, count }: StepTold['handed'][number]): string {
-  return `→ ${count} to ${to.client || to.peer || `request ${to.ticket}`}`;
+function handed({ to, count }: StepTold['handed'][number], words: Words): string {
+  return words.handed(count, to.client || to.peer || words.request(to.ticket));
+}
+
+/** What a group is told as. */
+export function toldOf(group: readonly StepTold[]): Told {
+  return { step: group.at(-1)!.step, at: group[0]!.at, text: lineOf(group, ENGLISH), detail: group };
 }
 
 /** One line for a group: what was asked and answered, and what was handed out. */
-export function toldOf(group: readonly StepTold[]): Told {
-  const [head, last] = [group[0]!, group.at(-1)!];
+export function lineOf(group: readonly StepTold[], words: Words): string {
+  const head = group[0]!;
   const parts: string[] = [];
   if (head.kind === 'request' && head.by) parts.push(request(head.by));
-  else parts.push(head.topic === undefined ? head.kind : `${head.kind} ${head.topic}`);
+  else parts.push(words.kinds[head.kind] ?? head.kind, head.topic ?? '');
   const out = group.flatMap((step) => step.handed);
   // What comes of a poll is what was handed out; of other requests it is the answer.
   const polls = head.by?.path === '/sub' && out.length > 0;
@@ -66,6 +85,6 @@ export function toldOf(group: readonly StepTold[]): Told {
     const short = told.body !== undefined && told.body.length <= 60 && !/[\n\r]/.test(told.body);
     parts.push(`→ ${told.status}${short && told.body ? ` ${told.body}` : ''}`);
   }
-  parts.push(...out.map(handed));
-  return { step: last.step, at: head.at, text: parts.join(' '), detail: group };
+  parts.push(...out.map((one) => handed(one, words)));
+  return parts.filter((part) => part !== '').join(' ');
 }

@@ -1,7 +1,8 @@
 // Where in time a tab is, and how it goes on from there: now with the broker's own time, in the past by what happened.
-import { computed, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 
 import type { Play, Told } from '../broker/play.js';
+import { tellError } from '../ui/toast.js';
 
 export const SPEEDS = [0.1, 1, 10, 100] as const;
 /** How many of a recording's steps are looked through at once for what matters. */
@@ -10,13 +11,13 @@ const PAGE = 256;
 const TICK_MS = 60;
 
 export class Timeline {
-  /** The speed that time goes on at after a pause. */
+  /** The speed that time goes on at after a pause, and that the past is played at. */
   readonly #last = signal(1);
   /** The past is being played. */
   readonly rolling = signal(false);
   readonly running = computed(() => (this.play.past.value ? this.rolling.value : this.play.speed.value > 0));
   /** The speed that is chosen, also while time stands still. */
-  readonly speed = computed(() => this.play.speed.value || this.#last.value);
+  readonly speed = computed(() => (this.play.past.value ? 0 : this.play.speed.value) || this.#last.value);
   /** From 0 to 1: where in all that is known. */
   readonly place = computed(() => {
     const [history, past] = [this.play.history.value, this.play.past.value];
@@ -24,8 +25,23 @@ export class Timeline {
     return Math.min(1, Math.max(0, (past.at - history.from) / (history.to - history.from)));
   });
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Counts how often the past began to be played: only the last time goes on. */
+  #roll = 0;
+  readonly #end: () => void;
 
-  constructor(readonly play: Play) {}
+  constructor(readonly play: Play) {
+    // Whoever enters the past plays it at the speed that time had before.
+    this.#end = effect(() => {
+      if (!play.past.value && play.speed.value > 0) this.#last.value = play.speed.value;
+    });
+  }
+
+  /** Nothing is played any more. */
+  dispose(): void {
+    this.#end();
+    this.rolling.value = false;
+    clearTimeout(this.#timer);
+  }
 
   async setSpeed(speed: number): Promise<void> {
     this.#last.value = speed;
@@ -37,15 +53,10 @@ export class Timeline {
   async toggle(): Promise<void> {
     if (this.play.past.value) {
       this.rolling.value = !this.rolling.value;
-      if (this.rolling.value) this.#roll();
+      if (this.rolling.value) this.#play();
       return;
     }
-    if (this.play.speed.value > 0) {
-      this.#last.value = this.play.speed.value;
-      await this.play.setSpeed(0);
-    } else {
-      await this.play.setSpeed(this.#last.value);
-    }
+    await this.play.setSpeed(this.play.speed.value > 0 ? 0 : this.#last.value);
   }
 
   /** One thing further. */
@@ -98,23 +109,28 @@ export class Timeline {
     return found.at(-2);
   }
 
-  #roll(): void {
+  #play(): void {
     clearTimeout(this.#timer);
+    const roll = (this.#roll += 1);
     let last = performance.now();
+    const wait = () => {
+      this.#timer = setTimeout(() => {
+        tick().catch((why: unknown) => {
+          this.rolling.value = false;
+          tellError(why);
+        });
+      }, TICK_MS);
+    };
     const tick = async () => {
       const [past, history] = [this.play.past.value, this.play.history.value];
       if (!this.rolling.value || !past || !history) return void (this.rolling.value = false);
       const now = performance.now();
       const at = past.at + (now - last) * this.speed.value;
       last = now;
-      if (at >= history.to) {
-        this.rolling.value = false;
-        await this.now();
-      } else {
-        await this.play.travel({ at });
-        this.#timer = setTimeout(() => void tick(), TICK_MS);
-      }
+      if (at >= history.to) return this.now();
+      await this.play.travel({ at });
+      if (this.rolling.value && roll === this.#roll) wait();
     };
-    this.#timer = setTimeout(() => void tick(), TICK_MS);
+    wait();
   }
 }

@@ -335,6 +335,33 @@ test('events: what happened, a way to each moment, and a message’s story', asy
   await story.getByText('finished').first().waitFor();
 });
 
+test('a story goes on with what happens; who reads further down in what happened is left alone', async (t) => {
+  const { page } = await start(t);
+  await scene(page);
+  await page.locator('[data-channel="books/reader"] [data-id="0000000000000002"]').click();
+  const story = page.getByRole('region', { name: 'Message 0000000000000002' });
+  await story.getByText('leased').first().waitFor();
+  await page.evaluate(() => shelfmq.play.advance(31_000));
+  await story.getByText('timed out').first().waitFor();
+  await page.locator('[data-channel="books/reader"] [data-id="0000000000000003"]').click();
+  await page.getByRole('region', { name: 'Message 0000000000000003' }).getByText('published').first().waitFor();
+  await click(page, 'Close the story');
+
+  for (let n = 0; n < 40; n += 1) await post(page, '/pub?topic=books&key=early', 'x');
+  const list = page.getByRole('listbox', { name: 'What happened' });
+  await list.getByText('key=early').nth(8).waitFor();
+  await page.waitForFunction(() => Number(document.querySelector('[role="option"]')?.getAttribute('aria-setsize')) > 45);
+  await list.evaluate((element) => (element.scrollTop = 500));
+  const seen = () => list.getByRole('option').first().getAttribute('id');
+  await page.waitForFunction(() => document.querySelector('[role="option"]')?.getAttribute('aria-posinset') !== '1');
+  const before = await seen();
+  await post(page, '/pub?topic=books&key=late', 'x');
+  await page.waitForTimeout(2_500);
+  assert.equal(await seen(), before);
+  await list.evaluate((element) => (element.scrollTop = 0));
+  await list.getByText('key=late').waitFor();
+});
+
 test('a link brings all there is to another browser, once that is agreed to', async (t) => {
   const { app, page, browser } = await start(t);
   await scene(page);
@@ -407,9 +434,27 @@ test('what a server recorded is stepped through, and the own broker is there aga
   await page.getByText('→ 1 to worker-7').click();
   await page.waitForFunction(() => shelfmq.play.frame.value.snapshot.topics[0].channels[0].stats.in_flight_count === 1);
   assert.deepEqual((await all(page))[0].channels[0].messages.flat().map(({ body, state }) => [body, state]), [['from the server', 'in_flight']]);
+  // Nobody joins what a server did, and what can be saved is not what is shown.
+  assert.equal(await page.getByRole('button', { name: /^Add a consumer to/ }).count(), 0);
+  await page.getByRole('tab', { name: 'Files' }).click();
+  await page.getByText('The log is of a topic as it is now').waitFor();
   await click(page, 'Close the recording');
   await page.waitForFunction(() => shelfmq.play.past.value === undefined);
   assert.equal((await all(page))[0].topic_name, 'mine');
+});
+
+test('who begins anew while a recording is shown sees what is there then', async (t) => {
+  const { page } = await start(t);
+  await scene(page);
+  const parts = await page.evaluate(async () => Promise.all((await shelfmq.play.recording()).map(async (part) => [...part])));
+  await page.evaluate((parts) => shelfmq.play.openRecording('own.rec', parts.map((part) => new Uint8Array(part))), parts);
+  await page.waitForFunction(() => shelfmq.play.past.value !== undefined);
+  await page.getByRole('tab', { name: 'Files' }).click();
+  await page.getByRole('button', { name: 'Begin anew' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Begin anew' }).click();
+  await page.getByText('Everything is empty').waitFor();
+  assert.deepEqual(await page.evaluate(() => [shelfmq.play.past.value, shelfmq.play.history.value.file]), [undefined, undefined]);
+  assert.deepEqual(await all(page), []);
 });
 
 test('a recording that is none is refused, and changes nothing', async (t) => {

@@ -112,6 +112,23 @@ describe('consumers', () => {
     expect([host.actors.consumers, host.actors.producers]).toEqual([[], []]);
   });
 
+  test('who lives by a topic that nobody may delete stays', async () => {
+    await given(3, 'c');
+    consumer('slow');
+    host.actors.addProducer({ topic: 't', rate: 1 });
+    const { consumers, producers } = host.actors.cast;
+    await host.advance(2_500);
+    expect((await api.fetch('/topic/delete?topic=t')).status).toBe(405);
+    expect(host.actors.consumers[0]!.finished).toBe(1);
+    expect((await api.fetch('/channel/delete?topic=t&channel=none', { method: 'POST' })).status).toBe(404);
+    host.actors.addConsumer({ topic: 'none', channel: 'c', behaviour: 'fast' });
+    host.actors.addProducer({ topic: 'later', rate: 0.1 });
+    expect((await api.fetch('/topic/delete?topic=later', { method: 'POST' })).status).toBe(404);
+    expect(host.actors.cast.consumers[0]).toEqual(consumers[0]);
+    expect(host.actors.producers).toMatchObject([{ topic: 't', published: 2 }, { topic: 'later', rate: 0.1, published: 0 }]);
+    expect(producers[0]!.id).toBe(host.actors.producers[0]!.id);
+  });
+
   test('names that no topic may have are refused', () => {
     expect(() => host.actors.addConsumer({ topic: 'a b', channel: 'c', behaviour: 'fast' })).toThrow('no name of a topic');
     expect(() => host.actors.addConsumer({ topic: 't', channel: 'c', behaviour: 'fast', timeout: 'soon' })).toThrow('no time');

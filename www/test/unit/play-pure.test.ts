@@ -2,7 +2,9 @@ import { deflateRawSync } from 'node:zlib';
 
 import { describe, expect, test } from 'vitest';
 
+import { language } from '../../src/app/texts.js';
 import type { Snapshot } from '../../src/broker/snapshot.js';
+import { eventText } from '../../src/playground/eventTexts.js';
 import { inOrder, kindOf } from '../../src/playground/files.js';
 import { Flows } from '../../src/playground/flows.js';
 import { BehindStorage, merged } from '../../src/playground/host/behind.js';
@@ -242,4 +244,14 @@ test('a step that matters takes along what follows from it', () => {
     { step: 5, at: 2, text: 'POST /pub t → 200 OK' },
     { step: 6, at: 6, text: 'GET /sub t/c → 2 to joe' },
   ]);
+});
+
+test('what happened is told in the language of the page', () => {
+  const told = (step: object) => toldOf([{ step: 1, at: 1, told: [], handed: [], ...step }] as never);
+  const handed = (to: object) => ({ kind: 'timeout', topic: 't', handed: [{ topic: 't', channel: 'c', to, messages: [], count: 2 }] });
+  const lines = () => [handed({ ticket: 3, client: 'joe' }), handed({ ticket: 3 }), { kind: 'shutdown' }].map((step) => eventText(told(step)));
+  expect(lines()).toEqual(['timeout t → 2 to joe', 'timeout t → 2 to request 3', 'shutdown']);
+  language.value = 'zh';
+  expect(lines()).toEqual(['到时 t → 2 条给 joe', '到时 t → 2 条给 请求 3', '关闭']);
+  language.value = 'en';
 });

@@ -64,13 +64,15 @@ export class Actors {
     this.onChange();
   }
 
-  /** A topic goes, or one channel of it: who lives by it would only make it anew. */
-  removeOf(topic: string, channel?: string): void {
-    for (const { id, spec } of this.#consumers.values()) {
-      if (spec.topic === topic && (channel === undefined || spec.channel === channel)) this.remove(id);
-    }
-    if (channel !== undefined) return;
-    for (const { id, spec } of this.#producers.values()) if (spec.topic === topic) this.remove(id);
+  /** A topic goes, or one channel of it: who lives by it would only make it anew. The answer brings them back. */
+  removeOf(topic: string, channel?: string): () => void {
+    const { consumers, producers } = this.cast;
+    const gone = {
+      consumers: consumers.filter((one) => one.topic === topic && (channel === undefined || one.channel === channel)),
+      producers: producers.filter((one) => one.topic === topic && channel === undefined),
+    };
+    for (const { id } of [...gone.consumers, ...gone.producers]) this.remove(id);
+    return () => this.start({ last: this.#last, ...gone });
   }
 
   /** Everybody stops, and is as new afterwards: the broker is opened anew. */

@@ -46,6 +46,7 @@ export class BehindStorage implements Storage {
   #hurry = () => {};
   /** Why the last write failed. */
   #failed: unknown;
+  #dropped = false;
 
   /** @param before done before each write: what has to be known where the write is */
   constructor(
@@ -64,6 +65,7 @@ export class BehindStorage implements Storage {
   }
 
   async write(changes: Change[]): Promise<void> {
+    if (this.#dropped) return;
     // What could not be written before goes first; as long as it cannot be, nothing more is taken.
     if (this.#failed !== undefined) await this.flushed();
     this.#waiting.push(...changes);
@@ -90,6 +92,17 @@ export class BehindStorage implements Storage {
     await this.inner.close();
   }
 
+  /** What waits is not wanted any more, nor is what comes. */
+  async drop(): Promise<void> {
+    this.#dropped = true;
+    this.#waiting = [];
+    this.#bytes = 0;
+    this.#durable = this.#taken;
+    this.#failed = undefined;
+    this.#hurry();
+    await this.#flushing?.catch(() => {});
+  }
+
   async #flush(gather: number): Promise<void> {
     try {
       if (gather > 0) {
@@ -104,10 +117,12 @@ export class BehindStorage implements Storage {
       this.#bytes = 0;
       try {
         await this.before();
+        if (this.#dropped) return;
         await this.inner.write(merged(changes));
         this.#durable += changes.length;
         this.#failed = undefined;
       } catch (why) {
+        if (this.#dropped) throw why;
         this.#waiting.unshift(...changes);
         this.#bytes += bytes;
         this.#failed = why;

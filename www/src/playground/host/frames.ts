@@ -3,6 +3,7 @@ import type { ChannelStats } from '../../broker/api.js';
 import type { Fetch } from '../../broker/fetch.js';
 import type { Flow } from '../../broker/play.js';
 import { snapshot, type Piles, type Snapshot, type Wanted } from '../../broker/snapshot.js';
+import { bytesIn, type Sized } from '../../picture/size.js';
 
 /** The time from one frame to the next, at least, in milliseconds. */
 const EVERY_MS = 50;
@@ -28,7 +29,10 @@ export function clipped(shown: Snapshot): Snapshot {
     for (const pile of [topic.backlog, ...topic.channels.flatMap(({ piles }) => Object.values(piles))]) {
       for (const message of pile.first) {
         if (message.body !== undefined && message.body.length > BODY) message.body = `${message.body.slice(0, BODY)}…`;
-        if (message.body_base64 !== undefined) message.body_base64 = message.body_base64.slice(0, BODY);
+        if (message.body_base64 !== undefined && message.body_base64.length > BODY) {
+          (message as Sized).size = bytesIn(message.body_base64);
+          message.body_base64 = message.body_base64.slice(0, BODY);
+        }
       }
     }
   }

@@ -21,6 +21,10 @@ const RECORD_BYTES = 48 * 1024 * 1024;
 const KEPT_BYTES = 16 * 1024 * 1024;
 /** What time it is and what happened is kept so much later, in milliseconds. */
 const KEEP_MS = 250;
+/** How long a broker may take to close, in milliseconds: the storage may take nothing any more. */
+const CLOSE_MS = 2_000;
+/** How long it may take to store what waits for that, in milliseconds. */
+const FLUSH_MS = 10_000;
 /** As long as nobody looks: consumers wait without an end. */
 const MAX_WAIT_MS = 1_000 * 86_400_000;
 /** How many timers may go by that nobody sees anything of. */
@@ -157,7 +161,7 @@ export class Host {
   setSpeed(speed: number): void {
     if (!(speed >= 0 && speed <= FASTEST)) throw new Error(`a speed is a number from 0 to ${FASTEST}`);
     this.#time.setSpeed(speed);
-    void this.#kept.set('speed', speed);
+    void this.#kept.set('speed', speed).catch(() => {});
     this.#keepTime();
     this.news({ about: this.about });
   }
@@ -309,40 +313,77 @@ export class Host {
   /** Closes the broker, does something with its storage, and opens it again, with all that was there or with other. */
   #anew<T>(change: (storage: Storage) => Promise<T>, to?: { now: number; speed: number; cast: Cast }): Promise<T> {
     const done = this.#changing.then(async () => {
-      await this.#opened;
+      // One that could not be opened is no reason not to open another.
+      await this.#opened.catch(() => {});
+      // Where nothing can be stored at the moment, all stays as it is.
+      if (!to) await within(FLUSH_MS, this.#storage?.flushed());
       let opened = () => {};
       let failed: (why: unknown) => void = () => {};
       this.#opened = new Promise((resolve, reject) => ([opened, failed] = [resolve, reject]));
       this.#opened.catch(() => {});
-      const { speed } = this.#time;
-      const cast = this.#actors.stop();
-      await this.#time.close();
-      await this.#keepRecorded();
-      await this.#broker!.close();
-      this.#broker = undefined;
-      if (to) await this.#recorded!.clear();
-      const storage = await this.#openStorage();
       try {
-        return await change(storage);
-      } finally {
-        await this.#open(storage, to ?? { now: this.#time.now, speed, cast }).then(opened, failed);
-        if (to) await Promise.all([this.#kept.set('now', to.now), this.#kept.set('speed', to.speed)]);
-        this.#changedCast();
+        const { speed } = this.#time;
+        const cast = this.#actors.stop();
+        await this.#time.close();
+        await this.#close(to === undefined);
+        if (to) await this.#forget();
+        const storage = await this.#openStorage();
+        try {
+          return await change(storage);
+        } finally {
+          await this.#open(storage, to ?? { now: this.#time.now, speed, cast });
+          opened();
+          if (to) await Promise.all([this.#kept.set('now', to.now), this.#kept.set('speed', to.speed)]);
+          this.#changedCast();
+        }
+      } catch (why) {
+        // Once it is open, this changes nothing.
+        failed(why);
+        throw why;
       }
     });
     this.#changing = done.catch(() => {});
     return done;
   }
 
+  /** Closes the broker and its storage, however these are. */
+  async #close(keeps: boolean): Promise<void> {
+    const broker = this.#broker;
+    await within(CLOSE_MS, keeps ? this.#keepRecorded() : this.#storage?.drop()).catch(() => {});
+    this.#broker = undefined;
+    let waits = !keeps;
+    const closed = within(CLOSE_MS, broker?.close())
+      .catch(async () => {
+        await within(CLOSE_MS, this.#storage?.drop()).catch(() => {});
+        await this.#storage?.inner.close();
+      })
+      .finally(() => (waits = false));
+    // Where it waits for room, it does so in a time that stands still by now.
+    while (waits && (await this.#time.step()));
+    await closed;
+  }
+
+  /** Nothing has happened yet. Where site data were cleared, what is kept has to be opened anew for it. */
+  async #forget(): Promise<void> {
+    try {
+      await this.#recorded!.clear();
+    } catch {
+      if (this.#keeps) this.#kept = await openKept(`${NAME}-values`);
+      await this.#kept.set('madeBy', import.meta.url);
+      this.#recorded = await Recorded.open(this.#kept.recorded, KEPT_BYTES);
+      await this.#recorded.clear();
+    }
+  }
+
   #changedCast(): void {
-    void this.#kept.set('cast', this.#actors.cast);
+    void this.#kept.set('cast', this.#actors.cast).catch(() => {});
     this.#frames.changed();
   }
 
   #keepTime(): void {
     this.#keeping ??= setTimeout(() => {
       this.#keeping = undefined;
-      void this.keep();
+      void this.keep().catch(() => {});
     }, KEEP_MS);
   }
 
@@ -356,4 +397,15 @@ export class Host {
 async function clear(storage: Storage): Promise<void> {
   const topics = await storage.list();
   if (topics.length > 0) await storage.write(topics.map(({ topic }) => ({ kind: 'delete', topic })));
+}
+
+/** Something that takes so many milliseconds at most. */
+async function within<T>(ms: number, what: Promise<T> | undefined): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => (timer = setTimeout(() => reject(new Error(`it takes more than ${ms} ms`)), ms)));
+  try {
+    return await Promise.race([what, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -21,8 +21,8 @@ interface Leased {
 
 export interface Listener {
   see(seen: Seen): void;
-  /** A topic or a channel is about to go. */
-  going(topic: string, channel?: string): void;
+  /** A topic or a channel is about to go; the answer takes that back. */
+  going(topic: string, channel?: string): () => void;
   /** Something may have changed. */
   changed(): void;
   /** Something may have changed that no counter tells. */
@@ -44,14 +44,16 @@ export class Tap {
     if (looks(request.method, pathname)) return this.look(request);
     const topic = searchParams.get('topic') ?? '';
     const channel = searchParams.get('channel') ?? undefined;
-    if (pathname === '/topic/delete' || pathname === '/channel/delete') {
-      this.listener.going(topic, pathname === '/channel/delete' ? channel : undefined);
-    }
+    const goes = request.method === 'POST' && (pathname === '/topic/delete' || pathname === '/channel/delete');
+    const stays = goes ? this.listener.going(topic, pathname === '/channel/delete' ? channel : undefined) : undefined;
     const settled = channel === undefined ? undefined : await this.#settling(request, pathname, searchParams);
     const response = await this.fetch(request);
     if (COUNTED.has(pathname)) this.listener.changed();
     else this.listener.reshaped();
-    if (!response.ok) return response;
+    if (!response.ok) {
+      stays?.();
+      return response;
+    }
     if (pathname === '/pub' || pathname === '/mpub') {
       const count = Number(response.headers.get('shelf-count') ?? 1);
       this.listener.see({ kind: 'published', topic, count, ids: idsFrom(response.headers.get('shelf-id'), count) });
