@@ -2,8 +2,9 @@
 // It keeps nothing: the browser stops it when it likes.
 import { fetchOver } from './port.js';
 
-/** Paths of the API, so that a page's own files are let through. */
-const API = /^\/(pub|mpub|sub|fin|req|touch|settle|peek|dead|ping|info|stats|metrics|openapi\.json|config\/|topic\/|channel\/|dead\/|topics|channels|lookup|nodes)/;
+/** Paths of the API, and what its other paths begin with, so that a page's own files are let through. */
+const PATH = /^\/(pub|mpub|sub|fin|req|touch|settle|peek|dead|ping|info|stats|metrics|openapi\.json|topics|channels|lookup|nodes)$/;
+const FOLDER = /^\/(config|topic|channel|dead|nodes)\//;
 /** How long a tab is waited for that has the broker, in milliseconds. */
 const PATIENCE = 5_000;
 
@@ -29,7 +30,7 @@ self.addEventListener('message', ({ data, source, ports: [port] }) => {
 
 self.addEventListener('fetch', (event) => {
   const url = new URL(event.request.url);
-  if (url.origin !== self.location.origin || !API.test(url.pathname)) return;
+  if (url.origin !== self.location.origin || !(PATH.test(url.pathname) || FOLDER.test(url.pathname))) return;
   event.respondWith(answer(event.request));
 });
 
