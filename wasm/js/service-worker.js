@@ -11,6 +11,8 @@ const PATIENCE = 5_000;
 /** A fetch function, and the tab that has the broker behind it. */
 let broker;
 let found = () => {};
+/** The search for it, which all that come meanwhile wait for. */
+let finding;
 
 self.addEventListener('install', () => self.skipWaiting());
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
@@ -35,7 +37,7 @@ self.addEventListener('fetch', (event) => {
 });
 
 async function answer(request) {
-  const asked = (await current()) ?? (await find());
+  const asked = (await current()) ?? (await (finding ??= find().finally(() => (finding = undefined))));
   if (!asked) {
     const body = JSON.stringify({ message: 'NO_BROKER', detail: 'No tab of this origin has the broker open.' });
     return new Response(body, { status: 503, headers: { 'content-type': 'application/json' } });

@@ -44,3 +44,19 @@ test('all paths of the API go to the broker, and a page\'s own files do not', as
   const own = ['/', '/public/app.js', '/subscribe.html', '/finance', '/pub/', '/stats.css', '/configure', '/topic', '/a/pub'];
   for (const path of own) assert.equal(fetch(path), undefined, path);
 });
+
+test('a worker that was stopped finds the broker again, however many ask at once', async (t) => {
+  const broker = await Broker.open();
+  const { port1, port2 } = new MessageChannel();
+  t.after(() => port1.close());
+  serve(broker.fetch, port2);
+  let asked = 0;
+  const tab = { id: 'tab', postMessage: () => (asked += 1) };
+  const { fetch, message } = await started(t, tab);
+  const answers = ['/ping', '/ping', '/ping'].map((path) => fetch(path));
+  while (asked === 0) await new Promise((resume) => setImmediate(resume));
+  message({ shelfmq: 'broker' }, port1);
+  assert.deepEqual((await Promise.all(answers)).map(({ status }) => status), [200, 200, 200]);
+  assert.equal(asked, 1);
+  await broker.close();
+});
