@@ -28,7 +28,7 @@ export class Client {
   async publish(topic, body, { key, defer, ttl, dedup, headers, signal } = {}) {
     // As bytes: of a text, fetch would say what it is, and that would be kept with the message.
     const bytes = bytesOf(body);
-    const answer = await this.#ask('POST', '/pub', { topic, key, defer, ttl, dedup }, bytes, kept(headers), signal);
+    const answer = await this.#tell('/pub', { topic, key, defer, ttl, dedup }, bytes, kept(headers), signal);
     return { id: answer.headers.get('shelf-id'), duplicate: answer.headers.has('shelf-duplicate') };
   }
 
@@ -46,7 +46,7 @@ export class Client {
       at += 4 + part.length;
     }
     const query = { topic, key, defer, ttl, dedup, binary: true };
-    const answer = await this.#ask('POST', '/mpub', query, body, {}, signal);
+    const answer = await this.#tell('/mpub', query, body, {}, signal);
     return { id: answer.headers.get('shelf-id'), duplicate: answer.headers.has('shelf-duplicate') };
   }
 
@@ -70,15 +70,22 @@ export class Client {
   }
 
   async finish(topic, channel, receipt, { signal } = {}) {
-    await this.#ask('POST', '/fin', { topic, channel, receipt }, undefined, {}, signal);
+    await this.#tell('/fin', { topic, channel, receipt }, undefined, {}, signal);
   }
 
   async requeue(topic, channel, receipt, { defer, signal } = {}) {
-    await this.#ask('POST', '/req', { topic, channel, receipt, defer }, undefined, {}, signal);
+    await this.#tell('/req', { topic, channel, receipt, defer }, undefined, {}, signal);
   }
 
   async touch(topic, channel, receipt, { timeout, signal } = {}) {
-    await this.#ask('POST', '/touch', { topic, channel, receipt, timeout }, undefined, {}, signal);
+    await this.#tell('/touch', { topic, channel, receipt, timeout }, undefined, {}, signal);
+  }
+
+  /** Tells the broker something. What it answers is in the head; the body is read so that nobody waits with it. */
+  async #tell(path, query, body, headers, signal) {
+    const answer = await this.#ask('POST', path, query, body, headers, signal);
+    await answer.arrayBuffer();
+    return answer;
   }
 
   async #ask(method, path, query, body, headers, signal) {

@@ -28,10 +28,14 @@ async function read(url) {
   return readFile(url);
 }
 
-/** Compiles the module of a file. */
+/** Compiles the module of a file, as it comes where its host says what it is. */
 export async function compile(url) {
   const found = await read(url);
-  return found === url ? WebAssembly.compileStreaming(fetch(url)) : WebAssembly.compile(found);
+  if (found !== url) return WebAssembly.compile(found);
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`shelfmq: ${url}: ${response.status} ${response.statusText}`);
+  const isTold = response.headers.get('content-type')?.toLowerCase() === 'application/wasm';
+  return isTold ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer());
 }
 
 /** The same at once, while everything waits for it. */

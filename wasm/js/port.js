@@ -8,7 +8,9 @@ export function serve(fetch, port) {
 
   async function answer(id, { url, method, headers, body }) {
     const abort = new AbortController();
-    const state = { abort, pulled: () => {} };
+    const state = { abort };
+    const pull = () => new Promise((pulled) => (state.pulled = pulled));
+    let pulled = pull();
     open.set(id, state);
     try {
       const response = await fetch(new Request(url, { method, headers, body, signal: abort.signal }));
@@ -16,9 +18,12 @@ export function serve(fetch, port) {
       port.postMessage({ id, head: { status, headers: [...response.headers], empty: response.body === null } });
       const reader = response.body?.getReader();
       for (;;) {
-        await new Promise((pulled) => (state.pulled = pulled));
+        // One chunk ahead, so that the end is told also to who does not read.
         const { done, value } = (await reader?.read()) ?? { done: true };
         if (done) break;
+        await pulled;
+        abort.signal.throwIfAborted();
+        pulled = pull();
         port.postMessage({ id, chunk: value });
       }
       port.postMessage({ id, end: true });
@@ -31,8 +36,10 @@ export function serve(fetch, port) {
 
   port.addEventListener('message', ({ data: { id, ask, pull, abort } }) => {
     if (ask) answer(id, ask);
-    else if (pull) open.get(id)?.pulled();
-    else if (abort) open.get(id)?.abort.abort();
+    const state = open.get(id);
+    if (abort) state?.abort.abort();
+    // Who waits for a pull is woken by an abort, too.
+    if (pull || abort) state?.pulled();
   });
   port.start?.();
 }
@@ -75,7 +82,6 @@ export function fetchOver(port) {
       open.set(id, ({ head, chunk, failed }) => {
         if (head) {
           resolve(new Response(head.empty ? null : bodyOf(head), { status: head.status, headers: head.headers }));
-          if (head.empty) port.postMessage({ id, pull: true });
         } else if (chunk) {
           stream?.enqueue(chunk);
         } else {

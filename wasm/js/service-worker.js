@@ -2,14 +2,17 @@
 // It keeps nothing: the browser stops it when it likes.
 import { fetchOver } from './port.js';
 
-/** Paths of the API, so that a page's own files are let through. */
-const API = /^\/(pub|mpub|sub|fin|req|touch|settle|peek|dead|ping|info|stats|metrics|openapi\.json|config\/|topic\/|channel\/|dead\/|topics|channels|lookup|nodes)/;
+/** Paths of the API, and what its other paths begin with, so that a page's own files are let through. */
+const PATH = /^\/(pub|mpub|sub|fin|req|touch|settle|peek|dead|ping|info|stats|metrics|openapi\.json|topics|channels|lookup|nodes)$/;
+const FOLDER = /^\/(config|topic|channel|dead|nodes)\//;
 /** How long a tab is waited for that has the broker, in milliseconds. */
 const PATIENCE = 5_000;
 
 /** A fetch function, and the tab that has the broker behind it. */
 let broker;
 let found = () => {};
+/** The search for it, which all that come meanwhile wait for. */
+let finding;
 
 self.addEventListener('install', () => self.skipWaiting());
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
@@ -29,12 +32,12 @@ self.addEventListener('message', ({ data, source, ports: [port] }) => {
 
 self.addEventListener('fetch', (event) => {
   const url = new URL(event.request.url);
-  if (url.origin !== self.location.origin || !API.test(url.pathname)) return;
+  if (url.origin !== self.location.origin || !(PATH.test(url.pathname) || FOLDER.test(url.pathname))) return;
   event.respondWith(answer(event.request));
 });
 
 async function answer(request) {
-  const asked = (await current()) ?? (await find());
+  const asked = (await current()) ?? (await (finding ??= find().finally(() => (finding = undefined))));
   if (!asked) {
     const body = JSON.stringify({ message: 'NO_BROKER', detail: 'No tab of this origin has the broker open.' });
     return new Response(body, { status: 503, headers: { 'content-type': 'application/json' } });
