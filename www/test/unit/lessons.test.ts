@@ -175,6 +175,18 @@ describe.each(lessons.map((lesson) => [lesson.id, lesson] as const))('%s', (_, l
     }),
   );
 
+  test('it is solved by who loads the page again at each step', () =>
+    within(async (place) => {
+      await prepare(lesson, place.api, undefined);
+      let step = 0;
+      while (step < lesson.steps.length) {
+        receipts.value = {};
+        const next = await shown(place, lesson, step);
+        expect(next, `step ${step + 1}`).toBeGreaterThan(step);
+        step = next;
+      }
+    }));
+
   test.each(interferences)('it is solved, or only a new start helps, after this before any step: %s', (_, does) =>
     within(async (place) => {
       for (let at = 0; at < lesson.steps.length; at += 1) {
