@@ -306,6 +306,20 @@ test('two minutes have to pass with a lease of three, too', () =>
     expect(await reached(lesson, 2, place.look())).toBe(3);
   }));
 
+test.each([3, 4])('a diary that is no longer kept at step %i is told of', (number) =>
+  within(async (place) => {
+    const lesson = lessons.find((one) => one.id === 'replay')!;
+    await prepare(lesson, place.api, undefined);
+    await solve(place, lesson, number - 1);
+    expect(await isLost(lesson, number - 1, place.look())).toBe(false);
+    // What the newcomer has not read is kept for him.
+    if (number === 4) await place.does([{ run: "curl 'localhost:4151/sub?topic=diary&channel=xiaoming&ack=auto&max=10'" }]);
+    await place.pass(8 * 86_400_000);
+    expect(await shown(place, lesson, number - 1)).toBe(number - 1);
+    expect(await isLost(lesson, number - 1, place.look())).toBe(true);
+  }),
+);
+
 test('a redriven order may be finished before anybody looks', () =>
   within(async (place) => {
     const lesson = lessons.find((one) => one.id === 'dead')!;
