@@ -22,7 +22,7 @@ const t = texts(
     pass: (time: string) => `Let ${time} pass`,
     show: 'Show me',
     hint: 'Hint',
-    mend: 'Something has changed meanwhile. First of all:',
+    mend: 'Something has changed meanwhile, so there is more to do here: go from top to bottom.',
     lost: 'What this step needs is gone, so it cannot be done any more. Start again.',
     again: 'Start again',
     receipt: 'RECEIPT is the receipt of the message that you receive: it is filled in as soon as you have it.',
@@ -35,7 +35,7 @@ const t = texts(
     pass: (time: string) => `让 ${time} 过去`,
     show: '演示给我看',
     hint: '提示',
-    mend: '中途情况有变，请先做这个：',
+    mend: '中途情况有变，这里要多做一点：请从上往下依次来。',
     lost: '这一步要用的东西已经没有了，没法再完成。请重新开始。',
     again: '重新开始',
     receipt: 'RECEIPT 是你收到的消息的凭据：一收到就会自动填上。',
@@ -50,7 +50,8 @@ interface Props {
 
 /** What is to be done now. */
 export function StepView({ guide, step, said }: Props) {
-  const acts = step.acts.filter((act) => !('mends' in act) || guide.mends.value.includes(act));
+  const mends = guide.lost.value ? [] : guide.mends.value;
+  const acts = step.acts.filter((act) => !('mends' in act) || mends.includes(act));
   const commands = acts.filter(isCommand);
   // What is to be done twice is shown once.
   const shown = acts.filter((act, at, all) => !isCommand(act) || at === all.findIndex((one) => isCommand(one) && one.run === act.run));
@@ -60,15 +61,16 @@ export function StepView({ guide, step, said }: Props) {
       <p>
         <Rich text={said.text} />
       </p>
-      {shown.map((act, at) => (
-        <OneAct key={at} guide={guide} act={act} said={said} />
-      ))}
       {guide.lost.value && (
         <p class={style['note']} data-lost>
           {t().lost}{' '}
           <button onClick={() => guide.start()}>{t().again}</button>
         </p>
       )}
+      {mends.length > 0 && <p class="soft">{t().mend}</p>}
+      {shown.map((act, at) => (
+        <OneAct key={at} guide={guide} act={act} said={said} />
+      ))}
       {unknown && <p class={`soft ${style['small']}`}>{t().receipt}</p>}
       {(commands.length > 0 || said.hint !== undefined) && (
         <div class={style['help']}>
@@ -85,24 +87,13 @@ export function StepView({ guide, step, said }: Props) {
 }
 
 function OneAct({ guide, act, said }: { guide: Guide; act: Act; said: SaidStep }) {
-  const mends = !isScene(act) && act.mends && <p class="soft">{t().mend}</p>;
-  if (isCommand(act)) {
-    return (
-      <>
-        {mends}
-        <Line guide={guide} command={act} />
-      </>
-    );
-  }
+  if (isCommand(act)) return <Line guide={guide} command={act} />;
   return (
-    <>
-      {mends}
-      <p>
-        <button class={isScene(act) ? 'primary' : ''} data-act disabled={guide.busy.value} onClick={() => guide.act([act])}>
-          {isScene(act) ? said.act : t().pass(duration(act.pass))}
-        </button>
-      </p>
-    </>
+    <p>
+      <button class={isScene(act) ? 'primary' : ''} data-act disabled={guide.busy.value} onClick={() => guide.act([act])}>
+        {isScene(act) ? said.act : t().pass(duration(act.pass))}
+      </button>
+    </p>
   );
 }
 

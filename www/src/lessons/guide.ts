@@ -36,6 +36,8 @@ export class Guide {
   readonly mends = signal<readonly Act[]>([]);
   /** The current step cannot be done any more: only a new start helps. */
   readonly lost = signal(false);
+  /** It looked so when it was looked at last. */
+  #doubt = false;
   /** Which of the user's wishes is being fulfilled; another one, or none, ends that. */
   #doing: symbol | undefined;
   /** One of its commands runs in the terminal. */
@@ -62,11 +64,13 @@ export class Guide {
     const look = this.#look();
     const next = await reached(lesson, step, look);
     const mends = await mending(lesson, next, look);
-    // It may have been done while it was asked for.
-    const lost = (await isLost(lesson, next, look)) && (await reached(lesson, next, look)) === next;
+    const lost = await isLost(lesson, next, look);
     if (start !== this.#starts || progress.value.open !== lesson.id || progress.value.step !== step) return;
     if (mends.length !== this.mends.value.length || mends.some((act) => !this.mends.value.includes(act))) this.mends.value = mends;
-    this.lost.value = lost;
+    // It is said only when it is so for the second time: a step may have been done, or people may have come, meanwhile.
+    this.lost.value = lost && this.#doubt;
+    if (lost && !this.#doubt) this.check();
+    this.#doubt = lost;
     const seen = { ...progress.value.seen, ...look.seen };
     if (next === step) {
       if (JSON.stringify(seen) !== JSON.stringify(progress.value.seen ?? {})) keep({ ...progress.value, seen });
@@ -99,6 +103,7 @@ export class Guide {
     this.#typing = false;
     this.mends.value = [];
     this.lost.value = false;
+    this.#doubt = false;
   }
 
   /** Nobody goes on publishing to a lesson that was left. */

@@ -93,8 +93,12 @@ const replay = texts<Said>(
   },
 );
 
-/** The diary is another one: it does not keep its messages. */
-const forgets = async (look: Look): Promise<boolean> => (await look.topic('diary'))?.options.retain_ms === 0;
+/** The diary does not keep its messages, or not for so long, and no newcomer has them before him. */
+async function forgets(look: Look): Promise<boolean> {
+  const kept = (await look.topic('diary'))?.options.retain_ms ?? 0;
+  if (kept === 0) return true;
+  return look.now - Number(look.seen['read'] ?? look.now) >= kept && (await look.left('diary', 'xiaoming')) === 0;
+}
 
 const ALARM = "curl -d 'Wake up' 'localhost:4151/pub?topic=alarms&defer=1h'";
 /** A newcomer who is there too early. */
@@ -212,7 +216,9 @@ export const order: Lesson[] = [
         met: async (look) => {
           const channel = await look.channel('diary', 'xiaohong');
           const newcomer = await look.channel('diary', 'xiaoming');
-          return channel !== undefined && channel.finish_count >= 3 && channel.depth === 0 && newcomer === undefined;
+          if (channel === undefined || channel.finish_count < 3 || channel.depth > 0 || newcomer !== undefined) return false;
+          look.seen['read'] = String(look.now);
+          return true;
         },
         lost: forgets,
       },

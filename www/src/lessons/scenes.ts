@@ -1,6 +1,6 @@
 // The four benefits of a message queue as scenes around a bookshelf, and one where it is the wrong tool.
 import { texts } from '../app/texts.js';
-import type { Lesson, Said, Scene } from './lesson.js';
+import type { Lesson, Look, Said, Scene } from './lesson.js';
 
 const decoupling = texts<Said>(
   {
@@ -166,6 +166,10 @@ const wrong = texts<Said>(
 const XIAOMING = 'xiaoming';
 const XIAOQIANG = 'xiaoqiang';
 
+/** Nobody publishes, or nobody reads, and no button brings them back. */
+const silent = (topic: string) => async (look: Look) => look.writers(topic).length === 0;
+const unread = (topic: string) => async (look: Look) => look.readers(topic).length === 0;
+
 const faster: Scene = { act: (stage) => stage.cast.setSpeed(10), looks: true };
 
 export const scenes: Lesson[] = [
@@ -184,6 +188,7 @@ export const scenes: Lesson[] = [
           look.readers('bookshelf').length === 0 &&
           look.writers('bookshelf').length > 0 &&
           ((await look.channel('bookshelf', XIAOMING))?.depth ?? 0) >= 4,
+        lost: silent('bookshelf'),
       },
       {
         acts: [{ act: (stage) => stage.enter(XIAOMING, 'fast') }],
@@ -207,6 +212,7 @@ export const scenes: Lesson[] = [
       {
         acts: [faster],
         met: async (look) => ((await look.channel('novels', XIAOMING))?.finish_count ?? 0) >= 20,
+        lost: unread('novels'),
       },
     ],
   },
@@ -225,6 +231,7 @@ export const scenes: Lesson[] = [
           const channels = (await look.topic('magazines'))?.channels ?? [];
           return channels.filter((channel) => channel.finish_count >= 3).length >= 2;
         },
+        lost: silent('magazines'),
       },
     ],
   },
@@ -236,7 +243,8 @@ export const scenes: Lesson[] = [
     steps: [
       {
         acts: [{ act: (stage) => stage.publishing(4) }],
-        met: async (look) => ((await look.channel('presents', XIAOMING))?.depth ?? 0) >= 8,
+        met: async (look) => look.writers('presents').length > 0 && ((await look.channel('presents', XIAOMING))?.depth ?? 0) >= 8,
+        lost: unread('presents'),
       },
       {
         acts: [{ act: (stage) => stage.quiet() }],
@@ -251,6 +259,7 @@ export const scenes: Lesson[] = [
           const channel = await look.channel('presents', XIAOMING);
           return channel !== undefined && channel.message_count >= 8 && channel.depth + channel.in_flight_count === 0;
         },
+        lost: unread('presents'),
       },
     ],
   },

@@ -144,3 +144,64 @@ test('progress is there after a reload, and to start over asks before it deletes
   await solve(page, show);
   assert.equal(await page.locator('[data-lesson-open] li[aria-current=step]').count(), 0);
 });
+
+/** Enters a line by hand. */
+async function enter(page, line) {
+  await page.locator('textarea').fill(line);
+  await page.locator('textarea').press('Enter');
+}
+
+test('who comes back after the lease has ended receives again', async (t) => {
+  const { page } = await openLessons(t);
+  await begin(page, 'requeue');
+  const title = await current(page).locator('h3').textContent();
+  await show(current(page));
+  await stepAfter(page, title);
+  const lines = current(page).locator('pre');
+  assert.deepEqual((await lines.allTextContents()).map((line) => /\/(\w+)\?/.exec(line)[1]), ['req']);
+  await page.getByRole('button', { name: 'Next deadline' }).click();
+  await lines.nth(1).waitFor();
+  assert.deepEqual((await lines.allTextContents()).map((line) => /\/(\w+)\?/.exec(line)[1]), ['sub', 'req']);
+  await axe(page, 'a step that is late');
+  await solve(page, show);
+});
+
+test('what a step needs is gone: it says so, and starts again', async (t) => {
+  const { page } = await openLessons(t);
+  await begin(page, 'dead');
+  const title = await current(page).locator('h3').textContent();
+  await show(current(page));
+  await stepAfter(page, title);
+  assert.equal(await page.locator('[data-lost]').count(), 0);
+  await enter(page, "curl -X POST 'localhost:4151/topic/delete?topic=orders'");
+  await page.locator('[data-lost]').waitFor();
+  await axe(page, 'a step that is lost');
+  await page.locator('[data-lost] button').click();
+  await page.waitForFunction((title) => document.querySelector('li[aria-current=step] h3')?.textContent === title, title, LONG);
+  await solve(page, show);
+});
+
+test('a terminal that is busy is told of, and a lesson that is left is not in the way of the next', async (t) => {
+  const { page } = await openLessons(t);
+  await begin(page, 'publish');
+  await enter(page, 'sleep 1000');
+  await page.locator('button[title="Ctrl-C"]').waitFor();
+  await current(page).getByRole('button', { name: 'Run' }).click();
+  await page.getByText('The terminal is busy: stop it first.').waitFor();
+  await page.locator('button[title="Ctrl-C"]').click();
+  await page.locator('button[title="Ctrl-C"]').waitFor({ state: 'detached' });
+  await solve(page, show);
+  await back(page);
+
+  await begin(page, 'deferred');
+  const title = await current(page).locator('h3').textContent();
+  await enter(page, "curl -X POST 'localhost:4151/channel/pause?topic=alarms&channel=bed'");
+  await show(current(page));
+  await stepAfter(page, title);
+  // The channel is paused: its second line waits.
+  await show(current(page));
+  await page.locator('button[title="Ctrl-C"]').waitFor();
+  await back(page);
+  await begin(page, 'backlog');
+  await solve(page, show);
+});

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 
 import { Api } from '../../src/broker/api.js';
 import type { Frame } from '../../src/broker/play.js';
-import { perform, prepare, stageOf } from '../../src/lessons/act.js';
+import { isLost, perform, prepare, stageOf } from '../../src/lessons/act.js';
 import { scenes } from '../../src/lessons/all.js';
 import { reached } from '../../src/lessons/goals.js';
 import { type Act, type Cast, type Lesson, Look } from '../../src/lessons/lesson.js';
@@ -43,8 +43,8 @@ class Theatre {
     return theatre;
   }
 
-  look(): Look {
-    const { consumers, producers } = this.#host.actors;
+  look({ empty = false } = {}): Look {
+    const { consumers, producers } = empty ? { consumers: [], producers: [] } : this.#host.actors;
     return new Look(this.api, this.#now, consumers, producers);
   }
 
@@ -89,6 +89,21 @@ test.each(cases)('%s: each act leads to its goal', async (_, scene) => {
     expect(next, `after the act of step ${step + 1}`).toBe(step + 1);
     step = next;
   }
+});
+
+/** Steps that cannot be done once everybody has gone, as there is no button for them to come. */
+const alone: Record<string, number[]> = { decoupling: [1], speed: [2], broadcast: [1], peak: [1, 3], wrong: [] };
+
+test.each(cases)('%s: where those are gone that a step needs, it says so', async (_, scene) => {
+  const theatre = await Theatre.open(scene);
+  const lost: number[] = [];
+  for (let step = 0; step < scene.steps.length; step += 1) {
+    expect(await isLost(scene, step, theatre.look()), `step ${step + 1}`).toBe(false);
+    if (await isLost(scene, step, theatre.look({ empty: true }))) lost.push(step + 1);
+    await theatre.does(scene, scene.steps[step]!.acts);
+    await theatre.until(scene, step);
+  }
+  expect(lost).toEqual(alone[scene.id]);
 });
 
 const needed = scenes.flatMap((scene) =>

@@ -175,6 +175,18 @@ describe.each(lessons.map((lesson) => [lesson.id, lesson] as const))('%s', (_, l
     }),
   );
 
+  test('it is solved by who loads the page again at each step', () =>
+    within(async (place) => {
+      await prepare(lesson, place.api, undefined);
+      let step = 0;
+      while (step < lesson.steps.length) {
+        receipts.value = {};
+        const next = await shown(place, lesson, step);
+        expect(next, `step ${step + 1}`).toBeGreaterThan(step);
+        step = next;
+      }
+    }));
+
   test.each(interferences)('it is solved, or only a new start helps, after this before any step: %s', (_, does) =>
     within(async (place) => {
       for (let at = 0; at < lesson.steps.length; at += 1) {
@@ -293,6 +305,20 @@ test('two minutes have to pass with a lease of three, too', () =>
     await place.pass(1_000);
     expect(await reached(lesson, 2, place.look())).toBe(3);
   }));
+
+test.each([3, 4])('a diary that is no longer kept at step %i is told of', (number) =>
+  within(async (place) => {
+    const lesson = lessons.find((one) => one.id === 'replay')!;
+    await prepare(lesson, place.api, undefined);
+    await solve(place, lesson, number - 1);
+    expect(await isLost(lesson, number - 1, place.look())).toBe(false);
+    // What the newcomer has not read is kept for him.
+    if (number === 4) await place.does([{ run: "curl 'localhost:4151/sub?topic=diary&channel=xiaoming&ack=auto&max=10'" }]);
+    await place.pass(8 * 86_400_000);
+    expect(await shown(place, lesson, number - 1)).toBe(number - 1);
+    expect(await isLost(lesson, number - 1, place.look())).toBe(true);
+  }),
+);
 
 test('a redriven order may be finished before anybody looks', () =>
   within(async (place) => {
