@@ -3,6 +3,13 @@ echo a   b 'c  d' "e  f" \g
 i=1; echo $((i++)) $i $((++i)) $((i+=5)) $((i*=2)) $i $((i--)) $((y=i=3)) $y
 x=5; echo $x ${x}y "$x" '$x' \$x
 echo {1..10} {a..e} {01..10..3} a{b,c}d{1,2} {x} {} {a,b{1,2}} '{1,2}' "{1..3}" {3..1}
+for ((i=0;i<3;i++)); do echo $i; done; echo $i; for ((i = 10; i > 0; i -= 3)) do (( i % 2 )) && continue; echo $i; done; for (( ; ; )); do ((n++ > 2)) && break; done; echo $n
+for ((i=0, j=5; i < j; i++, j--))
+do
+  echo $i $j
+done
+for ((i=0;i<0;i++)); do echo no; done; echo $?; x=3; ((x)); echo $?; ((x-3)); echo $?; (( (x + 1) * 2 == 8 )) && echo eight; while ((x-- > 0)); do echo $x; done; if ((x < 0 && x > -5)); then echo $((1, 2)); fi
+((echo a); echo b); echo $( (echo c); echo d); ( (echo e) ); ((x = 5)) > /dev/null; echo $x; for ((i=$x;i<7;i++)); do echo $i; done | tail -n 1; for ((i=0;i<9;i++)); do for ((j=0;j<9;j++)); do break 2; done; done; echo $i$j
 for i in {1..3};do echo -n "$i ";done; echo
 for i in a b c; do for j in 1 2 3; do [ $j = 2 ] && continue 2; echo $i$j; done; done
 true && echo yes || echo no; false && echo yes || echo no; ! true; echo $?

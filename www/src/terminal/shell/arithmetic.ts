@@ -1,6 +1,6 @@
 // Whole-number arithmetic, as `$((…))` has it.
 
-const TOKEN = /\s*(0[xX][0-9a-fA-F]+|\d+|[A-Za-z_]\w*|\+\+|--|[-+*/%]=|=(?!=)|\*\*|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%()<>!~&|^?:])/y;
+const TOKEN = /\s*(0[xX][0-9a-fA-F]+|\d+|[A-Za-z_]\w*|\+\+|--|[-+*/%]=|=(?!=)|\*\*|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%()<>!~&|^?:,])/y;
 
 const LEVELS: readonly string[][] = [
   ['||'], ['&&'], ['|'], ['^'], ['&'], ['==', '!='], ['<=', '>=', '<', '>'], ['<<', '>>'], ['+', '-'], ['*', '/', '%'],
@@ -53,7 +53,8 @@ class Expression {
 
   whole(): bigint {
     if (this.#tokens.length === 0) return 0n;
-    const value = this.#choice();
+    let value = this.#choice();
+    while (this.#take(',')) value = this.#choice();
     if (this.#at < this.#tokens.length) throw this.#wrong();
     return value;
   }

@@ -148,7 +148,6 @@ export class Parser extends Words {
 
   command(): Command {
     if (this.over) throw this.unexpected();
-    if (this.see('((')) throw new BadSyntax('((…)) is not supported here as a command: x=$((…)) is');
     NOT_HERE.lastIndex = this.at;
     const no = NOT_HERE.exec(this.text)?.[1];
     if (no !== undefined) throw new BadSyntax(`\`${no}' is not supported by this small shell`);
@@ -164,6 +163,8 @@ export class Parser extends Words {
 
   #compound(): Compound | undefined {
     const redirects: Redirect[] = [];
+    const expression = this.see('((') ? this.arithmetic(this.at) : undefined;
+    if (expression !== undefined) return { kind: 'arithmetic', word: this.copy(expression).inside(), redirects };
     if (this.see('(')) {
       this.at += 1;
       const body = this.body((parser) => parser.see(')'));
@@ -205,7 +206,7 @@ export class Parser extends Words {
   #for() {
     this.expect('for');
     this.blank();
-    if (this.see('((')) throw new BadSyntax('for ((…)) is not supported here: for i in {1..10} is');
+    if (this.see('((')) return this.#count();
     const name = this.take(/[A-Za-z_][A-Za-z0-9_]*/y);
     if (name === undefined) throw this.unexpected();
     this.newlines();
@@ -215,6 +216,15 @@ export class Parser extends Words {
     if (this.see(';')) this.at += 1;
     else if (!this.see('\n')) throw this.unexpected();
     return { kind: 'for', name, words, body: this.#doDone() } as const;
+  }
+
+  #count() {
+    const parts = this.arithmetic(this.at)?.split(';') ?? [];
+    if (parts.length !== 3) throw new BadSyntax('syntax error: for ((…)) wants three parts, as in for ((i = 0; i < 3; i++))');
+    const [start, test, step] = parts.map((part) => this.copy(part.trim()).inside()) as [Word, Word, Word];
+    this.blank();
+    if (this.see(';')) this.at += 1;
+    return { kind: 'count', start, test, step, body: this.#doDone() } as const;
   }
 
   #if() {

@@ -1,13 +1,14 @@
 // Runs scripts: a small shell whose commands are functions, and whose world is one broker. Libraries that take command
 // lines apart know neither loops nor `$(…)` nor pipes that stream, and whole shells are larger than the broker itself.
 import { reason } from '../../broker/fetch.js';
+import { arithmetic } from './arithmetic.js';
 import { type Call, type Command, type Host, Refused, options, wholeNumber } from './command.js';
 import { type Scope, fields, single } from './expand.js';
 import { BLANKS, shared } from './ifs.js';
 import { Jobs } from './jobs.js';
 import { type Line, Parser } from './parse.js';
 import { BrokenPipe, Input, Interrupted, Kept, type Output, Pipe, breathe, nowhere } from './stream.js';
-import { type AndOr, BadSyntax, type Command as Tree, type Compound, type List, type Pipeline, type Redirect, type Simple } from './syntax.js';
+import { type AndOr, BadSyntax, type Command as Tree, type Compound, type List, type Pipeline, type Redirect, type Simple, type Word } from './syntax.js';
 
 export interface Streams {
   in: Input;
@@ -307,6 +308,15 @@ export class Shell implements Scope {
         }
         return this.status;
       }
+      case 'count': {
+        this.status = 0;
+        for (await this.#value(command.start); (await this.#value(command.test, 1n)) !== 0n; await this.#value(command.step)) {
+          if (!(await this.#round(command.body, streams))) break;
+        }
+        return this.status;
+      }
+      case 'arithmetic':
+        return (await this.#value(command.word)) === 0n ? 1 : 0;
       case 'while': {
         let status = 0;
         while (((await this.list(command.test, streams)) === 0) !== command.until) {
@@ -317,6 +327,12 @@ export class Shell implements Scope {
         return status;
       }
     }
+  }
+
+  /** The value of an expression; where there is none, `empty`. */
+  async #value(word: Word, empty = 0n): Promise<bigint> {
+    const text = await single(word, this);
+    return text.trim() === '' ? empty : arithmetic(text, this);
   }
 
   /** One round of a loop; whether it goes on after it. */

@@ -31,6 +31,9 @@ export interface Simple {
 
 export type Compound = (
   | { kind: 'for'; name: string; words: Word[]; body: List }
+  /** `for ((start; test; step))`. */
+  | { kind: 'count'; start: Word; test: Word; step: Word; body: List }
+  | { kind: 'arithmetic'; word: Word }
   | { kind: 'while'; until: boolean; test: List; body: List }
   | { kind: 'if'; branches: { test: List; body: List }[]; otherwise?: List }
   | { kind: 'group'; body: List }
