@@ -3,6 +3,16 @@ echo a   b 'c  d' "e  f" \g
 i=1; echo $((i++)) $i $((++i)) $((i+=5)) $((i*=2)) $i $((i--)) $((y=i=3)) $y
 x=5; echo $x ${x}y "$x" '$x' \$x
 echo {1..10} {a..e} {01..10..3} a{b,c}d{1,2} {x} {} {a,b{1,2}} '{1,2}' "{1..3}" {3..1}
+set -e; echo a; false || echo b; if false; then echo c; fi; ! true; while false; do :; done; false && true; echo d; x=$(false; echo e); echo $x; { false && true; }; (false || true); echo f | false | cat; echo g; false; echo no
+set -e; (echo a; false; echo b); echo no
+set -e; (false; echo a) || echo b; { false; echo c; } || echo d; if { false; true; }; then echo e; fi; (false) && echo no; echo f; x=$(false); echo no
+set -e; for i in 1 2; do echo $i; [ $i = 2 ]; done; echo no
+set -e -o pipefail; false | true; echo no
+set -eo pipefail; (exit 3) | (exit 4) | true || echo $?; set +o pipefail; false | true; set +e; false; echo $?
+set -e; echo a | { read x; false; echo no; } || echo b; (exit 5) & wait $! || echo $?; ((0)) || echo c; ((0)); echo no
+set -e; seq 3 | while read n; do echo $n; [ $n != 2 ]; done; echo no
+set -e; true && false; echo no
+set -e; echo a | grep b; echo no
 for ((i=0;i<3;i++)); do echo $i; done; echo $i; for ((i = 10; i > 0; i -= 3)) do (( i % 2 )) && continue; echo $i; done; for (( ; ; )); do ((n++ > 2)) && break; done; echo $n
 for ((i=0, j=5; i < j; i++, j--))
 do

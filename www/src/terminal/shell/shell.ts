@@ -34,6 +34,11 @@ function passes(why: unknown): boolean {
   return why instanceof Interrupted || why instanceof Leave;
 }
 
+/** Whether the status is that of something that failed there itself: in a loop and the like, `set -e` has seen to it. */
+const fails = ({ commands: [first, second] }: Pipeline): boolean => second !== undefined || ['simple', 'subshell', 'arithmetic'].includes(first!.kind);
+
+const NO_SUCH_SET = 'not supported: there are set -e, set -o pipefail, and + to end them';
+
 export class Shell implements Scope {
   readonly variables = new Map([['IFS', BLANKS]]);
   status = 0;
@@ -41,6 +46,10 @@ export class Shell implements Scope {
   #last = '';
   /** So many loops are around what runs. */
   #loops = 0;
+  /** `set -e` and `set -o pipefail`. */
+  #set = { errexit: false, pipefail: false };
+  /** More than 0 where a failure is asked for: a condition, or what stands before `&&`. */
+  #asked = 0;
   #here: Streams | undefined;
 
   constructor(
@@ -89,8 +98,9 @@ export class Shell implements Scope {
     const out = new Kept();
     const streams = this.#here ?? { in: Input.of(), err: nowhere, signal: new AbortController().signal };
     this.status = await this.#apart((shell) => {
-      // As in bash, `break` ends what stands in a loop here.
+      // As in bash, `break` ends what stands in a loop here, and `set -e` does not hold.
       shell.#loops = this.#loops;
+      shell.#set.errexit = false;
       return shell.list(list, { ...streams, out });
     });
     return out.text();
@@ -102,6 +112,8 @@ export class Shell implements Scope {
     for (const [name, value] of this.variables) shell.set(name, value);
     shell.status = this.status;
     shell.#last = this.#last;
+    shell.#set = { ...this.#set };
+    shell.#asked = this.#asked;
     try {
       return await act(shell);
     } catch (why) {
@@ -130,11 +142,27 @@ export class Shell implements Scope {
   }
 
   async #andOr({ first, rest }: AndOr, streams: Streams): Promise<number> {
-    await this.#pipeline(first, streams);
-    for (const { when, pipeline } of rest) {
-      if ((this.status === 0) === (when === '&&')) await this.#pipeline(pipeline, streams);
+    const all = [first, ...rest.map(({ pipeline }) => pipeline)];
+    for (const [i, pipeline] of all.entries()) {
+      if (i > 0 && (this.status === 0) !== (rest[i - 1]!.when === '&&')) continue;
+      const asked = i < all.length - 1 || pipeline.negated;
+      if (asked) await this.#asking(() => this.#pipeline(pipeline, streams));
+      else {
+        await this.#pipeline(pipeline, streams);
+        if (this.status !== 0 && this.#set.errexit && this.#asked === 0 && fails(pipeline)) throw new Leave('exit', this.status);
+      }
     }
     return this.status;
+  }
+
+  /** Runs something whose failure does not end the script. */
+  async #asking<T>(act: () => Promise<T>): Promise<T> {
+    this.#asked += 1;
+    try {
+      return await act();
+    } finally {
+      this.#asked -= 1;
+    }
   }
 
   async #pipeline({ commands, negated, timed }: Pipeline, streams: Streams): Promise<void> {
@@ -158,8 +186,8 @@ export class Shell implements Scope {
       });
       const ended = await Promise.allSettled(runs);
       for (const end of ended) if (end.status === 'rejected') throw end.reason;
-      const last = ended.at(-1)!;
-      if (last.status === 'fulfilled') this.status = last.value;
+      const statuses = ended.map((end) => (end.status === 'fulfilled' ? end.value : 0));
+      this.status = (this.#set.pipefail ? statuses.findLast((status) => status !== 0) : statuses.at(-1)) ?? 0;
     }
     if (negated) this.status = this.status === 0 ? 1 : 0;
     if (timed) await streams.err.write(`\nreal\t0m${((performance.now() - started) / 1_000).toFixed(3)}s\n`);
@@ -262,6 +290,8 @@ export class Shell implements Scope {
           if (name !== undefined) this.set(name, value!);
         }
         return 0;
+      case 'set':
+        return this.#setOptions(args);
       case 'unset':
         for (const arg of args) this.variables.delete(arg);
         return 0;
@@ -273,6 +303,21 @@ export class Shell implements Scope {
         return this.#jobs.kill(args, streams.err);
     }
     return undefined;
+  }
+
+  #setOptions(args: string[]): number {
+    const words = [...args];
+    do {
+      const [, sign, letters] = /^([-+])([eo]+)$/.exec(words.shift() ?? '') ?? [];
+      const names = [...(letters ?? '')].map((letter) => (letter === 'e' ? 'errexit' : words.shift()));
+      const on = sign === '-';
+      if (names.length === 0) throw new Refused(NO_SUCH_SET);
+      for (const name of names) {
+        if (name !== 'errexit' && name !== 'pipefail') throw new Refused(NO_SUCH_SET);
+        this.#set[name] = on;
+      }
+    } while (words.length > 0);
+    return 0;
   }
 
   async #read(args: string[], input: Input): Promise<number> {
@@ -297,7 +342,7 @@ export class Shell implements Scope {
         return this.#apart((shell) => shell.list(command.body, streams));
       case 'if':
         for (const { test, body } of command.branches) {
-          if ((await this.list(test, streams)) === 0) return this.list(body, streams);
+          if ((await this.#asking(() => this.list(test, streams))) === 0) return this.list(body, streams);
         }
         return command.otherwise ? this.list(command.otherwise, streams) : 0;
       case 'for': {
@@ -319,7 +364,7 @@ export class Shell implements Scope {
         return (await this.#value(command.word)) === 0n ? 1 : 0;
       case 'while': {
         let status = 0;
-        while (((await this.list(command.test, streams)) === 0) !== command.until) {
+        while (((await this.#asking(() => this.list(command.test, streams))) === 0) !== command.until) {
           const goesOn = await this.#round(command.body, streams);
           status = this.status;
           if (!goesOn) break;
