@@ -36,6 +36,7 @@ test.each([
   ['echo ${x/a/b}', 2, 'is not supported here: there are ${x:-…}'],
   ['for ((i=0)); do :; done', 2, 'for ((…)) wants three parts'],
   ['((1 +))', 1, 'arithmetic syntax error'],
+  ['set -u; echo $x; echo no', 1, 'shell: x: unbound variable'],
   ['set -x', 2, 'set: not supported: there are set -e'],
   ['for do', 2, 'syntax error'],
   ['echo "open', 2, 'unexpected EOF while looking for matching `"\''],

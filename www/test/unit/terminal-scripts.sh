@@ -12,6 +12,8 @@ set -eo pipefail; (exit 3) | (exit 4) | true || echo $?; set +o pipefail; false 
 set -e; echo a | { read x; false; echo no; } || echo b; (exit 5) & wait $! || echo $?; ((0)) || echo c; ((0)); echo no
 set -e; seq 3 | while read n; do echo $n; [ $n != 2 ]; done; echo no
 set -e; true && false; echo no
+set -u; x=; echo "[$x]" ${y:-d} ${y+z} $@; { y=$(echo $z; echo no); } 2> /dev/null; echo $?; (echo ${#z}; echo no) 2> /dev/null; echo $?; (echo $((z + 1)) || echo no) 2> /dev/null; echo $?; set +u; echo "[$z]"
+(set -euo pipefail; for i in 1 $z; do echo no; done; echo no) 2> /dev/null; echo $?; (set -u; echo a | cat ${z%a}; z=1; echo $z; if [ "$n" ]; then echo no; fi; echo no) 2> /dev/null; echo $?
 set -e; echo a | grep b; echo no
 for ((i=0;i<3;i++)); do echo $i; done; echo $i; for ((i = 10; i > 0; i -= 3)) do (( i % 2 )) && continue; echo $i; done; for (( ; ; )); do ((n++ > 2)) && break; done; echo $n
 for ((i=0, j=5; i < j; i++, j--))

@@ -30,7 +30,7 @@ function apply(operator: string, a: bigint, b: bigint): bigint {
 }
 
 export interface Variables {
-  get(name: string): string | undefined;
+  needed(name: string): string;
   set(name: string, value: string): void;
 }
 
@@ -136,7 +136,7 @@ class Expression {
   #valueOf(name: string): bigint {
     // A variable may hold an expression, even one with itself in it.
     if (this.depth > 50) throw new Error(`${name}: expression recursion level exceeded`);
-    return new Expression(this.variables.get(name) || '0', this.variables, this.depth + 1).whole();
+    return new Expression(this.variables.needed(name) || '0', this.variables, this.depth + 1).whole();
   }
 
   #assign(name: string, value: bigint): bigint {

@@ -6,6 +6,8 @@ import type { List, Part, Word } from './syntax.js';
 
 export interface Scope {
   get(name: string): string | undefined;
+  /** The value, where there has to be one: an empty one where none is and `set -u` does not forbid it. */
+  needed(name: string): string;
   set(name: string, value: string): void;
   /** What a script prints. */
   output(list: List): Promise<string>;
@@ -92,8 +94,8 @@ function pattern(glob: string, longest: boolean): string {
 async function variable(part: Part & { kind: 'variable' }, scope: Scope): Promise<string> {
   const value = scope.get(part.name);
   const { change } = part;
-  if (!change) return value ?? '';
-  if (change.kind === 'length') return String([...(value ?? '')].length);
+  if (!change) return scope.needed(part.name);
+  if (change.kind === 'length') return String([...scope.needed(part.name)].length);
   const word = () => single(change.word, scope);
   const none = value === undefined || (value === '' && 'empty' in change && change.empty);
   switch (change.kind) {
@@ -105,9 +107,9 @@ async function variable(part: Part & { kind: 'variable' }, scope: Scope): Promis
       if (none) scope.set(part.name, await word());
       return scope.get(part.name)!;
     case 'prefix':
-      return (value ?? '').replace(new RegExp(`^(?:${pattern(await word(), change.longest)})`), '');
+      return scope.needed(part.name).replace(new RegExp(`^(?:${pattern(await word(), change.longest)})`), '');
     case 'suffix': {
-      const text = value ?? '';
+      const text = scope.needed(part.name);
       const whole = new RegExp(`^(?:${pattern(await word(), true)})$`);
       const starts = [...Array(text.length + 1).keys()];
       const start = (change.longest ? starts : starts.reverse()).find((start) => whole.test(text.slice(start)));

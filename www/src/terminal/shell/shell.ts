@@ -29,6 +29,13 @@ class Leave extends Error {
   }
 }
 
+/** There is no such variable, where `set -u` wants one. */
+class Unbound extends Error {
+  constructor(name: string) {
+    super(`${/^[^A-Za-z_]/.test(name) ? '$' : ''}${name}: unbound variable`);
+  }
+}
+
 /** Whatever ends a command from outside. */
 function passes(why: unknown): boolean {
   return why instanceof Interrupted || why instanceof Leave;
@@ -37,7 +44,7 @@ function passes(why: unknown): boolean {
 /** Whether the status is that of something that failed there itself: in a loop and the like, `set -e` has seen to it. */
 const fails = ({ commands: [first, second] }: Pipeline): boolean => second !== undefined || ['simple', 'subshell', 'arithmetic'].includes(first!.kind);
 
-const NO_SUCH_SET = 'not supported: there are set -e, set -o pipefail, and + to end them';
+const NO_SUCH_SET = 'not supported: there are set -e, set -u, set -o pipefail, and + to end them';
 
 export class Shell implements Scope {
   readonly variables = new Map([['IFS', BLANKS]]);
@@ -46,8 +53,8 @@ export class Shell implements Scope {
   #last = '';
   /** So many loops are around what runs. */
   #loops = 0;
-  /** `set -e` and `set -o pipefail`. */
-  #set = { errexit: false, pipefail: false };
+  /** `set -e`, `set -u` and `set -o pipefail`. */
+  #set = { errexit: false, nounset: false, pipefail: false };
   /** More than 0 where a failure is asked for: a condition, or what stands before `&&`. */
   #asked = 0;
   #here: Streams | undefined;
@@ -88,6 +95,12 @@ export class Shell implements Scope {
     if (name === 'RANDOM') return String(Math.floor(Math.random() * 32_768));
     if (name === 'EPOCHSECONDS') return String(Math.floor(this.host.now() / 1_000));
     return this.variables.get(name);
+  }
+
+  needed(name: string): string {
+    const value = this.get(name);
+    if (value === undefined && this.#set.nounset && !/[@*]/.test(name)) throw new Unbound(name);
+    return value ?? '';
   }
 
   set(name: string, value: string): void {
@@ -203,6 +216,7 @@ export class Shell implements Scope {
     } catch (why) {
       if (passes(why) || why instanceof BrokenPipe || why instanceof BadSyntax) throw why;
       await streams.err.write(`shell: ${reason(why)}\n`);
+      if (why instanceof Unbound) throw new Leave('exit', 1);
       this.status = 1;
     }
     return this.status;
@@ -308,13 +322,12 @@ export class Shell implements Scope {
   #setOptions(args: string[]): number {
     const words = [...args];
     do {
-      const [, sign, letters] = /^([-+])([eo]+)$/.exec(words.shift() ?? '') ?? [];
-      const names = [...(letters ?? '')].map((letter) => (letter === 'e' ? 'errexit' : words.shift()));
-      const on = sign === '-';
-      if (names.length === 0) throw new Refused(NO_SUCH_SET);
-      for (const name of names) {
-        if (name !== 'errexit' && name !== 'pipefail') throw new Refused(NO_SUCH_SET);
-        this.#set[name] = on;
+      const [, sign, letters = ''] = /^([-+])([euo]+)$/.exec(words.shift() ?? '') ?? [];
+      if (letters === '') throw new Refused(NO_SUCH_SET);
+      for (const letter of letters) {
+        const name = letter === 'e' ? 'errexit' : letter === 'u' ? 'nounset' : words.shift();
+        if (name !== 'errexit' && name !== 'nounset' && name !== 'pipefail') throw new Refused(NO_SUCH_SET);
+        this.#set[name] = sign === '-';
       }
     } while (words.length > 0);
     return 0;
