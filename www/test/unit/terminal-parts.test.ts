@@ -32,7 +32,8 @@ test.each([
   ['cat notes.txt', 1, 'there are no files here'],
   ['case x in x) ;; esac', 2, "`case' is not supported by this small shell"],
   ['f() { echo; }', 2, 'functions are not supported'],
-  ['[[ a = a ]]', 2, "`[[' is not supported"],
+  ['[[ -f a ]]', 2, '[[ -f … ]] is not supported here: there are -n -z -v, and no files'],
+  ['[[ a = ]]', 2, "syntax error near unexpected token `]]'"],
   ['echo ${x/a/b}', 2, 'is not supported here: there are ${x:-…}'],
   ['for ((i=0)); do :; done', 2, 'for ((…)) wants three parts'],
   ['((1 +))', 1, 'arithmetic syntax error'],
@@ -198,7 +199,7 @@ test('where the broker is, is left out of its paths', () => {
 });
 
 test('what is incomplete waits for more', () => {
-  const open = ["echo 'a", 'for i in 1 2', 'for i in 1 2; do', 'for ((i=0; i<3', 'for ((i=0; i<3; i++)); do', '((1 +', 'echo a |', 'echo a &&', 'echo a \\', 'cat <<E\nx', 'if true; then', '{ echo', 'echo $(', 'x="$(echo "a'];
+  const open = ["echo 'a", 'for i in 1 2', 'for i in 1 2; do', 'for ((i=0; i<3', 'for ((i=0; i<3; i++)); do', '((1 +', '[[ a = b', '[[ a = b &&', 'echo a |', 'echo a &&', 'echo a \\', 'cat <<E\nx', 'if true; then', '{ echo', 'echo $(', 'x="$(echo "a'];
   expect(open.filter((text) => !incomplete(text))).toEqual([]);
   const whole = ['', '# it\'s', 'echo a', 'echo a &', 'for i in 1; do echo; done', 'cat <<E\nx\nE', ')', 'for ;', 'echo a;'];
   expect(whole.filter(incomplete)).toEqual([]);

@@ -132,6 +132,14 @@ do
   echo $i
 done | tail -n 1
 echo "中文" | tr 中 外
+x='a b'; [[ $x ]] && echo 1; [[ -n $x && -z $y ]] && echo 2; [[ $x == 'a b' ]] && echo 3; [[ $x = a* ]] && echo 4; [[ $x = "a*" ]] || echo 5; [[ $x != b* && ! $x == ?? ]] && echo 6
+x=7; [[ $x -gt 5 && x -lt 10 && x+1 -eq 8 ]] && echo 1; [[ a < b && b > a ]] && echo 2; [[ 10 < 9 ]] && echo 3; [[ ( $x = 7 || a = b ) && ! ( a = b ) ]] && echo 4; [[ a = b || $x = 7 ]] && echo 5; [[ $x -ne 7 ]]; echo $?
+x=ab12.json; [[ $x =~ ^[a-z]+[0-9]{2}\.json$ ]] && echo 1; [[ $x =~ (x|b1) ]] && echo 2; [[ $x =~ "b." ]] || echo 3; [[ $x =~ ^(ab|cd)[[:digit:]]+ ]] && echo 4; r='^a.1'; [[ $x =~ $r ]] && echo 5; [[ $x == [a-c]b[!a-z]*.json ]] && echo 6; [[ $x == *[[:space:]]* ]] || echo 7; [[ $x == *"12"* ]] && echo 8
+if [[ -z "" ]] && [[ -v HOME2 || a == a ]]; then echo 1; fi; while [[ $n -lt 2 ]]; do n=$((n+1)); echo $n; done
+[[ a = a &&
+  b = b ]] && echo both; [[ {a,b} == '{a,b}' ]] && echo braces; [[ $(echo hi) == h? ]] > /dev/null && echo hi; x=; [[ -z $x ]]; echo $?; [[ ! -z $x ]]; echo $?
+set -e; [[ a = b ]] || echo a; [[ a = b ]]; echo no
+x=ab12; echo ${x%%[0-9]*} ${x#[a-c]} ${x%[!0-9]*} ${x##*[[:alpha:]]} ${x%2]}
 test 3 -gt 2 && echo gt; [ ! -z "a" ] && echo nz
 seq 100000 | head -n 1
 echo x=y a=b; x=1;x=2 ; echo $x

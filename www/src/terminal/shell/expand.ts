@@ -1,5 +1,6 @@
 // What words come to: braces, variables, `$(…)`, `$((…))`, and the fields that an unquoted value falls into. There are
 // no files here, so `*` and `?` stand for themselves.
+import { source } from '../commands/pattern.js';
 import { arithmetic } from './arithmetic.js';
 import { pieces } from './ifs.js';
 import type { List, Part, Word } from './syntax.js';
@@ -88,7 +89,10 @@ function sequence(text: string): string[] | undefined {
 /** A pattern of the shell as one that JavaScript has, for a whole text. */
 function pattern(glob: string, longest: boolean): string {
   const any = longest ? '[^]*' : '[^]*?';
-  return glob.replace(/[^\w\s]/g, (c) => (c === '*' ? any : c === '?' ? '[^]' : `\\${c}`));
+  return glob.replace(/\[[!^]?\]?(?:\[:\w+:\]|[^\]])*\]|[^\w\s]/g, (c) => {
+    if (c.length > 1) return source(c.replace(/^\[!/, '[^'), 'extended');
+    return c === '*' ? any : c === '?' ? '[^]' : `\\${c}`;
+  });
 }
 
 async function variable(part: Part & { kind: 'variable' }, scope: Scope): Promise<string> {
@@ -136,6 +140,16 @@ export async function single(word: Word, scope: Scope): Promise<string> {
   let text = '';
   for (const part of word) text += await value(part, scope);
   return text;
+}
+
+/** A word as a pattern for a whole text; what is quoted in it stands for itself. */
+export async function matching(word: Word, scope: Scope): Promise<string> {
+  let all = '';
+  for (const part of word) {
+    const text = await value(part, scope);
+    all += part.quoted ? source(text, 'fixed') : pattern(text, true);
+  }
+  return all;
 }
 
 /** Words as the fields that a command is given. */

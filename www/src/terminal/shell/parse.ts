@@ -1,5 +1,5 @@
 // Reads a script, a line at a time: what stands before a mistake is run before the mistake is told, as in any shell.
-import { type AndOr, BadSyntax, type Command, type Compound, type List, type Pipeline, type Redirect, type Simple, type Word } from './syntax.js';
+import { type AndOr, BadSyntax, type Command, type Compound, type Condition, type List, type Operator, type Pipeline, type Redirect, type Simple, type Word } from './syntax.js';
 import { Words } from './words.js';
 
 /** One line of a script, or as many as belong together. */
@@ -10,8 +10,9 @@ export interface Line {
 }
 
 const KEYWORDS = /(then|else|elif|fi|do|done|esac|in)(?![^\s;&|<>()])/y;
-const NOT_HERE = /(case|function|select|coproc|\[\[)(?![^\s;&|<>()])/y;
+const NOT_HERE = /(case|function|select|coproc)(?![^\s;&|<>()])/y;
 const REDIRECT = /(\d?)(<<<|<<-?|<&|>&|>>|>\||<|>)|&>>?/y;
+const OPERATOR = /==|=~|!=|=(?=\s)|[<>]|-(?:eq|ne|lt|le|gt|ge)(?=\s)/y;
 const ASSIGNMENT = /([A-Za-z_][A-Za-z0-9_]*)=/y;
 
 type Ends = (parser: Parser) => boolean;
@@ -177,6 +178,12 @@ export class Parser extends Words {
       this.at += 1;
       return { kind: 'group', body, redirects };
     }
+    if (this.keyword('[[')) {
+      this.at += 2;
+      const condition = this.#either();
+      this.expect(']]');
+      return { kind: 'condition', condition, redirects };
+    }
     if (this.keyword('for')) return { ...this.#for(), redirects };
     if (this.keyword('while') || this.keyword('until')) {
       const until = this.keyword('until');
@@ -216,6 +223,52 @@ export class Parser extends Words {
     if (this.see(';')) this.at += 1;
     else if (!this.see('\n')) throw this.unexpected();
     return { kind: 'for', name, words, body: this.#doDone() } as const;
+  }
+
+  #either(): Condition {
+    const left = this.#both();
+    if (!this.see('||')) return left;
+    this.at += 2;
+    return { kind: 'either', left, right: this.#either() };
+  }
+
+  #both(): Condition {
+    const left = this.#not();
+    if (!this.see('&&')) return left;
+    this.at += 2;
+    return { kind: 'both', left, right: this.#both() };
+  }
+
+  #not(): Condition {
+    this.newlines();
+    if (this.keyword('!')) {
+      this.at += 1;
+      return { kind: 'not', of: this.#not() };
+    }
+    if (!this.see('(')) return this.#is();
+    this.at += 1;
+    const inner = this.#either();
+    if (!this.see(')')) throw this.unexpected();
+    this.at += 1;
+    this.newlines();
+    return inner;
+  }
+
+  #is(): Condition {
+    const side = (expression = false): Word => {
+      this.blank();
+      if (!(this.atWord() || (expression && this.see('('))) || this.keyword(']]')) throw this.unexpected();
+      const word = this.word(expression);
+      this.newlines();
+      return word;
+    };
+    const one = this.take(/-[A-Za-z](?=\s)/y);
+    if (one !== undefined && !/[nzv]/.test(one)) throw new BadSyntax(`[[ ${one} … ]] is not supported here: there are -n -z -v, and no files`);
+    if (one !== undefined) return { kind: 'is', operator: one as Operator, left: side(), right: [] };
+    const left = side();
+    const operator = this.take(OPERATOR) as Operator | undefined;
+    if (operator === undefined) return { kind: 'is', operator: '-n', left, right: [] };
+    return { kind: 'is', operator, left, right: side(operator === '=~') };
   }
 
   #count() {

@@ -3,6 +3,7 @@
 import { reason } from '../../broker/fetch.js';
 import { arithmetic } from './arithmetic.js';
 import { type Call, type Command, type Host, Refused, options, wholeNumber } from './command.js';
+import { holds } from './condition.js';
 import { type Scope, fields, single } from './expand.js';
 import { BLANKS, shared } from './ifs.js';
 import { Jobs } from './jobs.js';
@@ -42,7 +43,7 @@ function passes(why: unknown): boolean {
 }
 
 /** Whether the status is that of something that failed there itself: in a loop and the like, `set -e` has seen to it. */
-const fails = ({ commands: [first, second] }: Pipeline): boolean => second !== undefined || ['simple', 'subshell', 'arithmetic'].includes(first!.kind);
+const fails = ({ commands: [first, second] }: Pipeline): boolean => second !== undefined || ['simple', 'subshell', 'arithmetic', 'condition'].includes(first!.kind);
 
 const NO_SUCH_SET = 'not supported: there are set -e, set -u, set -o pipefail, and + to end them';
 
@@ -375,6 +376,8 @@ export class Shell implements Scope {
       }
       case 'arithmetic':
         return (await this.#value(command.word)) === 0n ? 1 : 0;
+      case 'condition':
+        return (await holds(command.condition, this)) ? 0 : 1;
       case 'while': {
         let status = 0;
         while (((await this.#asking(() => this.list(command.test, streams))) === 0) !== command.until) {

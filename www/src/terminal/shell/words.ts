@@ -56,9 +56,10 @@ export class Words {
     return !this.over && !ENDS_WORD.test(this.text[this.at]!);
   }
 
-  word(): Word {
+  /** The next word; in a regular expression, `(`, `|` and so on are parts of it. */
+  word(expression = false): Word {
     const word: Word = [];
-    while (this.atWord()) {
+    while (this.atWord() || (expression && !this.over && !/\s/.test(this.text[this.at]!))) {
       const c = this.text[this.at]!;
       if (c === '\\') {
         this.at += 1;
@@ -74,7 +75,7 @@ export class Words {
       } else if (c === '$' || c === '`') {
         word.push(this.dollar(false));
       } else {
-        add(word, this.take(/[^\s;&|<>()\\'"$`]+/y)!, false);
+        add(word, this.take(/[^\s;&|<>()\\'"$`]+/y) ?? this.text[this.at++]!, false);
       }
     }
     return word;
