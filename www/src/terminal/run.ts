@@ -17,7 +17,7 @@ export { incomplete };
 const ALL = new Map<string, Command>(Object.entries({ ...basics, ...lineTools, curl, grep, jq, sed }));
 
 /** Those that the shell itself has. */
-const OWN = ['break', 'continue', 'exit', 'export', 'kill', 'read', 'time', 'unset', 'wait'];
+const OWN = ['break', 'continue', 'exit', 'export', 'kill', 'read', 'set', 'time', 'unset', 'wait'];
 
 /** The names of all commands, the important one first. */
 export const commandNames: readonly string[] = [

@@ -35,7 +35,7 @@ curl 'localhost:4151/sub?topic=books&channel=me&ack=auto'
 curl localhost:4151
 
 Commands: ${commands}
-The shell has ' " \\ $x $(…) $((…)) {1..9} | && || ; & wait for while if > /dev/null << EOF. There are no files.
+The shell has ' " \\ $x $(…) $((…)) {1..9} | && || ; & wait for while if [[ ]] (( )) set -e > /dev/null << EOF. There are no files.
 Keys: Tab completes, ↑ ↓ history, Ctrl-C ends, Ctrl-L clears, Esc then Tab leaves.
 `,
   },
@@ -72,7 +72,7 @@ curl 'localhost:4151/sub?topic=books&channel=me&ack=auto'
 curl localhost:4151
 
 命令：${commands}
-支持的 shell 语法：' " \\ $x $(…) $((…)) {1..9} | && || ; & wait for while if > /dev/null << EOF。这里没有文件。
+支持的 shell 语法：' " \\ $x $(…) $((…)) {1..9} | && || ; & wait for while if [[ ]] (( )) set -e > /dev/null << EOF。这里没有文件。
 按键：Tab 补全，↑ ↓ 历史，Ctrl-C 中断，Ctrl-L 清屏，先按 Esc 再按 Tab 离开。
 `,
   },

@@ -125,6 +125,31 @@ test('a stream is followed until Ctrl-C, and Ctrl-L clears', async (t) => {
   assert.equal(await prompt.inputValue(), '');
 });
 
+test('what takes long leaves the page alive, and Ctrl-C ends it', async (t) => {
+  const { page, prompt, shows, run, idle } = await open(t);
+  await run('seq 30000000 | curl -s --data-binary @- localhost:4151/mpub?topic=t');
+  await page.getByRole('button', { name: 'Stop' }).waitFor();
+  await prompt.press('Control+c');
+  await idle();
+  await run('echo "status $?"');
+  await shows('status 130');
+});
+
+test('what a page shows with prompts is pasted, with headers in Chinese', async (t) => {
+  const { page, log, paste, idle } = await open(t);
+  await paste(`# One for each:
+$ for i in 1 2; do
+>   curl -d "$i" -H 'Shelf-Meta-From: 张三' 'localhost:4151/pub?topic=t'
+> done
+OKOK
+$ curl -si 'localhost:4151/sub?topic=t&channel=c' | sed -n 's/^shelf-meta-//p'
+from: 张三
+`);
+  await page.waitForFunction(() => document.querySelector('[role=log]').textContent.endsWith('张三\n'));
+  await idle();
+  assert.match(await printed(log), /^OKOKfrom: 张三\r?\n$/);
+});
+
 test('the commands to try do what they say, one after another', async (t) => {
   const { page, log, shows, idle } = await open(t);
   const chips = page.getByRole('group', { name: 'To try' }).getByRole('button');

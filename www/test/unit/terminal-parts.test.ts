@@ -32,8 +32,13 @@ test.each([
   ['cat notes.txt', 1, 'there are no files here'],
   ['case x in x) ;; esac', 2, "`case' is not supported by this small shell"],
   ['f() { echo; }', 2, 'functions are not supported'],
-  ['[[ a = a ]]', 2, "`[[' is not supported"],
+  ['[[ -f a ]]', 2, '[[ -f … ]] is not supported here: there are -n -z -v, and no files'],
+  ['[[ a = ]]', 2, "syntax error near unexpected token `]]'"],
   ['echo ${x/a/b}', 2, 'is not supported here: there are ${x:-…}'],
+  ['for ((i=0)); do :; done', 2, 'for ((…)) wants three parts'],
+  ['((1 +))', 1, 'arithmetic syntax error'],
+  ['set -u; echo $x; echo no', 1, 'shell: x: unbound variable'],
+  ['set -x', 2, 'set: not supported: there are set -e'],
   ['for do', 2, 'syntax error'],
   ['echo "open', 2, 'unexpected EOF while looking for matching `"\''],
   ['echo $((1/0))', 1, 'division by 0'],
@@ -159,7 +164,7 @@ test('sleep and -m wait for the time of the broker', async () => {
   expect((await slept).out).toBe('2030-01-01T00:00:00Z\n2030-01-01T00:01:02Z\n');
 });
 
-test.each(['while true; do :; done', 'for i in {1..100000}; do x=$i; done', 'seq 3000000', 'x=$(seq 3000000)', 'seq 3000000 | wc -l', 'seq 3000000 | sort | tail -n 1'])(
+test.each(['while true; do :; done', 'for ((;;)); do :; done', 'for i in {1..100000}; do x=$i; done', 'seq 3000000', 'x=$(seq 3000000)', 'seq 3000000 | wc -l', 'seq 3000000 | sort | tail -n 1'])(
   'what takes long can be interrupted: %s',
   async (script) => {
     const abort = new AbortController();
@@ -194,7 +199,7 @@ test('where the broker is, is left out of its paths', () => {
 });
 
 test('what is incomplete waits for more', () => {
-  const open = ["echo 'a", 'for i in 1 2', 'for i in 1 2; do', 'echo a |', 'echo a &&', 'echo a \\', 'cat <<E\nx', 'if true; then', '{ echo', 'echo $(', 'x="$(echo "a'];
+  const open = ["echo 'a", 'for i in 1 2', 'for i in 1 2; do', 'for ((i=0; i<3', 'for ((i=0; i<3; i++)); do', '((1 +', '[[ a = b', '[[ a = b &&', 'echo a |', 'echo a &&', 'echo a \\', 'cat <<E\nx', 'if true; then', '{ echo', 'echo $(', 'x="$(echo "a'];
   expect(open.filter((text) => !incomplete(text))).toEqual([]);
   const whole = ['', '# it\'s', 'echo a', 'echo a &', 'for i in 1; do echo; done', 'cat <<E\nx\nE', ')', 'for ;', 'echo a;'];
   expect(whole.filter(incomplete)).toEqual([]);

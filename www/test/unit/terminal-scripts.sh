@@ -3,6 +3,25 @@ echo a   b 'c  d' "e  f" \g
 i=1; echo $((i++)) $i $((++i)) $((i+=5)) $((i*=2)) $i $((i--)) $((y=i=3)) $y
 x=5; echo $x ${x}y "$x" '$x' \$x
 echo {1..10} {a..e} {01..10..3} a{b,c}d{1,2} {x} {} {a,b{1,2}} '{1,2}' "{1..3}" {3..1}
+set -e; echo a; false || echo b; if false; then echo c; fi; ! true; while false; do :; done; false && true; echo d; x=$(false; echo e); echo $x; { false && true; }; (false || true); echo f | false | cat; echo g; false; echo no
+set -e; (echo a; false; echo b); echo no
+set -e; (false; echo a) || echo b; { false; echo c; } || echo d; if { false; true; }; then echo e; fi; (false) && echo no; echo f; x=$(false); echo no
+set -e; for i in 1 2; do echo $i; [ $i = 2 ]; done; echo no
+set -e -o pipefail; false | true; echo no
+set -eo pipefail; (exit 3) | (exit 4) | true || echo $?; set +o pipefail; false | true; set +e; false; echo $?
+set -e; echo a | { read x; false; echo no; } || echo b; (exit 5) & wait $! || echo $?; ((0)) || echo c; ((0)); echo no
+set -e; seq 3 | while read n; do echo $n; [ $n != 2 ]; done; echo no
+set -e; true && false; echo no
+set -u; x=; echo "[$x]" ${y:-d} ${y+z} $@; { y=$(echo $z; echo no); } 2> /dev/null; echo $?; (echo ${#z}; echo no) 2> /dev/null; echo $?; (echo $((z + 1)) || echo no) 2> /dev/null; echo $?; set +u; echo "[$z]"
+(set -euo pipefail; for i in 1 $z; do echo no; done; echo no) 2> /dev/null; echo $?; (set -u; echo a | cat ${z%a}; z=1; echo $z; if [ "$n" ]; then echo no; fi; echo no) 2> /dev/null; echo $?
+set -e; echo a | grep b; echo no
+for ((i=0;i<3;i++)); do echo $i; done; echo $i; for ((i = 10; i > 0; i -= 3)) do (( i % 2 )) && continue; echo $i; done; for (( ; ; )); do ((n++ > 2)) && break; done; echo $n
+for ((i=0, j=5; i < j; i++, j--))
+do
+  echo $i $j
+done
+for ((i=0;i<0;i++)); do echo no; done; echo $?; x=3; ((x)); echo $?; ((x-3)); echo $?; (( (x + 1) * 2 == 8 )) && echo eight; while ((x-- > 0)); do echo $x; done; if ((x < 0 && x > -5)); then echo $((1, 2)); fi
+((echo a); echo b); echo $( (echo c); echo d); ( (echo e) ); ((x = 5)) > /dev/null; echo $x; for ((i=$x;i<7;i++)); do echo $i; done | tail -n 1; for ((i=0;i<9;i++)); do for ((j=0;j<9;j++)); do break 2; done; done; echo $i$j
 for i in {1..3};do echo -n "$i ";done; echo
 for i in a b c; do for j in 1 2 3; do [ $j = 2 ] && continue 2; echo $i$j; done; done
 true && echo yes || echo no; false && echo yes || echo no; ! true; echo $?
@@ -113,6 +132,14 @@ do
   echo $i
 done | tail -n 1
 echo "中文" | tr 中 外
+x='a b'; [[ $x ]] && echo 1; [[ -n $x && -z $y ]] && echo 2; [[ $x == 'a b' ]] && echo 3; [[ $x = a* ]] && echo 4; [[ $x = "a*" ]] || echo 5; [[ $x != b* && ! $x == ?? ]] && echo 6
+x=7; [[ $x -gt 5 && x -lt 10 && x+1 -eq 8 ]] && echo 1; [[ a < b && b > a ]] && echo 2; [[ 10 < 9 ]] && echo 3; [[ ( $x = 7 || a = b ) && ! ( a = b ) ]] && echo 4; [[ a = b || $x = 7 ]] && echo 5; [[ $x -ne 7 ]]; echo $?
+x=ab12.json; [[ $x =~ ^[a-z]+[0-9]{2}\.json$ ]] && echo 1; [[ $x =~ (x|b1) ]] && echo 2; [[ $x =~ "b." ]] || echo 3; [[ $x =~ ^(ab|cd)[[:digit:]]+ ]] && echo 4; r='^a.1'; [[ $x =~ $r ]] && echo 5; [[ $x == [a-c]b[!a-z]*.json ]] && echo 6; [[ $x == *[[:space:]]* ]] || echo 7; [[ $x == *"12"* ]] && echo 8
+if [[ -z "" ]] && [[ -v HOME2 || a == a ]]; then echo 1; fi; while [[ $n -lt 2 ]]; do n=$((n+1)); echo $n; done
+[[ a = a &&
+  b = b ]] && echo both; [[ {a,b} == '{a,b}' ]] && echo braces; [[ $(echo hi) == h? ]] > /dev/null && echo hi; x=; [[ -z $x ]]; echo $?; [[ ! -z $x ]]; echo $?
+set -e; [[ a = b ]] || echo a; [[ a = b ]]; echo no
+x=ab12; echo ${x%%[0-9]*} ${x#[a-c]} ${x%[!0-9]*} ${x##*[[:alpha:]]} ${x%2]}
 test 3 -gt 2 && echo gt; [ ! -z "a" ] && echo nz
 seq 100000 | head -n 1
 echo x=y a=b; x=1;x=2 ; echo $x

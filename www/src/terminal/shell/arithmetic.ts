@@ -1,6 +1,6 @@
 // Whole-number arithmetic, as `$((…))` has it.
 
-const TOKEN = /\s*(0[xX][0-9a-fA-F]+|\d+|[A-Za-z_]\w*|\+\+|--|[-+*/%]=|=(?!=)|\*\*|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%()<>!~&|^?:])/y;
+const TOKEN = /\s*(0[xX][0-9a-fA-F]+|\d+|[A-Za-z_]\w*|\+\+|--|[-+*/%]=|=(?!=)|\*\*|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%()<>!~&|^?:,])/y;
 
 const LEVELS: readonly string[][] = [
   ['||'], ['&&'], ['|'], ['^'], ['&'], ['==', '!='], ['<=', '>=', '<', '>'], ['<<', '>>'], ['+', '-'], ['*', '/', '%'],
@@ -30,7 +30,7 @@ function apply(operator: string, a: bigint, b: bigint): bigint {
 }
 
 export interface Variables {
-  get(name: string): string | undefined;
+  needed(name: string): string;
   set(name: string, value: string): void;
 }
 
@@ -53,7 +53,8 @@ class Expression {
 
   whole(): bigint {
     if (this.#tokens.length === 0) return 0n;
-    const value = this.#choice();
+    let value = this.#choice();
+    while (this.#take(',')) value = this.#choice();
     if (this.#at < this.#tokens.length) throw this.#wrong();
     return value;
   }
@@ -135,7 +136,7 @@ class Expression {
   #valueOf(name: string): bigint {
     // A variable may hold an expression, even one with itself in it.
     if (this.depth > 50) throw new Error(`${name}: expression recursion level exceeded`);
-    return new Expression(this.variables.get(name) || '0', this.variables, this.depth + 1).whole();
+    return new Expression(this.variables.needed(name) || '0', this.variables, this.depth + 1).whole();
   }
 
   #assign(name: string, value: bigint): bigint {

@@ -1,11 +1,14 @@
 // What words come to: braces, variables, `$(…)`, `$((…))`, and the fields that an unquoted value falls into. There are
 // no files here, so `*` and `?` stand for themselves.
+import { source } from '../commands/pattern.js';
 import { arithmetic } from './arithmetic.js';
 import { pieces } from './ifs.js';
 import type { List, Part, Word } from './syntax.js';
 
 export interface Scope {
   get(name: string): string | undefined;
+  /** The value, where there has to be one: an empty one where none is and `set -u` does not forbid it. */
+  needed(name: string): string;
   set(name: string, value: string): void;
   /** What a script prints. */
   output(list: List): Promise<string>;
@@ -86,14 +89,17 @@ function sequence(text: string): string[] | undefined {
 /** A pattern of the shell as one that JavaScript has, for a whole text. */
 function pattern(glob: string, longest: boolean): string {
   const any = longest ? '[^]*' : '[^]*?';
-  return glob.replace(/[^\w\s]/g, (c) => (c === '*' ? any : c === '?' ? '[^]' : `\\${c}`));
+  return glob.replace(/\[[!^]?\]?(?:\[:\w+:\]|[^\]])*\]|[^\w\s]/g, (c) => {
+    if (c.length > 1) return source(c.replace(/^\[!/, '[^'), 'extended');
+    return c === '*' ? any : c === '?' ? '[^]' : `\\${c}`;
+  });
 }
 
 async function variable(part: Part & { kind: 'variable' }, scope: Scope): Promise<string> {
   const value = scope.get(part.name);
   const { change } = part;
-  if (!change) return value ?? '';
-  if (change.kind === 'length') return String([...(value ?? '')].length);
+  if (!change) return scope.needed(part.name);
+  if (change.kind === 'length') return String([...scope.needed(part.name)].length);
   const word = () => single(change.word, scope);
   const none = value === undefined || (value === '' && 'empty' in change && change.empty);
   switch (change.kind) {
@@ -105,9 +111,9 @@ async function variable(part: Part & { kind: 'variable' }, scope: Scope): Promis
       if (none) scope.set(part.name, await word());
       return scope.get(part.name)!;
     case 'prefix':
-      return (value ?? '').replace(new RegExp(`^(?:${pattern(await word(), change.longest)})`), '');
+      return scope.needed(part.name).replace(new RegExp(`^(?:${pattern(await word(), change.longest)})`), '');
     case 'suffix': {
-      const text = value ?? '';
+      const text = scope.needed(part.name);
       const whole = new RegExp(`^(?:${pattern(await word(), true)})$`);
       const starts = [...Array(text.length + 1).keys()];
       const start = (change.longest ? starts : starts.reverse()).find((start) => whole.test(text.slice(start)));
@@ -134,6 +140,16 @@ export async function single(word: Word, scope: Scope): Promise<string> {
   let text = '';
   for (const part of word) text += await value(part, scope);
   return text;
+}
+
+/** A word as a pattern for a whole text; what is quoted in it stands for itself. */
+export async function matching(word: Word, scope: Scope): Promise<string> {
+  let all = '';
+  for (const part of word) {
+    const text = await value(part, scope);
+    all += part.quoted ? source(text, 'fixed') : pattern(text, true);
+  }
+  return all;
 }
 
 /** Words as the fields that a command is given. */

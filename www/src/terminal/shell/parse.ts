@@ -1,5 +1,5 @@
 // Reads a script, a line at a time: what stands before a mistake is run before the mistake is told, as in any shell.
-import { type AndOr, BadSyntax, type Command, type Compound, type List, type Pipeline, type Redirect, type Simple, type Word } from './syntax.js';
+import { type AndOr, BadSyntax, type Command, type Compound, type Condition, type List, type Operator, type Pipeline, type Redirect, type Simple, type Word } from './syntax.js';
 import { Words } from './words.js';
 
 /** One line of a script, or as many as belong together. */
@@ -10,8 +10,9 @@ export interface Line {
 }
 
 const KEYWORDS = /(then|else|elif|fi|do|done|esac|in)(?![^\s;&|<>()])/y;
-const NOT_HERE = /(case|function|select|coproc|\[\[)(?![^\s;&|<>()])/y;
+const NOT_HERE = /(case|function|select|coproc)(?![^\s;&|<>()])/y;
 const REDIRECT = /(\d?)(<<<|<<-?|<&|>&|>>|>\||<|>)|&>>?/y;
+const OPERATOR = /==|=~|!=|=(?=\s)|[<>]|-(?:eq|ne|lt|le|gt|ge)(?=\s)/y;
 const ASSIGNMENT = /([A-Za-z_][A-Za-z0-9_]*)=/y;
 
 type Ends = (parser: Parser) => boolean;
@@ -148,7 +149,6 @@ export class Parser extends Words {
 
   command(): Command {
     if (this.over) throw this.unexpected();
-    if (this.see('((')) throw new BadSyntax('((…)) is not supported here as a command: x=$((…)) is');
     NOT_HERE.lastIndex = this.at;
     const no = NOT_HERE.exec(this.text)?.[1];
     if (no !== undefined) throw new BadSyntax(`\`${no}' is not supported by this small shell`);
@@ -164,6 +164,8 @@ export class Parser extends Words {
 
   #compound(): Compound | undefined {
     const redirects: Redirect[] = [];
+    const expression = this.see('((') ? this.arithmetic(this.at) : undefined;
+    if (expression !== undefined) return { kind: 'arithmetic', word: this.copy(expression).inside(), redirects };
     if (this.see('(')) {
       this.at += 1;
       const body = this.body((parser) => parser.see(')'));
@@ -175,6 +177,12 @@ export class Parser extends Words {
       const body = this.body((parser) => parser.keyword('}'));
       this.at += 1;
       return { kind: 'group', body, redirects };
+    }
+    if (this.keyword('[[')) {
+      this.at += 2;
+      const condition = this.#either();
+      this.expect(']]');
+      return { kind: 'condition', condition, redirects };
     }
     if (this.keyword('for')) return { ...this.#for(), redirects };
     if (this.keyword('while') || this.keyword('until')) {
@@ -205,7 +213,7 @@ export class Parser extends Words {
   #for() {
     this.expect('for');
     this.blank();
-    if (this.see('((')) throw new BadSyntax('for ((…)) is not supported here: for i in {1..10} is');
+    if (this.see('((')) return this.#count();
     const name = this.take(/[A-Za-z_][A-Za-z0-9_]*/y);
     if (name === undefined) throw this.unexpected();
     this.newlines();
@@ -215,6 +223,61 @@ export class Parser extends Words {
     if (this.see(';')) this.at += 1;
     else if (!this.see('\n')) throw this.unexpected();
     return { kind: 'for', name, words, body: this.#doDone() } as const;
+  }
+
+  #either(): Condition {
+    const left = this.#both();
+    if (!this.see('||')) return left;
+    this.at += 2;
+    return { kind: 'either', left, right: this.#either() };
+  }
+
+  #both(): Condition {
+    const left = this.#not();
+    if (!this.see('&&')) return left;
+    this.at += 2;
+    return { kind: 'both', left, right: this.#both() };
+  }
+
+  #not(): Condition {
+    this.newlines();
+    if (this.keyword('!')) {
+      this.at += 1;
+      return { kind: 'not', of: this.#not() };
+    }
+    if (!this.see('(')) return this.#is();
+    this.at += 1;
+    const inner = this.#either();
+    if (!this.see(')')) throw this.unexpected();
+    this.at += 1;
+    this.newlines();
+    return inner;
+  }
+
+  #is(): Condition {
+    const side = (expression = false): Word => {
+      this.blank();
+      if (!(this.atWord() || (expression && this.see('('))) || this.keyword(']]')) throw this.unexpected();
+      const word = this.word(expression);
+      this.newlines();
+      return word;
+    };
+    const one = this.take(/-[A-Za-z](?=\s)/y);
+    if (one !== undefined && !/[nzv]/.test(one)) throw new BadSyntax(`[[ ${one} … ]] is not supported here: there are -n -z -v, and no files`);
+    if (one !== undefined) return { kind: 'is', operator: one as Operator, left: side(), right: [] };
+    const left = side();
+    const operator = this.take(OPERATOR) as Operator | undefined;
+    if (operator === undefined) return { kind: 'is', operator: '-n', left, right: [] };
+    return { kind: 'is', operator, left, right: side(operator === '=~') };
+  }
+
+  #count() {
+    const parts = this.arithmetic(this.at)?.split(';') ?? [];
+    if (parts.length !== 3) throw new BadSyntax('syntax error: for ((…)) wants three parts, as in for ((i = 0; i < 3; i++))');
+    const [start, test, step] = parts.map((part) => this.copy(part.trim()).inside()) as [Word, Word, Word];
+    this.blank();
+    if (this.see(';')) this.at += 1;
+    return { kind: 'count', start, test, step, body: this.#doDone() } as const;
   }
 
   #if() {

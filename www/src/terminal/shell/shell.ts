@@ -1,13 +1,15 @@
 // Runs scripts: a small shell whose commands are functions, and whose world is one broker. Libraries that take command
 // lines apart know neither loops nor `$(…)` nor pipes that stream, and whole shells are larger than the broker itself.
 import { reason } from '../../broker/fetch.js';
+import { arithmetic } from './arithmetic.js';
 import { type Call, type Command, type Host, Refused, options, wholeNumber } from './command.js';
+import { holds } from './condition.js';
 import { type Scope, fields, single } from './expand.js';
 import { BLANKS, shared } from './ifs.js';
 import { Jobs } from './jobs.js';
 import { type Line, Parser } from './parse.js';
 import { BrokenPipe, Input, Interrupted, Kept, type Output, Pipe, breathe, nowhere } from './stream.js';
-import { type AndOr, BadSyntax, type Command as Tree, type Compound, type List, type Pipeline, type Redirect, type Simple } from './syntax.js';
+import { type AndOr, BadSyntax, type Command as Tree, type Compound, type List, type Pipeline, type Redirect, type Simple, type Word } from './syntax.js';
 
 export interface Streams {
   in: Input;
@@ -28,10 +30,22 @@ class Leave extends Error {
   }
 }
 
+/** There is no such variable, where `set -u` wants one. */
+class Unbound extends Error {
+  constructor(name: string) {
+    super(`${/^[^A-Za-z_]/.test(name) ? '$' : ''}${name}: unbound variable`);
+  }
+}
+
 /** Whatever ends a command from outside. */
 function passes(why: unknown): boolean {
   return why instanceof Interrupted || why instanceof Leave;
 }
+
+/** Whether the status is that of something that failed there itself: in a loop and the like, `set -e` has seen to it. */
+const fails = ({ commands: [first, second] }: Pipeline): boolean => second !== undefined || ['simple', 'subshell', 'arithmetic', 'condition'].includes(first!.kind);
+
+const NO_SUCH_SET = 'not supported: there are set -e, set -u, set -o pipefail, and + to end them';
 
 export class Shell implements Scope {
   readonly variables = new Map([['IFS', BLANKS]]);
@@ -40,6 +54,10 @@ export class Shell implements Scope {
   #last = '';
   /** So many loops are around what runs. */
   #loops = 0;
+  /** `set -e`, `set -u` and `set -o pipefail`. */
+  #set = { errexit: false, nounset: false, pipefail: false };
+  /** More than 0 where a failure is asked for: a condition, or what stands before `&&`. */
+  #asked = 0;
   #here: Streams | undefined;
 
   constructor(
@@ -80,6 +98,12 @@ export class Shell implements Scope {
     return this.variables.get(name);
   }
 
+  needed(name: string): string {
+    const value = this.get(name);
+    if (value === undefined && this.#set.nounset && !/[@*]/.test(name)) throw new Unbound(name);
+    return value ?? '';
+  }
+
   set(name: string, value: string): void {
     this.variables.set(name, value);
   }
@@ -88,8 +112,9 @@ export class Shell implements Scope {
     const out = new Kept();
     const streams = this.#here ?? { in: Input.of(), err: nowhere, signal: new AbortController().signal };
     this.status = await this.#apart((shell) => {
-      // As in bash, `break` ends what stands in a loop here.
+      // As in bash, `break` ends what stands in a loop here, and `set -e` does not hold.
       shell.#loops = this.#loops;
+      shell.#set.errexit = false;
       return shell.list(list, { ...streams, out });
     });
     return out.text();
@@ -101,6 +126,8 @@ export class Shell implements Scope {
     for (const [name, value] of this.variables) shell.set(name, value);
     shell.status = this.status;
     shell.#last = this.#last;
+    shell.#set = { ...this.#set };
+    shell.#asked = this.#asked;
     try {
       return await act(shell);
     } catch (why) {
@@ -129,11 +156,27 @@ export class Shell implements Scope {
   }
 
   async #andOr({ first, rest }: AndOr, streams: Streams): Promise<number> {
-    await this.#pipeline(first, streams);
-    for (const { when, pipeline } of rest) {
-      if ((this.status === 0) === (when === '&&')) await this.#pipeline(pipeline, streams);
+    const all = [first, ...rest.map(({ pipeline }) => pipeline)];
+    for (const [i, pipeline] of all.entries()) {
+      if (i > 0 && (this.status === 0) !== (rest[i - 1]!.when === '&&')) continue;
+      const asked = i < all.length - 1 || pipeline.negated;
+      if (asked) await this.#asking(() => this.#pipeline(pipeline, streams));
+      else {
+        await this.#pipeline(pipeline, streams);
+        if (this.status !== 0 && this.#set.errexit && this.#asked === 0 && fails(pipeline)) throw new Leave('exit', this.status);
+      }
     }
     return this.status;
+  }
+
+  /** Runs something whose failure does not end the script. */
+  async #asking<T>(act: () => Promise<T>): Promise<T> {
+    this.#asked += 1;
+    try {
+      return await act();
+    } finally {
+      this.#asked -= 1;
+    }
   }
 
   async #pipeline({ commands, negated, timed }: Pipeline, streams: Streams): Promise<void> {
@@ -157,8 +200,8 @@ export class Shell implements Scope {
       });
       const ended = await Promise.allSettled(runs);
       for (const end of ended) if (end.status === 'rejected') throw end.reason;
-      const last = ended.at(-1)!;
-      if (last.status === 'fulfilled') this.status = last.value;
+      const statuses = ended.map((end) => (end.status === 'fulfilled' ? end.value : 0));
+      this.status = (this.#set.pipefail ? statuses.findLast((status) => status !== 0) : statuses.at(-1)) ?? 0;
     }
     if (negated) this.status = this.status === 0 ? 1 : 0;
     if (timed) await streams.err.write(`\nreal\t0m${((performance.now() - started) / 1_000).toFixed(3)}s\n`);
@@ -174,6 +217,7 @@ export class Shell implements Scope {
     } catch (why) {
       if (passes(why) || why instanceof BrokenPipe || why instanceof BadSyntax) throw why;
       await streams.err.write(`shell: ${reason(why)}\n`);
+      if (why instanceof Unbound) throw new Leave('exit', 1);
       this.status = 1;
     }
     return this.status;
@@ -261,6 +305,8 @@ export class Shell implements Scope {
           if (name !== undefined) this.set(name, value!);
         }
         return 0;
+      case 'set':
+        return this.#setOptions(args);
       case 'unset':
         for (const arg of args) this.variables.delete(arg);
         return 0;
@@ -272,6 +318,20 @@ export class Shell implements Scope {
         return this.#jobs.kill(args, streams.err);
     }
     return undefined;
+  }
+
+  #setOptions(args: string[]): number {
+    const words = [...args];
+    do {
+      const [, sign, letters = ''] = /^([-+])([euo]+)$/.exec(words.shift() ?? '') ?? [];
+      if (letters === '') throw new Refused(NO_SUCH_SET);
+      for (const letter of letters) {
+        const name = letter === 'e' ? 'errexit' : letter === 'u' ? 'nounset' : words.shift();
+        if (name !== 'errexit' && name !== 'nounset' && name !== 'pipefail') throw new Refused(NO_SUCH_SET);
+        this.#set[name] = sign === '-';
+      }
+    } while (words.length > 0);
+    return 0;
   }
 
   async #read(args: string[], input: Input): Promise<number> {
@@ -296,7 +356,7 @@ export class Shell implements Scope {
         return this.#apart((shell) => shell.list(command.body, streams));
       case 'if':
         for (const { test, body } of command.branches) {
-          if ((await this.list(test, streams)) === 0) return this.list(body, streams);
+          if ((await this.#asking(() => this.list(test, streams))) === 0) return this.list(body, streams);
         }
         return command.otherwise ? this.list(command.otherwise, streams) : 0;
       case 'for': {
@@ -307,9 +367,20 @@ export class Shell implements Scope {
         }
         return this.status;
       }
+      case 'count': {
+        this.status = 0;
+        for (await this.#value(command.start); (await this.#value(command.test, 1n)) !== 0n; await this.#value(command.step)) {
+          if (!(await this.#round(command.body, streams))) break;
+        }
+        return this.status;
+      }
+      case 'arithmetic':
+        return (await this.#value(command.word)) === 0n ? 1 : 0;
+      case 'condition':
+        return (await holds(command.condition, this)) ? 0 : 1;
       case 'while': {
         let status = 0;
-        while (((await this.list(command.test, streams)) === 0) !== command.until) {
+        while (((await this.#asking(() => this.list(command.test, streams))) === 0) !== command.until) {
           const goesOn = await this.#round(command.body, streams);
           status = this.status;
           if (!goesOn) break;
@@ -317,6 +388,12 @@ export class Shell implements Scope {
         return status;
       }
     }
+  }
+
+  /** The value of an expression; where there is none, `empty`. */
+  async #value(word: Word, empty = 0n): Promise<bigint> {
+    const text = await single(word, this);
+    return text.trim() === '' ? empty : arithmetic(text, this);
   }
 
   /** One round of a loop; whether it goes on after it. */

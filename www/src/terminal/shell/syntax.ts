@@ -29,8 +29,21 @@ export interface Simple {
   redirects: Redirect[];
 }
 
+export type Condition =
+  | { kind: 'not'; of: Condition }
+  | { kind: 'both'; left: Condition; right: Condition }
+  | { kind: 'either'; left: Condition; right: Condition }
+  /** With one side alone, the other one is empty. */
+  | { kind: 'is'; operator: Operator; left: Word; right: Word };
+
+export type Operator = '-n' | '-z' | '-v' | '=' | '==' | '!=' | '=~' | '<' | '>' | '-eq' | '-ne' | '-lt' | '-le' | '-gt' | '-ge';
+
 export type Compound = (
   | { kind: 'for'; name: string; words: Word[]; body: List }
+  /** `for ((start; test; step))`. */
+  | { kind: 'count'; start: Word; test: Word; step: Word; body: List }
+  | { kind: 'arithmetic'; word: Word }
+  | { kind: 'condition'; condition: Condition }
   | { kind: 'while'; until: boolean; test: List; body: List }
   | { kind: 'if'; branches: { test: List; body: List }[]; otherwise?: List }
   | { kind: 'group'; body: List }

@@ -56,9 +56,10 @@ export class Words {
     return !this.over && !ENDS_WORD.test(this.text[this.at]!);
   }
 
-  word(): Word {
+  /** The next word; in a regular expression, `(`, `|` and so on are parts of it. */
+  word(expression = false): Word {
     const word: Word = [];
-    while (this.atWord()) {
+    while (this.atWord() || (expression && !this.over && !/\s/.test(this.text[this.at]!))) {
       const c = this.text[this.at]!;
       if (c === '\\') {
         this.at += 1;
@@ -74,7 +75,7 @@ export class Words {
       } else if (c === '$' || c === '`') {
         word.push(this.dollar(false));
       } else {
-        add(word, this.take(/[^\s;&|<>()\\'"$`]+/y)!, false);
+        add(word, this.take(/[^\s;&|<>()\\'"$`]+/y) ?? this.text[this.at++]!, false);
       }
     }
     return word;
@@ -125,7 +126,8 @@ export class Words {
   dollar(quoted: boolean): Part {
     if (this.see('`')) return this.#backquoted(quoted);
     if (this.see("$'") && !quoted) return this.#ansi();
-    if (this.see('$((')) return { kind: 'arithmetic', word: this.#arithmetic(), quoted };
+    const expression = this.see('$((') ? this.arithmetic(this.at + 1) : undefined;
+    if (expression !== undefined) return { kind: 'arithmetic', word: this.copy(expression).inside(), quoted };
     if (this.see('$(')) {
       this.at += 2;
       const list = this.script();
@@ -157,18 +159,19 @@ export class Words {
     throw new BadSyntax('a command cannot stand here');
   }
 
-  #arithmetic(): Word {
-    const start = this.at + 3;
+  /** The text between `((`, which begins at `from`, and its `))`; undefined where another `)` comes first. */
+  arithmetic(from: number): string | undefined {
+    const start = from + 2;
     let depth = 0;
     for (let at = start; at < this.text.length; at += 1) {
       if (this.text[at] === '(') depth += 1;
-      if (this.text[at] === ')') {
-        if (depth === 0 && this.text[at + 1] === ')') {
-          this.at = at + 2;
-          return this.copy(this.text.slice(start, at)).inside();
-        }
-        depth -= 1;
+      if (this.text[at] !== ')') continue;
+      if (depth === 0) {
+        if (this.text[at + 1] !== ')') return undefined;
+        this.at = at + 2;
+        return this.text.slice(start, at);
       }
+      depth -= 1;
     }
     throw this.unclosed('))');
   }
