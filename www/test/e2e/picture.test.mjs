@@ -118,7 +118,11 @@ test('what is told of a message goes on with it, and goes with it', async (t) =>
   const page = await open(t, 'few&still');
   await channel(page, 'books/archive').waitFor();
   await page.evaluate(() => window.picture.step(50));
-  await channel(page, 'books/archive').locator('[data-state="in_flight"][data-id]').first().focus();
+  const leased = channel(page, 'books/archive').locator('[data-state="in_flight"][data-id]').first();
+  await leased.waitFor();
+  // Arrows go by what is seen: only once all is in its place.
+  await page.waitForFunction(() => document.getAnimations().every(({ playState }) => playState !== 'running'));
+  await leased.focus();
   await page.keyboard.press('ArrowRight');
   await page.keyboard.press('ArrowLeft');
   const tip = page.getByRole('tooltip');

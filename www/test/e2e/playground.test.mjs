@@ -262,7 +262,8 @@ test('the panel and the terminal are as large as they are wanted, after a reload
   await edge.press('ArrowRight');
   const narrower = (await size(side))[0];
   assert.ok(narrower < wider);
-  assert.equal(await edge.getAttribute('aria-valuenow'), String(Math.round((narrower * 100) / 1280)));
+  // It is told once the panel has its new size.
+  await page.locator(`[role="separator"][aria-label="${side}"][aria-valuenow="${Math.round((narrower * 100) / 1280)}"]`).waitFor();
   assert.equal(await page.evaluate(() => shelfmq.play.past.value), undefined, 'the arrow was not for the time');
   await assertAxeClean(page, 'edges');
   await page.reload();
