@@ -25,7 +25,7 @@ export function brokerOn(load) {
       seed ??= crypto.getRandomValues(new BigUint64Array(1))[0];
       const recordBytes = record ? (record.bytes ?? RECORD_BYTES) : undefined;
       const core = await Core.open({ storage, clock, limits, segmentBytes, cacheBytes, seed: BigInt(seed), recordBytes });
-      return new Broker(core, memory);
+      return new this(core, memory);
     }
 
     /** Puts a log that was exported into a storage that no broker has open. */

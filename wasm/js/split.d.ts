@@ -1,7 +1,7 @@
 /**
- * A broker whose module comes in two parts: what a visit begins with, and the rest, which is loaded by itself at the first
- * call of any of it. That call waits for it, which is possible in workers (dedicated and shared ones) and in Node. Where
- * it cannot be loaded then, the call breaks, and the broker with it; what it answered `OK` to is in its storage.
+ * A broker whose module comes in two parts: what a visit begins with (opening a broker whose storage is empty, and looking at
+ * its `/stats?format=json`), and the rest, which is loaded once something is asked of the broker. That call waits for it.
+ * Where the rest cannot be loaded the call is rejected, nothing of it was done, and the next one tries again.
  */
 export * from './index.js';
 

@@ -1,13 +1,16 @@
-// A broker whose module comes in two parts: what a visit begins with, and the rest, which is loaded at the first call of
-// any of it. For pages that want to be there soon; in workers, where what is loaded can be waited for, and in Node.
+// A broker whose module comes in two parts: what a visit begins with, and the rest, which is loaded once something is
+// asked of the broker. For pages that want to be there soon.
 import init from '../pkg/shelfmq_wasm.js';
 import { brokerOn } from './broker.js';
 import { compile, compileNow, loader } from './loader.js';
+import { requestOf } from './request.js';
 
 export { VirtualClock } from './clock.js';
 export { Client } from './client.js';
 export { MemoryStorage } from './storage/memory.js';
 
+/** What a visit looks at before anything is done: the first part does for it, where the broker is empty. */
+const LOOK = /^\/stats\?format=json(&include_(clients|mem)=(true|false))*$/;
 const REST = new URL('../pkg/shelfmq_split_rest.wasm', import.meta.url);
 /** A module that hands on the function that it imports: a table takes functions of modules only. */
 const HANDING_ON = [
@@ -20,6 +23,8 @@ const HANDING_ON = [
 const loadFirst = loader(init, () => new URL('../pkg/shelfmq_split_first.wasm', import.meta.url));
 let first;
 let whole = false;
+/** The rest, while it is on its way. */
+let loading;
 
 async function load(module) {
   if (module !== undefined) throw new TypeError('shelfmq/split: the modules of a broker in two parts cannot be handed in');
@@ -41,9 +46,61 @@ function join(exports, module) {
   whole = true;
 }
 
-export async function loadRest() {
+/** One load for all who want it; where it fails, whoever comes next tries again. */
+export function loadRest() {
+  loading ??= fetchRest().finally(() => (loading = undefined));
+  return loading;
+}
+
+async function fetchRest() {
   const exports = await load();
   if (!whole) join(exports, await compile(REST));
 }
 
-export const Broker = brokerOn(load);
+/**
+ * What may call any of the rest waits for it: were it loaded within a call and could not be, that call would break off in
+ * the middle, and the broker with it.
+ */
+const withRest = (call) => (whole ? call() : loadRest().then(call));
+
+export class Broker extends brokerOn(load) {
+  static async open(options) {
+    // What was kept is read by the rest.
+    if (!whole && (await options?.storage?.list())?.length > 0) await loadRest();
+    return super.open(options);
+  }
+
+  static importLog(...given) {
+    return withRest(() => super.importLog(...given));
+  }
+
+  fetch(input, init) {
+    return whole ? super.fetch(input, init) : this.#fetchLate(input, init);
+  }
+
+  async #fetchLate(input, init) {
+    const request = requestOf(input, init);
+    await loadRest();
+    return super.fetch(request, { peer: init?.peer });
+  }
+
+  async look(input, init) {
+    const request = requestOf(input, init);
+    const { pathname, search } = new URL(request.url);
+    return LOOK.test(pathname + search) ? super.look(request) : withRest(() => super.look(request));
+  }
+
+  settled() {
+    const settled = () => super.settled();
+    // What waits for the rest comes first.
+    return loading ? loading.then(settled, settled) : settled();
+  }
+
+  exportLog(topic) {
+    return withRest(() => super.exportLog(topic));
+  }
+
+  close() {
+    return withRest(() => super.close());
+  }
+}

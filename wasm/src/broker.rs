@@ -206,15 +206,29 @@ impl Broker {
         let name = Name::parse(topic.clone()).ok_or_else(|| error("this is no name of a topic"))?;
         let storage = self.0.storage.as_ref().ok_or_else(|| error("without a storage there are no logs"))?;
         JsFuture::from(self.settled()).await?;
-        let listed = storage.topics().await?.into_iter().find(|listed| listed.topic == topic);
-        let listed = listed.ok_or_else(|| error(&format!("topic {topic} has no log")))?;
-        let mut bytes = export::write_head(&name);
-        for (number, size) in listed.segments {
-            bytes.extend_from_slice(&export::write_part(size));
-            bytes.extend(storage.bytes(&topic, number, 0, size).await?);
+        let mut listed = segments(storage, &topic).await?;
+        'listed: loop {
+            let mut bytes = export::write_head(&name);
+            for &(number, size) in &listed {
+                match storage.bytes(&topic, number, 0, size).await {
+                    Ok(part) if part.len() as u64 == size => {
+                        bytes.extend_from_slice(&export::write_part(size));
+                        bytes.extend(part);
+                    }
+                    // Since it was listed it may have been forgotten.
+                    part => {
+                        let now = segments(storage, &topic).await?;
+                        if now == listed {
+                            return Err(part.err().unwrap_or_else(|| error("a segment is shorter than listed")));
+                        }
+                        listed = now;
+                        continue 'listed;
+                    }
+                }
+            }
+            bytes.extend_from_slice(&export::write_part(0));
+            return Ok(Uint8Array::from(&bytes[..]));
         }
-        bytes.extend_from_slice(&export::write_part(0));
-        Ok(Uint8Array::from(&bytes[..]))
     }
 
     /// Puts a log that was exported into a storage that no broker has open; answers the topic's name.
@@ -495,6 +509,12 @@ impl Inner {
         }
         self.pump();
     }
+}
+
+/// The segments of a topic that a storage has, with their sizes.
+async fn segments(storage: &Storage, topic: &str) -> Result<Vec<(u32, u64)>, JsValue> {
+    let listed = storage.topics().await?.into_iter().find(|listed| listed.topic == topic);
+    listed.map(|listed| listed.segments).ok_or_else(|| error(&format!("topic {topic} has no log")))
 }
 
 /// Whether a storage says that it has no room.

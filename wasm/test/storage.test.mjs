@@ -102,6 +102,36 @@ test('the log is the server\'s: what one wrote the other opens', async () => {
   await broker.close();
 });
 
+test('an export is whole, whatever is forgotten meanwhile', async () => {
+  for (const missing of ['told', 'empty']) {
+    const storage = new MemoryStorage();
+    const broker = await Broker.open({ storage, segmentBytes: 2_000 });
+    const client = new Client({ fetch: broker.fetch });
+    for (let n = 0; n < 100; n += 1) await client.publish('t', `message ${n}`);
+    await broker.settled();
+    const [{ segments }] = await storage.list();
+    assert.ok(segments.length > 2);
+    const last = segments.at(-1).number;
+    let reads = 0;
+    storage.read = async (topic, segment, ...part) => {
+      reads += 1;
+      // Of the second, the whole past goes.
+      if (reads === 2) await storage.write([{ kind: 'forget', topic, before: last }]);
+      const isGone = reads > 1 && segment < last;
+      return isGone && missing === 'empty' ? new Uint8Array() : MemoryStorage.prototype.read.call(storage, topic, segment, ...part);
+    };
+    const exported = await broker.exportLog('t');
+    const to = new MemoryStorage();
+    assert.equal(await Broker.importLog(to, exported), 't');
+    assert.deepEqual((await to.list())[0].segments.map(({ number }) => number), [last]);
+    // A storage that has less than it says is not asked for ever.
+    storage.read = async () => new Uint8Array();
+    await assert.rejects(broker.exportLog('t'), /shorter than listed/);
+    delete storage.read;
+    await broker.close();
+  }
+});
+
 test('a storage that fails says so, and what it did not take is not acknowledged', async () => {
   const storage = new MemoryStorage();
   const broker = await Broker.open({ storage });

@@ -27,7 +27,9 @@ export class OpfsStorage {
       const segments = [];
       for await (const file of handle.keys()) {
         const number = segmentOf(file);
-        if (number !== undefined) segments.push({ number, size: (await this.#file(topic, number)).getSize() });
+        // It may have been forgotten meanwhile.
+        const opened = number === undefined ? undefined : await this.#file(topic, number).catch(ignoreMissing);
+        if (opened) segments.push({ number, size: opened.getSize() });
       }
       found.push({ topic, segments });
     }
@@ -46,7 +48,7 @@ export class OpfsStorage {
       const { topic, segment } = change;
       switch (change.kind) {
         case 'append': {
-          const file = await this.#file(topic, segment);
+          const file = await this.#file(topic, segment, { create: true });
           if (file.write(change.bytes, { at: change.offset }) < change.bytes.length) {
             throw new DOMException('the private file system has no room', 'QuotaExceededError');
           }
@@ -79,12 +81,12 @@ export class OpfsStorage {
     this.#open.clear();
   }
 
-  async #file(topic, segment) {
+  async #file(topic, segment, how) {
     const key = `${segment}/${topic}`;
     let file = this.#open.get(key);
     if (!file) {
-      const directory = await this.#root.getDirectoryHandle(directoryOf(topic), { create: true });
-      const handle = await directory.getFileHandle(fileOf(segment), { create: true });
+      const directory = await this.#root.getDirectoryHandle(directoryOf(topic), how);
+      const handle = await directory.getFileHandle(fileOf(segment), how);
       file = await handle.createSyncAccessHandle();
       this.#open.set(key, file);
     }
