@@ -127,6 +127,7 @@ export class Guide {
       // What is there from another time may be the user's own, or have become that.
       const made = progress.value.step !== undefined;
       const topics = sure ? [] : await held(lesson, this.session.api, made);
+      if (opened() !== lesson) return;
       this.asks.value = topics.length > 0 ? topics : undefined;
       if (topics.length === 0) await this.#begin(lesson);
     });
@@ -134,7 +135,7 @@ export class Guide {
 
   async #begin(lesson: Lesson): Promise<void> {
     const { play, api } = this.session;
-    this.#starts += 1;
+    const start = (this.#starts += 1);
     this.#forget();
     keep({ done: progress.value.done, open: lesson.id });
     await play?.travel(undefined);
@@ -142,7 +143,7 @@ export class Guide {
     if (play?.speed.value === 0) await play.setSpeed(1);
     receipts.value = {};
     await prepare(lesson, api, this.#stage(lesson));
-    keep({ ...progress.value, step: 0 });
+    if (start === this.#starts) keep({ ...progress.value, step: 0 });
   }
 
   /** Whether the terminal runs something, such as a stream: what is entered would only wait behind it. Says so. */

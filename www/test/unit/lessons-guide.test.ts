@@ -60,6 +60,13 @@ test('what is the user’s is not deleted without a question; what the lesson ma
   expect(progress.value.step).toBe(0);
 });
 
+test.each([true, false])('who leaves while a lesson is being started (%s) is not taken back, and does not begin the next one', async (sure) => {
+  const starts = guide.start(sure);
+  await guide.open('copies');
+  await starts;
+  expect(progress.value).toEqual({ done: [], open: 'copies' });
+});
+
 test('where the terminal runs something, the buttons say so, and nothing is left behind', async () => {
   const follows = machine.enter('sleep 1000');
   await runs();
