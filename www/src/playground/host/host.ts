@@ -21,7 +21,7 @@ const RECORD_BYTES = 48 * 1024 * 1024;
 const KEPT_BYTES = 16 * 1024 * 1024;
 /** What time it is and what happened is kept so much later, in milliseconds. */
 const KEEP_MS = 250;
-/** How long a broker may take to close, in milliseconds: the storage may take nothing any more. */
+/** How long a broker that is not wanted any more may take to close, in milliseconds: the storage may take nothing any more. */
 const CLOSE_MS = 2_000;
 /** How long it may take to store what waits for that, in milliseconds. */
 const FLUSH_MS = 10_000;
@@ -349,10 +349,12 @@ export class Host {
   /** Closes the broker and its storage, however these are. */
   async #close(keeps: boolean): Promise<void> {
     const broker = this.#broker;
-    await within(CLOSE_MS, keeps ? this.#keepRecorded() : this.#storage?.drop()).catch(() => {});
+    // What is to stay is given more time.
+    const time = keeps ? FLUSH_MS : CLOSE_MS;
+    await within(time, keeps ? this.#keepRecorded() : this.#storage?.drop()).catch(() => {});
     this.#broker = undefined;
     let waits = !keeps;
-    const closed = within(CLOSE_MS, broker?.close())
+    const closed = within(time, broker?.close())
       .catch(async () => {
         await within(CLOSE_MS, this.#storage?.drop()).catch(() => {});
         await this.#storage?.inner.close();
