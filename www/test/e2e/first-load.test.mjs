@@ -6,9 +6,9 @@ import { gzipSync } from 'node:zlib';
 import { openBrowser, serveApp } from './app.mjs';
 
 /** Bytes, gzip. */
-const LIMIT = 250 * 1024;
+const LIMIT = 165 * 1024;
 
-test('a first visit downloads at most 250 KiB, and the rest once somebody does something', async (t) => {
+test('a first visit downloads at most 165 KiB, and the rest once somebody does something', async (t) => {
   const app = await serveApp();
   t.after(() => app.close());
   // What is kept for later, when there is no network, is not waited for by anybody.
