@@ -35,7 +35,7 @@ const FACES: Record<Behaviour, string> = {
 
 export function Consumer({ node, play }: { node: ConsumerNode; play: Play | undefined }) {
   const { name, simulated, holds, finished, requeued } = node;
-  const title = simulated ? behaviourTexts()[simulated.behaviour].name : name;
+  const title = simulated ? behaviourTexts()[simulated.behaviour].name : name || words().noName;
   return (
     <div role="group" class={style['consumer']} style={placed(node)} aria-label={`${words().consumer} ${name}`} data-density={node.density} data-consumer={node.key} data-holds={holds > 0 || undefined}>
       <header>
