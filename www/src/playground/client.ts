@@ -53,7 +53,10 @@ export async function openPlay(): Promise<Play> {
     host.ready().then((told) => ((about.value = told), resolve()), reject);
   });
   document.addEventListener('visibilitychange', () => void host.show(document.visibilityState === 'visible'));
-  addEventListener('pagehide', () => void host.keep().catch(() => {}));
+  addEventListener('pagehide', (event) => {
+    void host.keep().catch(() => {});
+    if (!(event as PageTransitionEvent).persisted && !navigator.locks) void host.leave().catch(() => {});
+  });
   const now: Fetch = (at, init) => ask(ORIGIN + at, init);
 
   // What is past is gone through in a worker of this tab's own, which is only there once somebody looks back.

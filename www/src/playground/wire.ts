@@ -3,7 +3,7 @@ import type { ConsumerSpec, Frame, ProducerSpec } from '../broker/play.js';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** A tab comes; it holds a lock of this name for as long as it lives. Two ports come with it: for the API, and this. */
+/** A tab comes; where there are locks, it holds one of this name for as long as it lives. Two ports come with it: for the API, and this. */
 export interface Join {
   join: string;
 }
@@ -29,6 +29,8 @@ export interface HostCalls {
   reset(): Promise<void>;
   /** This tab is about to go: what is only in memory is to be kept. */
   keep(): Promise<void>;
+  /** This tab goes, where no lock tells. */
+  leave(): Promise<void>;
   /** Whether this tab wants frames: one that nobody sees does not. */
   show(wanted: boolean): Promise<void>;
 }

@@ -18,9 +18,13 @@ interface Tab {
 const tabs = new Set<Tab>();
 let host: Promise<Host> | undefined;
 
+/** One for all tabs, rather than one for each. */
+const isShared = 'onconnect' in self;
+
 /** Whether the storage is ours; then it is for as long as this worker lives. */
 function lock(): Promise<boolean> {
-  if (!navigator.locks) return Promise.resolve(true);
+  // A page that came without TLS has no locks: then only a worker that all tabs share can know that it is alone.
+  if (!navigator.locks) return Promise.resolve(isShared);
   return new Promise((resolve) => {
     const signal = AbortSignal.timeout(PATIENCE_MS);
     const held = navigator.locks.request(LOCK, { signal }, () => {
@@ -42,7 +46,7 @@ async function open(): Promise<Host> {
 }
 
 /** What a tab may call, on this host. */
-function callsOf(host: Host, tab: Tab): Omit<HostCalls, 'ready'> {
+function callsOf(host: Host, tab: Tab): Omit<HostCalls, 'ready' | 'leave'> {
   return {
     setSpeed: async (speed) => host.setSpeed(speed),
     step: () => host.andShow(() => host.step()),
@@ -71,6 +75,11 @@ function join({ join: name }: Join, api: MessagePort, port: MessagePort): void {
   const tab: Tab = { port, wanted: true };
   tabs.add(tab);
   const gone = new AbortController();
+  const left = async () => {
+    if (!tabs.delete(tab)) return;
+    gone.abort();
+    news({ about: (await opened).about });
+  };
   host ??= open();
   const opened = host;
   // Who goes hangs up: its polls are not to wait for messages that nobody takes.
@@ -82,6 +91,7 @@ function join({ join: name }: Join, api: MessagePort, port: MessagePort): void {
   }, api);
   const late = new Proxy({} as HostCalls, {
     get: (_, method: keyof HostCalls) => async (...args: never[]) => {
+      if (method === 'leave') return left();
       const host = await opened;
       if (method === 'ready') {
         if (host.shown) sendNews(port, { frame: host.shown } satisfies News);
@@ -94,11 +104,7 @@ function join({ join: name }: Join, api: MessagePort, port: MessagePort): void {
   });
   answerCalls(port, late);
   // The tab has this lock for as long as it lives.
-  void navigator.locks?.request(name, async () => {
-    tabs.delete(tab);
-    gone.abort();
-    news({ about: (await opened).about });
-  });
+  void navigator.locks?.request(name, left);
 }
 
 const listen = (to: MessagePort | Window) =>
@@ -108,7 +114,7 @@ const listen = (to: MessagePort | Window) =>
     if (data.join !== undefined && api && port) join(data, api, port);
   });
 
-if ('onconnect' in self) {
+if (isShared) {
   self.addEventListener('connect', (event) => {
     const [port] = (event as MessageEvent).ports;
     listen(port!);

@@ -154,6 +154,25 @@ test('a kept past that is damaged is left out', async (t) => {
   assert.equal(await page.evaluate(() => shelfmq.play.history.value.broken), undefined);
 });
 
+test('without TLS, too, two tabs share one broker, and one that goes is not counted any more', async (t) => {
+  const app = await serveApp();
+  t.after(() => app.close());
+  const { context, page } = await openBrowser(t);
+  const url = app.url.replace('127.0.0.1', 'shelf.test');
+  await page.goto(url);
+  assert.equal(await page.evaluate(() => globalThis.isSecureContext), false);
+  await ready(page);
+  const other = await context.newPage();
+  await other.goto(url);
+  await ready(other);
+  await page.getByText('2 tabs share this broker').waitFor();
+  await post(other, '/pub?topic=books', 'hello');
+  await page.locator('[data-topic=books]').waitFor();
+  assert.equal(await page.evaluate(() => globalThis.shelfmq.play.kept.value), true);
+  await other.goto('about:blank');
+  await page.getByText('2 tabs share this broker').waitFor({ state: 'detached' });
+});
+
 test('two tabs share one broker, and its time', async (t) => {
   const { app, page, context } = await start(t);
   await post(page, '/pub?topic=books', 'hello');
