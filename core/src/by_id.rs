@@ -235,10 +235,6 @@ impl IdSet {
         self.0.is_empty()
     }
 
-    pub(crate) fn contains(&self, id: u64) -> bool {
-        self.0.contains_key(&id)
-    }
-
     pub(crate) fn insert(&mut self, id: u64) {
         self.0.insert(id, 0);
     }
@@ -249,10 +245,6 @@ impl IdSet {
 
     pub(crate) fn clear(&mut self) {
         self.0.clear();
-    }
-
-    pub(crate) fn first(&self) -> Option<u64> {
-        self.iter().next()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = u64> {

@@ -33,6 +33,9 @@ pub struct Limits {
     pub mem_queue_size: u64,
     /// How often a stream that has nothing to say says so.
     pub heartbeat: Duration,
+    /// How many messages one call takes back or drops whose time has come, before others are served: the rest is due at
+    /// once.
+    pub slice: u32,
     /// How long a consumer that polls no more counts as a client; then its ephemeral channel goes.
     pub client_timeout: Duration,
 }
@@ -50,6 +53,7 @@ impl Default for Limits {
             dedup_window: Duration::from_secs(5 * 60),
             mem_queue_size: 10_000,
             heartbeat: Duration::from_secs(15),
+            slice: 1_000,
             client_timeout: Duration::from_secs(60),
         }
     }

@@ -3,7 +3,6 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
@@ -16,7 +15,7 @@ use crate::time::Time;
 pub(crate) struct Dedup {
     #[serde(with = "crate::state::table")]
     accepted: HashMap<Box<str>, Accepted, foldhash::fast::FixedState>,
-    /// The keys in the order in which they are forgotten.
+    /// The keys in the order in which they came, with when each is forgotten.
     forget: VecDeque<(Time, Box<str>)>,
 }
 
@@ -25,6 +24,8 @@ pub(crate) struct Dedup {
 pub(crate) struct Accepted {
     pub(crate) first: u64,
     pub(crate) count: u32,
+    /// When the key is forgotten.
+    pub(crate) until: Time,
 }
 
 impl Dedup {
@@ -40,20 +41,20 @@ impl Dedup {
     }
 
     /// What was published under this key.
-    pub(crate) fn get(&self, key: &str) -> Option<Accepted> {
-        self.accepted.get(key).copied()
+    pub(crate) fn get(&self, key: &str, now: Time) -> Option<Accepted> {
+        self.accepted.get(key).copied().filter(|accepted| accepted.until > now)
     }
 
-    /// Remembers a key for the window from now on.
-    pub(crate) fn insert(&mut self, key: &str, accepted: Accepted, now: Time, window: Duration) {
+    /// Remembers a key.
+    pub(crate) fn insert(&mut self, key: &str, accepted: Accepted) {
         self.accepted.insert(key.into(), accepted);
-        self.forget.push_back((now + window, key.into()));
+        self.forget.push_back((accepted.until, key.into()));
     }
 
     /// The keys and what was published under them, in the order in which they are forgotten.
     pub(crate) fn image(&self) -> Vec<image::Accepted> {
         let known = self.forget.iter().filter_map(|(until, key)| {
-            let Accepted { first, count } = *self.accepted.get(key)?;
+            let Accepted { first, count, .. } = *self.accepted.get(key).filter(|accepted| accepted.until == *until)?;
             Some(image::Accepted { key: key.as_ref().into(), first, count, until: until.as_nanos() })
         });
         known.collect()
@@ -61,11 +62,8 @@ impl Dedup {
 
     /// Remembers what an image tells. Of a key that was forgotten and accepted again, the last counts.
     pub(crate) fn open(&mut self, accepted: &[image::Accepted]) {
-        for image::Accepted { key, first, count, until } in accepted.iter().rev() {
-            if !self.accepted.contains_key(key.as_str()) {
-                self.accepted.insert(key.as_str().into(), Accepted { first: *first, count: *count });
-                self.forget.push_front((Time::from_nanos(*until), key.as_str().into()));
-            }
+        for image::Accepted { key, first, count, until } in accepted {
+            self.insert(key, Accepted { first: *first, count: *count, until: Time::from_nanos(*until) });
         }
     }
 
@@ -77,7 +75,9 @@ impl Dedup {
     /// Forgets the keys whose window is over.
     pub(crate) fn forget(&mut self, now: Time) {
         while self.next().is_some_and(|at| at <= now) {
-            if let Some((_, key)) = self.forget.pop_front() {
+            if let Some((at, key)) = self.forget.pop_front()
+                && self.accepted.get(&key).is_some_and(|accepted| accepted.until <= at)
+            {
                 self.accepted.remove(&key);
             }
         }
@@ -94,8 +94,8 @@ mod tests {
         let mut dedup = Dedup::new(0);
         dedup.open(&[accepted(1, 10), accepted(2, 20)]);
         dedup.forget(Time::from_nanos(15));
-        assert_eq!(dedup.get("k").map(|accepted| accepted.first), Some(2));
+        assert_eq!(dedup.get("k", Time::from_nanos(15)).map(|accepted| accepted.first), Some(2));
         dedup.forget(Time::from_nanos(20));
-        assert!(dedup.get("k").is_none());
+        assert!(dedup.get("k", Time::default()).is_none());
     }
 }

@@ -29,7 +29,9 @@ impl Gaps {
 
     /// Adds a range, of which nothing is in one already.
     pub(crate) fn insert(&mut self, mut start: u64, mut end: u64, mut bytes: u64) {
-        self.ids += end - start;
+        // Numbers of a log are whatever somebody wrote there.
+        self.ids = self.ids.saturating_add(end - start);
+        bytes = bytes.min(u64::MAX - self.bytes);
         self.bytes += bytes;
         let last = self.ranges.range(..start).next_back().map(|(&before, &range)| (before, range));
         if let Some((before, (until, more))) = last
@@ -42,6 +44,54 @@ impl Gaps {
             (end, bytes) = (until, bytes + more);
         }
         self.ranges.insert(start, (end, bytes));
+    }
+
+    /// Adds a range, of which parts may be in some already. Bytes of what two ranges share count once at least.
+    pub(crate) fn cover(&mut self, gap: Gap) {
+        if gap.from >= gap.to {
+            return;
+        }
+        let Gap { mut from, mut to, mut bytes } = gap;
+        let shared: Vec<Gap> = self.after(gap.from).take_while(|other| other.from < gap.to).collect();
+        for other in shared {
+            self.take(other.from);
+            if other.from < gap.from || other.to > gap.to {
+                bytes = bytes.saturating_add(other.bytes);
+            }
+            (from, to) = (from.min(other.from), to.max(other.to));
+        }
+        self.insert(from, to, bytes);
+    }
+
+    fn take(&mut self, start: u64) {
+        if let Some((end, bytes)) = self.ranges.remove(&start) {
+            self.ids -= end - start;
+            self.bytes -= bytes;
+        }
+    }
+
+    /// Forgets the ids before this one.
+    pub(crate) fn cut_before(&mut self, id: u64) {
+        self.forget_before(id);
+        if let Some((start, end, bytes)) = self.first().filter(|first| first.0 < id) {
+            self.take(start);
+            self.insert(id, end, bytes);
+        }
+    }
+
+    /// The first range: its first id, the one after its last, its bytes.
+    pub(crate) fn first(&self) -> Option<(u64, u64, u64)> {
+        self.ranges.first_key_value().map(|(&start, &(end, bytes))| (start, end, bytes))
+    }
+
+    /// Takes out the ranges that begin before this id, in order.
+    pub(crate) fn drain_before(&mut self, id: u64) -> Gaps {
+        let mut drained = Gaps::default();
+        while let Some((start, end, bytes)) = self.first().filter(|first| first.0 < id) {
+            self.pass_first();
+            drained.insert(start, end, bytes);
+        }
+        drained
     }
 
     /// Whether this id is in a range, and where that ends.
@@ -77,12 +127,6 @@ impl Gaps {
         gaps.filter(move |gap| gap.to > id)
     }
 
-    /// All ranges, in order; none are left.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Gap> + use<> {
-        let ranges = core::mem::take(self).ranges;
-        ranges.into_iter().map(|(from, (to, bytes))| Gap { from, to, bytes })
-    }
-
     /// All ranges, in order.
     pub(crate) fn image(&self) -> Vec<Gap> {
         self.after(0).collect()
@@ -93,9 +137,7 @@ impl FromIterator<Gap> for Gaps {
     fn from_iter<I: IntoIterator<Item = Gap>>(gaps: I) -> Self {
         let mut all = Gaps::default();
         for gap in gaps {
-            if gap.from < gap.to && all.end_of(gap.from).is_none() {
-                all.insert(gap.from, gap.to, gap.bytes);
-            }
+            all.cover(gap);
         }
         all
     }

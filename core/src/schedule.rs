@@ -100,6 +100,22 @@ impl<T> Schedule<T> {
         Some(self.remove(handle))
     }
 
+    /// The first item, where it is due by `now`.
+    pub(crate) fn first_due(&self, now: Time) -> Option<T>
+    where
+        T: Copy,
+    {
+        let first = self.heap.first().filter(|place| place.at <= now)?;
+        let handle = self.groups[first.group as usize].items.front().expect("a group is never empty");
+        Some(self.items[handle as usize].value)
+    }
+
+    /// How many items there are.
+    #[cfg(debug_assertions)]
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
     fn add_group(&mut self, at: Time) -> u32 {
         let place = self.heap.len();
         let group = self.groups.insert(Group { at, items: List::default(), place: place as u32 }) as u32;

@@ -82,6 +82,27 @@ impl<T> Slab<T> {
         number
     }
 
+    /// The number that the next item gets.
+    pub(crate) fn next_number(&self) -> usize {
+        self.free
+    }
+
+    /// Puts an item at a number where there is none. O(numbers) where that is not the [next](Slab::next_number).
+    pub(crate) fn insert_at(&mut self, number: usize, item: T) {
+        if number == self.free {
+            self.insert(item);
+            return;
+        }
+        while self.places.len() <= number {
+            let next = mem::replace(&mut self.free, self.places.len());
+            self.places.push(Place::Free(next));
+        }
+        debug_assert!(!self.contains(number), "the place is free");
+        self.places[number] = Place::Taken(item);
+        self.len += 1;
+        self.link_free();
+    }
+
     /// Takes an item out.
     ///
     /// # Panics
@@ -136,8 +157,13 @@ impl<T> Slab<T> {
         let used = self.places.iter().rposition(|place| place.item().is_some()).map_or(0, |last| last + 1);
         self.places.truncate(used);
         self.places.shrink_to_fit();
-        self.free = used;
-        for number in (0..used).rev() {
+        self.link_free();
+    }
+
+    /// Makes the free places follow each other, the first of them first.
+    fn link_free(&mut self) {
+        self.free = self.places.len();
+        for number in (0..self.places.len()).rev() {
             if let Place::Free(next) = &mut self.places[number] {
                 *next = mem::replace(&mut self.free, number);
             }

@@ -1,6 +1,6 @@
 //! Random events of a topic's log: some that fit together, many that make no sense.
 
-use shelfmq_core::log::event::{Event, Facts, Ids, Mark};
+use shelfmq_core::log::event::{Departed, Event, Facts, Ids, Mark};
 use shelfmq_core::log::image::{ChannelImage, ChannelSettings, Gap, TopicSettings};
 
 use crate::workload::Random;
@@ -83,7 +83,7 @@ fn gap(random: &mut Random) -> Gap {
     Gap { from: number(random), to: number(random), bytes: number(random) }
 }
 
-fn departed(random: &mut Random) -> Vec<Facts> {
+fn departed(random: &mut Random) -> Departed {
     (0..random.below(4)).map(|_| facts(random)).collect()
 }
 

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use shelfmq_core::log::Recovered;
-use shelfmq_core::log::apply::Published;
+use shelfmq_core::log::{Published, Recovered, Replayed};
 use shelfmq_core::log::event::{Event, Mark};
 use shelfmq_core::log::frame::{
     Found, Frames, HeaderError, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, split_message, write_frame,
@@ -130,18 +129,18 @@ fn message_payload(at: Mark, record: &Record<'_>) -> Vec<u8> {
 /// What the frames that are `left` (by segment and index) make of the topic; none where no snapshot is among them.
 /// Where the last publish is not `whole`, it does not count.
 pub fn replay(segments: &[Segment], left: &dyn Fn(usize, usize) -> bool, whole: bool) -> Option<TopicImage> {
-    let mut image: Option<TopicImage> = None;
+    let mut topic: Option<Replayed> = None;
     let mut batch: Vec<(&What, u32)> = Vec::new();
     for (at, segment) in segments.iter().enumerate() {
         for (index, piece) in segment.pieces.iter().enumerate().filter(|(index, _)| left(at, *index)) {
             let is_told = matches!(piece.kind, Kind::EventCopy | Kind::SnapshotCopy) && left(at, index - 1);
             match &piece.what {
-                What::Snapshot(told) => image = image.or_else(|| Some((**told).clone())),
-                _ if is_told || image.is_none() => {}
+                What::Snapshot(told) => topic = topic.or_else(|| Some(Replayed::new(told))),
+                _ if is_told || topic.is_none() => {}
                 what => {
                     batch.push((what, segment.header.number));
                     if !piece.more {
-                        batch.drain(..).for_each(|(what, number)| tell(image.as_mut(), what, number, piece));
+                        batch.drain(..).for_each(|(what, number)| tell(topic.as_mut(), what, number, piece));
                     }
                 }
             }
@@ -150,23 +149,18 @@ pub fn replay(segments: &[Segment], left: &dyn Fn(usize, usize) -> bool, whole: 
     if whole {
         // A publish whose last message was hit has its others.
         let any = segments.last()?.pieces.last()?;
-        batch.drain(..).for_each(|(what, number)| tell(image.as_mut(), what, number, any));
+        batch.drain(..).for_each(|(what, number)| tell(topic.as_mut(), what, number, any));
     }
-    if let Some(image) = &mut image {
-        // Of use while more is replayed only.
-        image.handed.clear();
-        image.due_again = 0;
-    }
-    image
+    topic.map(|topic| topic.image())
 }
 
-fn tell(image: Option<&mut TopicImage>, what: &What, segment: u32, piece: &Piece) {
-    let Some(image) = image else { return };
+fn tell(topic: Option<&mut Replayed>, what: &What, segment: u32, piece: &Piece) {
+    let Some(topic) = topic else { return };
     match what {
         What::Snapshot(_) => {}
-        What::Event(event) => image.apply(event),
-        What::Message(message) => image.publish(message, segment),
-        What::Kept(id) => image.keep(*id, piece.place.end - piece.place.start, segment),
+        What::Event(event) => topic.apply(event),
+        What::Message(message) => topic.publish(message, segment),
+        What::Kept(id) => topic.rewritten(*id, piece.place.end - piece.place.start, segment),
     }
 }
 

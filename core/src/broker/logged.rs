@@ -63,14 +63,13 @@ impl Broker {
 
     /// A topic that a log tells of.
     pub(crate) fn open_topic(&mut self, now: Time, recovered: &Recovered) {
-        let Some(name) = Name::parse(recovered.image.name.clone()) else { return };
         let (log, seed) = (self.new_log_id(), self.seeds.next());
         let segment_bytes = self.logs.options.as_ref().map_or(u64::MAX, |options| options.segment_bytes);
         let place = (recovered.end, recovered.image.next.id);
         let journal = Journal::at(log, recovered.header, place, segment_bytes, seed);
-        let key = name.as_str().into();
-        let topic = Topic::open(name, recovered, journal, self.seeds.next(), now, &self.limits);
+        let Ok(topic) = Topic::open(recovered, journal, self.seeds.next(), now, &self.limits) else { return };
         let channels = topic.channel_numbers();
+        let key = topic.name().as_str().into();
         let number = self.topics.insert(topic) as u32;
         self.names.insert(key, number);
         self.know_log(number);

@@ -388,7 +388,7 @@ impl Broker {
     /// at the channel's deadlines.
     fn after_channel(&mut self, topic: u32, number: u32, now: Time) {
         let channel = self.topics[topic as usize].channel_mut(number);
-        for stream in core::mem::take(&mut channel.effects.released) {
+        for stream in channel.take_released() {
             if self.pollers.release(stream) {
                 self.line_up(stream);
             }
@@ -403,6 +403,8 @@ impl Broker {
         if channel.search == Search::Scanning && !self.scans.contains(&(topic, number)) {
             self.scans.push_back((topic, number));
         }
+        #[cfg(debug_assertions)]
+        channel.check();
         let next = channel.next_deadline();
         rearm(&mut self.deadlines, &mut channel.armed, next, Owner::Channel(topic, number));
         self.note_log(topic);

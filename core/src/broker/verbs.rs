@@ -75,7 +75,7 @@ impl Broker {
         if let Verb::CreateTopic(changes) = &verb {
             let number = self.find_or_add_topic(name, now);
             self.refuse_if_failed(number)?;
-            self.topics[number as usize].configure(changes, now);
+            self.topics[number as usize].configure(changes, now, &self.limits);
             self.after_topic(number, false, now);
             self.gate = self.topics[number as usize].gate_of_all();
             return Ok(Reply::Done);
@@ -86,8 +86,8 @@ impl Broker {
         }
         let topic = &mut self.topics[number as usize];
         match verb {
-            Verb::ConfigureTopic(changes) => topic.configure(&changes, now),
-            Verb::EmptyTopic => topic.empty(),
+            Verb::ConfigureTopic(changes) => topic.configure(&changes, now, &self.limits),
+            Verb::EmptyTopic => topic.empty(now, &self.limits),
             Verb::PauseTopic(paused) => topic.pause(paused, now, &self.limits),
             Verb::DeleteTopic => {
                 let log = topic.log_id();
@@ -150,7 +150,7 @@ impl Broker {
                 ChannelVerb::Empty => channel.empty(&mut env),
                 ChannelVerb::Pause(paused) => channel.pause(paused, &mut env),
                 ChannelVerb::Redrive(ids) => reply = Reply::Count(channel.redrive(ids, &mut env)),
-                ChannelVerb::EmptyDead => reply = Reply::Count(channel.drop_dead(&mut env)),
+                ChannelVerb::EmptyDead => reply = Reply::Count(channel.drop_dead(None, &mut env)),
                 _ => unreachable!("the other verbs do not come here"),
             }
         }

@@ -1,148 +1,177 @@
-//! What a channel has not read: what of it is passed over, dropped, expired, or deferred.
+//! What a channel has not read: where it is, what it passes over from there, and what of it departed before its turn.
 
-use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
-use super::{Channel, Dead, Env, Spot};
-use crate::log::event::{Event, Mark};
+use super::departed::Departed;
+use crate::gaps::Gaps;
+use crate::log::event::Mark;
 use crate::log::image::Gap;
-use crate::message::Facts;
-use crate::messages::{Absent, Found, Messages};
-use crate::time::Time;
+use crate::messages::{Cursor, Messages};
 
-impl Channel {
-    /// These messages are not for this channel, which has not come there: it passes over them.
-    pub(crate) fn skip(&mut self, gap: Gap) {
-        self.gaps.insert(gap.from, gap.to, gap.bytes);
+/// The part of its topic that a channel has not read.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Backlog {
+    cursor: Cursor,
+    /// Ids from the cursor on that the channel passes over: expired, dropped, or finished before their turn.
+    gaps: Gaps,
+    /// Entries at or after the cursor that are in no gap, and the bytes of their bodies.
+    ahead: u64,
+    ahead_bytes: u64,
+}
+
+/// Where the next message is that nobody has seen, if anywhere.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fresh {
+    /// The first place that is neither in a gap nor an entry's, or the end.
+    pub(super) at: Mark,
+    /// How many gaps and entries are before it.
+    pub(super) passed: u32,
+}
+
+impl Backlog {
+    pub(super) fn new(cursor: Cursor) -> Self {
+        Backlog { cursor, gaps: Gaps::default(), ahead: 0, ahead_bytes: 0 }
     }
 
-    /// Where the cursor is is written down now; answers where it was when it was before.
-    pub(crate) fn tell(&mut self) -> u64 {
-        core::mem::replace(&mut self.told, self.cursor.id())
+    /// The id of the next message.
+    pub(super) fn id(&self) -> u64 {
+        self.cursor.id()
     }
 
-    /// The reader moves into the chunk that has its message.
-    pub(crate) fn catch_up(&mut self, messages: &mut Messages) {
+    /// The same, with the bytes of the bodies before it.
+    pub(super) fn mark(&self) -> Mark {
+        self.cursor.mark()
+    }
+
+    /// The chunk that has it, or will.
+    pub(super) fn chunk(&self) -> u64 {
+        self.cursor.chunk()
+    }
+
+    /// Messages before `end` that the channel has yet to read. O(1).
+    pub(super) fn len(&self, end: u64) -> u64 {
+        end.saturating_sub(self.id()).saturating_sub(self.gaps.ids().saturating_add(self.ahead))
+    }
+
+    /// Bytes of their bodies.
+    pub(super) fn bytes(&self, end: Mark) -> u64 {
+        let all = end.bytes.saturating_sub(self.mark().bytes);
+        all.saturating_sub(self.gaps.bytes().saturating_add(self.ahead_bytes))
+    }
+
+    /// Whether the cursor has yet to come to this message, and is not to pass over it.
+    pub(super) fn is_ahead(&self, id: u64) -> bool {
+        id >= self.id() && self.gaps.end_of(id).is_none()
+    }
+
+    /// Where the gap ends that this id is in.
+    pub(super) fn end_of_gap(&self, id: u64) -> Option<u64> {
+        self.gaps.end_of(id)
+    }
+
+    pub(super) fn gaps(&self) -> alloc::vec::Vec<Gap> {
+        self.gaps.image()
+    }
+
+    /// A message is an entry from now on.
+    pub(super) fn departed(&mut self, id: u64, size: u32) {
+        if self.is_ahead(id) {
+            self.ahead += 1;
+            self.ahead_bytes = self.ahead_bytes.saturating_add(size.into());
+        }
+    }
+
+    /// A message that was an entry is done with: what the cursor has not come to, it passes over.
+    pub(super) fn done(&mut self, id: u64, size: u32) {
+        if self.is_ahead(id) {
+            self.ahead -= 1;
+            self.ahead_bytes -= u64::from(size);
+            self.gaps.insert(id, id + 1, size.into());
+        }
+    }
+
+    /// These ids, none of them of an entry, are not to be delivered.
+    pub(super) fn skip(&mut self, gap: Gap) {
+        let from = gap.from.max(self.id());
+        self.gaps.cover(Gap { from, ..gap });
+    }
+
+    /// From the cursor over gaps and entries, up to `end` and so many of them.
+    pub(super) fn fresh(&self, departed: &Departed, end: u64, most: u32) -> Fresh {
+        let (mut at, mut passed) = (self.mark(), 0);
+        if self.gaps.ids() == 0 && self.ahead == 0 {
+            return Fresh { at, passed };
+        }
+        let mut gaps = self.gaps.after(at.id);
+        let mut gap = gaps.next();
+        while at.id < end && passed < most {
+            if let Some(next) = gap.filter(|gap| gap.from <= at.id) {
+                at = Mark { id: next.to, bytes: at.bytes.saturating_add(next.bytes) };
+                gap = gaps.next();
+            } else if let Some(entry) = departed.entry(at.id) {
+                at = Mark { id: at.id + 1, bytes: at.bytes.saturating_add(entry.size.into()) };
+            } else {
+                break;
+            }
+            passed += 1;
+        }
+        Fresh { at, passed }
+    }
+
+    /// The cursor goes on to this place, which is not before its own.
+    pub(super) fn advance(&mut self, to: Mark, departed: &Departed, messages: &mut Messages) {
+        if self.ahead > 0 {
+            for (id, slot) in departed.range(self.id()..to.id) {
+                if self.gaps.end_of(id).is_none() {
+                    self.ahead -= 1;
+                    self.ahead_bytes -= u64::from(departed.get(slot).size);
+                }
+            }
+        }
+        if self.gaps.ids() > 0 {
+            self.gaps.cut_before(to.id);
+        }
+        messages.advance(&mut self.cursor, to);
+    }
+
+    /// The cursor stands where its message is, and knows how many bytes are before that.
+    pub(super) fn catch_up(&mut self, messages: &mut Messages) {
         messages.catch_up(&mut self.cursor);
     }
 
-    /// Messages that were never handed to the channels do not count as received.
-    pub(crate) fn never_received(&mut self, messages: u64) {
-        self.since += messages;
+    /// The cursor goes on somewhere else, and passes over these ids from there on.
+    pub(super) fn seek(&mut self, to: Mark, gaps: &[Gap], departed: &Departed, messages: &mut Messages) {
+        messages.seek(&mut self.cursor, to);
+        self.gaps = gaps.iter().copied().collect();
+        self.gaps.cut_before(to.id);
+        self.recount(departed);
     }
 
-    /// An ephemeral channel lets new messages, from this one on, go by, the newest first, where it is too deep.
-    pub(crate) fn drop_excess(&mut self, from: u64, env: &mut Env<'_>) {
-        let mut excess = self.depth(env.flow.id).saturating_sub(env.limits.mem_queue_size);
-        let mut id = env.flow.id;
-        while excess > 0 && id > from.max(self.cursor.id()) {
-            id -= 1;
-            if self.gaps.end_of(id).is_none() && !self.by_id.contains_key(&id) && !self.dead.contains_key(&id) {
-                let bytes = match env.messages.get(id) {
-                    Found::Record(record) => record.body.len() as u64,
-                    _ => 0,
-                };
-                self.skip(Gap { from: id, to: id + 1, bytes });
-                self.counts.dropped += 1;
-                excess -= 1;
-            }
+    /// These ids are to be passed over from now on, entries among them.
+    pub(super) fn cover(&mut self, gap: Gap, departed: &Departed) {
+        self.skip(gap);
+        self.recount(departed);
+    }
+
+    /// Counts what of the entries is ahead. O(those).
+    fn recount(&mut self, departed: &Departed) {
+        (self.ahead, self.ahead_bytes) = (0, 0);
+        for entry in departed.from(self.id()) {
+            self.departed(entry.id, entry.size);
         }
     }
 
-    /// Drops the oldest messages that wait for a consumer until there is room, or none waits.
-    pub(crate) fn drop_oldest(
-        &mut self,
-        env: &mut Env<'_>,
-        has_room: impl Fn(&Channel, &Env<'_>) -> bool,
-    ) -> Result<(), Absent> {
-        let before = self.counts.dropped;
-        let (mut ids, mut absent) = (Vec::new(), None);
-        while absent.is_none() && !has_room(self, env) {
-            while self.pass_gap(env) {}
-            self.catch_up(env.messages);
-            let fresh = (self.cursor.id() < env.flow.id).then_some(self.cursor.id());
-            let Some(oldest) = self.waiting.first().into_iter().chain(fresh).min() else { break };
-            if fresh == Some(oldest) {
-                match env.messages.find(oldest, self.cursor.chunk()) {
-                    Found::Absent(chunk) => {
-                        absent = Some(Absent(chunk));
-                        continue;
-                    }
-                    Found::Record(record) => {
-                        let size = record.body.len() as u32;
-                        // Whoever replays the log does not know that its time had come before it was handed over.
-                        ids.extend(record.due.map(|_| oldest));
-                        env.messages.step(&mut self.cursor, size);
-                    }
-                    Found::Gone => env.messages.step(&mut self.cursor, 0),
-                }
-            } else {
-                self.remove_waiting(oldest, env);
-                ids.push(oldest);
-            }
-            self.counts.dropped += 1;
-        }
-        let (cursor, count) = (self.cursor.mark(), self.counts.dropped - before);
-        if count > 0 {
-            let (ids, from) = (ids.into_iter().collect(), self.tell());
-            env.journal(|channel| Event::Dropped { channel, from, cursor, ids, count });
-        }
-        absent.map_or(Ok(()), Err)
+    /// The reader is gone.
+    pub(super) fn release(self, messages: &mut Messages) {
+        messages.release(self.cursor);
     }
 
-    /// A message's time to live has run out. In flight, it may still be finished.
-    pub(crate) fn expire(&mut self, id: u64, size: u32, env: &mut Env<'_>) {
-        match self.by_id.get(&id).map(|&slot| (slot, self.entries[slot as usize].spot)) {
-            Some((_, Spot::InFlight(_))) => return,
-            Some((slot, _)) => self.remove(slot, env),
-            None if self.waiting.contains(id) => self.remove_waiting(id, env),
-            None if self.dead.contains_key(&id) => return,
-            None if id >= self.cursor.id() && id < env.flow.id && self.gaps.end_of(id).is_none() => {
-                self.skip(Gap { from: id, to: id + 1, bytes: size.into() });
-                // Without consumers nobody else would let go of the memory.
-                while self.pass_gap(env) {}
-            }
-            None => return,
-        }
-        self.counts.expired += 1;
-    }
-
-    /// A message that must wait for its time departs from the order before the cursor comes there.
-    pub(crate) fn defer_ahead(&mut self, facts: &Facts, env: &mut Env<'_>) {
-        let Some(due) = facts.due.map(Time::from_nanos).filter(|due| *due > env.now) else { return };
-        if let Some(key) = self.queue_of(facts.key) {
-            self.join_key(key, facts.id);
-        }
-        let slot = self.depart(facts, env);
-        self.defer(slot, due);
-    }
-
-    /// Moves the cursor past one gap, entry or dead letter, where it stands before one.
-    pub(super) fn pass_gap(&mut self, env: &mut Env<'_>) -> bool {
-        let Mark { id, bytes: before } = self.cursor.mark();
-        if id >= env.flow.id {
-            return false;
-        }
-        if let Some((end, bytes)) = self.gaps.pass(id) {
-            env.messages.advance(&mut self.cursor, Mark { id: end, bytes: before + bytes });
-            return true;
-        }
-        if self.ahead > 0
-            && let Some(&slot) = self.by_id.get(&id)
-        {
-            let size = self.entries[slot as usize].size;
-            self.ahead -= 1;
-            self.departed_bytes += u64::from(size);
-            env.messages.step(&mut self.cursor, size);
-            return true;
-        }
-        if self.dead_ahead > 0
-            && let Some(&Dead { size, .. }) = self.dead.get(&id)
-        {
-            self.dead_ahead -= 1;
-            self.dead_ahead_bytes -= u64::from(size);
-            env.messages.step(&mut self.cursor, size);
-            return true;
-        }
-        false
+    /// Whether all counts are what they should be. O(entries): for tests.
+    #[cfg(debug_assertions)]
+    pub(super) fn check(&self, departed: &Departed) {
+        let ahead = || departed.from(self.id()).filter(|entry| self.gaps.end_of(entry.id).is_none());
+        assert_eq!(self.ahead, ahead().count() as u64);
+        assert_eq!(self.ahead_bytes, ahead().map(|entry| u64::from(entry.size)).sum::<u64>());
+        assert!(self.gaps.first().is_none_or(|(start, ..)| start >= self.id()));
     }
 }

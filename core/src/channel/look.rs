@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::{Channel, Spot};
+use super::Channel;
+use super::departed::{Entry, State as Is};
 use crate::command::{ChannelStats, Filter, Peeked, State};
 use crate::config::Limits;
 use crate::messages::Absent;
@@ -14,21 +15,21 @@ impl Channel {
         ChannelStats {
             name: self.name.as_str().into(),
             depth: self.depth(flow),
-            in_flight: self.in_flight.into(),
-            deferred: self.deferred.into(),
-            dead: self.dead.len() as u64,
+            in_flight: self.departed.in_flight().into(),
+            deferred: self.departed.deferred().into(),
+            dead: self.departed.dead(),
             message_count: flow.saturating_sub(self.since),
             finish_count: self.counts.finished,
             requeue_count: self.counts.requeued,
             timeout_count: self.counts.timed_out,
             expired_count: self.counts.expired,
             dropped_count: self.counts.dropped,
-            latency: self.counts.latencies.tell(now),
+            latency: self.latencies.tell(now),
             waiting: self.pollers.len().into(),
-            client_count: self.clients.count(now, timeout),
-            clients: filter.clients.then(|| self.clients.stats(now, timeout)),
+            client_count: self.departed.clients.count(now, timeout),
+            clients: filter.clients.then(|| self.departed.clients.stats(now, timeout)),
             paused: self.paused,
-            position: self.cursor.id(),
+            position: self.backlog.id(),
             options: self.options.clone(),
         }
     }
@@ -47,42 +48,39 @@ impl Channel {
             let shown = show(id, chunk)?;
             Ok(shown.map(|peeked| Peeked { state: Some(state), attempts, until, ..peeked }))
         };
-        let entry = |slot: u32| {
-            let entry = &self.entries[slot as usize];
-            show(entry.id, Some(entry.chunk), entry.attempts, self.until(slot))
+        let entry = |entry: &Entry| {
+            let until = self.departed.find(entry.id).and_then(|slot| self.departed.until(slot));
+            show(entry.id, Some(entry.chunk), entry.attempts, until)
         };
         let all = |found: &mut dyn Iterator<Item = Result<Option<Peeked>, Absent>>| {
             found.filter_map(Result::transpose).take(max).collect()
         };
         match state {
-            State::Ready => all(&mut self.ready_ids(from, flow).map(|id| match self.by_id.get(&id) {
-                Some(&slot) => entry(slot),
+            State::Ready => all(&mut self.ready_ids(from, flow).map(|id| match self.departed.entry(id) {
+                Some(waiting) => entry(waiting),
                 None => show(id, None, 0, None),
             })),
-            State::Dead => {
-                all(&mut self.dead.range(from..).map(|(&id, dead)| show(id, Some(dead.chunk), dead.attempts, None)))
-            }
+            State::Dead => all(&mut self.departed.dead_from(from).filter_map(|id| self.departed.entry(id)).map(entry)),
             State::InFlight | State::Deferred => {
-                let here = |slot: &u32| match self.entries[*slot as usize].spot {
-                    Spot::InFlight(_) => state == State::InFlight,
-                    Spot::Deferred(_) => state == State::Deferred,
-                    Spot::Ready | Spot::Held => false,
+                let here = |entry: &&Entry| match entry.state() {
+                    Is::InFlight(_) => state == State::InFlight,
+                    Is::Deferred(_) => state == State::Deferred,
+                    Is::Ready | Is::Held | Is::Dead => false,
                 };
-                all(&mut self.by_id.range(from..).map(|(_, &slot)| slot).filter(here).map(entry))
+                all(&mut self.departed.from(from).filter(here).map(entry))
             }
         }
     }
 
     /// The ids of what waits for a consumer, from this one on, in order.
     fn ready_ids(&self, from: u64, flow: u64) -> impl Iterator<Item = u64> + '_ {
-        let mut waiting = self.waiting.range(from..).peekable();
-        let mut fresh = from.max(self.cursor.id());
+        let mut waiting = self.departed.waiting_from(from).peekable();
+        let mut fresh = from.max(self.backlog.id());
         core::iter::from_fn(move || {
             while fresh < flow {
-                match self.gaps.end_of(fresh) {
+                match self.backlog.end_of_gap(fresh) {
                     Some(end) => fresh = end,
-                    None if self.ahead > 0 && self.by_id.contains_key(&fresh) => fresh += 1,
-                    None if self.dead_ahead > 0 && self.dead.contains_key(&fresh) => fresh += 1,
+                    None if self.departed.find(fresh).is_some() => fresh += 1,
                     None => break,
                 }
             }

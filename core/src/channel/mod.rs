@@ -8,46 +8,41 @@
 //! In the order of a message's life: [`backlog`] has what the channel has not read, [`lease`] hands messages out, [`settle`] takes them back, [`keys`] keeps
 //! ordered ones in line, [`dead`] has those that failed too often. [`clients`] counts the consumers.
 
+mod apply;
 mod backlog;
 mod clients;
 mod dead;
-mod image;
+mod departed;
+mod drop;
 mod keys;
 mod latency;
 mod lease;
 mod look;
 mod place;
 mod settle;
+mod snapshot;
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::num::NonZeroU64;
 use core::ops::Range;
 use core::time::Duration;
 
-use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::by_id::{ById, IdSet};
 use crate::command::{ChannelChanges, ChannelOptions, Ticket};
 use crate::config::Limits;
-use crate::gaps::Gaps;
-use crate::list::{Linked, Links, List};
-use crate::log::event::{Event, Ids, Mark};
-use crate::log::image::Gap;
-use crate::log::journal::{Journal, What};
-use crate::message::Facts;
+use crate::list::List;
+use crate::log::event::{Event, Mark};
+use crate::log::image::{ChannelSettings, Gap};
+use crate::log::journal::Journal;
 use crate::messages::{Cursor, Messages};
 use crate::name::Name;
-use crate::schedule::{Handle, Schedule};
-use crate::slab::Slab;
+use crate::schedule::Handle;
 use crate::time::Time;
 
+use backlog::Backlog;
 pub(crate) use clients::ClientId;
-use clients::Clients;
-use dead::Dead;
 pub(crate) use dead::DeadLetter;
-use keys::{Held, Key, KeyQueue};
+use departed::{Departed, Slot};
 use latency::Latencies;
 pub(crate) use lease::Terms;
 pub use place::{Place, Whereabouts};
@@ -66,6 +61,8 @@ pub(crate) struct Env<'a> {
     pub(crate) journal: Option<&'a mut Journal>,
     /// Where what happens is told as well, where somebody watches.
     pub(crate) heard: Option<&'a mut Vec<Event>>,
+    /// In a replay: how many messages are due again for they were read in a part of the log that is missing.
+    pub(crate) due_again: Option<&'a mut u64>,
     /// The topic hands over the messages before this place.
     pub(crate) flow: Mark,
     /// Goes into the hashes of ordering keys.
@@ -76,48 +73,38 @@ pub(crate) struct Env<'a> {
 
 impl Env<'_> {
     /// Writes down what happened.
-    fn journal(&mut self, event: impl FnOnce(u32) -> Event) {
-        if self.journal.is_none() && self.heard.is_none() {
-            return;
-        }
-        let event = event(self.number);
-        if let Some(journal) = &mut self.journal {
-            journal.event(&event);
-        }
+    fn record(&mut self, event: Event) {
         if let Some(heard) = &mut self.heard {
-            heard.push(event);
+            heard.push(event.clone());
         }
-    }
-
-    /// Writes down what happened to a message, and is likely to happen to others next.
-    fn journal_each(&mut self, what: What, id: u64) {
         if let Some(journal) = &mut self.journal {
-            journal.each(self.number, what, id);
+            journal.event(event);
         }
-        self.heard.iter_mut().for_each(|heard| heard.push(what.event(self.number, Ids::from_iter([id]))));
     }
 }
 
+/// One channel of a topic.
+///
+/// What it *is* (the first fields, up to `counts`) changes by [events](Channel::apply) only, in a running broker and in
+/// a replay alike, and is what a snapshot writes. The rest is about who waits for it now.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Channel {
     name: Name<'static>,
     options: ChannelOptions,
     paused: bool,
-    cursor: Cursor,
-    gaps: Gaps,
-    entries: Slab<Entry>,
-    by_id: BTreeMap<u64, u32>,
-    /// Entries due again, in the order in which they became so.
-    ready: List,
-    /// Ids of all messages that wait for a consumer outside of the backlog: due again or held.
-    waiting: IdSet,
-    deadlines: Schedule<u32>,
-    #[serde(with = "crate::state::table")]
-    keys: HashMap<Key, KeyQueue, foldhash::fast::FixedState>,
-    dead: ById<Dead>,
-    /// What is held and no entry.
-    held: ById<Held>,
-    clients: Clients,
+    backlog: Backlog,
+    departed: Departed,
+    next_delivery: u64,
+    /// Messages before this id were not for this channel.
+    since: u64,
+    counts: Counts,
+    /// The delivery numbers that were or may have been used, without a trace in the log, before the topic was opened.
+    untraced: Range<u64>,
+    /// Messages from this one on were published since: no lease of them is untraced.
+    opened_at: u64,
+    /// The cursor, as it was written down last.
+    told: u64,
+    latencies: Latencies,
     /// The pollers that wait here, in the order in which they came.
     pub(crate) pollers: List,
     /// Whether due-again messages are next; they and new ones take turns.
@@ -126,29 +113,6 @@ pub(crate) struct Channel {
     pub(crate) search: Search,
     /// Polls that are to be answered as soon as it is known whether there is something.
     pub(crate) overdue: Vec<Ticket>,
-    next_delivery: u64,
-    /// The delivery numbers that were or may have been used, without a trace in the log, before the topic was opened.
-    untraced: Range<u64>,
-    /// Messages from this one on were published since: no lease of them is untraced.
-    opened_at: u64,
-    /// The cursor, as it was written down last.
-    told: u64,
-    /// What left the backlog since it was last written down.
-    departed: Vec<Facts>,
-    /// Dead letters at or after the cursor, and the bytes of their bodies.
-    dead_ahead: u64,
-    dead_ahead_bytes: u64,
-    in_flight: u32,
-    deferred: u32,
-    /// Entries at or after the cursor.
-    ahead: u64,
-    /// Bytes of bodies of the entries and held messages before the cursor.
-    departed_bytes: u64,
-    /// Bytes of bodies in flight and deferred.
-    busy_bytes: u64,
-    /// Messages before this id were not for this channel.
-    since: u64,
-    counts: Counts,
     pub(crate) effects: Effects,
     /// When an ephemeral channel goes unless somebody polls it.
     idle_at: Option<Time>,
@@ -163,7 +127,6 @@ struct Counts {
     timed_out: u64,
     expired: u64,
     dropped: u64,
-    latencies: Latencies,
 }
 
 /// How a search for a message to hand out ended.
@@ -180,102 +143,34 @@ pub(crate) enum Search {
 /// What a channel's operations leave to be done by others.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Effects {
-    /// Streams that hold one message less, by poller.
-    pub(crate) released: Vec<u32>,
     /// Dead letters to be moved to the dead letter topic.
     pub(crate) outbox: Vec<u64>,
 }
 
-/// A message that departed from the channel's order.
-#[derive(Debug, Serialize, Deserialize)]
-struct Entry {
-    id: u64,
-    chunk: u64,
-    /// The number of its last delivery; zero before the first.
-    delivery: u64,
-    key: Option<Key>,
-    leased_at: Time,
-    /// When its message was published; not known before its first delivery here, nor of a lease before a restart.
-    published: Option<NonZeroU64>,
-    /// Not delivered from then on.
-    expires: Option<NonZeroU64>,
-    /// Bytes of its body.
-    size: u32,
-    attempts: u16,
-    spot: Spot,
-    /// Who has it in flight, or had it last.
-    client: ClientId,
-    /// The stream that has it in flight.
-    stream: Option<u32>,
-    /// Its place among those due again.
-    links: Links,
-}
-
-/// Where an entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Spot {
-    InFlight(Handle),
-    Deferred(Handle),
-    /// Due again.
-    Ready,
-    /// Due again, behind another of its key.
-    Held,
-}
-
-impl Linked for Entry {
-    fn links(&mut self) -> &mut Links {
-        &mut self.links
-    }
-}
-
 impl Channel {
-    /// A channel that starts at this place. The seed says where its delivery numbers start.
-    pub(crate) fn new(name: Name<'static>, cursor: Cursor, seed: u64) -> Self {
+    /// A channel that starts at this place, and numbers its deliveries from there on.
+    fn new(name: Name<'static>, cursor: Cursor, next_delivery: u64) -> Self {
         Channel {
             name,
             options: ChannelOptions::default(),
             paused: false,
             since: cursor.id(),
-            held: ById::default(),
+            told: cursor.id(),
+            backlog: Backlog::new(cursor),
+            departed: Departed::default(),
+            next_delivery,
+            counts: Counts::default(),
             untraced: 0..0,
             opened_at: 0,
-            told: cursor.id(),
-            departed: Vec::new(),
-            dead_ahead: 0,
-            dead_ahead_bytes: 0,
-            cursor,
-            gaps: Gaps::default(),
-            entries: Slab::new(),
-            by_id: BTreeMap::new(),
-            ready: List::default(),
-            waiting: IdSet::default(),
-            deadlines: Schedule::default(),
-            keys: HashMap::default(),
-            dead: ById::default(),
-            clients: Clients::default(),
+            latencies: Latencies::default(),
             pollers: List::default(),
             redelivery_turn: true,
             search: Search::Done,
             overdue: Vec::new(),
-            // 32 bits of chance above 2^20 deliveries: a receipt of a deleted channel of the same name fits nowhere.
-            next_delivery: (seed >> 32 << 20) + 1,
-            in_flight: 0,
-            deferred: 0,
-            ahead: 0,
-            departed_bytes: 0,
-            busy_bytes: 0,
-            counts: Counts::default(),
             effects: Effects::default(),
             idle_at: None,
             armed: None,
         }
-    }
-
-    /// Numbers its deliveries from this time on, in nanoseconds, and a chance of up to a millisecond. Nobody hands out
-    /// a message each nanosecond: so an earlier channel of the same name used none of them, and after a start there is
-    /// no doubt whose receipt it is that the log does not know.
-    pub(crate) fn number_from(&mut self, now: Time, seed: u64) {
-        self.next_delivery = now.as_nanos().saturating_add(seed >> 44);
     }
 
     pub(crate) fn name(&self) -> &Name<'static> {
@@ -283,7 +178,7 @@ impl Channel {
     }
 
     pub(crate) fn position(&self) -> u64 {
-        self.cursor.id()
+        self.backlog.id()
     }
 
     pub(crate) fn options(&self) -> &ChannelOptions {
@@ -302,49 +197,43 @@ impl Channel {
 
     /// Messages waiting for a consumer. O(1).
     pub(crate) fn depth(&self, flow: u64) -> u64 {
-        let passed = self.gaps.ids() + self.ahead + self.dead_ahead;
-        (flow - self.cursor.id()).saturating_sub(passed) + self.waiting.len() as u64
+        self.backlog.len(flow) + self.departed.waiting()
     }
 
     /// Messages not finished, dead letters aside. O(1).
     pub(crate) fn backlog(&self, flow: u64) -> u64 {
-        self.depth(flow) + u64::from(self.in_flight) + u64::from(self.deferred)
+        self.depth(flow) + u64::from(self.departed.in_flight()) + u64::from(self.departed.deferred())
     }
 
     /// Bytes of their bodies.
     pub(crate) fn backlog_bytes(&self, flow: Mark) -> u64 {
-        let fresh = flow.bytes.saturating_sub(self.cursor.mark().bytes);
-        fresh.saturating_sub(self.gaps.bytes() + self.dead_ahead_bytes) + self.departed_bytes
+        self.backlog.bytes(flow).saturating_add(self.departed.bytes())
     }
 
     /// Bytes of those in flight and deferred, which are never dropped.
     pub(crate) fn busy_bytes(&self) -> u64 {
-        self.busy_bytes
+        self.departed.busy_bytes()
     }
 
     pub(crate) fn configure(&mut self, changes: ChannelChanges<'_>, env: &mut Env<'_>) {
-        let options = &mut self.options;
-        changes.timeout.inspect(|value| options.timeout = *value);
-        changes.max_attempts.inspect(|value| options.max_attempts = *value);
-        changes.max_in_flight.inspect(|value| options.max_in_flight = *value);
+        let mut settings = ChannelSettings::from(&self.options);
+        changes.timeout.inspect(|value| settings.timeout = crate::time::nanos(*value));
+        changes.max_attempts.inspect(|value| settings.max_attempts = *value);
+        changes.max_in_flight.inspect(|value| settings.max_in_flight = *value);
+        changes.ordered.inspect(|value| settings.ordered = *value);
         if let Some(topic) = changes.dead_letter {
-            let topic = topic.map(Name::into_owned);
-            if options.dead_letter != topic {
-                options.dead_letter = topic;
-                self.effects.outbox.extend(self.options.dead_letter.iter().flat_map(|_| self.dead.keys()));
-            }
+            settings.dead_letter = topic.map(|topic| topic.as_str().into());
         }
-        if let Some(ordered) = changes.ordered {
-            self.set_ordered(ordered);
+        let before = self.options.dead_letter.clone();
+        self.happen(Event::ChannelConfigured(env.number, settings), env);
+        if self.options.dead_letter.is_some() && self.options.dead_letter != before {
+            self.effects.outbox.extend(self.departed.dead_from(0));
         }
-        let settings = self.settings();
-        env.journal(|channel| Event::ChannelConfigured(channel, settings));
     }
 
     /// Stops (or starts) leasing.
     pub(crate) fn pause(&mut self, paused: bool, env: &mut Env<'_>) {
-        self.paused = paused;
-        env.journal(|channel| Event::ChannelPaused(channel, paused));
+        self.happen(Event::ChannelPaused(env.number, paused), env);
     }
 
     /// How long a lease lasts unless the consumer says otherwise.
@@ -354,16 +243,20 @@ impl Channel {
 
     /// When [`Channel::handle_timeout`] is to be called next.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
-        self.deadlines.next().into_iter().chain(self.idle_at).min()
+        self.departed.next_deadline().into_iter().chain(self.idle_at).min()
     }
 
-    /// Takes back what was leased for too long, and makes ready what was deferred until now.
+    /// Takes back what was leased for too long, and makes ready what was deferred until now: so many messages at most,
+    /// so that others are served in between. What is left is still due.
     pub(crate) fn handle_timeout(&mut self, env: &mut Env<'_>) {
-        while let Some(slot) = self.deadlines.pop_due(env.now) {
-            match self.entries[slot as usize].spot {
-                Spot::InFlight(_) => self.time_out(slot, env),
-                Spot::Deferred(_) => self.fall_due(slot),
-                Spot::Ready | Spot::Held => unreachable!("what is due again has no deadline"),
+        for _ in 0..env.limits.slice {
+            let Some(slot) = self.departed.first_due(env.now) else { return };
+            let entry = self.departed.get(slot);
+            if entry.client_has_it() {
+                self.time_out(slot, env);
+            } else {
+                let event = Event::FellDue { channel: env.number, id: entry.id };
+                self.happen(event, env);
             }
         }
     }
@@ -376,162 +269,43 @@ impl Channel {
     /// Goes on at another place, from where on these ranges are not to be delivered. Leases and deferrals are
     /// dropped; dead letters stay what they are.
     pub(crate) fn seek(&mut self, to: Mark, gaps: Vec<Gap>, env: &mut Env<'_>) {
-        self.drop_departed(env);
-        env.messages.seek(&mut self.cursor, to);
-        self.gaps = gaps.iter().copied().collect();
-        self.find_dead_ahead();
-        self.tell();
-        env.journal(|channel| Event::Sought { channel, to, gaps });
+        self.happen(Event::Sought { channel: env.number, to, gaps }, env);
+        self.told = to.id;
     }
 
-    /// Lets go of all it has in the log.
-    pub(crate) fn close(mut self, env: &mut Env<'_>) -> Effects {
-        self.drop_departed(env);
-        self.drop_dead(env);
-        env.messages.release(self.cursor);
-        self.effects
-    }
-
-    fn drop_departed(&mut self, env: &mut Env<'_>) {
-        self.keys.clear();
-        for (id, held) in core::mem::take(&mut self.held) {
-            env.messages.unpin(id, held.chunk);
+    /// Lets go of all it has in the log; answers the streams that hold one of its messages, each as often.
+    pub(crate) fn close(mut self, messages: &mut Messages) -> Vec<u32> {
+        self.departed.clear(|entry| messages.unpin(entry.id, entry.chunk));
+        for id in self.departed.dead_from(0) {
+            let chunk = self.departed.entry(id).map_or(0, |entry| entry.chunk);
+            messages.unpin(id, chunk);
         }
-        for (_, slot) in core::mem::take(&mut self.by_id) {
-            let entry = self.entries.remove(slot as usize);
-            if let Spot::InFlight(_) = entry.spot {
-                self.clients.give_back(entry.client);
-                self.effects.released.extend(entry.stream);
-            }
-            env.messages.unpin(entry.id, entry.chunk);
+        self.backlog.release(messages);
+        self.departed.released
+    }
+
+    /// Where the cursor is is written down now; answers where it was when it was before.
+    pub(crate) fn tell(&mut self) -> u64 {
+        core::mem::replace(&mut self.told, self.backlog.id())
+    }
+
+    /// The reader moves into the chunk that has its message.
+    pub(crate) fn catch_up(&mut self, messages: &mut Messages) {
+        self.backlog.catch_up(messages);
+    }
+
+    /// Streams that hold one message less since the last call, each as often.
+    pub(crate) fn take_released(&mut self) -> Vec<u32> {
+        core::mem::take(&mut self.departed.released)
+    }
+
+    /// Panics where what is counted and kept of states is not what follows from them. Of tests, few have so many entries
+    /// that nobody would wait for this.
+    #[cfg(debug_assertions)]
+    pub(crate) fn check(&self) {
+        if self.departed.len() <= 200 {
+            self.departed.check();
+            self.backlog.check(&self.departed);
         }
-        self.entries.shrink_to_fit();
-        self.ready = List::default();
-        self.waiting.clear();
-        self.deadlines = Schedule::default();
-        (self.in_flight, self.deferred, self.ahead) = (0, 0, 0);
-        (self.departed_bytes, self.busy_bytes) = (0, 0);
-    }
-
-    /// Makes an entry, in flight or deferred next. The message is where the cursor is or after, or has just been passed.
-    fn depart(&mut self, facts: &Facts, env: &mut Env<'_>) -> u32 {
-        let chunk = env.messages.pin_found(facts.id);
-        self.depart_pinned(facts, chunk)
-    }
-
-    fn depart_pinned(&mut self, facts: &Facts, chunk: u64) -> u32 {
-        let entry = Entry {
-            id: facts.id,
-            chunk,
-            delivery: 0,
-            key: facts.key.and_then(Key::of),
-            leased_at: Time::default(),
-            published: None,
-            expires: facts.expires.and_then(NonZeroU64::new),
-            size: facts.size,
-            attempts: 0,
-            spot: Spot::Held,
-            client: ClientId::NONE,
-            stream: None,
-            links: Links::default(),
-        };
-        let slot = self.entries.insert(entry) as u32;
-        self.by_id.insert(facts.id, slot);
-        if facts.id >= self.cursor.id() {
-            self.ahead += 1;
-        } else {
-            self.departed_bytes += u64::from(facts.size);
-        }
-        slot
-    }
-
-    fn defer(&mut self, slot: u32, due: Time) {
-        let entry = &mut self.entries[slot as usize];
-        entry.spot = Spot::Deferred(self.deadlines.insert(due, slot));
-        self.deferred += 1;
-        self.busy_bytes += u64::from(entry.size);
-    }
-
-    /// A deferral is over.
-    fn fall_due(&mut self, slot: u32) {
-        self.deferred -= 1;
-        self.busy_bytes -= u64::from(self.entries[slot as usize].size);
-        self.make_ready(slot);
-    }
-
-    /// Puts an entry, which is nowhere now, among those due again.
-    fn make_ready(&mut self, slot: u32) {
-        let Entry { id, key, .. } = self.entries[slot as usize];
-        self.waiting.insert(id);
-        let may_deliver = self.may_deliver(self.queue(key), id);
-        self.entries[slot as usize].spot = if may_deliver { Spot::Ready } else { Spot::Held };
-        if may_deliver {
-            self.ready.push_back(&mut self.entries, slot);
-        }
-    }
-
-    /// Takes an entry out of where it is. Its spot means nothing until it is put somewhere else.
-    fn take_out(&mut self, slot: u32) {
-        let entry = &self.entries[slot as usize];
-        let (id, key, client, stream, size) = (entry.id, entry.key, entry.client, entry.stream, u64::from(entry.size));
-        match entry.spot {
-            Spot::InFlight(deadline) => {
-                self.deadlines.remove(deadline);
-                self.no_longer_in_flight(key, client, stream, size);
-            }
-            Spot::Deferred(deadline) => {
-                self.deadlines.remove(deadline);
-                self.deferred -= 1;
-                self.busy_bytes -= size;
-            }
-            Spot::Ready => {
-                self.ready.remove(&mut self.entries, slot);
-                self.waiting.remove(id);
-            }
-            Spot::Held => {
-                self.waiting.remove(id);
-            }
-        }
-    }
-
-    fn no_longer_in_flight(&mut self, key: Option<Key>, client: ClientId, stream: Option<u32>, size: u64) {
-        self.in_flight -= 1;
-        self.busy_bytes -= size;
-        self.clients.give_back(client);
-        self.effects.released.extend(stream);
-        if let Some(queue) = self.queue(key).and_then(|key| self.keys.get_mut(&key)) {
-            queue.in_flight -= 1;
-        }
-    }
-
-    /// Ends an entry: its message is finished, dropped or expired.
-    fn remove(&mut self, slot: u32, env: &mut Env<'_>) {
-        self.take_out(slot);
-        self.forget(slot, env);
-    }
-
-    /// Ends an entry that is nowhere.
-    fn forget(&mut self, slot: u32, env: &mut Env<'_>) {
-        let entry = self.detach(slot);
-        if entry.id >= self.cursor.id() {
-            self.gaps.insert(entry.id, entry.id + 1, u64::from(entry.size));
-        }
-        env.messages.unpin(entry.id, entry.chunk);
-        if let Some(key) = self.queue(entry.key) {
-            self.leave_key(key, entry.id);
-        }
-    }
-
-    /// Ends an entry but for its pin in the log, its place behind its key, and what is to be said of it to the cursor
-    /// where that has not come there.
-    fn detach(&mut self, slot: u32) -> Entry {
-        let entry = self.entries.remove(slot as usize);
-        self.by_id.remove(&entry.id);
-        if entry.id >= self.cursor.id() {
-            self.ahead -= 1;
-        } else {
-            self.departed_bytes -= u64::from(entry.size);
-        }
-        entry
     }
 }

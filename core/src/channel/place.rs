@@ -4,7 +4,8 @@ use alloc::string::{String, ToString};
 
 use serde::Serialize;
 
-use super::{Channel, Spot};
+use super::Channel;
+use super::departed::{Entry, State};
 use crate::message::Receipt;
 use crate::time::Time;
 
@@ -83,9 +84,9 @@ impl Channel {
         Whereabouts {
             channel: self.name.as_str().into(),
             place: self.place(id, flow),
-            reads_next: self.cursor.id(),
+            reads_next: self.backlog.id(),
             paused: self.paused,
-            in_flight: self.in_flight,
+            in_flight: self.departed.in_flight(),
             max_in_flight: self.options.max_in_flight,
             waiting: self.pollers.len(),
             dead_letter: self.options.dead_letter.as_ref().map(|topic| topic.as_str().into()),
@@ -93,40 +94,29 @@ impl Channel {
     }
 
     fn place(&self, id: u64, flow: u64) -> Place {
-        if let Some(&slot) = self.by_id.get(&id) {
-            return self.place_of_entry(slot);
-        }
-        if let Some(dead) = self.dead.get(&id) {
-            return Place::Dead { attempts: dead.attempts };
-        }
-        if let Some(held) = self.held.get(&id) {
-            return self.behind(held.key);
+        if let Some(entry) = self.departed.entry(id) {
+            return self.place_of_entry(entry);
         }
         match id {
             id if id >= flow => Place::InTopic,
-            id if id < self.cursor.id() || self.gaps.end_of(id).is_some() => Place::Done,
-            _ => Place::Backlog,
+            id if self.backlog.is_ahead(id) => Place::Backlog,
+            _ => Place::Done,
         }
     }
 
-    fn place_of_entry(&self, slot: u32) -> Place {
-        let entry = &self.entries[slot as usize];
+    fn place_of_entry(&self, entry: &Entry) -> Place {
         let attempts = entry.attempts;
-        match entry.spot {
-            Spot::InFlight(deadline) => {
-                let (client, address) = self.clients.names(entry.client);
+        let until = || self.departed.find(entry.id).and_then(|slot| self.departed.until(slot)).unwrap_or_default();
+        match entry.state() {
+            State::InFlight(_) => {
+                let (client, address) = self.departed.clients.names(entry.client);
                 let receipt = Receipt { id: entry.id, delivery: entry.delivery }.to_string();
-                let until = self.deadlines.deadline(deadline);
-                Place::InFlight { attempts, receipt, client: client.into(), address: address.into(), until }
+                Place::InFlight { attempts, receipt, client: client.into(), address: address.into(), until: until() }
             }
-            Spot::Deferred(deadline) => Place::Deferred { attempts, until: self.deadlines.deadline(deadline) },
-            Spot::Ready => Place::Ready { attempts },
-            Spot::Held => self.behind(entry.key),
+            State::Deferred(_) => Place::Deferred { attempts, until: until() },
+            State::Ready => Place::Ready { attempts },
+            State::Held => Place::Held { behind: self.departed.first_of_key(entry).unwrap_or_default() },
+            State::Dead => Place::Dead { attempts },
         }
-    }
-
-    fn behind(&self, key: Option<super::Key>) -> Place {
-        let queue = key.and_then(|key| self.keys.get(&key));
-        Place::Held { behind: queue.and_then(|queue| queue.ids.front().copied()).unwrap_or_default() }
     }
 }

@@ -2,33 +2,29 @@
 
 use core::time::Duration;
 
-use super::{Channel, ClientId, Entry, Env, Spot};
+use super::{Channel, Env, Slot};
 use crate::command::Refused;
 use crate::log::event::{Event, Ids};
-use crate::log::image::Gap;
-use crate::log::journal::What;
 use crate::message::Receipt;
-use crate::messages::Found;
 use crate::time::Time;
 
 impl Channel {
-    /// Finishes a message. Late is fine as long as nobody else has been handed it since.
+    /// Finishes a message. Late is fine as long as nobody else has been handed it since, or its last consumer finishes
+    /// what has become a dead letter.
     pub(crate) fn finish(&mut self, receipt: Receipt, env: &mut Env<'_>) -> Result<(), Refused> {
         match self.find(receipt) {
             Ok(slot) => {
-                let Entry { client, published, .. } = self.entries[slot as usize];
-                self.clients.finished(client);
+                let entry = self.departed.get(slot);
+                let (client, published) = (entry.client, entry.published.filter(|_| !entry.is_dead()));
+                self.departed.clients.finished(client);
                 if let Some(published) = published {
-                    self.counts.latencies.add(Time::from_nanos(published.get()), env.now);
+                    self.latencies.add(Time::from_nanos(published.get()), env.now);
                 }
-                self.remove(slot, env);
-                env.journal_each(What::Finished, receipt.id);
             }
-            Err(_) if self.finish_dead(receipt, env) => {}
-            Err(_) if self.is_untraced(receipt) && self.finish_untraced(receipt.id, env) => {}
+            Err(_) if self.is_unseen(receipt, env) => {}
             Err(refused) => return Err(refused),
         }
-        self.counts.finished += 1;
+        self.happen(Event::Finished { channel: env.number, ids: Ids::one(receipt.id) }, env);
         Ok(())
     }
 
@@ -37,38 +33,20 @@ impl Channel {
         receipt.id < self.opened_at && self.untraced.contains(&receipt.delivery)
     }
 
-    /// Finishes a message whose lease left no trace in the log: as far as that tells, nobody was handed it.
-    fn finish_untraced(&mut self, id: u64, env: &mut Env<'_>) -> bool {
-        if self.by_id.contains_key(&id) || self.dead.contains_key(&id) || id >= env.flow.id {
-            return false;
-        }
-        if self.held.contains_key(&id) {
-            self.remove_waiting(id, env);
-        } else if id >= self.cursor.id() && self.gaps.end_of(id).is_none() {
-            let bytes = match env.messages.get(id) {
-                Found::Record(record) => record.body.len() as u64,
-                _ => 0,
-            };
-            self.skip(Gap { from: id, to: id + 1, bytes });
-        } else {
-            return false;
-        }
-        env.journal_each(What::Finished, id);
-        true
+    /// Whether this may be of such a lease, and the message, as far as the log tells, was handed to nobody.
+    fn is_unseen(&self, receipt: Receipt, env: &Env<'_>) -> bool {
+        let is_backlog = || self.backlog.is_ahead(receipt.id) && receipt.id < env.flow.id;
+        self.is_untraced(receipt) && self.departed.find(receipt.id).is_none() && is_backlog()
     }
 
     /// Puts a message back, to be delivered again after a delay.
     pub(crate) fn requeue(&mut self, receipt: Receipt, delay: Duration, env: &mut Env<'_>) -> Result<(), Refused> {
         let slot = self.find_in_flight(receipt)?;
-        self.counts.requeued += 1;
-        self.clients.requeued(self.entries[slot as usize].client);
-        self.take_out(slot);
+        self.departed.clients.requeued(self.departed.get(slot).client);
         let delay = delay.min(env.limits.max_req_timeout);
-        if !self.has_failed_too_often(slot) {
-            let due = (!delay.is_zero()).then(|| (env.now + delay).as_nanos());
-            env.journal(|channel| Event::Requeued { channel, id: receipt.id, due });
-        }
-        self.come_back(slot, delay, false, env);
+        let due = (!delay.is_zero()).then(|| (env.now + delay).as_nanos());
+        let back = Event::Requeued { channel: env.number, id: receipt.id, due };
+        self.give_back(slot, false, back, env);
         Ok(())
     }
 
@@ -81,61 +59,45 @@ impl Channel {
     ) -> Result<(), Refused> {
         let slot = self.find_in_flight(receipt)?;
         let timeout = timeout.unwrap_or_else(|| self.timeout(env.limits));
-        let entry = &mut self.entries[slot as usize];
-        let until = (env.now + timeout).min(entry.leased_at + env.limits.max_msg_timeout);
-        if let Spot::InFlight(deadline) = entry.spot {
-            self.deadlines.remove(deadline);
-            entry.spot = Spot::InFlight(self.deadlines.insert(until, slot));
-        }
-        let (ids, until) = (Ids::from_iter([receipt.id]), until.as_nanos());
-        env.journal(|channel| Event::Touched { channel, until, ids });
+        let longest = self.departed.get(slot).leased_at + env.limits.max_msg_timeout;
+        let (until, ids) = ((env.now + timeout).min(longest).as_nanos(), Ids::one(receipt.id));
+        self.happen(Event::Touched { channel: env.number, until, ids }, env);
         Ok(())
     }
 
-    /// A lease ran out; its deadline is popped.
-    pub(super) fn time_out(&mut self, slot: u32, env: &mut Env<'_>) {
-        let entry = &self.entries[slot as usize];
-        let (key, client, stream, size) = (entry.key, entry.client, entry.stream, u64::from(entry.size));
-        self.counts.timed_out += 1;
-        self.no_longer_in_flight(key, client, stream, size);
-        if !self.has_failed_too_often(slot) {
-            let id = self.entries[slot as usize].id;
-            env.journal_each(What::TimedOut, id);
-        }
-        self.come_back(slot, Duration::ZERO, true, env);
+    /// A lease ran out.
+    pub(super) fn time_out(&mut self, slot: Slot, env: &mut Env<'_>) {
+        let ids = Ids::one(self.departed.get(slot).id);
+        self.give_back(slot, true, Event::TimedOut { channel: env.number, ids }, env);
     }
 
-    fn has_failed_too_often(&self, slot: u32) -> bool {
-        self.options.max_attempts > 0 && self.entries[slot as usize].attempts >= self.options.max_attempts
-    }
-
-    /// An entry that was in flight is due again, now or after a delay; or dead, or expired.
-    fn come_back(&mut self, slot: u32, delay: Duration, timed_out: bool, env: &mut Env<'_>) {
-        let entry = &mut self.entries[slot as usize];
-        (entry.client, entry.stream) = (ClientId::NONE, None);
-        let (key, expires) = (entry.key, entry.expires);
-        if self.has_failed_too_often(slot) {
-            return self.die(slot, timed_out, env);
+    /// A message that was in flight comes back, by this event; or is dead after too many attempts, or gone where its
+    /// time to live ran out meanwhile.
+    fn give_back(&mut self, slot: Slot, timed_out: bool, back: Event, env: &mut Env<'_>) {
+        let entry = self.departed.get(slot);
+        let (id, size, has_expired) = (entry.id, entry.size, entry.has_expired(env.now));
+        let channel = env.number;
+        if self.options.max_attempts > 0 && entry.attempts >= self.options.max_attempts {
+            self.happen(Event::Died { channel, ids: Ids::one(id), timed_out }, env);
+            if self.options.dead_letter.is_some() {
+                self.effects.outbox.push(id);
+            }
+            return;
         }
-        if expires.is_some_and(|expires| expires.get() <= env.now.as_nanos()) {
-            self.counts.expired += 1;
-            return self.forget(slot, env);
-        }
-        if delay.is_zero() {
-            self.make_ready(slot);
-        } else {
-            self.defer(slot, env.now + delay);
-        }
-        if let Some(key) = self.queue(key) {
-            self.release_key(key);
+        self.happen(back, env);
+        if has_expired {
+            self.happen(Event::Expired { channel, id, size }, env);
         }
     }
 
     /// The entry whose last delivery this is.
-    fn find(&self, receipt: Receipt) -> Result<u32, Refused> {
-        let &slot = self.by_id.get(&receipt.id).ok_or(Refused::NotInFlight)?;
-        match self.entries[slot as usize].delivery {
+    fn find(&self, receipt: Receipt) -> Result<Slot, Refused> {
+        let slot = self.departed.find(receipt.id).ok_or(Refused::NotInFlight)?;
+        let entry = self.departed.get(slot);
+        match entry.delivery {
             delivery if delivery == receipt.delivery => Ok(slot),
+            // Of a dead letter, nobody else has heard since.
+            _ if entry.is_dead() => Err(Refused::NotInFlight),
             // It was leased after that, but the log does not know it.
             delivery if delivery < receipt.delivery && self.is_untraced(receipt) => Ok(slot),
             delivery if delivery > receipt.delivery => Err(Refused::LeasedAgain),
@@ -143,19 +105,12 @@ impl Channel {
         }
     }
 
-    fn find_in_flight(&self, receipt: Receipt) -> Result<u32, Refused> {
+    fn find_in_flight(&self, receipt: Receipt) -> Result<Slot, Refused> {
         let slot = self.find(receipt)?;
-        match self.entries[slot as usize].spot {
-            Spot::InFlight(_) => Ok(slot),
+        match self.departed.get(slot) {
+            entry if entry.client_has_it() => Ok(slot),
+            entry if entry.is_dead() => Err(Refused::NotInFlight),
             _ => Err(Refused::LeaseExpired),
-        }
-    }
-
-    /// When an entry's state ends by itself.
-    pub(super) fn until(&self, slot: u32) -> Option<Time> {
-        match self.entries[slot as usize].spot {
-            Spot::InFlight(deadline) | Spot::Deferred(deadline) => Some(self.deadlines.deadline(deadline)),
-            Spot::Ready | Spot::Held => None,
         }
     }
 }

@@ -1,16 +1,17 @@
 //! What happens to a topic, as the log has it.
 //!
-//! Only what cannot be told from the time is here: a deferral that is over or a time to live that ran out is the same
-//! at every reading. Variants and fields are only ever added at the end, with a new
-//! [version](super::frame::VERSION): postcard has no names.
+//! Only what cannot be told from the time and from what is before it is written. What can ([implied](Event::is_implied)
+//! events: a deferral that is over, a time to live that ran out) happens by an event as well, so that a topic changes in
+//! one way, but is the same at every reading. Variants and fields are only ever added at the end: postcard has no names.
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
 
-use super::image::{ChannelImage, ChannelSettings, Gap, TopicSettings};
+use super::image::{ChannelImage, ChannelSettings, Expiry, Gap, TopicSettings};
 pub use crate::message::Facts;
 
 /// A place in a topic's messages: before the message with this id.
@@ -24,7 +25,7 @@ pub struct Mark {
 
 /// Ids in ascending order, as (first, how many in a row).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ids(pub Vec<(u64, u64)>);
+pub struct Ids(pub SmallVec<[(u64, u64); 1]>);
 
 impl Ids {
     /// The ids, one by one.
@@ -34,6 +35,34 @@ impl Ids {
 }
 
 impl Ids {
+    /// One.
+    pub fn one(id: u64) -> Self {
+        Ids(smallvec![(id, 1)])
+    }
+
+    /// Adds one at the end.
+    pub fn push(&mut self, id: u64) {
+        match self.0.last_mut() {
+            Some((first, count)) if first.checked_add(*count) == Some(id) => *count += 1,
+            _ => self.0.push((id, 1)),
+        }
+    }
+
+    /// Adds others at the end.
+    fn append(&mut self, other: &Ids) {
+        for &(from, more) in &other.0 {
+            match self.0.last_mut() {
+                Some((first, count)) if first.checked_add(*count) == Some(from) => *count += more,
+                _ => self.0.push((from, more)),
+            }
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// How many they are.
     pub fn count(&self) -> u64 {
         self.0.iter().fold(0, |sum, row| sum.saturating_add(row.1))
@@ -43,16 +72,14 @@ impl Ids {
 impl FromIterator<u64> for Ids {
     /// In the order given; rows are found where ids follow each other.
     fn from_iter<I: IntoIterator<Item = u64>>(ids: I) -> Self {
-        let mut rows: Vec<(u64, u64)> = Vec::new();
-        for id in ids {
-            match rows.last_mut() {
-                Some((first, count)) if first.checked_add(*count) == Some(id) => *count += 1,
-                _ => rows.push((id, 1)),
-            }
-        }
-        Ids(rows)
+        let mut all = Ids::default();
+        ids.into_iter().for_each(|id| all.push(id));
+        all
     }
 }
+
+/// What a channel read on its way to another place, but for gaps: often one message.
+pub type Departed = SmallVec<[Facts; 1]>;
 
 /// Something that happened to a topic. Channels go by number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,7 +134,7 @@ pub enum Event {
         /// The next message that the channel reads.
         cursor: Mark,
         /// What the channel read on its way there, but for gaps.
-        departed: Vec<Facts>,
+        departed: Departed,
         /// Which messages were leased; where empty, all that departed.
         leased: Ids,
     },
@@ -122,7 +149,7 @@ pub enum Event {
         /// The next message that the channel reads.
         cursor: Mark,
         /// What it read, but for gaps.
-        departed: Vec<Facts>,
+        departed: Departed,
     },
     /// Leases end at another time.
     Touched {
@@ -210,12 +237,125 @@ pub enum Event {
         /// The message.
         id: u64,
     },
+    /// Never written: the cursor came past what the channel had said before that it passes over.
+    Advanced {
+        /// The channel.
+        channel: u32,
+        /// The next message that the channel reads.
+        cursor: Mark,
+    },
+    /// Never written: a deferral is over.
+    FellDue {
+        /// The channel.
+        channel: u32,
+        /// The message.
+        id: u64,
+    },
+    /// Never written: a message's time to live ran out, and the channel goes without it, unless it is in flight or dead.
+    Expired {
+        /// The channel.
+        channel: u32,
+        /// The message.
+        id: u64,
+        /// Bytes of its body.
+        size: u32,
+    },
+    /// Never written: a message's time to live ran out, for all channels, those to come included.
+    TimeToLiveOver(Expiry),
+}
+
+/// How many messages an event says were leased.
+fn count_leased(departed: &[Facts], leased: &Ids) -> u64 {
+    if leased.is_empty() { departed.len() as u64 } else { leased.count() }
+}
+
+/// Names what was leased, where that is all that departed.
+fn name_leased(departed: &[Facts], leased: &mut Ids) {
+    if leased.is_empty() {
+        departed.iter().for_each(|facts| leased.push(facts.id));
+    }
 }
 
 impl Event {
     /// The event of a frame's payload.
     pub fn read(payload: &[u8]) -> Option<Self> {
         postcard::from_bytes(payload).ok()
+    }
+
+    /// Whether it follows from what was written before, and from the time, and so is not written itself.
+    pub fn is_implied(&self) -> bool {
+        use Event::{Advanced, Expired, FellDue, TimeToLiveOver};
+        matches!(self, Advanced { .. } | FellDue { .. } | Expired { .. } | TimeToLiveOver(_))
+    }
+
+    /// Makes one event of this and the one right after it, where that says the same; answers whether it did.
+    ///
+    /// What consumers do comes message by message, and is written by batches: of a thousand messages that were leased,
+    /// finished or timed out one after another, the log has one event.
+    pub(crate) fn join(&mut self, next: &Event) -> bool {
+        use Event::{Died, Dropped, Finished, Leased, Passed, TimedOut};
+        match (self, next) {
+            (Finished { channel, ids }, Finished { channel: other, ids: more })
+            | (TimedOut { channel, ids }, TimedOut { channel: other, ids: more })
+                if channel == other =>
+            {
+                ids.append(more);
+            }
+            (Died { channel, ids, timed_out }, Died { channel: other, ids: more, timed_out: why })
+                if channel == other && timed_out == why =>
+            {
+                ids.append(more);
+            }
+            (
+                Dropped { channel, cursor, ids, count, .. },
+                Dropped { channel: other, cursor: to, ids: more, count: plus, .. },
+            ) if channel == other => {
+                ids.append(more);
+                (*cursor, *count) = (*to, count.saturating_add(*plus));
+            }
+            (
+                Leased { channel, at, until, delivery, cursor, departed, leased, .. },
+                Leased {
+                    channel: other,
+                    at: now,
+                    until: end,
+                    delivery: number,
+                    cursor: to,
+                    departed: more,
+                    leased: one,
+                    ..
+                },
+            ) if (*channel, *at, *until) == (*other, *now, *end)
+                && *number == delivery.wrapping_add(count_leased(departed, leased)) =>
+            {
+                if !(leased.is_empty() && one.is_empty()) {
+                    name_leased(departed, leased);
+                    let mut one = one.clone();
+                    name_leased(more, &mut one);
+                    leased.append(&one);
+                }
+                departed.extend_from_slice(more);
+                *cursor = *to;
+            }
+            (
+                Passed { channel, at, cursor, departed, .. },
+                Passed { channel: other, at: now, cursor: to, departed: more, .. },
+            ) if (*channel, *at) == (*other, *now) => {
+                departed.extend_from_slice(more);
+                *cursor = *to;
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Whether the next of its kind may be [joined](Event::join) to it.
+    pub(crate) fn can_join(&self) -> bool {
+        use Event::{Died, Dropped, Finished, Leased, Passed, TimedOut};
+        matches!(
+            self,
+            Finished { .. } | TimedOut { .. } | Died { .. } | Dropped { .. } | Leased { .. } | Passed { .. }
+        )
     }
 
     /// Whether it is written twice: what is said once, and needed for long.
@@ -260,6 +400,11 @@ impl Event {
         }
     }
 
+    /// Whether a channel read on up to where it [reaches](Event::reaches).
+    pub(crate) fn reads(&self) -> bool {
+        matches!(self, Event::Leased { .. } | Event::Passed { .. } | Event::Dropped { .. })
+    }
+
     /// The channel that it concerns.
     pub fn channel(&self) -> Option<u32> {
         match self {
@@ -278,7 +423,10 @@ impl Event {
             | Event::Redriven { channel, .. }
             | Event::Dropped { channel, .. }
             | Event::Sought { channel, .. }
-            | Event::Lost { channel, .. } => Some(*channel),
+            | Event::Lost { channel, .. }
+            | Event::Advanced { channel, .. }
+            | Event::FellDue { channel, .. }
+            | Event::Expired { channel, .. } => Some(*channel),
             _ => None,
         }
     }

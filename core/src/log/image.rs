@@ -34,13 +34,6 @@ pub struct TopicImage {
     pub backlog_voids: Vec<Gap>,
     /// Messages not handed over that were published with a deferral.
     pub deferred: Vec<Facts>,
-    /// Messages with a deferral that were handed over in this replay: a channel that is made later may begin before
-    /// them, for the topic hands over only what is durable.
-    #[serde(skip)]
-    pub handed: Vec<Facts>,
-    /// How many messages are due again in this replay for they were read in a part of the log that is missing.
-    #[serde(skip)]
-    pub due_again: u64,
     /// Messages with a time to live that has not run out.
     pub expiries: Vec<Expiry>,
     /// The dedup keys within their window, in the order in which they are forgotten.

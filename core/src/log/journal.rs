@@ -6,7 +6,7 @@ use core::mem;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Event, Ids, Mark};
+use super::event::{Event, Mark};
 use super::frame::{Kind, SEGMENT_HEADER_BYTES, SegmentHeader, write_frame};
 use super::image::TopicImage;
 use super::{Append, LogId};
@@ -49,33 +49,8 @@ pub(crate) struct Journal {
     failed: bool,
     /// For each append under way, how far the log and the messages reach with it.
     under_way: VecDeque<(u64, Mark)>,
-    /// Messages of a channel to which the same happens, one after another: they become one event.
-    run: Option<Run>,
-}
-
-/// What happens to messages of one channel, until something else happens.
-#[derive(Debug, Serialize, Deserialize)]
-struct Run {
-    channel: u32,
-    what: What,
-    ids: Vec<u64>,
-}
-
-/// What often happens to many messages in a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum What {
-    Finished,
-    TimedOut,
-}
-
-impl What {
-    /// What is written of it.
-    pub(crate) fn event(self, channel: u32, ids: Ids) -> Event {
-        match self {
-            What::Finished => Event::Finished { channel, ids },
-            What::TimedOut => Event::TimedOut { channel, ids },
-        }
-    }
+    /// What happened last, where it may become one with what happens next.
+    open: Option<Event>,
 }
 
 impl Journal {
@@ -112,7 +87,7 @@ impl Journal {
             seeds: Seeds::new(seed),
             failed: false,
             under_way: VecDeque::new(),
-            run: None,
+            open: None,
         }
     }
 
@@ -156,7 +131,10 @@ impl Journal {
     }
 
     /// How far it has to be durable for all that somebody may wait for; `None` where it is.
-    pub(crate) fn awaited(&self) -> Option<u64> {
+    pub(crate) fn awaited(&mut self) -> Option<u64> {
+        if self.open.as_ref().is_some_and(|event| !event.may_wait()) {
+            self.end_run();
+        }
         (self.urgent > self.durable).then_some(self.urgent)
     }
 
@@ -177,32 +155,37 @@ impl Journal {
 
     pub(crate) fn fail(&mut self) {
         self.failed = true;
-        self.unwritten = Vec::new();
+        (self.unwritten, self.open) = (Vec::new(), None);
     }
 
     /// Whether the host has something to take.
     pub(crate) fn has_unwritten(&self) -> bool {
-        !self.unwritten.is_empty() || self.run.is_some()
+        !self.unwritten.is_empty() || self.open.is_some()
     }
 
-    /// Something happened to a message of a channel that is likely to happen to the next as well.
-    pub(crate) fn each(&mut self, channel: u32, what: What, id: u64) {
-        match &mut self.run {
-            Some(run) if run.channel == channel && run.what == what => run.ids.push(id),
-            _ => {
-                self.end_run();
-                self.run = Some(Run { channel, what, ids: alloc::vec![id] });
-            }
+    /// Something happened. What consumers do to one message after another becomes one event.
+    pub(crate) fn event(&mut self, event: Event) {
+        if event.is_implied() || self.failed {
+            return;
+        }
+        if self.open.as_mut().is_some_and(|open| open.join(&event)) {
+            return;
+        }
+        self.end_run();
+        if event.can_join() {
+            self.open = Some(event);
+        } else {
+            self.write_event(&event);
         }
     }
 
     fn end_run(&mut self) {
-        let Some(Run { channel, what, ids }) = self.run.take() else { return };
-        self.event(&what.event(channel, ids.into_iter().collect()));
+        if let Some(event) = self.open.take() {
+            self.write_event(&event);
+        }
     }
 
-    /// Something happened.
-    pub(crate) fn event(&mut self, event: &Event) {
+    fn write_event(&mut self, event: &Event) {
         if event.may_wait() {
             return self.frame_that_may_wait(Kind::Event, false, |out| write_postcard(event, out));
         }

@@ -1,7 +1,7 @@
 //! A topic's log: how what happens to a topic becomes bytes, and bytes become the topic again.
 //!
 //! Read in this order: [`frame`] (the bytes of a segment), [`event`] (what can happen), [`image`] (a topic as plain
-//! data) and [`apply`] (what an event does to it), `journal` (writing), [`recovery`], [`replay`] and [`load`] (reading). A
+//! data), `journal` (writing), [`recovery`], [`replay`] and [`load`] (reading). A
 //! whole log in one file is an [`export`]. All of it is free of I/O. The host has the files: it [appends](Append), [reads](Read),
 //! [forgets](Forget) and [deletes](Delete) what an engine says.
 //!
@@ -16,7 +16,6 @@
 //! - Nothing else changes: but bits may rot. A damaged frame is found by its checksum, reported, and never served.
 //! - A sync that failed says nothing of what is on the disk; nothing is appended to that log until it is opened again.
 
-pub mod apply;
 pub(crate) mod crc;
 pub mod event;
 pub mod export;
@@ -36,6 +35,9 @@ pub use frame::SegmentHeader;
 pub use load::Loaded;
 pub use recovery::{Damage, Recovered, Recovery};
 pub use replay::Replay;
+
+pub use crate::topic::apply::Published;
+pub use crate::topic::snapshot::Replayed;
 
 /// Names one life of a topic's log within an engine. Never used twice, however often a topic is deleted and made again.
 pub type LogId = u64;

@@ -9,12 +9,12 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::apply::Published;
-use super::event::{Event, Mark};
+use super::event::Event;
 use super::frame::{
     FRAME_HEADER_BYTES, Found, Frame, Frames, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, is_followed, split_message,
 };
 use super::image::TopicImage;
+use super::{Published, Replayed};
 use crate::message::Record;
 
 /// What a disk writes whole or not at all, at least.
@@ -33,12 +33,12 @@ pub struct Damage {
     pub kind: Option<Kind>,
 }
 
-/// Replays the frames of a log onto an image.
+/// Replays the frames of a log onto a topic.
 #[derive(Debug)]
 pub struct Recovery {
     header: SegmentHeader,
     offset: u64,
-    image: Option<TopicImage>,
+    topic: Option<Replayed>,
     /// Frames came before any snapshot.
     headless: bool,
     /// There is no snapshot anywhere.
@@ -82,7 +82,7 @@ impl Recovery {
         Recovery {
             header,
             offset: SEGMENT_HEADER_BYTES as u64,
-            image: None,
+            topic: None,
             headless: false,
             snapshotless: false,
             batch: Vec::new(),
@@ -102,13 +102,13 @@ impl Recovery {
 
     /// Whether there were frames and no snapshot that can be read: to feed more of the segment makes no sense.
     pub fn is_headless(&self) -> bool {
-        self.headless && self.image.is_none()
+        self.headless && self.topic.is_none()
     }
 
     /// Whether a snapshot was found. Where there is none once a segment was fed to its end, the segment before is
     /// needed: this one's snapshots are damaged, or a crash came before they were on the disk.
     pub fn has_image(&self) -> bool {
-        self.image.is_some()
+        self.topic.is_some()
     }
 
     /// Goes on in the next segment, once the one before was fed to its end.
@@ -161,17 +161,17 @@ impl Recovery {
         let copied = core::mem::replace(&mut self.copied, false);
         match frame.kind {
             Kind::Snapshot | Kind::SnapshotCopy => {
-                if self.image.is_none() {
-                    self.image = TopicImage::read(frame.payload);
-                    self.headless |= self.image.is_none() && frame.kind == Kind::SnapshotCopy;
+                if self.topic.is_none() {
+                    self.topic = TopicImage::read(frame.payload).as_ref().map(Replayed::new);
+                    self.headless |= self.topic.is_none() && frame.kind == Kind::SnapshotCopy;
                 }
             }
-            _ if self.image.is_none() => self.headless = true,
+            _ if self.topic.is_none() => self.headless = true,
             Kind::Message => self.message(frame),
             Kind::Kept => {
                 self.end_batch();
-                if let (Some(image), Some((id, ..))) = (&mut self.image, split_message(frame.payload)) {
-                    image.keep(id, frame.end() - frame.offset, self.header.number);
+                if let (Some(topic), Some((id, ..))) = (&mut self.topic, split_message(frame.payload)) {
+                    topic.rewritten(id, frame.end() - frame.offset, self.header.number);
                 }
             }
             Kind::EventCopy if copied => {}
@@ -190,13 +190,13 @@ impl Recovery {
             return self.dedup.push(event);
         }
         self.end_batch();
-        if let Some(image) = &mut self.image {
-            image.apply(&event);
+        if let Some(topic) = &mut self.topic {
+            topic.apply(&event);
         }
     }
 
     fn message(&mut self, frame: &Frame<'_>) {
-        let seed = self.image.as_ref().map_or(0, |image| image.seed);
+        let seed = self.topic.as_ref().map_or(0, Replayed::seed);
         let read = split_message(frame.payload)
             .and_then(|(id, before, record)| Some(Published::of(id, before, &Record::read(record)?, seed)));
         let Some(message) = read else {
@@ -225,12 +225,12 @@ impl Recovery {
 
     /// What was read of a publish counts.
     fn end_batch(&mut self) {
-        let Some(image) = &mut self.image else { return };
+        let Some(topic) = &mut self.topic else { return };
         for event in self.dedup.drain(..) {
-            image.apply(&event);
+            topic.apply(&event);
         }
         for message in self.batch.drain(..) {
-            image.publish(&message, self.header.number);
+            topic.publish(&message, self.header.number);
         }
     }
 
@@ -267,24 +267,17 @@ impl Recovery {
             }
             self.end_batch();
         }
-        let headless = self.snapshotless || self.image.is_none();
-        let mut image = self.image.unwrap_or_else(|| bare_topic(name, &self.header));
-        image.complete();
+        let headless = self.snapshotless || self.topic.is_none();
+        let image = self.topic.map_or_else(|| TopicImage::bare(name, self.header.index), |topic| topic.image());
         let Recovery { header, damage, frames, .. } = self;
         Recovered { image, header, end, damage, torn, headless, frames }
     }
 
     /// Goes on without a snapshot: the topic begins where this segment does.
     pub fn without_snapshot(&mut self, name: &str) {
-        self.image = Some(bare_topic(name, &self.header));
+        self.topic = Some(Replayed::new(&TopicImage::bare(name, self.header.index)));
         self.snapshotless = true;
     }
-}
-
-/// A topic of which nothing is known but that its log goes on here.
-fn bare_topic(name: &str, header: &SegmentHeader) -> TopicImage {
-    let next = Mark { id: header.index.max(1), bytes: 0 };
-    TopicImage { name: name.into(), next, flow: next, ..TopicImage::default() }
 }
 
 /// Whether a sector in this, or what of it is here, was never written: those read as zeros.

@@ -111,6 +111,8 @@ pub(crate) struct Messages {
     log_durable: u64,
     /// Bytes of frames in the chunks.
     log_bytes: u64,
+    /// Only the table of chunks is made, from a log: nobody reads, nothing is held, and nothing is freed.
+    replaying: bool,
     /// Chunks that somebody waits for and nobody was asked for yet.
     wanted: Vec<u64>,
     /// Chunks that were loaded or begun since the last look.
@@ -186,6 +188,7 @@ impl Messages {
             durable: if segment.is_some() { end.id } else { u64::MAX },
             log_durable: 0,
             log_bytes: 0,
+            replaying: false,
             wanted: Vec::new(),
             fresh: Vec::new(),
         }
@@ -299,16 +302,13 @@ impl Messages {
 
     /// A new reader that starts at this place, which must be kept or not passed by every cursor.
     pub(crate) fn cursor(&mut self, mark: Mark) -> Cursor {
+        if self.replaying {
+            return Cursor { mark, chunk: 0 };
+        }
         let chunk = self.chunk_of(mark.id).max(self.front);
         self.chunk_mut(chunk).cursors += 1;
         self.low = self.low.min(chunk);
         Cursor { mark, chunk }
-    }
-
-    /// Moves a reader on by one message, with so many bytes.
-    pub(crate) fn step(&mut self, cursor: &mut Cursor, size: u32) {
-        let mark = Mark { id: cursor.mark.id + 1, bytes: cursor.mark.bytes + u64::from(size) };
-        self.advance(cursor, mark);
     }
 
     /// Moves a reader on to this place, which is not before its own. Cheap where it is near.
@@ -320,6 +320,9 @@ impl Messages {
     /// Moves a reader into the chunk that has its message: one that stood at the end may still be in that before.
     /// Where the chunk knows better how many bytes are before the message, the reader learns it.
     pub(crate) fn catch_up(&mut self, cursor: &mut Cursor) {
+        if self.replaying {
+            return;
+        }
         while self.chunks.get((cursor.chunk - self.front + 1) as usize).is_some_and(|next| next.first.id <= cursor.id())
         {
             let chunk = cursor.chunk;
@@ -347,6 +350,9 @@ impl Messages {
     }
 
     fn leave(&mut self, chunk: u64) {
+        if self.replaying {
+            return;
+        }
         self.chunk_mut(chunk).cursors -= 1;
         let tail = self.tail_number();
         while self.low < tail && self.chunk(self.low).cursors == 0 {
@@ -358,6 +364,9 @@ impl Messages {
 
     /// Holds a message until it is unpinned as often.
     pub(crate) fn pin(&mut self, id: u64, chunk: u64) {
+        if self.replaying {
+            return;
+        }
         // In a log, a message may have been moved out of a chunk that is not known yet to be free of messages.
         if chunk < self.front || self.chunk(chunk).freed || self.aside.contains_key(&id) {
             match self.aside.get_mut(&id) {
@@ -388,6 +397,9 @@ impl Messages {
 
     /// Ends one hold of a message.
     pub(crate) fn unpin(&mut self, id: u64, chunk: u64) {
+        if self.replaying {
+            return;
+        }
         if let Some(aside) = self.aside.get_mut(&id) {
             aside.pins -= 1;
             if aside.pins == 0 {

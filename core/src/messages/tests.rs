@@ -18,6 +18,12 @@ fn filled(count: u64) -> Messages {
     messages
 }
 
+/// Moves a reader on by one message, with so many bytes.
+fn step(messages: &mut Messages, cursor: &mut Cursor, size: u64) {
+    let Mark { id, bytes } = cursor.mark();
+    messages.advance(cursor, Mark { id: id + 1, bytes: bytes + size });
+}
+
 #[test]
 fn what_all_cursors_passed_is_freed() {
     let mut messages = Messages::new(None);
@@ -31,7 +37,7 @@ fn what_all_cursors_passed_is_freed() {
         messages.catch_up(&mut cursor);
         let record = messages.record(cursor.id(), cursor.chunk());
         assert_eq!(record.timestamp.as_nanos(), cursor.id());
-        messages.step(&mut cursor, 1000);
+        step(&mut messages, &mut cursor, 1000);
     }
     assert!(messages.memory() <= CHUNK_BYTES + 4096, "{}", messages.memory());
 }
@@ -48,12 +54,12 @@ fn a_pinned_message_outlives_its_chunk_without_keeping_it() {
             messages.pin(id, messages.chunk_of(id));
         }
         messages.catch_up(&mut cursor);
-        messages.step(&mut cursor, 1000);
+        step(&mut messages, &mut cursor, 1000);
     }
     for at in 5001..=15_000 {
         messages.append(&message(at, &[0; 1000]));
         messages.catch_up(&mut cursor);
-        messages.step(&mut cursor, 1000);
+        step(&mut messages, &mut cursor, 1000);
     }
     assert!(messages.memory() < 20 * CHUNK_BYTES, "{}", messages.memory());
     for (id, chunk) in pinned {
@@ -92,7 +98,7 @@ fn retained_messages_stay_until_they_are_let_go() {
     for at in 1..=2000 {
         messages.append(&message(at, &[0; 1000]));
         messages.catch_up(&mut cursor);
-        messages.step(&mut cursor, 1000);
+        step(&mut messages, &mut cursor, 1000);
     }
     assert!(!gone(&messages, 1));
     messages.set_keep(1001);
@@ -197,7 +203,7 @@ fn a_kept_message_that_is_not_there_any_more_is_gone() {
     let mut cursor = messages.cursor(Mark { id: 1, bytes: 0 });
     messages.append(&message(1, &[1; 10]));
     messages.pin(1, 0);
-    messages.step(&mut cursor, 10);
+    step(&mut messages, &mut cursor, 10);
     messages.start_segment(2);
     messages.append(&message(2, &[2; 10]));
     messages.set_durable(3);
@@ -229,7 +235,7 @@ fn the_memory_that_is_counted_is_what_there_is() {
             messages.pin(id, messages.chunk_of(id));
         }
         messages.catch_up(&mut cursor);
-        messages.step(&mut cursor, 1000);
+        step(&mut messages, &mut cursor, 1000);
     }
     assert!(messages.aside.len() > 2);
     for id in [1000, 2000, 3000, 4000, 5000] {

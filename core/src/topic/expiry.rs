@@ -6,10 +6,9 @@ use core::cmp::Reverse;
 use core::time::Duration;
 
 use super::Topic;
-use crate::channel::Env;
 use crate::config::Limits;
-use crate::log::event::Mark;
-use crate::log::image::Expiry;
+use crate::log::event::{Event, Mark};
+use crate::log::image::{Expiry, Gap};
 use crate::messages::Absent;
 use crate::time::Time;
 
@@ -20,10 +19,14 @@ impl Topic {
         expiry.into_iter().chain(self.dedup.next()).chain(self.next_release()).min()
     }
 
+    /// Lets go of what is over by now, so many messages at most: what is left is still due.
     pub(crate) fn handle_timeout(&mut self, now: Time, limits: &Limits) {
+        let mut left = limits.slice;
         while let Some(&Reverse(expiry)) = self.expiries.peek()
             && expiry.at <= now.as_nanos()
+            && left > 0
         {
+            left -= 1;
             self.expiries.pop();
             if !self.postpone(expiry) {
                 self.expire(expiry, now, limits);
@@ -34,23 +37,13 @@ impl Topic {
     }
 
     fn expire(&mut self, expiry: Expiry, now: Time, limits: &Limits) {
-        let Expiry { id, size, .. } = expiry;
+        let id = expiry.id;
         let is_void = self.voids.end_of(id).or_else(|| self.backlog_voids.end_of(id)).is_some();
         if is_void || !self.messages.has(id) {
             return;
         }
-        if id >= self.flow.id() {
-            self.backlog_voids.insert(id, id + 1, size.into());
-            return self.pass_voids();
-        }
-        self.voids.insert(id, id + 1, size.into());
-        let (flow, seed) = (self.flow.mark(), self.seed);
-        for (number, channel) in self.channels.iter_mut() {
-            let number = number as u32;
-            let mut env =
-                Env { number, flow, messages: &mut self.messages, journal: None, heard: None, seed, now, limits };
-            channel.expire(id, size, &mut env);
-        }
+        self.happen(Event::TimeToLiveOver(expiry), now, limits);
+        self.pass_voids();
     }
 
     /// Moves on past what is not to be handed over, where there is no channel that has to be told.
@@ -59,7 +52,7 @@ impl Topic {
             && let Some((end, bytes)) = self.backlog_voids.pass(self.flow.id())
         {
             let start = self.flow.mark();
-            self.voids.insert(start.id, end, bytes);
+            self.voids.cover(Gap { from: start.id, to: end, bytes });
             self.messages.advance(&mut self.flow, Mark { id: end, bytes: start.bytes + bytes });
         }
     }

@@ -44,7 +44,7 @@ impl Topic {
         }
         let room = Amount { messages: left(options.max_messages, messages)?, bytes: left(options.max_bytes, bytes)? };
         if self.names.is_empty() {
-            return self.make_room(room);
+            return self.make_room(room, now, limits);
         }
         let undroppable = if options.overflow == Overflow::Reject { backlog } else { busy };
         let kept_back = self.kept_back();
@@ -69,38 +69,36 @@ impl Topic {
     }
 
     /// Drops the oldest of the topic's own backlog.
-    fn make_room(&mut self, room: Amount) -> Result<(), Halt> {
+    fn make_room(&mut self, room: Amount, now: Time, limits: &Limits) -> Result<(), Halt> {
         if self.options.overflow == Overflow::Reject && !self.kept_back().fits(room) {
             return Err(Refusal::TopicFull.into());
         }
         let from = self.flow.mark();
-        let dropped = self.drop_backlog(room);
-        if self.flow.id() > from.id {
-            let to = self.flow.mark();
-            self.journal(|| Event::Voided { from, to });
-            self.forget_backlog_before(to.id);
+        let (to, done) = self.find_room(room);
+        if to.id > from.id {
+            self.happen(Event::Voided { from, to }, now, limits);
         }
-        Ok(dropped?)
+        Ok(done?)
     }
 
-    fn drop_backlog(&mut self, room: Amount) -> Result<(), Absent> {
-        while !self.kept_back().fits(room) {
-            self.messages.catch_up(&mut self.flow);
-            let oldest = self.flow.mark();
-            if let Some((end, bytes)) = self.backlog_voids.pass(oldest.id) {
-                self.voids.insert(oldest.id, end, bytes);
-                self.messages.advance(&mut self.flow, Mark { id: end, bytes: oldest.bytes + bytes });
+    /// Up to where the topic's own backlog is to go for it to keep within this; or as far as is known of it.
+    fn find_room(&self, room: Amount) -> (Mark, Result<(), Absent>) {
+        let (mut to, mut left) = (self.flow.mark(), self.kept_back());
+        while !left.fits(room) {
+            if let Some(end) = self.backlog_voids.end_of(to.id) {
+                let bytes = self.backlog_voids.after(to.id).next().map_or(0, |gap| gap.bytes);
+                to = Mark { id: end, bytes: to.bytes + bytes };
                 continue;
             }
-            let size = match self.messages.find(oldest.id, self.flow.chunk()) {
-                Found::Record(record) => record.body.len() as u32,
-                Found::Absent(chunk) => return Err(Absent(chunk)),
+            let size = match self.messages.get(to.id) {
+                Found::Record(record) => record.body.len() as u64,
+                Found::Absent(chunk) => return (to, Err(Absent(chunk))),
                 Found::Gone => 0,
             };
-            self.voids.insert(oldest.id, oldest.id + 1, size.into());
-            self.messages.step(&mut self.flow, size);
+            (to.id, to.bytes) = (to.id + 1, to.bytes + size);
+            left = Amount { messages: left.messages - 1, bytes: left.bytes.saturating_sub(size) };
         }
-        Ok(())
+        (to, Ok(()))
     }
 }
 

@@ -1,30 +1,23 @@
-//! A topic and its log: what happens is written, and what was written makes the topic again.
+//! A topic and its log: what waits to be durable, when the next segment begins, and which old ones go.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
-use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Topic;
-use crate::channel::Channel;
-use crate::command::{Overflow, TopicOptions};
 use crate::config::Limits;
-use crate::log::event::{Event, Mark};
-use crate::log::image::{Expiry, TopicImage, TopicSettings};
+use crate::log::event::Mark;
+use crate::log::image::Expiry;
 use crate::log::journal::Journal;
-use crate::log::{Forget, LogId, Recovered, Work};
-use crate::messages::Messages;
-use crate::name::Name;
-use crate::seeds::Seeds;
-use crate::sort;
-use crate::time::{Time, nanos};
+use crate::log::{Forget, LogId, Work};
+use crate::time::Time;
 
 /// The log of a topic, and what is under way there.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct LogState {
-    journal: Journal,
+    pub(super) journal: Journal,
     /// The first message that is not as durable as was promised.
     durable: Mark,
     /// Chunks whose messages are to be written again, the oldest first.
@@ -32,12 +25,13 @@ pub(crate) struct LogState {
     /// Once the log is durable up to there, segments before this one can go.
     forget: Option<(u64, u32)>,
     /// Messages that expired before they were durable.
-    postponed: Vec<Expiry>,
+    pub(super) postponed: Vec<Reverse<Expiry>>,
 }
 
 impl LogState {
-    pub(super) fn journal(&mut self) -> &mut Journal {
-        &mut self.journal
+    /// A log that ends where `journal` does, and whose messages before `durable` are.
+    pub(super) fn new(journal: Journal, durable: Mark) -> Self {
+        LogState { journal, durable, moving: VecDeque::new(), forget: None, postponed: Vec::new() }
     }
 }
 
@@ -49,27 +43,13 @@ impl Topic {
     pub(super) fn begin_log(&mut self, journal: Option<Journal>) {
         let Some(journal) = journal else { return };
         let durable = self.messages.end();
-        self.log = Some(LogState { journal, durable, moving: VecDeque::new(), forget: None, postponed: Vec::new() });
+        self.log = Some(LogState::new(journal, durable));
         let image = self.image();
         self.journal_mut().snapshot(&image);
     }
 
     fn journal_mut(&mut self) -> &mut Journal {
         &mut self.log.as_mut().expect("only topics with a log come here").journal
-    }
-
-    /// Writes down what happened, where there is a log.
-    pub(super) fn journal(&mut self, event: impl FnOnce() -> Event) {
-        if self.log.is_none() && self.heard.is_none() {
-            return;
-        }
-        let event = event();
-        if let Some(log) = &mut self.log {
-            log.journal.event(&event);
-        }
-        if let Some(heard) = &mut self.heard {
-            heard.push(event);
-        }
     }
 
     /// The first message that cannot be handed over yet, whoever wants it.
@@ -79,8 +59,8 @@ impl Topic {
 
     /// The log's name, and how far it has to be durable for what was published and changed; `None` where it is, or
     /// where there is no log.
-    pub(crate) fn gate(&self) -> Option<(LogId, u64)> {
-        let journal = &self.log.as_ref()?.journal;
+    pub(crate) fn gate(&mut self) -> Option<(LogId, u64)> {
+        let journal = &mut self.log.as_mut()?.journal;
         journal.awaited().map(|upto| (journal.log(), upto))
     }
 
@@ -173,7 +153,7 @@ impl Topic {
             log.durable = durable;
             self.messages.set_durable(durable.id);
             let has_expired = !log.postponed.is_empty();
-            self.expiries.extend(log.postponed.drain(..).map(Reverse));
+            self.expiries.extend(log.postponed.drain(..));
             if has_expired {
                 // Before anybody is given what is durable too late.
                 self.hand_over(now, limits);
@@ -214,116 +194,10 @@ impl Topic {
     pub(super) fn postpone(&mut self, expiry: Expiry) -> bool {
         match &mut self.log {
             Some(log) if expiry.id >= log.durable.id => {
-                log.postponed.push(expiry);
+                log.postponed.push(Reverse(expiry));
                 true
             }
             _ => false,
         }
-    }
-
-    pub(super) fn settings(&self) -> TopicSettings {
-        let options = &self.options;
-        TopicSettings {
-            retain: nanos(options.retain),
-            retain_bytes: options.retain_bytes,
-            max_bytes: options.max_bytes,
-            max_messages: options.max_messages,
-            drop_oldest: options.overflow == Overflow::DropOldest,
-        }
-    }
-
-    /// The topic as plain data.
-    pub(crate) fn image(&self) -> TopicImage {
-        let (chunks, kept) = self.messages.image();
-        let logged = self.channels.iter().filter(|(_, channel)| !channel.name().is_ephemeral());
-        let mut expiries: Vec<Expiry> = self.expiries.iter().map(|Reverse(expiry)| *expiry).collect();
-        expiries.extend(self.log.iter().flat_map(|log| &log.postponed));
-        sort::by(&mut expiries, Ord::cmp);
-        TopicImage {
-            name: self.name.as_str().into(),
-            settings: self.settings(),
-            paused: self.paused,
-            next: self.messages.end(),
-            flow: self.flow.mark(),
-            message_count: self.message_count,
-            message_bytes: self.message_bytes,
-            voids: self.voids.image(),
-            backlog_voids: self.backlog_voids.image(),
-            deferred: self.deferred.clone(),
-            handed: Vec::new(),
-            due_again: 0,
-            expiries,
-            dedup: self.dedup.image(),
-            chunks,
-            old_segments: self.log.as_ref().map(|log| log.journal.old_segments()).unwrap_or_default(),
-            kept,
-            seed: self.seed,
-            channels: logged.map(|(number, channel)| (number as u64, channel.image())).collect(),
-        }
-    }
-
-    /// The topic that a log tells of, whose end is `journal`. The seed is another at every start.
-    pub(crate) fn open(
-        name: Name<'static>,
-        recovered: &Recovered,
-        mut journal: Journal,
-        seed: u64,
-        now: Time,
-        limits: &Limits,
-    ) -> Self {
-        let image = &recovered.image;
-        journal.set_old_segments(image.old_segments.clone());
-        let mut messages = Messages::recovered(image, journal.segment());
-        let first = messages.first_mark();
-        let mut seeds = Seeds::new(seed ^ image.seed);
-        let flow = messages.cursor(image.flow.max(first));
-        let mut channels: Vec<(usize, Channel)> = Vec::new();
-        for (&number, channel) in image.channels.iter() {
-            let cleared = channel.without_expired(now.as_nanos());
-            let channel = cleared.as_ref().unwrap_or(channel);
-            let Some(name) = Name::parse(channel.name.clone()) else { continue };
-            let start = messages.cursor(channel.cursor.max(first));
-            channels.push((
-                number as usize,
-                Channel::open(name, channel, start, &mut messages, flow.id(), (now, seeds.next())),
-            ));
-        }
-        let mut names: Vec<(Name<'static>, u32)> =
-            channels.iter().map(|(number, channel)| (channel.name().clone(), *number as u32)).collect();
-        sort::by(&mut names, Ord::cmp);
-        let settings = &image.settings;
-        let options = TopicOptions {
-            retain: Duration::from_nanos(settings.retain),
-            retain_bytes: settings.retain_bytes,
-            max_bytes: settings.max_bytes,
-            max_messages: settings.max_messages,
-            overflow: if settings.drop_oldest { Overflow::DropOldest } else { Overflow::Reject },
-        };
-        let log =
-            LogState { journal, durable: image.next, moving: VecDeque::new(), forget: None, postponed: Vec::new() };
-        let mut topic = Topic {
-            name,
-            options,
-            paused: image.paused,
-            messages,
-            flow,
-            channels: channels.into_iter().collect(),
-            names,
-            voids: image.voids.iter().copied().collect(),
-            backlog_voids: image.backlog_voids.iter().copied().collect(),
-            deferred: image.deferred.clone(),
-            expiries: image.expiries.iter().copied().map(Reverse).collect(),
-            message_count: image.message_count,
-            message_bytes: image.message_bytes,
-            seed: image.seed,
-            seeds,
-            log: Some(log),
-            ..Topic::new(Name::parse("none").expect("it is a name"), image.seed, None)
-        };
-        topic.dedup.open(&image.dedup);
-        topic.messages.set_keep(topic.retained_chunk(now));
-        topic.messages.sweep();
-        topic.hand_over(now, limits);
-        topic
     }
 }

@@ -3,14 +3,16 @@
 //! The topic hands its messages over to the channels in order; `flow` is the first that it has not handed over.
 //! It keeps them back while it has no channel, so that the first one takes over the backlog; while it is paused; and
 //! as long as they are not as durable as was promised. [`publish`] adds messages within the topic's [`limits`];
-//! [`expiry`] lets go of those that nobody needs or may have any more. Where there is a log, [`logged`] writes what
-//! happens, and makes the topic again from what was written.
+//! [`expiry`] lets go of those that nobody needs or may have any more. [`apply`] is what changes a topic, alive and when it
+//! is made again from its log; [`snapshot`] is the topic written down. Where there is a log, [`logged`] is what waits for it.
 
+pub(crate) mod apply;
 mod expiry;
 mod limits;
 mod logged;
 mod look;
 mod publish;
+pub(crate) mod snapshot;
 
 use alloc::boxed::Box;
 use alloc::collections::BinaryHeap;
@@ -26,7 +28,7 @@ use crate::config::Limits;
 use crate::dedup::Dedup;
 use crate::gaps::Gaps;
 use crate::log::event::{Event, Mark};
-use crate::log::image::{Expiry, Gap};
+use crate::log::image::{ChannelImage, Expiry, Gap};
 use crate::log::journal::Journal;
 use crate::message::Facts;
 use crate::messages::{Absent, Cursor, Messages};
@@ -36,6 +38,7 @@ use crate::seeds::Seeds;
 use crate::slab::Slab;
 use crate::time::Time;
 
+use apply::Replaying;
 pub(crate) use logged::LogState;
 pub use look::Sighting;
 
@@ -46,7 +49,7 @@ pub(crate) struct Topic {
     paused: bool,
     messages: Messages,
     flow: Cursor,
-    channels: Slab<Channel>,
+    channels: Slab<Box<Channel>>,
     names: Vec<(Name<'static>, u32)>,
     /// Channels that have pollers.
     pub(crate) hungry: IdSet,
@@ -65,6 +68,12 @@ pub(crate) struct Topic {
     message_bytes: u64,
     seed: u64,
     seeds: Seeds,
+    /// Where the topic is being made again from its log, and nobody is served from it.
+    replaying: Option<Replaying>,
+    /// The segments of a log that is being replayed, as a snapshot has them.
+    old_segments: Vec<(u32, u64)>,
+    /// Streams that held messages of channels that are gone, once for each message.
+    released: Vec<u32>,
     /// The log; none for a topic that is kept in memory only.
     log: Option<LogState>,
     /// What happened since the last look, where somebody watches.
@@ -110,7 +119,13 @@ impl Topic {
     pub(crate) fn new(name: Name<'static>, seed: u64, journal: Option<Journal>) -> Self {
         let mut messages = Messages::new(journal.as_ref().map(Journal::segment));
         let flow = messages.cursor(messages.end());
-        let mut topic = Topic {
+        let mut topic = Topic::with_messages(name, seed, messages, flow);
+        topic.begin_log(journal);
+        topic
+    }
+
+    fn with_messages(name: Name<'static>, seed: u64, messages: Messages, flow: Cursor) -> Self {
+        Topic {
             name,
             options: TopicOptions::default(),
             paused: false,
@@ -129,14 +144,15 @@ impl Topic {
             message_bytes: 0,
             seed,
             seeds: Seeds::new(seed),
+            replaying: None,
+            old_segments: Vec::new(),
+            released: Vec::new(),
             log: None,
             heard: None,
             armed: None,
             counted: 0,
             is_dirty: false,
-        };
-        topic.begin_log(journal);
-        topic
+        }
     }
 
     /// What is not in a checkpoint, and follows from what is.
@@ -185,7 +201,8 @@ impl Topic {
         let journal = self.log.as_mut().filter(|_| !channel.name().is_ephemeral()).map(LogState::journal);
         let (flow, seed) = (self.flow.mark(), self.seed);
         let heard = self.heard.as_mut();
-        let env = Env { number, flow, messages: &mut self.messages, journal, heard, seed, now, limits };
+        let messages = &mut self.messages;
+        let env = Env { number, messages, journal, heard, due_again: None, flow, seed, now, limits };
         Scene { channel, env }
     }
 
@@ -209,32 +226,28 @@ impl Topic {
             None => self.flow.mark(),
             Some(start) => self.resolve(start, now)?,
         };
-        let voids = self.voids_after(position)?;
-        let mut channel = Channel::new(name.clone(), self.messages.cursor(position), self.seeds.next());
-        if self.log.is_some() {
-            channel.number_from(now, self.seeds.next());
-        }
-        for gap in voids {
-            channel.skip(gap);
-            channel.never_received(gap.to - gap.from);
-        }
-        let is_ephemeral = name.is_ephemeral();
-        self.ephemeral_channels += u32::from(is_ephemeral);
-        let number = self.channels.insert(channel) as u32;
-        if let Err(place) = self.name_place(name.as_str()) {
-            self.names.insert(place, (name, number));
-        }
+        let gaps = self.voids_after(position)?;
+        let (seed, offset) = (self.seeds.next(), self.seeds.next());
+        // Nobody hands out a message each nanosecond: so an earlier channel of the same name used none of these numbers,
+        // and after a start there is no doubt whose receipt it is that the log does not know. Without a log, there are
+        // 32 bits of chance above 2^20 deliveries.
+        let next_delivery =
+            if self.log.is_some() { now.as_nanos().saturating_add(offset >> 44) } else { (seed >> 32 << 20) + 1 };
+        let passed = gaps.iter().fold(0, |sum, gap| sum + (gap.to - gap.from));
+        let image = ChannelImage {
+            name: name.as_str().into(),
+            cursor: position,
+            since: position.id + passed,
+            next_delivery,
+            gaps,
+            ..ChannelImage::default()
+        };
+        let number = self.channels.next_number() as u32;
         let is_ahead = position.id > self.flow.id();
-        if is_ahead {
-            self.messages.advance(&mut self.flow, position);
-            self.forget_backlog_before(position.id);
+        if name.is_ephemeral() && is_ahead {
+            self.happen(Event::HandedOver { to: position }, now, limits);
         }
-        if !is_ephemeral {
-            let image = Box::new(self.channel(number).image());
-            self.journal(|| Event::ChannelCreated(number, image));
-        } else if is_ahead {
-            self.journal(|| Event::HandedOver { to: position });
-        }
+        self.happen(Event::ChannelCreated(number, Box::new(image)), now, limits);
         self.hand_over(now, limits);
         Ok(number)
     }
@@ -252,53 +265,32 @@ impl Topic {
     /// Takes a channel away, whose pollers must be gone; answers the streams that hold one of its messages, each
     /// as often.
     pub(crate) fn remove_channel(&mut self, number: u32, now: Time, limits: &Limits) -> Vec<u32> {
-        let channel = self.channels.remove(number as usize);
-        if let Ok(place) = self.name_place(channel.name().as_str()) {
-            self.names.remove(place);
-        }
-        let is_ephemeral = channel.name().is_ephemeral();
-        self.ephemeral_channels -= u32::from(is_ephemeral);
-        if !is_ephemeral {
-            self.journal(|| Event::ChannelDeleted(number));
-        }
-        let (flow, seed) = (self.flow.mark(), self.seed);
-        let mut env = Env { number, flow, messages: &mut self.messages, journal: None, heard: None, seed, now, limits };
-        channel.close(&mut env).released
+        self.happen(Event::ChannelDeleted(number), now, limits);
+        core::mem::take(&mut self.released)
     }
 
-    pub(crate) fn configure(&mut self, changes: &TopicChanges, now: Time) {
-        let options = &mut self.options;
+    pub(crate) fn configure(&mut self, changes: &TopicChanges, now: Time, limits: &Limits) {
+        let mut options = self.options.clone();
         changes.retain.inspect(|value| options.retain = *value);
         changes.retain_bytes.inspect(|value| options.retain_bytes = *value);
         changes.max_bytes.inspect(|value| options.max_bytes = *value);
         changes.max_messages.inspect(|value| options.max_messages = *value);
         changes.overflow.inspect(|value| options.overflow = *value);
-        let settings = self.settings();
-        self.journal(|| Event::TopicConfigured(settings));
+        self.happen(Event::TopicConfigured((&options).into()), now, limits);
         self.update_retention(now);
     }
 
     pub(crate) fn pause(&mut self, paused: bool, now: Time, limits: &Limits) {
-        self.paused = paused;
-        self.journal(|| Event::TopicPaused(paused));
+        self.happen(Event::TopicPaused(paused), now, limits);
         self.hand_over(now, limits);
     }
 
     /// Drops what was not handed over.
-    pub(crate) fn empty(&mut self) {
-        let (start, end) = (self.flow.mark(), self.messages.end());
-        if start.id == end.id {
-            return;
+    pub(crate) fn empty(&mut self, now: Time, limits: &Limits) {
+        let (from, to) = (self.flow.mark(), self.messages.end());
+        if from.id < to.id {
+            self.happen(Event::Voided { from, to }, now, limits);
         }
-        self.journal(|| Event::Voided { from: start, to: end });
-        let gap = Gap { from: start.id, to: end.id, bytes: end.bytes - start.bytes };
-        self.voids.insert(gap.from, gap.to, gap.bytes);
-        for (_, channel) in self.channels.iter_mut() {
-            channel.skip(gap);
-            channel.never_received(end.id - start.id);
-        }
-        self.messages.advance(&mut self.flow, end);
-        self.forget_backlog_before(end.id);
     }
 
     /// Moves a channel to another place; answers where it is now.
@@ -339,46 +331,24 @@ impl Topic {
 
     /// Hands over to the channels what they may have.
     pub(super) fn hand_over(&mut self, now: Time, limits: &Limits) {
-        let (start, end) = (self.flow.id(), self.handable());
-        if start >= end.id || self.keeps_back() {
+        let (start, to) = (self.flow.id(), self.handable());
+        if start >= to.id || self.keeps_back() {
             return;
         }
-        self.messages.advance(&mut self.flow, end);
+        let event = Event::HandedOver { to };
         if self.ephemeral_channels as usize == self.names.len() {
-            self.journal(|| Event::HandedOver { to: end });
+            self.happen(event, now, limits);
+        } else {
+            // It follows from what is in the log.
+            self.apply(&event, now, limits);
         }
-        if self.deferred.is_empty() && self.backlog_voids.ids() == 0 && self.ephemeral_channels == 0 {
-            return;
-        }
-        let voids: Gaps = self.backlog_voids.drain().collect();
-        let (deferred, still) = self.deferred.drain(..).partition::<Vec<_>, _>(|facts| facts.id < end.id);
-        self.deferred = still;
-        for (number, channel) in self.channels.iter_mut() {
-            let (number, seed) = (number as u32, self.seed);
-            let mut env =
-                Env { number, flow: end, messages: &mut self.messages, journal: None, heard: None, seed, now, limits };
-            for gap in voids.after(channel.position()) {
-                channel.skip(gap);
-                channel.never_received(gap.to - gap.from);
-            }
-            for facts in deferred.iter().filter(|facts| voids.end_of(facts.id).is_none()) {
-                if facts.id >= channel.position() {
-                    channel.defer_ahead(facts, &mut env);
+        if self.ephemeral_channels > 0 {
+            for number in self.channel_numbers() {
+                let Scene { channel, mut env } = self.scene(number, now, limits);
+                if channel.name().is_ephemeral() {
+                    channel.drop_excess(start, &mut env);
                 }
             }
-            if channel.name().is_ephemeral() {
-                channel.drop_excess(start, &mut env);
-            }
         }
-        for gap in voids.image() {
-            self.voids.insert(gap.from, gap.to, gap.bytes);
-        }
-    }
-
-    /// What was said of messages before this one as not handed over is no longer so.
-    fn forget_backlog_before(&mut self, id: u64) {
-        let before = self.deferred.partition_point(|facts| facts.id < id);
-        self.deferred.drain(..before);
-        self.backlog_voids.forget_before(id);
     }
 }

@@ -7,14 +7,14 @@ use crate::command::{MessageOptions, Messages, NewMessage, Publish, Published};
 use crate::config::Limits;
 use crate::dedup::Accepted;
 use crate::log::event::Event;
-use crate::log::image::Expiry;
+use crate::log::image::Gap;
 use crate::message::{Record, write_header};
 use crate::sort;
 use crate::time::Time;
 
 impl Topic {
     pub(crate) fn publish(&mut self, publish: &Publish<'_>, now: Time, limits: &Limits) -> Result<Published, Halt> {
-        if let Some(Accepted { first, count }) = publish.dedup.as_ref().and_then(|key| self.dedup.get(key)) {
+        if let Some(Accepted { first, count, .. }) = publish.dedup.as_ref().and_then(|key| self.dedup.get(key, now)) {
             return Ok(Published { first, count, duplicate: true });
         }
         let published = match &publish.messages {
@@ -22,13 +22,13 @@ impl Topic {
                 let sizes = bodies.iter().map(|body| body.len() as u64).sum();
                 self.admit(bodies.len() as u64, sizes, now, limits)?;
                 if !bodies.is_empty() {
-                    let accepted = Accepted { first: self.messages.end().id, count: bodies.len() as u32 };
-                    self.remember(publish.dedup.as_deref(), accepted, now, limits);
+                    let (first, count) = (self.messages.end().id, bodies.len() as u32);
+                    self.remember(publish.dedup.as_deref(), first, count, now, limits);
                 }
                 self.publish_same(bodies, options, now, limits)
             }
             Messages::Each(messages) => {
-                let new = self.without_duplicates(messages);
+                let new = self.without_duplicates(messages, now);
                 let sizes = new.iter().map(|message| message.body.len() as u64).sum();
                 self.admit(new.len() as u64, sizes, now, limits)?;
                 self.publish_each(messages, &new, publish.dedup.as_deref(), now, limits)
@@ -42,12 +42,13 @@ impl Topic {
     }
 
     /// Remembers what is published under a key; of that, at least the last message comes next.
-    fn remember(&mut self, key: Option<&str>, accepted: Accepted, now: Time, limits: &Limits) {
+    fn remember(&mut self, key: Option<&str>, first: u64, count: u32, now: Time, limits: &Limits) {
         let Some(key) = key else { return };
-        self.dedup.insert(key, accepted, now, limits.dedup_window);
+        let until = (now + limits.dedup_window).as_nanos();
+        let event = Event::Deduplicated { key: key.into(), first, count, until };
+        self.apply(&event, now, limits);
         if let Some(log) = &mut self.log {
-            let (until, Accepted { first, count }) = ((now + limits.dedup_window).as_nanos(), accepted);
-            log.journal().event_of_publish(&Event::Deduplicated { key: key.into(), first, count, until });
+            log.journal().event_of_publish(&event);
         }
     }
 
@@ -76,15 +77,15 @@ impl Topic {
         limits: &Limits,
     ) -> Published {
         if new.is_empty() && !messages.is_empty() {
-            let known = messages[0].dedup.as_ref().and_then(|key| self.dedup.get(key));
+            let known = messages[0].dedup.as_ref().and_then(|key| self.dedup.get(key, now));
             return Published { first: known.map_or(0, |known| known.first), count: 0, duplicate: true };
         }
         let first = self.messages.end().id;
         for (index, message) in new.iter().enumerate() {
             let id = self.messages.end().id;
-            self.remember(message.dedup.as_deref(), Accepted { first: id, count: 1 }, now, limits);
+            self.remember(message.dedup.as_deref(), id, 1, now, limits);
             if index + 1 == new.len() {
-                self.remember(dedup, Accepted { first, count: new.len() as u32 }, now, limits);
+                self.remember(dedup, first, new.len() as u32, now, limits);
             }
             let headers = header_block(&message.options);
             let record = Record { body: &message.body, ..record(&message.options, &headers, now) };
@@ -94,9 +95,9 @@ impl Topic {
     }
 
     /// The messages whose dedup key is new, to the topic and in the batch.
-    fn without_duplicates<'m, 'a>(&self, messages: &'m [NewMessage<'a>]) -> Vec<&'m NewMessage<'a>> {
+    fn without_duplicates<'m, 'a>(&self, messages: &'m [NewMessage<'a>], now: Time) -> Vec<&'m NewMessage<'a>> {
         let keyed = messages.iter().enumerate().filter_map(|(i, message)| Some((message.dedup.as_deref()?, i)));
-        let firsts = sort::firsts(keyed.filter(|(key, _)| self.dedup.get(key).is_none()).collect());
+        let firsts = sort::firsts(keyed.filter(|(key, _)| self.dedup.get(key, now).is_none()).collect());
         let is_new = |i| firsts.binary_search(&i).is_ok();
         let numbered = messages.iter().enumerate();
         numbered.filter_map(|(i, message)| (message.dedup.is_none() || is_new(i)).then_some(message)).collect()
@@ -105,25 +106,21 @@ impl Topic {
     /// Adds a message; `more` says that another of the same publish comes next.
     fn append(&mut self, record: &Record<'_>, more: bool, limits: &Limits) {
         let full = self.name.is_ephemeral() && self.keeps_back() && self.depth() >= limits.mem_queue_size;
-        self.message_count += 1;
-        self.message_bytes += record.body.len() as u64;
+        let size = record.body.len() as u32;
         if full {
             // Nobody is to see it, so only its id is kept.
             let nothing = Record { due: None, expires: None, key: None, header_block: &[], body: &[], ..*record };
             let id = self.messages.append(&nothing);
-            return self.backlog_voids.insert(id, id + 1, 0);
+            self.published(id, size, None, None);
+            return self.backlog_voids.cover(Gap { from: id, to: id + 1, bytes: 0 });
         }
         let before = self.messages.end().bytes;
         let id = self.messages.append(record);
         if let Some(log) = &mut self.log {
             log.journal().message(id, before, self.messages.last_record(), more);
         }
-        if record.due.is_some() {
-            self.deferred.push(record.facts(id, self.seed));
-        }
-        if let Some(expires) = record.expires {
-            self.expires(Expiry { at: expires.as_nanos(), id, size: record.body.len() as u32 });
-        }
+        let deferred = record.due.map(|_| record.facts(id, self.seed));
+        self.published(id, size, deferred, record.expires.map(Time::as_nanos));
     }
 }
 

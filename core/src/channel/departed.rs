@@ -1,0 +1,528 @@
+//! What departs from a channel's order: one collection of messages, each in one state, with all that follows from
+//! their states. [`Departed::set_state`] is the only function that changes one, and the counts and indexes with it.
+
+use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry as Place;
+use alloc::vec::Vec;
+use core::num::NonZeroU64;
+
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+
+use super::clients::Clients;
+use super::keys::{Key, KeyQueue};
+use super::{ClientId, Terms};
+use crate::by_id::IdSet;
+use crate::list::{Linked, Links, List};
+use crate::message::Facts;
+use crate::schedule::{Handle, Schedule};
+use crate::slab::Slab;
+use crate::time::Time;
+
+/// The place of an entry among the others, as long as it is there.
+pub(super) type Slot = u32;
+
+/// A message that departed from the channel's order.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) id: u64,
+    /// Where its topic has it.
+    pub(super) chunk: u64,
+    /// The number of its last delivery; zero before the first.
+    pub(super) delivery: u64,
+    pub(super) key: Option<Key>,
+    pub(super) leased_at: Time,
+    /// When its message was published; not known before its first delivery here, nor of a lease before a restart.
+    pub(super) published: Option<NonZeroU64>,
+    /// Not delivered from then on.
+    pub(super) expires: Option<NonZeroU64>,
+    /// Bytes of its body.
+    pub(super) size: u32,
+    pub(super) attempts: u16,
+    state: State,
+    /// Who has it in flight.
+    pub(super) client: ClientId,
+    /// The stream that has it in flight.
+    stream: Option<u32>,
+    /// Its place among those that are ready.
+    links: Links,
+}
+
+/// The state of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum State {
+    /// A consumer has it, until this deadline.
+    InFlight(Handle),
+    /// It waits for this deadline.
+    Deferred(Handle),
+    /// It waits for a consumer, in the ready list.
+    Ready,
+    /// It waits for a consumer, and for those before it of its key.
+    Held,
+    /// It is delivered no more until it is redriven.
+    Dead,
+}
+
+/// The state that an entry is to have. Whether what waits is ready or held is not for others to say.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Next {
+    InFlight { at: Time, until: Time },
+    Deferred { until: Time },
+    Waiting,
+    Dead,
+}
+
+impl Linked for Entry {
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
+}
+
+impl Entry {
+    fn new(facts: &Facts, chunk: u64) -> Self {
+        Entry {
+            id: facts.id,
+            chunk,
+            delivery: 0,
+            key: facts.key.and_then(Key::of),
+            leased_at: Time::default(),
+            published: None,
+            expires: facts.expires.and_then(NonZeroU64::new),
+            size: facts.size,
+            attempts: 0,
+            state: State::Held,
+            client: ClientId::NONE,
+            stream: None,
+            links: Links::default(),
+        }
+    }
+
+    /// What is to be known of its message. Its publisher's deferral is over, or is its state.
+    pub(super) fn facts(&self) -> Facts {
+        let (key, expires) = (self.key.map(Key::hash), self.expires.map(NonZeroU64::get));
+        Facts { id: self.id, size: self.size, key, due: None, expires }
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.state
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.state == State::Dead
+    }
+
+    pub(super) fn client_has_it(&self) -> bool {
+        matches!(self.state, State::InFlight(_))
+    }
+
+    pub(super) fn has_expired(&self, now: Time) -> bool {
+        self.expires.is_some_and(|expires| expires.get() <= now.as_nanos())
+    }
+}
+
+/// All messages that departed from a channel's order.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Departed {
+    entries: Slab<Entry>,
+    by_id: BTreeMap<u64, Slot>,
+    /// Those that may be handed out, in the order in which they became so. Invariant: exactly those in
+    /// [`State::Ready`], and none whose key has another in flight, or another before it.
+    ready: List,
+    /// Ids of those that wait for a consumer, ready or held.
+    waiting: IdSet,
+    /// Ids of the dead letters.
+    dead: IdSet,
+    deadlines: Schedule<Slot>,
+    /// Messages with one key are delivered one after another.
+    ordered: bool,
+    /// By key, all that are not dead; none where the channel is not ordered.
+    #[serde(with = "crate::state::table")]
+    keys: HashMap<Key, KeyQueue, foldhash::fast::FixedState>,
+    in_flight: u32,
+    deferred: u32,
+    /// Bytes of bodies of all that are not dead.
+    bytes: u64,
+    /// Bytes of bodies in flight and deferred.
+    busy_bytes: u64,
+    pub(super) clients: Clients,
+    /// Streams that hold one message less, by poller, once for each message: for the broker to take.
+    pub(super) released: Vec<u32>,
+}
+
+impl Departed {
+    /// How many are in flight.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// How many are deferred.
+    pub(super) fn deferred(&self) -> u32 {
+        self.deferred
+    }
+
+    /// How many wait for a consumer.
+    pub(super) fn waiting(&self) -> u64 {
+        self.waiting.len() as u64
+    }
+
+    /// How many dead letters there are.
+    pub(super) fn dead(&self) -> u64 {
+        self.dead.len() as u64
+    }
+
+    /// Bytes of bodies of all that are not dead.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Bytes of bodies in flight and deferred.
+    pub(super) fn busy_bytes(&self) -> u64 {
+        self.busy_bytes
+    }
+
+    pub(super) fn find(&self, id: u64) -> Option<Slot> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub(super) fn get(&self, slot: Slot) -> &Entry {
+        &self.entries[slot as usize]
+    }
+
+    pub(super) fn get_mut(&mut self, slot: Slot) -> &mut Entry {
+        &mut self.entries[slot as usize]
+    }
+
+    /// The entry of this message.
+    pub(super) fn entry(&self, id: u64) -> Option<&Entry> {
+        self.find(id).map(|slot| self.get(slot))
+    }
+
+    /// The entries with ids in a row, by id.
+    pub(super) fn range(&self, ids: core::ops::Range<u64>) -> impl DoubleEndedIterator<Item = (u64, Slot)> + '_ {
+        // A range that ends before it begins is empty here, and a panic there.
+        let ids = ids.start..ids.end.max(ids.start);
+        self.by_id.range(ids).map(|(&id, &slot)| (id, slot))
+    }
+
+    /// The entries from this id on, by id.
+    pub(super) fn from(&self, id: u64) -> impl Iterator<Item = &Entry> {
+        self.by_id.range(id..).map(|(_, &slot)| self.get(slot))
+    }
+
+    /// The ids of those that wait for a consumer, from this one on.
+    pub(super) fn waiting_from(&self, id: u64) -> impl Iterator<Item = u64> {
+        self.waiting.range(id..)
+    }
+
+    /// The ids of the dead letters, from this one on.
+    pub(super) fn dead_from(&self, id: u64) -> impl Iterator<Item = u64> {
+        self.dead.range(id..)
+    }
+
+    /// The one that may be handed out next.
+    pub(super) fn first_ready(&self) -> Option<Slot> {
+        self.ready.front()
+    }
+
+    /// When the first lease or deferral ends.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.deadlines.next()
+    }
+
+    /// An entry whose lease or deferral is over by now.
+    pub(super) fn first_due(&self, now: Time) -> Option<Slot> {
+        self.deadlines.first_due(now)
+    }
+
+    /// When an entry's state ends by itself.
+    pub(super) fn until(&self, slot: Slot) -> Option<Time> {
+        match self.get(slot).state {
+            State::InFlight(deadline) | State::Deferred(deadline) => Some(self.deadlines.deadline(deadline)),
+            State::Ready | State::Held | State::Dead => None,
+        }
+    }
+
+    /// Whether a message of this key, which is in no queue yet, may be delivered: no other of it is here.
+    pub(super) fn is_free(&self, key: Option<u64>) -> bool {
+        !self.ordered || key.and_then(Key::of).is_none_or(|key| !self.keys.contains_key(&key))
+    }
+
+    /// The first message of the queue that an entry stands in.
+    pub(super) fn first_of_key(&self, entry: &Entry) -> Option<u64> {
+        self.keys.get(&entry.key?)?.ids.front().copied()
+    }
+
+    /// Puts a message among the entries; `None` where it is one already, and nothing changes.
+    pub(super) fn insert(&mut self, facts: &Facts, chunk: impl FnOnce() -> u64, next: Next) -> Option<Slot> {
+        let Place::Vacant(place) = self.by_id.entry(facts.id) else { return None };
+        let slot = self.entries.insert(Entry::new(facts, chunk())) as Slot;
+        place.insert(slot);
+        self.bytes = self.bytes.saturating_add(facts.size.into());
+        self.join_key(slot);
+        self.enter(slot, next);
+        Some(slot)
+    }
+
+    /// Changes the state of an entry, and all that is counted and kept of states.
+    pub(super) fn set_state(&mut self, slot: Slot, next: Next) {
+        self.leave(slot);
+        match next {
+            Next::Dead if !self.get(slot).is_dead() => self.leave_key(slot),
+            Next::Dead => {}
+            _ if self.get(slot).is_dead() => self.join_key(slot),
+            _ => {}
+        }
+        self.enter(slot, next);
+        self.release_key(slot);
+    }
+
+    /// Takes an entry out.
+    pub(super) fn remove(&mut self, slot: Slot) -> Entry {
+        self.leave(slot);
+        self.bytes -= u64::from(self.get(slot).size);
+        if !self.get(slot).is_dead() {
+            self.leave_key(slot);
+            self.release_key(slot);
+        }
+        let entry = self.entries.remove(slot as usize);
+        self.by_id.remove(&entry.id);
+        entry
+    }
+
+    /// Takes all out but the dead letters, each seen once more by `let_go`.
+    pub(super) fn clear(&mut self, mut let_go: impl FnMut(&Entry)) {
+        for (id, slot) in core::mem::take(&mut self.by_id) {
+            if self.get(slot).is_dead() {
+                self.by_id.insert(id, slot);
+                continue;
+            }
+            let entry = self.entries.remove(slot as usize);
+            if let State::InFlight(_) = entry.state {
+                self.clients.give_back(entry.client);
+                self.released.extend(entry.stream);
+            }
+            let_go(&entry);
+        }
+        self.entries.shrink_to_fit();
+        self.ready = List::default();
+        self.waiting.clear();
+        self.keys = HashMap::default();
+        self.deadlines = Schedule::default();
+        (self.in_flight, self.deferred, self.bytes, self.busy_bytes) = (0, 0, 0, 0);
+    }
+
+    /// Who has an entry that was just put in flight, and when its message was published.
+    pub(super) fn assign(&mut self, slot: Slot, terms: &Terms, published: Time) {
+        let entry = self.get_mut(slot);
+        (entry.client, entry.stream) = (terms.client, terms.stream);
+        entry.published = NonZeroU64::new(published.as_nanos());
+        self.clients.hand(terms.client);
+    }
+
+    /// A lease ends at another time.
+    pub(super) fn touch(&mut self, slot: Slot, until: Time) {
+        if let State::InFlight(deadline) = self.get(slot).state {
+            self.deadlines.remove(deadline);
+            self.get_mut(slot).state = State::InFlight(self.deadlines.insert(until, slot));
+        }
+    }
+
+    /// A lease or deferral ends at another time, that of a message that nobody was given by a clock that was right.
+    pub(super) fn set_deadline(&mut self, slot: Slot, leased_at: Time, until: Time) {
+        let (State::InFlight(old) | State::Deferred(old)) = self.get(slot).state else { return };
+        self.deadlines.remove(old);
+        let new = self.deadlines.insert(until, slot);
+        let entry = self.get_mut(slot);
+        entry.leased_at = leased_at;
+        if let State::InFlight(deadline) | State::Deferred(deadline) = &mut entry.state {
+            *deadline = new;
+        }
+    }
+
+    /// The part of a change of state that ends the old one. The state means nothing until the new one is entered.
+    fn leave(&mut self, slot: Slot) {
+        let Entry { id, key, state, size, client, stream, .. } = self.entries[slot as usize];
+        match state {
+            State::InFlight(deadline) => {
+                self.deadlines.remove(deadline);
+                self.in_flight -= 1;
+                self.busy_bytes -= u64::from(size);
+                self.clients.give_back(client);
+                self.released.extend(stream);
+                if let Some(queue) = self.queue(key) {
+                    queue.in_flight -= 1;
+                }
+                let entry = self.get_mut(slot);
+                (entry.client, entry.stream) = (ClientId::NONE, None);
+            }
+            State::Deferred(deadline) => {
+                self.deadlines.remove(deadline);
+                self.deferred -= 1;
+                self.busy_bytes -= u64::from(size);
+            }
+            State::Ready => {
+                self.ready.remove(&mut self.entries, slot);
+                self.waiting.remove(id);
+            }
+            State::Held => self.waiting.remove(id),
+            State::Dead => {
+                self.dead.remove(id);
+                self.bytes = self.bytes.saturating_add(size.into());
+            }
+        }
+    }
+
+    /// The part that begins the new one.
+    fn enter(&mut self, slot: Slot, next: Next) {
+        let Entry { id, key, size, .. } = self.entries[slot as usize];
+        let state = match next {
+            Next::InFlight { at, until } => {
+                self.get_mut(slot).leased_at = at;
+                self.in_flight += 1;
+                self.busy_bytes = self.busy_bytes.saturating_add(size.into());
+                if let Some(queue) = self.queue(key) {
+                    queue.in_flight += 1;
+                }
+                State::InFlight(self.deadlines.insert(until, slot))
+            }
+            Next::Deferred { until } => {
+                self.deferred += 1;
+                self.busy_bytes = self.busy_bytes.saturating_add(size.into());
+                State::Deferred(self.deadlines.insert(until, slot))
+            }
+            Next::Waiting => {
+                self.waiting.insert(id);
+                if self.may_deliver(key, id) {
+                    self.ready.push_back(&mut self.entries, slot);
+                    State::Ready
+                } else {
+                    State::Held
+                }
+            }
+            Next::Dead => {
+                self.dead.insert(id);
+                self.bytes -= u64::from(size);
+                State::Dead
+            }
+        };
+        self.get_mut(slot).state = state;
+    }
+
+    fn queue(&mut self, key: Option<Key>) -> Option<&mut KeyQueue> {
+        if self.ordered { self.keys.get_mut(&key?) } else { None }
+    }
+
+    fn may_deliver(&self, key: Option<Key>, id: u64) -> bool {
+        let queue = key.filter(|_| self.ordered).and_then(|key| self.keys.get(&key));
+        queue.is_none_or(|queue| queue.in_flight == 0 && queue.ids.front() == Some(&id))
+    }
+
+    /// An entry stands in the queue of its key from now on. Whatever was first there is so no more if it comes later.
+    fn join_key(&mut self, slot: Slot) {
+        let Entry { id, key: Some(key), .. } = self.entries[slot as usize] else { return };
+        if !self.ordered {
+            return;
+        }
+        let ids = &mut self.keys.entry(key).or_default().ids;
+        let place = ids.partition_point(|other| *other < id);
+        ids.insert(place, id);
+        let second = if place == 0 { ids.get(1).copied() } else { None };
+        if let Some(second) = second.and_then(|id| self.find(id))
+            && self.get(second).state == State::Ready
+        {
+            self.ready.remove(&mut self.entries, second);
+            self.get_mut(second).state = State::Held;
+        }
+    }
+
+    /// An entry stands in no queue any more.
+    fn leave_key(&mut self, slot: Slot) {
+        let Entry { id, key: Some(key), .. } = self.entries[slot as usize] else { return };
+        let Some(queue) = self.queue(Some(key)) else { return };
+        if let Ok(place) = queue.ids.binary_search(&id) {
+            queue.ids.remove(place);
+        }
+        if queue.ids.is_empty() {
+            self.keys.remove(&key);
+        }
+    }
+
+    /// The first message of an entry's key is ready, where it was held and may be delivered now.
+    fn release_key(&mut self, slot: Slot) {
+        let Some(key) = self.get(slot).key else { return };
+        let Some(queue) = self.queue(Some(key)).filter(|queue| queue.in_flight == 0) else { return };
+        let first = queue.ids.front().copied();
+        if let Some(first) = first.and_then(|id| self.find(id))
+            && self.get(first).state == State::Held
+        {
+            self.ready.push_back(&mut self.entries, first);
+            self.get_mut(first).state = State::Ready;
+        }
+    }
+
+    /// Begins or ends to keep messages of one key in line. O(entries).
+    pub(super) fn set_ordered(&mut self, ordered: bool) {
+        if core::mem::replace(&mut self.ordered, ordered) == ordered {
+            return;
+        }
+        self.keys = HashMap::default();
+        let all: Vec<Slot> = self.by_id.values().copied().filter(|slot| !self.get(*slot).is_dead()).collect();
+        for &slot in &all {
+            self.join_key(slot);
+            if let Entry { key, state: State::InFlight(_), .. } = self.entries[slot as usize]
+                && let Some(queue) = self.queue(key)
+            {
+                queue.in_flight += 1;
+            }
+        }
+        // What was held becomes ready in the order of the ids, and what stands behind another is held.
+        for slot in all {
+            let Entry { id, key, state, .. } = self.entries[slot as usize];
+            match (state, self.may_deliver(key, id)) {
+                (State::Held, true) => {
+                    self.ready.push_back(&mut self.entries, slot);
+                    self.get_mut(slot).state = State::Ready;
+                }
+                (State::Ready, false) => {
+                    self.ready.remove(&mut self.entries, slot);
+                    self.get_mut(slot).state = State::Held;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// How many entries there are.
+    #[cfg(debug_assertions)]
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether all counts and indexes are what follows from the states. O(entries): for tests.
+    #[cfg(debug_assertions)]
+    pub(super) fn check(&self) {
+        let all = || self.by_id.values().map(|&slot| self.get(slot));
+        let count = |is: &dyn Fn(&Entry) -> bool| all().filter(|entry| is(entry)).count();
+        let bytes = |is: &dyn Fn(&Entry) -> bool| -> u64 {
+            all().filter(|entry| is(entry)).fold(0, |sum, entry| sum.saturating_add(entry.size.into()))
+        };
+        let in_flight = |entry: &Entry| matches!(entry.state, State::InFlight(_));
+        let is_waiting = |entry: &Entry| matches!(entry.state, State::Ready | State::Held);
+        let deferred = |entry: &Entry| matches!(entry.state, State::Deferred(_));
+        assert_eq!(self.entries.len(), self.by_id.len());
+        assert!(self.by_id.iter().all(|(&id, &slot)| self.get(slot).id == id));
+        assert_eq!(self.in_flight as usize, count(&in_flight));
+        assert_eq!(self.deferred as usize, count(&deferred));
+        assert_eq!(self.deadlines.len(), (self.in_flight + self.deferred) as usize);
+        assert_eq!(self.ready.len() as usize, count(&|entry| entry.state == State::Ready));
+        assert!(self.waiting.iter().eq(all().filter(|entry| is_waiting(entry)).map(|entry| entry.id)));
+        assert!(self.dead.iter().eq(all().filter(|entry| entry.is_dead()).map(|entry| entry.id)));
+        assert_eq!(self.bytes, bytes(&|entry| !entry.is_dead()));
+        assert_eq!(self.busy_bytes, bytes(&|entry| in_flight(entry) || deferred(entry)));
+        let queued = if self.ordered { count(&|entry| !entry.is_dead() && entry.key.is_some()) } else { 0 };
+        assert_eq!(queued, self.keys.values().map(|queue| queue.ids.len()).sum::<usize>());
+        for entry in all().filter(|entry| is_waiting(entry)) {
+            assert_eq!(entry.state == State::Ready, self.may_deliver(entry.key, entry.id), "{entry:?}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Messages that a channel goes without: dropped to make room.
+
+use super::{Channel, Env};
+use crate::log::event::{Event, Ids, Mark};
+use crate::messages::{Absent, Found};
+
+impl Channel {
+    /// An ephemeral channel lets new messages, from this one on, go by, the newest first, where it is too deep.
+    pub(crate) fn drop_excess(&mut self, from: u64, env: &mut Env<'_>) {
+        let mut excess = self.depth(env.flow.id).saturating_sub(env.limits.mem_queue_size);
+        let mut id = env.flow.id;
+        while excess > 0 && id > from.max(self.backlog.id()) {
+            id -= 1;
+            if self.backlog.is_ahead(id) && self.departed.find(id).is_none() {
+                self.dropped(Ids::one(id), self.backlog.mark(), env);
+                excess -= 1;
+            }
+        }
+    }
+
+    fn dropped(&mut self, ids: Ids, cursor: Mark, env: &mut Env<'_>) {
+        let (channel, from) = (env.number, self.told);
+        self.happen(Event::Dropped { channel, from, cursor, ids, count: 1 }, env);
+        self.told = cursor.id;
+    }
+
+    /// Drops the oldest messages that wait for a consumer until there is room, or none waits.
+    pub(crate) fn drop_oldest(
+        &mut self,
+        env: &mut Env<'_>,
+        has_room: impl Fn(&Channel, &Env<'_>) -> bool,
+    ) -> Result<(), Absent> {
+        while !has_room(self, env) {
+            let fresh = self.backlog.fresh(&self.departed, env.flow.id, u32::MAX);
+            if fresh.passed > 0 {
+                self.happen(Event::Advanced { channel: env.number, cursor: fresh.at }, env);
+            }
+            self.backlog.catch_up(env.messages);
+            let mut cursor = self.backlog.mark();
+            let fresh = (cursor.id < env.flow.id).then_some(cursor.id);
+            let waiting = self.departed.waiting_from(0).next();
+            let Some(oldest) = waiting.into_iter().chain(fresh).min() else { break };
+            if fresh != Some(oldest) {
+                self.dropped(Ids::one(oldest), cursor, env);
+                continue;
+            }
+            let (size, was_deferred) = match env.messages.find(oldest, self.backlog.chunk()) {
+                Found::Absent(chunk) => return Err(Absent(chunk)),
+                Found::Record(record) => (record.body.len() as u64, record.due.is_some()),
+                Found::Gone => (0, false),
+            };
+            (cursor.id, cursor.bytes) = (cursor.id + 1, cursor.bytes + size);
+            // Whoever replays the log does not know that its time had come before it was handed over.
+            let ids = if was_deferred { Ids::one(oldest) } else { Ids::default() };
+            self.dropped(ids, cursor, env);
+        }
+        Ok(())
+    }
+
+    /// A message's time to live has run out. In flight, it may still be finished.
+    pub(crate) fn expires(&mut self, id: u64, size: u32, env: &mut Env<'_>) {
+        self.happen(Event::Expired { channel: env.number, id, size }, env);
+        // Without consumers nobody else would let go of the memory.
+        let fresh = self.backlog.fresh(&self.departed, env.flow.id, u32::MAX);
+        if fresh.passed > 0 {
+            self.happen(Event::Advanced { channel: env.number, cursor: fresh.at }, env);
+        }
+    }
+}

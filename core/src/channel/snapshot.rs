@@ -1,0 +1,161 @@
+//! A channel as a snapshot writes it, and back.
+
+use super::departed::{Departed, Entry, Next, State};
+use super::{Channel, Env, Search};
+use crate::config::Limits;
+use crate::log::image::{ChannelImage, DeadImage, EntryImage, SpotImage};
+use crate::messages::Messages;
+use crate::name::Name;
+use crate::time::Time;
+
+/// How many delivery numbers may have been used that the log does not know of, where the clock ran back. More than any
+/// broker hands out between a lease and its being written.
+const UNTRACED: u64 = 1 << 32;
+
+impl Channel {
+    /// The channel as it is.
+    pub(crate) fn image(&self) -> ChannelImage {
+        let mut image = ChannelImage {
+            name: self.name.as_str().into(),
+            settings: (&self.options).into(),
+            paused: self.paused,
+            cursor: self.backlog.mark(),
+            since: self.since,
+            next_delivery: self.next_delivery,
+            gaps: self.backlog.gaps(),
+            finished: self.counts.finished,
+            requeued: self.counts.requeued,
+            timed_out: self.counts.timed_out,
+            expired: self.counts.expired,
+            dropped: self.counts.dropped,
+            ..ChannelImage::default()
+        };
+        for entry in self.departed.from(0) {
+            let (facts, attempts, delivery) = (entry.facts(), entry.attempts, entry.delivery);
+            match self.spot(entry) {
+                None => drop(image.dead.insert(entry.id, DeadImage { facts, attempts, delivery })),
+                // Nobody was given it yet.
+                Some(SpotImage::Ready) if delivery == 0 => drop(image.held.insert(entry.id, facts)),
+                Some(spot) => drop(image.entries.insert(entry.id, EntryImage { facts, attempts, delivery, spot })),
+            }
+        }
+        image
+    }
+
+    /// Where an entry is that is not dead.
+    fn spot(&self, entry: &Entry) -> Option<SpotImage> {
+        let until = || self.departed.find(entry.id).and_then(|slot| self.departed.until(slot)).unwrap_or_default();
+        Some(match entry.state() {
+            State::InFlight(_) => {
+                SpotImage::InFlight { until: until().as_nanos(), at: entry.leased_at.as_nanos() }
+            }
+            State::Deferred(_) => SpotImage::Deferred { until: until().as_nanos() },
+            State::Ready | State::Held => SpotImage::Ready,
+            State::Dead => return None,
+        })
+    }
+
+    /// The channel that an image tells of; `None` where it has no name that a channel can have.
+    pub(crate) fn of(image: &ChannelImage, env: &mut Env<'_>) -> Option<Self> {
+        let name = Name::parse(image.name.clone())?.into_owned();
+        let start = image.cursor.max(env.messages.first_mark()).min(env.messages.end());
+        let mut channel = Channel::new(name, env.messages.cursor(start), image.next_delivery);
+        channel.options = (&image.settings).into();
+        channel.departed.set_ordered(image.settings.ordered);
+        channel.paused = image.paused;
+        channel.since = image.since;
+        let counts = &mut channel.counts;
+        (counts.finished, counts.requeued, counts.timed_out) = (image.finished, image.requeued, image.timed_out);
+        (counts.expired, counts.dropped) = (image.expired, image.dropped);
+        for gap in &image.gaps {
+            channel.backlog.skip(crate::log::image::Gap { to: gap.to.min(env.messages.end().id), ..*gap });
+        }
+        let entries = image.entries.values().map(|entry| {
+            let next = match entry.spot {
+                SpotImage::InFlight { until, at } => {
+                    Next::InFlight { at: Time::from_nanos(at), until: Time::from_nanos(until) }
+                }
+                SpotImage::Deferred { until } => Next::Deferred { until: Time::from_nanos(until) },
+                SpotImage::Ready => Next::Waiting,
+            };
+            (&entry.facts, entry.attempts, entry.delivery, next)
+        });
+        let dead = image.dead.values().map(|dead| (&dead.facts, dead.attempts, dead.delivery, Next::Dead));
+        let held = image.held.values().map(|facts| (facts, 0, 0, Next::Waiting));
+        for (facts, attempts, delivery, next) in dead.chain(held).chain(entries) {
+            channel.restore(facts, attempts, delivery, next, env.messages);
+        }
+        Some(channel)
+    }
+
+    fn restore(
+        &mut self,
+        facts: &crate::message::Facts,
+        attempts: u16,
+        delivery: u64,
+        next: Next,
+        messages: &mut Messages,
+    ) {
+        if facts.id >= messages.end().id {
+            return;
+        }
+        let departed: &mut Departed = &mut self.departed;
+        if let Some(slot) = departed.insert(facts, || messages.pin_found(facts.id), next) {
+            let entry = departed.get_mut(slot);
+            (entry.attempts, entry.delivery) = (attempts, delivery);
+            self.backlog.departed(facts.id, facts.size);
+        }
+    }
+
+    /// The channel goes on after a start. The seed is another at every one, so that two starts after which nothing was
+    /// written give out different receipts.
+    pub(crate) fn start(&mut self, seed: u64, env: &mut Env<'_>) {
+        let used = self.next_delivery;
+        // Nobody hands out a message each nanosecond: a later start has higher numbers than any that an earlier one
+        // used, whether the log knows them or not.
+        self.next_delivery = match env.now.as_nanos() {
+            now if now > used => now,
+            _ => used.saturating_add(UNTRACED + (seed >> 33)),
+        };
+        self.untraced = used..self.next_delivery;
+        self.opened_at = env.messages.end().id;
+        self.told = self.backlog.id();
+        self.search = Search::Done;
+        self.fit_clock(env.now, env.limits);
+        let over: alloc::vec::Vec<(u64, u32)> = self
+            .departed
+            .from(0)
+            .filter(|entry| entry.has_expired(env.now))
+            .map(|entry| (entry.id, entry.size))
+            .collect();
+        for (id, size) in over {
+            self.happen(crate::log::event::Event::Expired { channel: env.number, id, size }, env);
+        }
+        if self.options.dead_letter.is_some() {
+            self.effects.outbox.extend(self.departed.dead_from(0));
+        }
+    }
+
+    /// Ends of leases and deferrals that no request can have made at this time or before are as late as one could:
+    /// a clock that was wrong made them. A lease from the future lasts as long from now as it was to last from then.
+    pub(crate) fn fit_clock(&mut self, now: Time, limits: &Limits) {
+        let wrong: alloc::vec::Vec<(u32, Time, Time)> = self
+            .departed
+            .from(0)
+            .filter_map(|entry| {
+                let slot = self.departed.find(entry.id)?;
+                let until = self.departed.until(slot)?;
+                let (at, fit) = if entry.client_has_it() {
+                    let at = entry.leased_at.min(now);
+                    (at, (until - entry.leased_at.since(at)).min(now + limits.max_msg_timeout))
+                } else {
+                    (entry.leased_at, until.min(now + limits.max_req_timeout))
+                };
+                (fit != until || at != entry.leased_at).then_some((slot, at, fit))
+            })
+            .collect();
+        for (slot, at, until) in wrong {
+            self.departed.set_deadline(slot, at, until);
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! What each event does to a topic, alive and in a replay alike: [`Topic::apply`] and, for what is published,
+//! [`Topic::published`] are all that change what a topic is.
+//!
+//! A replay differs in one thing: what is in a log is durable, so that it was handed over, if anybody was there to have
+//! it. Nothing here can fail, whatever the numbers are: a log may come from somebody else.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{LogState, Topic};
+use crate::channel::{Channel, Env};
+use crate::command::{Overflow, TopicOptions};
+use crate::config::Limits;
+use crate::dedup::Accepted;
+use crate::log::event::{Event, Facts, Mark};
+use crate::log::image::{ChannelImage, Expiry, Gap, TopicSettings};
+use crate::log::frame::{FRAME_HEADER_BYTES, MESSAGE_HEADER_BYTES};
+use crate::log::journal::Journal;
+use crate::message::{PLAIN_BYTES, Record};
+use crate::time::{Time, nanos};
+
+/// Channels have lower numbers than this: more a topic cannot have, whatever a log says.
+pub(crate) const MAX_CHANNELS: u32 = 1 << 16;
+
+/// What a topic is told of a published message in a replay.
+#[derive(Clone, Copy, Debug)]
+pub struct Published {
+    /// Bytes of all bodies before it.
+    pub before: u64,
+    /// What decides where it goes.
+    pub facts: Facts,
+    /// When it was published, in nanoseconds.
+    pub at: u64,
+    /// Bytes of its frame.
+    pub log_bytes: u64,
+}
+
+impl Published {
+    /// What there is to tell of the message with this id and record, of a topic with this seed.
+    pub fn of(id: u64, before: u64, record: &Record<'_>, seed: u64) -> Self {
+        let bytes = FRAME_HEADER_BYTES + MESSAGE_HEADER_BYTES + PLAIN_BYTES + record.option_bytes() + record.body.len();
+        Published { before, facts: record.facts(id, seed), at: record.timestamp.as_nanos(), log_bytes: bytes as u64 }
+    }
+}
+
+/// What a topic has only while it is replayed.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Replaying {
+    /// Its name, as the log has it: perhaps none that a topic can have.
+    pub(super) name: String,
+    /// Messages with a deferral that were handed over in this replay: a channel that is made later may begin before
+    /// them, for a running topic hands over only what is durable.
+    handed: Vec<Facts>,
+    /// How many messages are due again for they were read in a part of the log that is missing.
+    due_again: u64,
+}
+
+impl Replaying {
+    pub(super) fn new(name: &str) -> Self {
+        Replaying { name: name.into(), ..Replaying::default() }
+    }
+}
+
+impl Topic {
+    /// Makes an event happen: the topic changes by it, and it is written down.
+    pub(super) fn happen(&mut self, event: Event, now: Time, limits: &Limits) {
+        self.apply(&event, now, limits);
+        if let Some(heard) = &mut self.heard {
+            heard.push(event.clone());
+        }
+        if let Some(log) = &mut self.log {
+            log.journal().event(event);
+        }
+    }
+
+    /// A log says that this happened.
+    pub(crate) fn replay(&mut self, event: &Event) {
+        let (now, limits) = (Time::default(), Limits::default());
+        if let Some(mark) = event.reaches() {
+            // No id is used again for another message, however many of the last ones were lost.
+            self.miss(mark);
+            if event.reads() {
+                // Of what was lost, too, the topic handed over what a channel read.
+                self.hand_over_to(mark, now, &limits);
+            }
+        }
+        if !matches!(event, Event::Deduplicated { .. } | Event::Voided { .. } | Event::HandedOver { .. }) {
+            // What waited to be durable when a snapshot was made was handed over since.
+            self.replay_hand_over();
+        }
+        self.apply(event, now, &limits);
+        self.replay_hand_over();
+    }
+
+    /// A log says that a message was published, and stands in this segment.
+    pub(crate) fn replay_published(&mut self, message: &Published, segment: u32) {
+        let Published { before, facts, at, log_bytes } = *message;
+        if facts.id < self.messages.end().id || facts.id == u64::MAX {
+            return;
+        }
+        self.miss(Mark { id: facts.id, bytes: before });
+        self.messages.append_stored(Time::from_nanos(at), facts.size, log_bytes, segment);
+        self.published(facts.id, facts.size, facts.due.map(|_| facts), facts.expires);
+        self.replay_hand_over();
+    }
+
+    /// A log says that an older message was written again, to this segment, in so many bytes.
+    pub(crate) fn replay_rewritten(&mut self, id: u64, log_bytes: u64, segment: u32) {
+        self.messages.rewritten(id, log_bytes, segment);
+    }
+
+    /// Messages up to this place were published, and cannot be read any more.
+    fn miss(&mut self, to: Mark) {
+        let from = self.messages.end();
+        if to.id <= from.id {
+            return;
+        }
+        self.messages.append_lost(to);
+        self.backlog_voids.cover(Gap { from: from.id, to: to.id, bytes: to.bytes.saturating_sub(from.bytes) });
+        self.replay_hand_over();
+    }
+
+    fn replay_hand_over(&mut self) {
+        let end = self.messages.end();
+        if !self.keeps_back() && self.flow.id() < end.id {
+            self.hand_over_to(end, Time::default(), &Limits::default());
+        }
+    }
+
+    /// A message was published, with this deferral and time to live.
+    pub(super) fn published(&mut self, id: u64, size: u32, deferred: Option<Facts>, expires: Option<u64>) {
+        self.message_count = self.message_count.saturating_add(1);
+        self.message_bytes = self.message_bytes.saturating_add(size.into());
+        self.deferred.extend(deferred);
+        if let Some(at) = expires {
+            self.expires(Expiry { at, id, size });
+        }
+    }
+
+    /// Changes the topic. What happens in one of its channels, [`Channel::apply`] does.
+    pub(super) fn apply(&mut self, event: &Event, now: Time, limits: &Limits) {
+        match event {
+            Event::Deduplicated { key, first, count, until } => {
+                let accepted = Accepted { first: *first, count: *count, until: Time::from_nanos(*until) };
+                self.dedup.insert(key, accepted);
+            }
+            Event::TopicConfigured(settings) => self.options = settings.into(),
+            Event::TopicPaused(paused) => self.paused = *paused,
+            Event::Voided { from, to } => self.void(*from, *to, now, limits),
+            Event::HandedOver { to } => self.hand_over_to(*to, now, limits),
+            Event::ChannelCreated(number, image) => self.create(*number, image, now, limits),
+            Event::ChannelDeleted(number) => self.remove(*number),
+            Event::TimeToLiveOver(expiry) => self.time_to_live_over(*expiry, now, limits),
+            _ => {
+                if let Some(number) = event.channel() {
+                    self.with_channel(number, now, limits, |channel, env| channel.apply(event, env));
+                }
+            }
+        }
+    }
+
+    /// One channel with what its operations reach, but where they would be written down.
+    fn with_channel(&mut self, number: u32, now: Time, limits: &Limits, change: impl FnOnce(&mut Channel, &mut Env<'_>)) {
+        let Some(channel) = self.channels.get_mut(number as usize) else { return };
+        let mut env = Env {
+            number,
+            messages: &mut self.messages,
+            journal: None,
+            heard: None,
+            due_again: self.replaying.as_mut().map(|replaying| &mut replaying.due_again),
+            flow: self.flow.mark(),
+            seed: self.seed,
+            now,
+            limits,
+        };
+        change(channel, &mut env);
+    }
+
+    fn with_channels(&mut self, now: Time, limits: &Limits, mut change: impl FnMut(&mut Channel, &mut Env<'_>)) {
+        for number in self.channel_numbers() {
+            self.with_channel(number, now, limits, &mut change);
+        }
+    }
+
+    /// Hands over what is before this place.
+    fn hand_over_to(&mut self, to: Mark, now: Time, limits: &Limits) {
+        if to.id <= self.flow.id() {
+            return;
+        }
+        self.messages.advance(&mut self.flow, to);
+        if self.deferred.is_empty() && self.backlog_voids.ids() == 0 {
+            return;
+        }
+        let voids = self.backlog_voids.drain_before(to.id);
+        let before = self.deferred.partition_point(|facts| facts.id < to.id);
+        let deferred: Vec<Facts> = self.deferred.drain(..before).collect();
+        self.with_channels(now, limits, |channel, env| {
+            voids.after(channel.position()).for_each(|gap| channel.pass_over(gap));
+            for facts in deferred.iter().filter(|facts| voids.end_of(facts.id).is_none()) {
+                channel.defer(facts, env);
+            }
+        });
+        voids.after(0).for_each(|gap| self.voids.cover(gap));
+        if let Some(replaying) = &mut self.replaying {
+            replaying.handed.extend(deferred);
+        }
+    }
+
+    /// What is before `to` was not handed over, whatever the log says so far: only what is durable is.
+    fn void(&mut self, from: Mark, to: Mark, now: Time, limits: &Limits) {
+        let gap = Gap { from: from.id, to: to.id, bytes: to.bytes.saturating_sub(from.bytes) };
+        if gap.from >= gap.to {
+            return;
+        }
+        let flow = self.flow.id();
+        self.deferred.retain(|facts| facts.id >= to.id || facts.id < flow);
+        self.backlog_voids.cut_before(to.id);
+        self.with_channels(now, limits, |channel, env| channel.void(gap, env));
+        self.voids.cover(gap);
+        if to.id > flow {
+            self.messages.advance(&mut self.flow, to);
+        }
+    }
+
+    fn create(&mut self, number: u32, image: &ChannelImage, now: Time, limits: &Limits) {
+        let start = image.cursor.min(self.messages.end());
+        if self.names.is_empty() && start.id > self.flow.id() {
+            // The channel begins later than what the topic has kept back, which nobody else is there to have.
+            let voids = self.backlog_voids.drain_before(start.id);
+            voids.after(0).for_each(|gap| self.voids.cover(gap));
+            self.deferred.retain(|facts| facts.id >= start.id);
+            self.messages.advance(&mut self.flow, start);
+        }
+        self.add(number, image, now, limits);
+    }
+
+    /// Puts a channel among the others, where its number and name are free.
+    pub(super) fn add(&mut self, number: u32, image: &ChannelImage, now: Time, limits: &Limits) {
+        let is_known = number >= MAX_CHANNELS || self.channels.contains(number as usize);
+        let (false, Err(place)) = (is_known, self.name_place(&image.name)) else { return };
+        let mut env = Env {
+            number,
+            messages: &mut self.messages,
+            journal: None,
+            heard: None,
+            due_again: None,
+            flow: self.flow.mark(),
+            seed: self.seed,
+            now,
+            limits,
+        };
+        let Some(mut channel) = Channel::of(image, &mut env) else { return };
+        for facts in self.replaying.iter().flat_map(|replaying| &replaying.handed) {
+            if !channel.passes_over(facts.id) {
+                channel.defer(facts, &mut env);
+            }
+        }
+        self.ephemeral_channels += u32::from(channel.name().is_ephemeral());
+        self.names.insert(place, (channel.name().clone(), number));
+        self.channels.insert_at(number as usize, Box::new(channel));
+    }
+
+    fn remove(&mut self, number: u32) {
+        if !self.channels.contains(number as usize) {
+            return;
+        }
+        let channel = self.channels.remove(number as usize);
+        if let Ok(place) = self.name_place(channel.name().as_str()) {
+            self.names.remove(place);
+        }
+        self.ephemeral_channels -= u32::from(channel.name().is_ephemeral());
+        self.released.extend(channel.close(&mut self.messages));
+    }
+
+    fn time_to_live_over(&mut self, Expiry { id, size, .. }: Expiry, now: Time, limits: &Limits) {
+        let gap = Gap { from: id, to: id.saturating_add(1), bytes: size.into() };
+        if id >= self.flow.id() {
+            return self.backlog_voids.cover(gap);
+        }
+        self.voids.cover(gap);
+        self.with_channels(now, limits, |channel, env| channel.expires(id, size, env));
+    }
+}
+
+impl From<&TopicSettings> for TopicOptions {
+    fn from(settings: &TopicSettings) -> Self {
+        TopicOptions {
+            retain: Duration::from_nanos(settings.retain),
+            retain_bytes: settings.retain_bytes,
+            max_bytes: settings.max_bytes,
+            max_messages: settings.max_messages,
+            overflow: if settings.drop_oldest { Overflow::DropOldest } else { Overflow::Reject },
+        }
+    }
+}
+
+impl From<&TopicOptions> for TopicSettings {
+    fn from(options: &TopicOptions) -> Self {
+        TopicSettings {
+            retain: nanos(options.retain),
+            retain_bytes: options.retain_bytes,
+            max_bytes: options.max_bytes,
+            max_messages: options.max_messages,
+            drop_oldest: options.overflow == Overflow::DropOldest,
+        }
+    }
+}
+
+impl LogState {
+    /// The journal, where what happens is written.
+    pub(super) fn journal(&mut self) -> &mut Journal {
+        &mut self.journal
+    }
+}
+
+/// When messages with a time to live expire, in the order of a snapshot.
+pub(super) fn sorted<'a>(expiries: impl Iterator<Item = &'a Reverse<Expiry>>) -> Vec<Expiry> {
+    let mut sorted: Vec<Expiry> = expiries.map(|Reverse(expiry)| *expiry).collect();
+    crate::sort::by(&mut sorted, Ord::cmp);
+    sorted
+}

@@ -1,0 +1,148 @@
+//! A topic as a snapshot writes it, and back.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::cmp::Reverse;
+
+use super::Topic;
+use super::apply::{Published, Replaying};
+use crate::command::Refusal;
+use crate::config::Limits;
+use crate::log::Recovered;
+use crate::log::event::{Event, Mark};
+use crate::log::image::TopicImage;
+use crate::log::journal::Journal;
+use crate::messages::Messages;
+use crate::name::Name;
+use crate::seeds::Seeds;
+use crate::time::Time;
+
+/// A topic on its way from its log: what a snapshot told, and what happened since.
+///
+/// It is a whole topic that nobody is served from: the same code changes it as a running one.
+#[derive(Debug)]
+pub struct Replayed(Box<Topic>);
+
+impl Replayed {
+    /// Begins with what a snapshot told.
+    pub fn new(image: &TopicImage) -> Self {
+        let name = Name::parse(String::from("replayed")).expect("it is a name");
+        let mut topic = Topic::of(name, image, Messages::replaying(image), Time::default(), &Limits::default());
+        topic.replaying = Some(Replaying::new(&image.name));
+        Replayed(Box::new(topic))
+    }
+
+    /// Goes into the hashes of ordering keys.
+    pub fn seed(&self) -> u64 {
+        self.0.seed
+    }
+
+    /// Something happened.
+    pub fn apply(&mut self, event: &Event) {
+        self.0.replay(event);
+    }
+
+    /// A message was published, and stands in this segment.
+    pub fn publish(&mut self, message: &Published, segment: u32) {
+        self.0.replay_published(message, segment);
+    }
+
+    /// An older message was written again, to this segment, in so many bytes.
+    pub fn rewritten(&mut self, id: u64, log_bytes: u64, segment: u32) {
+        self.0.replay_rewritten(id, log_bytes, segment);
+    }
+
+    /// The topic as it is now.
+    pub fn image(&self) -> TopicImage {
+        self.0.image()
+    }
+}
+
+impl Topic {
+    /// The topic as it is.
+    pub(crate) fn image(&self) -> TopicImage {
+        let (chunks, kept) = self.messages.image();
+        let logged = self.channels.iter().filter(|(_, channel)| !channel.name().is_ephemeral());
+        let postponed = self.log.iter().flat_map(|log| &log.postponed);
+        TopicImage {
+            name: self.replaying.as_ref().map_or(self.name.as_str(), |replaying| &replaying.name).into(),
+            settings: (&self.options).into(),
+            paused: self.paused,
+            next: self.messages.end(),
+            flow: self.flow.mark(),
+            message_count: self.message_count,
+            message_bytes: self.message_bytes,
+            voids: self.voids.image(),
+            backlog_voids: self.backlog_voids.image(),
+            deferred: self.deferred.clone(),
+            expiries: super::apply::sorted(self.expiries.iter().chain(postponed)),
+            dedup: self.dedup.image(),
+            chunks,
+            old_segments: self.log.as_ref().map_or_else(|| self.old_segments.clone(), |log| log.journal.old_segments()),
+            kept,
+            seed: self.seed,
+            channels: logged.map(|(number, channel)| (number as u64, channel.image())).collect(),
+        }
+    }
+
+    /// The topic that an image tells of.
+    fn of(name: Name<'static>, image: &TopicImage, mut messages: Messages, now: Time, limits: &Limits) -> Self {
+        let end = messages.end();
+        let flow = messages.cursor(image.flow.max(messages.first_mark()).min(end));
+        let mut topic = Topic::with_messages(name, image.seed, messages, flow);
+        topic.options = (&image.settings).into();
+        topic.paused = image.paused;
+        topic.voids = image.voids.iter().copied().collect();
+        topic.backlog_voids = image.backlog_voids.iter().copied().collect();
+        topic.backlog_voids.cut_before(topic.flow.id());
+        topic.deferred.clone_from(&image.deferred);
+        topic.deferred.retain(|facts| facts.id < end.id);
+        crate::sort::by(&mut topic.deferred, |a, b| a.id.cmp(&b.id));
+        topic.expiries = image.expiries.iter().copied().map(Reverse).collect();
+        topic.old_segments.clone_from(&image.old_segments);
+        (topic.message_count, topic.message_bytes) = (image.message_count, image.message_bytes);
+        topic.dedup.open(&image.dedup);
+        for (&number, channel) in image.channels.iter() {
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            topic.add(number, channel, now, limits);
+        }
+        topic
+    }
+
+    /// The topic that a log tells of, whose end is `journal`. The seed is another at every start.
+    ///
+    /// # Errors
+    /// [`Refusal::StorageFailed`] where its name is none.
+    pub(crate) fn open(
+        recovered: &Recovered,
+        mut journal: Journal,
+        seed: u64,
+        now: Time,
+        limits: &Limits,
+    ) -> Result<Self, Refusal> {
+        let image = &recovered.image;
+        let name = Name::parse(image.name.clone()).ok_or(Refusal::StorageFailed)?.into_owned();
+        journal.set_old_segments(image.old_segments.clone());
+        let messages = Messages::recovered(image, journal.segment());
+        let mut topic = Topic::of(name, image, messages, now, limits);
+        topic.seeds = Seeds::new(seed ^ image.seed);
+        topic.log = Some(super::LogState::new(journal, topic.messages.end()));
+        for number in topic.channel_numbers() {
+            let seed = topic.seeds.next();
+            let super::Scene { channel, mut env } = topic.scene(number, now, limits);
+            channel.start(seed, &mut env);
+        }
+        topic.messages.set_keep(topic.retained_chunk(now));
+        topic.messages.sweep();
+        topic.hand_over(now, limits);
+        Ok(topic)
+    }
+}
+
+impl TopicImage {
+    /// A topic of which nothing is known but its name, and that its log goes on with this message.
+    pub(crate) fn bare(name: &str, next: u64) -> Self {
+        let next = Mark { id: next.max(1), bytes: 0 };
+        TopicImage { name: name.into(), next, flow: next, ..TopicImage::default() }
+    }
+}
