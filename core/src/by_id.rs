@@ -48,12 +48,12 @@ impl<V> ById<V> {
 
     /// The one with this id.
     pub fn get(&self, id: &u64) -> Option<&V> {
-        self.places.get(id).map(|&place| &self.values[place as usize])
+        self.places.get(id).map(|&place| &self.values[place])
     }
 
     /// The one with this id.
     pub fn get_mut(&mut self, id: &u64) -> Option<&mut V> {
-        self.places.get(id).map(|&place| &mut self.values[place as usize])
+        self.places.get(id).map(|&place| &mut self.values[place])
     }
 
     /// The one with this id, which is the default where there was none.
@@ -62,14 +62,14 @@ impl<V> ById<V> {
         V: Default,
     {
         let values = &mut self.values;
-        let place = *self.places.entry(id).or_insert_with(|| values.insert(V::default()) as u32);
-        &mut self.values[place as usize]
+        let place = *self.places.entry(id).or_insert_with(|| values.insert(V::default()));
+        &mut self.values[place]
     }
 
     /// Puts one in; answers the one that had this id before.
     pub fn insert(&mut self, id: u64, value: V) -> Option<V> {
-        let place = self.values.insert(value) as u32;
-        self.places.insert(id, place).map(|before| self.values.remove(before as usize))
+        let place = self.values.insert(value);
+        self.places.insert(id, place).map(|before| self.values.remove(before))
     }
 
     /// Takes out the one with this id.
@@ -89,7 +89,7 @@ impl<V> ById<V> {
     }
 
     fn take(&mut self, place: u32) -> V {
-        let value = self.values.remove(place as usize);
+        let value = self.values.remove(place);
         if self.places.is_empty() && self.values.capacity() > KEPT {
             // As a tree, it gives back what it had.
             self.values = Slab::new();
@@ -106,9 +106,9 @@ impl<V> ById<V> {
     pub fn retain(&mut self, mut is_kept: impl FnMut(&u64, &V) -> bool) {
         let values = &mut self.values;
         self.places.retain(|id, place| {
-            let kept = is_kept(id, &values[*place as usize]);
+            let kept = is_kept(id, &values[*place]);
             if !kept {
-                values.remove(*place as usize);
+                values.remove(*place);
             }
             kept
         });
@@ -121,7 +121,7 @@ impl<V> ById<V> {
 
     /// The values, by id.
     pub fn values(&self) -> impl Iterator<Item = &V> {
-        self.places.values().map(|&place| &self.values[place as usize])
+        self.places.values().map(|&place| &self.values[place])
     }
 
     /// The values, in any order.
@@ -136,7 +136,7 @@ impl<V> ById<V> {
 
     /// Those with an id in this range.
     pub fn range(&self, ids: impl RangeBounds<u64>) -> impl DoubleEndedIterator<Item = (&u64, &V)> {
-        self.places.range(ids).map(|(id, &place)| (id, &self.values[place as usize]))
+        self.places.range(ids).map(|(id, &place)| (id, &self.values[place]))
     }
 }
 

@@ -55,6 +55,23 @@ pub enum Verb<'a> {
     Subscribe(Subscribe<'a>),
 }
 
+impl Verb<'_> {
+    /// The same, owning what it has.
+    pub(crate) fn into_owned(self) -> Verb<'static> {
+        match self {
+            Verb::Publish(publish) => Verb::Publish(publish.into_owned()),
+            Verb::Peek(peek) => Verb::Peek(peek.into_owned()),
+            Verb::Channel(channel, verb) => Verb::Channel(channel.into_owned(), verb.into_owned()),
+            Verb::CreateTopic(changes) => Verb::CreateTopic(changes),
+            Verb::ConfigureTopic(changes) => Verb::ConfigureTopic(changes),
+            Verb::DeleteTopic => Verb::DeleteTopic,
+            Verb::EmptyTopic => Verb::EmptyTopic,
+            Verb::PauseTopic(paused) => Verb::PauseTopic(paused),
+            Verb::Settle(_) | Verb::Subscribe(_) => unreachable!("these never wait for messages to be read"),
+        }
+    }
+}
+
 /// What is to be done with a channel.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum ChannelVerb<'a> {
@@ -184,6 +201,8 @@ pub struct Subscribe<'a> {
     pub channel: Name<'a>,
     /// At most so many at once: in the answer, or, for a stream, in flight.
     pub max: u32,
+    /// So many bytes of messages at most in one answer, or chunk of one; but one message in any case.
+    pub max_bytes: usize,
     /// How long to wait for the first. Streams wait for ever.
     pub wait: Duration,
     /// How long the leases last; the channel's timeout where it is not said.
@@ -240,13 +259,14 @@ pub struct Peek<'a> {
     pub max: u32,
     /// The messages of a channel in this state.
     pub state: State,
+    /// So many bytes of messages at most; but one message in any case.
+    pub max_bytes: usize,
 }
 
 impl Peek<'_> {
     /// The same, owning what it has.
     pub(crate) fn into_owned(self) -> Peek<'static> {
-        let Peek { channel, from, max, state } = self;
-        Peek { channel: channel.map(Name::into_owned), from, max, state }
+        Peek { channel: self.channel.map(Name::into_owned), ..self }
     }
 }
 
@@ -380,8 +400,6 @@ pub enum Reply {
     Published(Published),
     /// No message came in time.
     Nothing,
-    /// The answer comes later, as an event under the request's ticket.
-    Waiting,
     /// What became of each receipt.
     Settled(Settled),
     /// The channel's next message has this id.
@@ -474,6 +492,12 @@ pub enum Refusal {
     TopicFull,
     /// The broker is going down.
     Exiting,
+    /// Nobody serves the topic at this moment.
+    NoOwner,
+    /// What is not durable yet is too much already.
+    Overloaded,
+    /// Whether it was kept cannot be known now.
+    StorageUnknown,
     /// There is no room on the disk.
     StorageFull,
     /// The topic's log could not be written, and takes nothing more until the broker is started again.

@@ -36,6 +36,10 @@ pub struct Limits {
     /// How many messages one call takes back or drops whose time has come, before others are served: the rest is due at
     /// once.
     pub slice: u32,
+    /// How many bytes a topic may have written that its log does not have for sure; beyond that publishes are refused.
+    pub max_not_durable: u64,
+    /// How many dead letters of a channel are on their way to another topic at once.
+    pub dead_letters_under_way: u32,
     /// How long a consumer that polls no more counts as a client; then its ephemeral channel goes.
     pub client_timeout: Duration,
 }
@@ -54,6 +58,8 @@ impl Default for Limits {
             mem_queue_size: 10_000,
             heartbeat: Duration::from_secs(15),
             slice: 1_000,
+            max_not_durable: 256 << 20,
+            dead_letters_under_way: 32,
             client_timeout: Duration::from_secs(60),
         }
     }

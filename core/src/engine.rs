@@ -3,13 +3,14 @@
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, ApiError, Call, Code, Decoded, NodeCall, NodeReply, Request, Response, Scope, Stats};
-use crate::broker::{Broker, Event, Gate, Handed, Parcel, Sighting, Survey};
+use crate::broker::{Barrier, Broker, Leased, Outbox, Parcel, Sighting, Survey};
 use crate::by_id::ById;
-use crate::command::{Command, Context, Filter, Refusal, Reply, Ticket, Verb};
+use crate::command::{Command, Context, Filter, Refusal, Refused, Reply, Ticket, Verb};
 use crate::config::{Config, LogOptions, log_level};
 use crate::directory::Directory;
 use crate::log::image::TopicImage;
@@ -27,18 +28,117 @@ use crate::time::Time;
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Engine {
     config: Config,
-    broker: Broker,
+    broker: Broker<Outputs>,
     directory: Directory,
+    now: Time,
+    /// Why the broker as a whole is not well.
+    unwell: Option<String>,
+}
+
+/// What the broker has to tell, written as the API has it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Outputs {
     #[serde(skip)]
-    outputs: VecDeque<Output>,
+    queue: VecDeque<Output>,
     /// What was handed out since somebody listens.
     #[serde(skip)]
     handed: Option<Vec<HandedTo>>,
-    now: Time,
     /// What is told once a log is durable so far, by log, in order.
     held: ById<VecDeque<(u64, Held)>>,
-    /// Why the broker as a whole is not well.
-    unwell: Option<String>,
+}
+
+impl Outputs {
+    fn respond(&mut self, ticket: Ticket, response: Response) {
+        self.queue.push_back(Output::Respond(ticket, response));
+    }
+
+    fn note_handed(&mut self, ticket: Ticket, leased: &Leased<'_>) {
+        if let Some(noted) = &mut self.handed {
+            let messages = leased.deliveries().map(|delivery| (delivery.receipt, delivery.attempts)).collect();
+            noted.push(HandedTo { ticket, topic: leased.topic.into(), channel: leased.channel.into(), messages });
+        }
+    }
+}
+
+impl Outbox for Outputs {
+    fn replied(&mut self, ticket: Ticket, context: &Context, reply: Result<Reply, Refusal>, barrier: Option<Barrier>) {
+        let response = match reply {
+            Ok(reply) => api::encode(context, &reply),
+            Err(refusal) => return self.respond(ticket, api::refuse(context, &refusal.into())),
+        };
+        match barrier {
+            Some((log, upto)) => {
+                let held = Held::Response(ticket, context.clone(), response);
+                self.held.or_default(log).push_back((upto, held));
+            }
+            None => self.respond(ticket, response),
+        }
+    }
+
+    fn leased(&mut self, ticket: Ticket, context: &Context, leased: &Leased<'_>, refused: &[(String, Refused)]) {
+        let response = if leased.is_empty() {
+            api::encode(context, &Reply::Nothing)
+        } else {
+            self.note_handed(ticket, leased);
+            api::encode_leased(context, leased.deliveries())
+        };
+        self.respond(ticket, response.with_refused(refused));
+    }
+
+    fn opened(&mut self, ticket: Ticket, context: &Context, refused: &[(String, Refused)]) {
+        let head = api::stream_head(context).with_refused(refused);
+        self.queue.push_back(Output::Open(ticket, head));
+    }
+
+    fn streamed(&mut self, ticket: Ticket, context: &Context, leased: &Leased<'_>) {
+        self.note_handed(ticket, leased);
+        let chunk = api::stream_chunk(context, leased.deliveries());
+        self.queue.push_back(Output::Chunk(ticket, chunk));
+    }
+
+    fn heartbeat(&mut self, ticket: Ticket, context: &Context) {
+        self.queue.push_back(Output::Chunk(ticket, api::heartbeat(context).into()));
+    }
+
+    fn closed(&mut self, ticket: Ticket) {
+        self.queue.push_back(Output::Close(ticket));
+    }
+
+    fn refused(&mut self, ticket: Ticket, context: &Context, refusal: Refusal, refused: &[(String, Refused)]) {
+        self.respond(ticket, api::refuse(context, &refusal.into()).with_refused(refused));
+    }
+
+    fn forward(&mut self, parcel: Parcel, barrier: Option<Barrier>) {
+        match barrier {
+            Some((log, upto)) => self.held.or_default(log).push_back((upto, Held::Parcel(parcel))),
+            None => self.queue.push_back(Output::Forward(parcel)),
+        }
+    }
+
+    fn durable(&mut self, log: LogId, upto: u64) {
+        let Some(held) = self.held.get_mut(&log) else { return };
+        while held.front().is_some_and(|held| held.0 <= upto) {
+            self.queue.extend(held.pop_front().map(|(_, held)| match held {
+                Held::Response(ticket, _, response) => Output::Respond(ticket, response),
+                Held::Parcel(parcel) => Output::Forward(parcel),
+            }));
+        }
+        if held.is_empty() {
+            self.held.remove(&log);
+        }
+    }
+
+    fn abandoned(&mut self, log: LogId, refusal: Refusal) {
+        for (_, held) in self.held.remove(&log).into_iter().flatten() {
+            if let Held::Response(ticket, context, _) = held {
+                self.respond(ticket, api::refuse(&context, &refusal.into()));
+            }
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.held.is_empty()
+    }
 }
 
 /// What waits for a log to be durable.
@@ -80,16 +180,16 @@ pub enum Output {
     Configured(String, serde_json::Value),
 }
 
+/// A clock that goes back by more than this was set; by less, it is taken to stand still.
+const CLOCK_STEP: Duration = Duration::from_secs(5);
+
 impl Engine {
     /// A broker with nothing in it. The seed makes receipts hard to guess and hash tables hard to flood.
     pub fn new(config: Config, seed: u64) -> Self {
         Engine {
-            broker: Broker::new(config.limits.clone(), seed),
+            broker: Broker::new(config.limits.clone(), seed, Outputs::default()),
             directory: Directory::default(),
-            outputs: VecDeque::new(),
-            handed: None,
             now: config.started,
-            held: ById::default(),
             unwell: None,
             config,
         }
@@ -106,7 +206,7 @@ impl Engine {
     /// All that this engine has, as bytes that only this version of it understands; `None` where they are more than
     /// `limit`. To be called when all outputs are taken.
     pub fn checkpoint(&self, limit: usize) -> Option<Vec<u8>> {
-        debug_assert!(self.outputs.is_empty(), "outputs are no part of a checkpoint");
+        debug_assert!(self.broker.outbox.queue.is_empty(), "outputs are no part of a checkpoint");
         let mut bytes = Vec::new();
         state::write(self, &mut bytes, limit).then_some(bytes)
     }
@@ -126,9 +226,9 @@ impl Engine {
     /// A topic as its log tells of it. To be called for each before the first request.
     #[expect(clippy::needless_pass_by_value, reason = "nobody is to use it after this")]
     pub fn open_topic(&mut self, now: Time, recovered: Recovered) {
-        self.now = self.now.max(now);
-        self.broker.open_topic(self.now, &recovered);
-        self.finish(self.now);
+        let now = self.follow_clock(now);
+        self.broker.open_topic(now, &recovered);
+        self.finish(now);
     }
 
     /// What it was made with, but for options set at run time.
@@ -163,9 +263,7 @@ impl Engine {
         let Decoded { context, call } = decoded;
         let reply = match call {
             Ok(Call::Topic(command)) => {
-                let reply = self.broker.execute(now, ticket, &context, command);
-                let gate = self.broker.take_gate();
-                self.reply(ticket, context, reply, gate);
+                self.broker.execute(now, ticket, &context, command);
                 return self.finish(now);
             }
             Ok(Call::Node(call)) => Some(
@@ -174,28 +272,10 @@ impl Engine {
             ),
             Err(error) => Some(api::refuse(&context, &error)),
         };
-        self.outputs.extend(reply.map(|response| Output::Respond(ticket, response)));
-        self.finish(now);
-    }
-
-    /// Answers a request, once its log is durable up to the gate.
-    fn reply(&mut self, ticket: Ticket, context: Context, reply: Result<Reply, Refusal>, gate: Option<Gate>) {
-        let response = match reply {
-            Ok(Reply::Waiting) => return,
-            Ok(reply) => api::encode(&context, &reply),
-            Err(refusal) => return self.respond(ticket, api::refuse(&context, &refusal.into())),
-        };
-        match gate {
-            Some((log, upto)) => {
-                let held = Held::Response(ticket, context, response);
-                self.held.or_default(log).push_back((upto, held));
-            }
-            None => self.respond(ticket, response),
+        if let Some(response) = reply {
+            self.broker.outbox.respond(ticket, response);
         }
-    }
-
-    fn respond(&mut self, ticket: Ticket, response: Response) {
-        self.outputs.push_back(Output::Respond(ticket, response));
+        self.finish(now);
     }
 
     /// What waits to be written to logs. To be called when the host has time to write: all that came for a topic
@@ -213,30 +293,41 @@ impl Engine {
     pub fn handle_appended(&mut self, now: Time, log: LogId, upto: u64) {
         let now = self.pass_time(now);
         self.broker.appended(now, log, upto);
-        if let Some(held) = self.held.get_mut(&log) {
-            while held.front().is_some_and(|held| held.0 <= upto) {
-                self.outputs.extend(held.pop_front().map(|(_, held)| match held {
-                    Held::Response(ticket, _, response) => Output::Respond(ticket, response),
-                    Held::Parcel(parcel) => Output::Forward(parcel),
-                }));
-            }
-            if held.is_empty() {
-                self.held.remove(&log);
-            }
-        }
         self.finish(now);
     }
 
     /// A log could not be written, or not be synced: what it has at its end is not known. Its topic takes nothing
-    /// in until it is opened again.
+    /// in until it is [opened](Engine::open_topic) again; what is known to be durable is still delivered. What waited is
+    /// answered `STORAGE_UNKNOWN`.
     pub fn handle_append_failed(&mut self, now: Time, log: LogId) {
         let now = self.pass_time(now);
         self.broker.append_failed(log);
-        for (_, held) in self.held.remove(&log).into_iter().flatten() {
-            if let Held::Response(ticket, context, _) = held {
-                self.respond(ticket, api::refuse(&context, &Refusal::StorageFailed.into()));
-            }
-        }
+        self.finish(now);
+    }
+
+    /// A log did not take what was to be appended, because it has another owner: the topic is closed, nothing more is
+    /// written to it, and what waited is answered `NO_OWNER`.
+    pub fn handle_append_refused(&mut self, now: Time, log: LogId) {
+        let now = self.pass_time(now);
+        self.broker.append_refused(now, log);
+        self.finish(now);
+    }
+
+    /// Lets go of a topic, whose log stays as it is and is not written any more; false where there is none of this name.
+    /// What waits for it is answered so that it is tried again (`STORAGE_UNKNOWN`, `NO_OWNER`), and so is whoever asks for
+    /// it until it is [opened](Engine::open_topic) again.
+    pub fn close_topic(&mut self, now: Time, topic: &str) -> bool {
+        let now = self.pass_time(now);
+        let closed = self.broker.close_topic(now, topic);
+        self.finish(now);
+        closed
+    }
+
+    /// Somebody else has the topics of this engine from now on: all that waits is answered so that it is tried again, all
+    /// that comes is answered `NO_OWNER`, and nothing more is written.
+    pub fn resign(&mut self, now: Time) {
+        let now = self.pass_time(now);
+        self.broker.resign(now);
         self.finish(now);
     }
 
@@ -259,7 +350,7 @@ impl Engine {
 
     /// Whether nothing waits for a log: neither to be written, nor to be read, nor to be durable.
     pub fn is_settled(&self) -> bool {
-        self.broker.is_settled() && self.held.is_empty()
+        self.broker.is_settled()
     }
 
     /// What a snapshot of a topic would tell now.
@@ -281,12 +372,12 @@ impl Engine {
     /// Keeps what is handed out from now on, until it is taken by [`Engine::handed`]. Changes nothing else, and is no
     /// part of a checkpoint.
     pub fn listen(&mut self) {
-        self.handed.get_or_insert_default();
+        self.broker.outbox.handed.get_or_insert_default();
     }
 
     /// What was handed out since the last look, where somebody listens.
     pub fn handed(&mut self) -> Vec<HandedTo> {
-        self.handed.as_mut().map(core::mem::take).unwrap_or_default()
+        self.broker.outbox.handed.as_mut().map(core::mem::take).unwrap_or_default()
     }
 
     /// Answers what only looks, at once, and changes nothing; the rest is refused. Messages that are only in a log are
@@ -323,10 +414,9 @@ impl Engine {
 
     /// Time has passed. To be called when [`Engine::poll_timeout`] says.
     pub fn handle_timeout(&mut self, now: Time) {
-        let now = self.now.max(now);
-        self.now = now;
+        let now = self.follow_clock(now);
         self.broker.handle_timeout(now);
-        self.drain_events(now);
+        self.make_room();
     }
 
     /// The last chunk of this open answer was taken: there is room for another.
@@ -359,7 +449,7 @@ impl Engine {
 
     /// The next thing to do, until there is none.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.broker.outbox.queue.pop_front()
     }
 
     /// When [`Engine::handle_timeout`] is to be called next. Never later than something is due; sometimes earlier.
@@ -367,15 +457,27 @@ impl Engine {
         self.broker.poll_timeout()
     }
 
-    /// Does what is due before what comes now.
-    fn pass_time(&mut self, now: Time) -> Time {
-        self.now = self.now.max(now);
-        if self.broker.poll_timeout().is_some_and(|at| at <= self.now) {
-            self.broker.handle_timeout(self.now);
-            // Before what comes now can take away what was just leased.
-            self.drain_events(self.now);
+    /// What time it is, by a clock that may be set: it never runs back by little, and where it does by much, what it said
+    /// before was wrong.
+    fn follow_clock(&mut self, now: Time) -> Time {
+        let before = self.now;
+        if before.since(now) > CLOCK_STEP {
+            self.now = now;
+            self.broker.clock_went_back(before, now);
+        } else {
+            self.now = before.max(now);
         }
         self.now
+    }
+
+    /// Does what is due before what comes now.
+    fn pass_time(&mut self, now: Time) -> Time {
+        let now = self.follow_clock(now);
+        if self.broker.poll_timeout().is_some_and(|at| at <= now) {
+            // Before what comes now can take away what was just leased.
+            self.broker.handle_timeout(now);
+        }
+        now
     }
 
     /// Does what became due by what was just done, such as a poll that does not wait.
@@ -383,57 +485,14 @@ impl Engine {
         if self.broker.poll_timeout().is_some_and(|at| at <= now) {
             self.broker.handle_timeout(now);
         }
-        self.drain_events(now);
+        self.make_room();
     }
 
-    fn drain_events(&mut self, now: Time) {
-        while let Some(event) = self.broker.poll_event() {
-            let output = match event {
-                Event::Leased(ticket, context, handed, refused) => {
-                    let response = if handed.is_empty() {
-                        api::encode(&context, &Reply::Nothing)
-                    } else {
-                        self.note_handed(ticket, &handed);
-                        api::encode_leased(&context, self.broker.deliveries(&handed))
-                    };
-                    self.broker.complete(&handed, now);
-                    Output::Respond(ticket, response.with_refused(&refused))
-                }
-                Event::Opened(ticket, context) => Output::Open(ticket, api::stream_head(&context)),
-                Event::Streamed(ticket, context, handed) => {
-                    self.note_handed(ticket, &handed);
-                    let chunk = api::stream_chunk(&context, self.broker.deliveries(&handed));
-                    self.broker.complete(&handed, now);
-                    Output::Chunk(ticket, chunk)
-                }
-                Event::Heartbeat(ticket, context) => Output::Chunk(ticket, api::heartbeat(&context).into()),
-                Event::Closed(ticket) => Output::Close(ticket),
-                Event::Refused(ticket, context, refusal) => {
-                    Output::Respond(ticket, api::refuse(&context, &refusal.into()))
-                }
-                Event::Forward(parcel, None) => Output::Forward(parcel),
-                Event::Forward(parcel, Some((log, upto))) => {
-                    self.held.or_default(log).push_back((upto, Held::Parcel(parcel)));
-                    continue;
-                }
-                Event::Replied(ticket, context, reply, gate) => {
-                    self.reply(ticket, context, reply, gate);
-                    continue;
-                }
-            };
-            self.outputs.push_back(output);
-        }
+    /// Takes out of memory what has no room there, and asks for what is wanted.
+    fn make_room(&mut self) {
         self.broker.evict();
         while let Some(read) = self.broker.poll_read() {
-            self.outputs.push_back(Output::Read(read));
-        }
-    }
-
-    fn note_handed(&mut self, ticket: Ticket, handed: &Handed) {
-        if let Some(noted) = &mut self.handed {
-            let (topic, channel) = self.broker.names_of(handed);
-            let messages = self.broker.deliveries(handed).map(|delivery| (delivery.receipt, delivery.attempts));
-            noted.push(HandedTo { ticket, topic, channel, messages: messages.collect() });
+            self.broker.outbox.queue.push_back(Output::Read(read));
         }
     }
 
@@ -516,7 +575,7 @@ impl Engine {
             Some(option) => option.1 = value.clone(),
             None => self.config.options.push((name.into(), value.clone())),
         }
-        self.outputs.push_back(Output::Configured(name.into(), value.clone()));
+        self.broker.outbox.queue.push_back(Output::Configured(name.into(), value.clone()));
         Ok(value)
     }
 }

@@ -101,6 +101,7 @@ mod messages;
 pub mod message;
 
 pub mod by_id;
+mod ids;
 mod list;
 pub mod name;
 mod pairs;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::slab::Slab;
+use crate::slab::{Key, Slab};
 
 /// No item.
 pub(crate) const NIL: u32 = u32::MAX;
@@ -49,30 +49,30 @@ impl List {
     }
 
     /// The item that has been here longest.
-    pub(crate) fn front(&self) -> Option<u32> {
-        (self.head != NIL).then_some(self.head)
+    pub(crate) fn front<K: Key>(&self) -> Option<K> {
+        (self.head != NIL).then_some(K::of(self.head))
     }
 
-    pub(crate) fn push_back<T: Linked>(&mut self, slab: &mut Slab<T>, item: u32) {
-        *slab[item as usize].links() = Links { prev: self.tail, next: NIL };
+    pub(crate) fn push_back<T: Linked, K: Key>(&mut self, slab: &mut Slab<T, K>, item: K) {
+        *slab[item].links() = Links { prev: self.tail, next: NIL };
         match self.tail {
-            NIL => self.head = item,
-            tail => slab[tail as usize].links().next = item,
+            NIL => self.head = item.index() as u32,
+            tail => slab[K::of(tail)].links().next = item.index() as u32,
         }
-        self.tail = item;
+        self.tail = item.index() as u32;
         self.len += 1;
     }
 
     /// Takes out an item, which must be in this list.
-    pub(crate) fn remove<T: Linked>(&mut self, slab: &mut Slab<T>, item: u32) {
-        let Links { prev, next } = core::mem::take(slab[item as usize].links());
+    pub(crate) fn remove<T: Linked, K: Key>(&mut self, slab: &mut Slab<T, K>, item: K) {
+        let Links { prev, next } = core::mem::take(slab[item].links());
         match prev {
             NIL => self.head = next,
-            prev => slab[prev as usize].links().next = next,
+            prev => slab[K::of(prev)].links().next = next,
         }
         match next {
             NIL => self.tail = prev,
-            next => slab[next as usize].links().prev = prev,
+            next => slab[K::of(next)].links().prev = prev,
         }
         self.len -= 1;
     }

@@ -11,19 +11,20 @@ use serde::{Deserialize, Serialize};
 use crate::by_id::IdSet;
 use crate::channel::{ClientId, Terms};
 use crate::command::{Context, Refused, Ticket};
+use crate::ids::{ChannelId, PollerId, TopicId};
 use crate::list::{Linked, Links};
 use crate::schedule::{Handle, Schedule};
-use crate::slab::Slab;
+use crate::slab::{Key, Slab};
 use crate::sort;
 use crate::time::Time;
 
 /// All that wait, whatever for.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Pollers {
-    pub(crate) slab: Slab<Poller>,
+    pub(crate) slab: Slab<Poller, PollerId>,
     #[serde(with = "crate::state::table")]
-    tickets: HashMap<Ticket, u32, foldhash::fast::FixedState>,
-    timers: Schedule<u32>,
+    tickets: HashMap<Ticket, PollerId, foldhash::fast::FixedState>,
+    timers: Schedule<PollerId>,
     /// Those that are streams and not closed.
     streams: IdSet,
 }
@@ -32,9 +33,11 @@ pub(crate) struct Pollers {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Poller {
     pub(crate) ticket: Ticket,
-    pub(crate) topic: u32,
-    pub(crate) channel: u32,
+    pub(crate) topic: TopicId,
+    pub(crate) channel: ChannelId,
     pub(crate) max: u32,
+    /// Bytes of messages that one answer may have.
+    max_bytes: u32,
     pub(crate) client: ClientId,
     /// Nanoseconds; zero for the channel's own.
     timeout: u64,
@@ -77,9 +80,10 @@ impl Linked for Poller {
 /// What a request that waits is made of.
 pub(crate) struct Waiting {
     pub(crate) ticket: Ticket,
-    pub(crate) topic: u32,
-    pub(crate) channel: u32,
+    pub(crate) topic: TopicId,
+    pub(crate) channel: ChannelId,
     pub(crate) max: u32,
+    pub(crate) max_bytes: usize,
     pub(crate) client: ClientId,
     pub(crate) timeout: Option<Duration>,
     pub(crate) auto_finish: bool,
@@ -106,7 +110,12 @@ impl Poller {
         }
     }
 
-    pub(crate) fn terms(&self, number: u32) -> Terms {
+    /// How many bytes one answer to it may have.
+    pub(crate) fn max_bytes(&self) -> usize {
+        self.max_bytes as usize
+    }
+
+    pub(crate) fn terms(&self, number: PollerId) -> Terms {
         let timeout = (self.timeout > 0).then(|| Duration::from_nanos(self.timeout));
         let stream = self.stream().filter(|_| !self.auto_finish).map(|_| number);
         Terms { timeout, client: self.client, stream }
@@ -123,7 +132,7 @@ impl Poller {
 
 impl Pollers {
     /// Adds one that waits until `until`, or gives a sign of life then, and every time it is told to.
-    pub(crate) fn add(&mut self, waiting: Waiting, until: Time) -> u32 {
+    pub(crate) fn add(&mut self, waiting: Waiting, until: Time) -> PollerId {
         let stream = waiting.stream.then(Stream::default);
         let extra = Extra { ignored: waiting.context.ignored, refused: waiting.refused, stream };
         let is_plain = extra.ignored.is_none() && extra.refused.is_empty() && extra.stream.is_none();
@@ -132,6 +141,7 @@ impl Pollers {
             topic: waiting.topic,
             channel: waiting.channel,
             max: waiting.max,
+            max_bytes: u32::try_from(waiting.max_bytes).unwrap_or(u32::MAX),
             client: waiting.client,
             timeout: waiting.timeout.map_or(0, |timeout| timeout.as_nanos() as u64),
             links: Links::default(),
@@ -140,41 +150,41 @@ impl Pollers {
             in_line: false,
             view: waiting.context.view,
             extra: (!is_plain).then(|| Box::new(extra)),
-        }) as u32;
+        });
         self.tickets.insert(waiting.ticket, number);
         if waiting.stream {
-            self.streams.insert(number.into());
+            self.streams.insert(number.number().into());
         }
         self.set_timer(number, until);
         number
     }
 
-    pub(crate) fn find(&self, ticket: Ticket) -> Option<u32> {
+    pub(crate) fn find(&self, ticket: Ticket) -> Option<PollerId> {
         self.tickets.get(&ticket).copied()
     }
 
     /// The numbers of all that are not closed.
-    pub(crate) fn numbers(&self) -> Vec<u32> {
-        let mut numbers: Vec<u32> = self.tickets.values().copied().collect();
+    pub(crate) fn numbers(&self) -> Vec<PollerId> {
+        let mut numbers: Vec<PollerId> = self.tickets.values().copied().collect();
         sort::by(&mut numbers, Ord::cmp);
         numbers
     }
 
     /// The streams of a channel.
-    pub(crate) fn streams_of(&self, topic: u32, channel: u32) -> Vec<u32> {
-        let here = |number: &u32| {
-            let poller = &self.slab[*number as usize];
+    pub(crate) fn streams_of(&self, topic: TopicId, channel: ChannelId) -> Vec<PollerId> {
+        let here = |number: &PollerId| {
+            let poller = &self.slab[*number];
             (poller.topic, poller.channel) == (topic, channel)
         };
-        self.streams.iter().map(|number| number as u32).filter(here).collect()
+        self.streams.iter().map(|number| PollerId::of(number as u32)).filter(here).collect()
     }
 
-    pub(crate) fn set_timer(&mut self, number: u32, at: Time) {
-        self.slab[number as usize].timer = Some(self.timers.insert(at, number));
+    pub(crate) fn set_timer(&mut self, number: PollerId, at: Time) {
+        self.slab[number].timer = Some(self.timers.insert(at, number));
     }
 
-    pub(crate) fn unset_timer(&mut self, number: u32) {
-        if let Some(timer) = self.slab[number as usize].timer.take() {
+    pub(crate) fn unset_timer(&mut self, number: PollerId) {
+        if let Some(timer) = self.slab[number].timer.take() {
             self.timers.remove(timer);
         }
     }
@@ -183,33 +193,45 @@ impl Pollers {
         self.timers.next()
     }
 
+    /// All timers fall due so much sooner: the clock that set them was wrong.
+    pub(crate) fn shift_timers(&mut self, by: Duration) {
+        let numbers: Vec<PollerId> = self.slab.iter().map(|(number, _)| number).collect();
+        for number in numbers {
+            if let Some(timer) = self.slab[number].timer {
+                let at = self.timers.deadline(timer) - by;
+                self.unset_timer(number);
+                self.set_timer(number, at);
+            }
+        }
+    }
+
     /// One whose time has come.
-    pub(crate) fn pop_due(&mut self, now: Time) -> Option<u32> {
+    pub(crate) fn pop_due(&mut self, now: Time) -> Option<PollerId> {
         let number = self.timers.pop_due(now)?;
-        self.slab[number as usize].timer = None;
+        self.slab[number].timer = None;
         Some(number)
     }
 
     /// Takes one out. A stream some of whose messages are not settled stays, closed.
-    pub(crate) fn remove(&mut self, number: u32) {
+    pub(crate) fn remove(&mut self, number: PollerId) {
         self.unset_timer(number);
-        let poller = &mut self.slab[number as usize];
+        let poller = &mut self.slab[number];
         self.tickets.remove(&poller.ticket);
-        self.streams.remove(number.into());
+        self.streams.remove(number.number().into());
         match poller.stream_mut() {
             Some(stream) if stream.in_flight > 0 => stream.closed = true,
             _ => {
-                self.slab.remove(number as usize);
+                self.slab.remove(number);
             }
         }
     }
 
     /// A stream's message was settled. Whether the stream goes on.
-    pub(crate) fn release(&mut self, number: u32) -> bool {
-        let Some(stream) = self.slab.get_mut(number as usize).and_then(Poller::stream_mut) else { return false };
+    pub(crate) fn release(&mut self, number: PollerId) -> bool {
+        let Some(stream) = self.slab.get_mut(number).and_then(Poller::stream_mut) else { return false };
         stream.in_flight -= 1;
         if stream.closed && stream.in_flight == 0 {
-            self.slab.remove(number as usize);
+            self.slab.remove(number);
             return false;
         }
         !stream.closed

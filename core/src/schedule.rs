@@ -68,35 +68,35 @@ impl<T> Schedule<T> {
 
     /// When this item falls due.
     pub(crate) fn deadline(&self, handle: Handle) -> Time {
-        self.groups[self.items[handle as usize].group as usize].at
+        self.groups[self.items[handle].group].at
     }
 
     /// Adds an item. O(log groups), O(1) where the one before has the same deadline or none is later.
     pub(crate) fn insert(&mut self, at: Time, value: T) -> Handle {
-        let group = match self.groups.get(self.latest as usize) {
+        let group = match self.groups.get(self.latest) {
             Some(group) if group.at == at => self.latest,
             _ => self.add_group(at),
         };
-        let handle = self.items.insert(Item { value, group, links: Links::default() }) as u32;
-        self.groups[group as usize].items.push_back(&mut self.items, handle);
+        let handle = self.items.insert(Item { value, group, links: Links::default() });
+        self.groups[group].items.push_back(&mut self.items, handle);
         handle
     }
 
     /// Takes out an item before its time.
     pub(crate) fn remove(&mut self, handle: Handle) -> T {
-        let group = self.items[handle as usize].group;
-        let items = &mut self.groups[group as usize].items;
+        let group = self.items[handle].group;
+        let items = &mut self.groups[group].items;
         items.remove(&mut self.items, handle);
         if items.is_empty() {
             self.remove_group(group);
         }
-        self.items.remove(handle as usize).value
+        self.items.remove(handle).value
     }
 
     /// Takes out the first item, where it is due by `now`.
     pub(crate) fn pop_due(&mut self, now: Time) -> Option<T> {
         let first = self.heap.first().filter(|place| place.at <= now)?;
-        let handle = self.groups[first.group as usize].items.front().expect("a group is never empty");
+        let handle: Handle = self.groups[first.group].items.front().expect("a group is never empty");
         Some(self.remove(handle))
     }
 
@@ -106,8 +106,8 @@ impl<T> Schedule<T> {
         T: Copy,
     {
         let first = self.heap.first().filter(|place| place.at <= now)?;
-        let handle = self.groups[first.group as usize].items.front().expect("a group is never empty");
-        Some(self.items[handle as usize].value)
+        let handle: Handle = self.groups[first.group].items.front().expect("a group is never empty");
+        Some(self.items[handle].value)
     }
 
     /// How many items there are.
@@ -118,7 +118,7 @@ impl<T> Schedule<T> {
 
     fn add_group(&mut self, at: Time) -> u32 {
         let place = self.heap.len();
-        let group = self.groups.insert(Group { at, items: List::default(), place: place as u32 }) as u32;
+        let group = self.groups.insert(Group { at, items: List::default(), place: place as u32 });
         self.heap.push(Place { at, order: self.made, group });
         self.made += 1;
         self.latest = group;
@@ -127,7 +127,7 @@ impl<T> Schedule<T> {
     }
 
     fn remove_group(&mut self, group: u32) {
-        let place = self.groups.remove(group as usize).place as usize;
+        let place = self.groups.remove(group).place as usize;
         if self.latest == group {
             self.latest = NIL;
         }
@@ -169,7 +169,7 @@ impl<T> Schedule<T> {
     /// Tells the group at this index of the heap where it is.
     fn settle(&mut self, place: usize) {
         let group = self.heap[place].group;
-        self.groups[group as usize].place = place as u32;
+        self.groups[group].place = place as u32;
     }
 }
 

@@ -3,18 +3,66 @@
 //! Which place that is is part of what an engine does, so all of it is part of a checkpoint.
 
 use alloc::vec::Vec;
+use core::marker::PhantomData;
 use core::mem;
 use core::ops::{Index, IndexMut};
 
 use serde::{Deserialize, Serialize};
 
+/// The number of an item: of a type of its own for each slab whose numbers go further, so that no other is asked by it.
+pub(crate) trait Key: Copy {
+    fn of(index: u32) -> Self;
+    fn index(self) -> usize;
+}
+
+impl Key for u32 {
+    fn of(index: u32) -> Self {
+        index
+    }
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Makes types of keys.
+macro_rules! keys {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        pub(crate) struct $name(u32);
+
+        impl crate::slab::Key for $name {
+            fn of(index: u32) -> Self {
+                $name(index)
+            }
+
+            fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+
+        #[allow(dead_code)]
+        impl $name {
+            /// Where it goes by number: in a log, in a list.
+            pub(crate) const fn number(self) -> u32 {
+                self.0
+            }
+        }
+    )*};
+}
+pub(crate) use keys;
+
 /// Items by number.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Slab<T> {
+#[serde(bound(serialize = "T: Serialize", deserialize = "T: Deserialize<'de>"))]
+pub(crate) struct Slab<T, K = u32> {
     places: Vec<Place<T>>,
     /// The free place that is taken next; one after the last where none is free.
     free: usize,
     len: usize,
+    #[serde(skip)]
+    keys: PhantomData<fn(K) -> K>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,13 +88,13 @@ impl<T> Place<T> {
     }
 }
 
-impl<T> Default for Slab<T> {
+impl<T, K> Default for Slab<T, K> {
     fn default() -> Self {
-        Slab { places: Vec::new(), free: 0, len: 0 }
+        Slab { places: Vec::new(), free: 0, len: 0, keys: PhantomData }
     }
 }
 
-impl<T> Slab<T> {
+impl<T, K: Key> Slab<T, K> {
     /// With nothing in it.
     pub(crate) fn new() -> Self {
         Slab::default()
@@ -68,7 +116,7 @@ impl<T> Slab<T> {
     }
 
     /// Puts an item somewhere; answers where.
-    pub(crate) fn insert(&mut self, item: T) -> usize {
+    pub(crate) fn insert(&mut self, item: T) -> K {
         let number = self.free;
         if let Some(place) = self.places.get_mut(number) {
             if let Place::Free(next) = mem::replace(place, Place::Taken(item)) {
@@ -79,26 +127,27 @@ impl<T> Slab<T> {
             self.free = self.places.len();
         }
         self.len += 1;
-        number
+        K::of(number as u32)
     }
 
     /// The number that the next item gets.
-    pub(crate) fn next_number(&self) -> usize {
-        self.free
+    pub(crate) fn next_number(&self) -> K {
+        K::of(self.free as u32)
     }
 
     /// Puts an item at a number where there is none. O(numbers) where that is not the [next](Slab::next_number).
-    pub(crate) fn insert_at(&mut self, number: usize, item: T) {
-        if number == self.free {
+    pub(crate) fn insert_at(&mut self, number: K, item: T) {
+        let index = number.index();
+        if index == self.free {
             self.insert(item);
             return;
         }
-        while self.places.len() <= number {
+        while self.places.len() <= index {
             let next = mem::replace(&mut self.free, self.places.len());
             self.places.push(Place::Free(next));
         }
         debug_assert!(!self.contains(number), "the place is free");
-        self.places[number] = Place::Taken(item);
+        self.places[index] = Place::Taken(item);
         self.len += 1;
         self.link_free();
     }
@@ -107,7 +156,8 @@ impl<T> Slab<T> {
     ///
     /// # Panics
     /// Where there is none of this number.
-    pub(crate) fn remove(&mut self, number: usize) -> T {
+    pub(crate) fn remove(&mut self, number: K) -> T {
+        let number = number.index();
         match mem::replace(&mut self.places[number], Place::Free(self.free)) {
             Place::Taken(item) => {
                 self.free = number;
@@ -119,33 +169,36 @@ impl<T> Slab<T> {
     }
 
     /// The item of this number.
-    pub(crate) fn get(&self, number: usize) -> Option<&T> {
-        self.places.get(number)?.item()
+    pub(crate) fn get(&self, number: K) -> Option<&T> {
+        self.places.get(number.index())?.item()
     }
 
     /// The item of this number.
-    pub(crate) fn get_mut(&mut self, number: usize) -> Option<&mut T> {
-        self.places.get_mut(number)?.item_mut()
+    pub(crate) fn get_mut(&mut self, number: K) -> Option<&mut T> {
+        self.places.get_mut(number.index())?.item_mut()
     }
 
     /// Whether there is an item of this number.
-    pub(crate) fn contains(&self, number: usize) -> bool {
+    pub(crate) fn contains(&self, number: K) -> bool {
         self.get(number).is_some()
     }
 
     /// All items with their numbers, in the order of these.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
-        self.places.iter().enumerate().filter_map(|(number, place)| Some((number, place.item()?)))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (K, &T)> {
+        let places = self.places.iter().enumerate();
+        places.filter_map(|(number, place)| Some((K::of(number as u32), place.item()?)))
     }
 
     /// All items with their numbers, in the order of these.
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut T)> {
-        self.places.iter_mut().enumerate().filter_map(|(number, place)| Some((number, place.item_mut()?)))
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (K, &mut T)> {
+        let places = self.places.iter_mut().enumerate();
+        places.filter_map(|(number, place)| Some((K::of(number as u32), place.item_mut()?)))
     }
 
     /// Takes out those that are not to stay.
     pub(crate) fn retain(&mut self, mut stays: impl FnMut(&T) -> bool) {
         for number in 0..self.places.len() {
+            let number = K::of(number as u32);
             if self.get(number).is_some_and(|item| !stays(item)) {
                 self.remove(number);
             }
@@ -171,33 +224,16 @@ impl<T> Slab<T> {
     }
 }
 
-impl<T> FromIterator<(usize, T)> for Slab<T> {
-    /// Items with their numbers, which only go up.
-    fn from_iter<I: IntoIterator<Item = (usize, T)>>(items: I) -> Self {
-        let mut slab = Slab::new();
-        for (number, item) in items {
-            while slab.places.len() < number {
-                let next = mem::replace(&mut slab.free, slab.places.len());
-                slab.places.push(Place::Free(next));
-            }
-            slab.places.push(Place::Taken(item));
-            slab.len += 1;
-        }
-        slab.shrink_to_fit();
-        slab
-    }
-}
-
-impl<T> Index<usize> for Slab<T> {
+impl<T, K: Key> Index<K> for Slab<T, K> {
     type Output = T;
 
-    fn index(&self, number: usize) -> &T {
+    fn index(&self, number: K) -> &T {
         self.get(number).expect("there is such an item")
     }
 }
 
-impl<T> IndexMut<usize> for Slab<T> {
-    fn index_mut(&mut self, number: usize) -> &mut T {
+impl<T, K: Key> IndexMut<K> for Slab<T, K> {
+    fn index_mut(&mut self, number: K) -> &mut T {
         self.get_mut(number).expect("there is such an item")
     }
 }
@@ -208,8 +244,8 @@ mod tests {
 
     #[test]
     fn places_are_taken_again_and_a_copy_takes_the_same() {
-        let mut slab = Slab::new();
-        let numbers: Vec<usize> = (0..6).map(|item| slab.insert(item)).collect();
+        let mut slab: Slab<i32> = Slab::new();
+        let numbers: Vec<u32> = (0..6).map(|item| slab.insert(item)).collect();
         assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
         assert_eq!([1, 4, 2].map(|number| slab.remove(number)), [1, 4, 2]);
         assert!(!slab.contains(4) && slab.get(9).is_none() && slab.len() == 3);

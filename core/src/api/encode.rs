@@ -28,7 +28,6 @@ pub fn encode(context: &Context, reply: &Reply) -> Response {
         (Reply::Count(redriven), _) => Response::json(200, &Redriven { redriven: *redriven }),
         (Reply::Peeked(messages), _) => Response::json(200, &Messages { messages }),
         // Nobody is answered while waiting: the engine does not ask.
-        (Reply::Waiting, _) => error_response(&Code::InternalError.into()),
     };
     response.in_context(context)
 }

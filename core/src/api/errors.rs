@@ -75,6 +75,10 @@ codes! {
     StorageFull "STORAGE_FULL" 507 "The broker's disk is full: try again once there is room.";
     StorageFailed "STORAGE_FAILED" 503 "The topic's log could not be written, and takes nothing more until the broker is started again: its log says why.";
 
+    StorageUnknown "STORAGE_UNKNOWN" 503 "Whether this was kept is not known: try again, with the same Idempotency-Key where it was a publish.";
+    NoOwner "NO_OWNER" 503 "Nobody serves this topic at this moment: try again shortly.";
+    Overloaded "OVERLOADED" 503 "More waits to be written than the topic's log takes: try again shortly.";
+
     // Parameters out of range or not readable.
     InvalidDefer "INVALID_DEFER" 400 "defer is a duration from 0 to max-req-timeout: 1500 (milliseconds), 30s, 5m.";
     InvalidKey "INVALID_KEY" 400 "key has 1 to 256 bytes.";
@@ -182,6 +186,9 @@ impl From<Refusal> for ApiError {
             Refusal::Exiting => Code::Exiting,
             Refusal::StorageFull => Code::StorageFull,
             Refusal::StorageFailed => Code::StorageFailed,
+            Refusal::StorageUnknown => Code::StorageUnknown,
+            Refusal::NoOwner => Code::NoOwner,
+            Refusal::Overloaded => Code::Overloaded,
         };
         code.into()
     }

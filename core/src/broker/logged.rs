@@ -1,5 +1,6 @@
 //! The logs of all topics: what waits to be written or read, what is durable, and what has room in memory.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -7,10 +8,11 @@ use core::time::Duration;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Broker, Owner};
+use super::{Broker, Life, Outbox, Owner};
 use crate::channel::Search;
 use crate::command::Refusal;
 use crate::config::LogOptions;
+use crate::ids::TopicId;
 use crate::log::image::TopicImage;
 use crate::log::journal::Journal;
 use crate::log::{Delete, Loaded, LogId, Read, Recovered, Work};
@@ -31,7 +33,7 @@ pub(super) struct Logs {
     options: Option<LogOptions>,
     last: LogId,
     #[serde(with = "crate::state::table")]
-    topics: HashMap<LogId, u32, foldhash::fast::FixedState>,
+    topics: HashMap<LogId, TopicId, foldhash::fast::FixedState>,
     /// What waits to be written, in order: the topics whose appends are to be taken.
     dirty: VecDeque<Dirty>,
     /// What was taken from them and not given away.
@@ -55,7 +57,7 @@ enum Dirty {
     Deleted(Delete),
 }
 
-impl Broker {
+impl<O: Outbox> Broker<O> {
     /// Keeps a log of every topic from now on. To be called before there is any.
     pub(crate) fn keep_logs(&mut self, options: LogOptions) {
         self.logs.options = Some(options);
@@ -68,21 +70,22 @@ impl Broker {
         let place = (recovered.end, recovered.image.next.id);
         let journal = Journal::at(log, recovered.header, place, segment_bytes, seed);
         let Ok(topic) = Topic::open(recovered, journal, self.seeds.next(), now, &self.limits) else { return };
-        let channels = topic.channel_numbers();
-        let key = topic.name().as_str().into();
-        let number = self.topics.insert(topic) as u32;
+        let key: Box<str> = topic.name().as_str().into();
+        self.closed.remove(&key);
+        if let Some(&before) = self.names.get(&key) {
+            self.take_out(before, Refusal::StorageUnknown, now);
+        }
+        let number = self.topics.insert(topic);
         self.names.insert(key, number);
         self.know_log(number);
-        for channel in channels {
-            self.after_channel(number, channel, now);
-        }
-        self.after_topic(number, true, now);
+        self.topics[number].mark_all();
+        self.after_topic(number, now);
     }
 
     /// What a snapshot of a topic would tell now.
     pub(crate) fn image_of(&self, topic: &str) -> Option<TopicImage> {
         let number = *self.names.get(topic)?;
-        Some(self.topics[number as usize].image())
+        Some(self.topics[number].image())
     }
 
     /// The broker goes down: logs that would take a while to replay end with a snapshot.
@@ -106,8 +109,8 @@ impl Broker {
         Some(Journal::new(log, segment_bytes, now, self.seeds.next()))
     }
 
-    pub(super) fn know_log(&mut self, number: u32) {
-        if let Some(log) = self.topics[number as usize].log_id() {
+    pub(super) fn know_log(&mut self, number: TopicId) {
+        if let Some(log) = self.topics[number].log_id() {
             self.logs.topics.insert(log, number);
         }
     }
@@ -116,14 +119,28 @@ impl Broker {
     pub(super) fn forget_log(&mut self, topic: &Topic) {
         let Some(log) = topic.log_id() else { return };
         self.logs.topics.remove(&log);
-        self.logs.memory -= topic.counted;
-        self.logs.dirty.retain(|dirty| !matches!(dirty, Dirty::Topic(other) if *other == log));
+        self.leave_log(topic, log);
         self.logs.dirty.push_back(Dirty::Deleted(Delete { log, topic: topic.name().clone() }));
     }
 
+    /// A topic is gone from memory; its log stays as it is.
+    pub(super) fn leave_log(&mut self, topic: &Topic, log: LogId) {
+        self.logs.topics.remove(&log);
+        self.logs.memory -= topic.counted;
+        self.logs.dirty.retain(|dirty| !matches!(dirty, Dirty::Topic(other) if *other == log));
+        self.logs.work.retain(|work| !matches!(work, Work::Append(append) if append.log == log));
+        self.logs.reads.retain(|read| read.log != log);
+        self.logs.unread.retain(|unread| unread.0 != log);
+        // As many as there are at most go at once: a table of chunks of topics that are gone would only grow.
+        if self.logs.topics.len() * 2 < self.logs.resident.len() {
+            let topics = &self.logs.topics;
+            self.logs.resident.retain(|chunk| topics.contains_key(&chunk.0));
+        }
+    }
+
     /// To be called when a topic was changed: notes what is to be written and read, and what is in memory.
-    pub(super) fn note_log(&mut self, number: u32) {
-        let topic = &mut self.topics[number as usize];
+    pub(super) fn note_log(&mut self, number: TopicId) {
+        let topic = &mut self.topics[number];
         let Some(log) = topic.log_id() else { return };
         if topic.has_unwritten() && !core::mem::replace(&mut topic.is_dirty, true) {
             self.logs.dirty.push_back(Dirty::Topic(log));
@@ -145,8 +162,8 @@ impl Broker {
         self.count_memory(number);
     }
 
-    fn count_memory(&mut self, number: u32) {
-        let topic = &mut self.topics[number as usize];
+    fn count_memory(&mut self, number: TopicId) {
+        let topic = &mut self.topics[number];
         let memory = topic.messages().memory();
         self.logs.memory = self.logs.memory + memory - topic.counted;
         topic.counted = memory;
@@ -160,7 +177,7 @@ impl Broker {
             left -= 1;
             let Some((log, chunk)) = self.logs.resident.pop_front() else { return };
             let Some(&number) = self.logs.topics.get(&log) else { continue };
-            if self.topics[number as usize].messages_mut().evict(chunk) == Some(false) {
+            if self.topics[number].messages_mut().evict(chunk) == Some(false) {
                 self.logs.resident.push_back((log, chunk));
             }
             self.count_memory(number);
@@ -179,9 +196,9 @@ impl Broker {
                 Dirty::Deleted(delete) => return Some(Work::Delete(delete)),
                 Dirty::Topic(log) => {
                     let Some(&number) = self.logs.topics.get(&log) else { continue };
-                    let topic = &mut self.topics[number as usize];
+                    let topic = &mut self.topics[number];
                     topic.is_dirty = false;
-                    topic.take_appends(now, self.exiting, &mut self.logs.work);
+                    topic.take_appends(now, self.life == Life::Exiting, &mut self.logs.work);
                     self.note_log(number);
                 }
             }
@@ -199,19 +216,67 @@ impl Broker {
     /// A log is durable up to there.
     pub(crate) fn appended(&mut self, now: Time, log: LogId, upto: u64) {
         let Some(&number) = self.logs.topics.get(&log) else { return };
-        let topic = &mut self.topics[number as usize];
-        // What is deferred, or never to be delivered, reaches channels without pollers too.
-        let all = topic.hands_over_exceptions();
-        let forget = topic.appended(upto, now, &self.limits);
+        let forget = self.with_topic(number, now, |topic, limits| topic.appended(upto, now, limits));
         self.logs.work.extend(forget);
-        self.after_topic(number, all, now);
+        self.outbox.durable(log, upto);
     }
 
-    /// A log could not be written.
+    /// A log could not be written, or not be synced: what it has at its end is not known. The topic takes nothing in
+    /// until it is opened again; what it has, and knows to be durable, it still delivers.
     pub(crate) fn append_failed(&mut self, log: LogId) {
         if let Some(&number) = self.logs.topics.get(&log) {
-            self.topics[number as usize].append_failed();
+            self.topics[number].append_failed();
         }
+        self.outbox.abandoned(log, Refusal::StorageUnknown);
+    }
+
+    /// A log has another owner: the topic is his. What waits is to be asked of him, and nothing more is written.
+    pub(crate) fn append_refused(&mut self, now: Time, log: LogId) {
+        if let Some(&number) = self.logs.topics.get(&log) {
+            self.close(number, Refusal::NoOwner, now);
+        }
+        self.outbox.abandoned(log, Refusal::NoOwner);
+    }
+
+    /// Lets go of a topic, whose log stays as it is; whether there is one of this name. Until it is opened again, whoever
+    /// asks for it is told to try again.
+    pub(crate) fn close_topic(&mut self, now: Time, topic: &str) -> bool {
+        let Some(&number) = self.names.get(topic) else { return false };
+        self.close(number, Refusal::StorageUnknown, now);
+        true
+    }
+
+    fn close(&mut self, number: TopicId, refusal: Refusal, now: Time) {
+        self.closed.insert(self.topics[number].name().as_str().into());
+        self.take_out(number, refusal, now);
+    }
+
+    /// Takes a topic out of memory: of what waits for its log, the outcome is `refusal`; polls are to be asked again.
+    fn take_out(&mut self, number: TopicId, refusal: Refusal, now: Time) {
+        self.refuse_parked(Some(number), Refusal::NoOwner);
+        for channel in self.topics[number].channel_numbers() {
+            self.dismiss_pollers(number, channel, Refusal::NoOwner, now);
+        }
+        let topic = self.topics.remove(number);
+        self.names.remove(topic.name().as_str());
+        self.disarm(&topic);
+        if let Some(log) = topic.log_id() {
+            self.leave_log(&topic, log);
+            self.outbox.abandoned(log, refusal);
+        }
+    }
+
+    /// Somebody else has all topics from now on: what waits is answered so that it is tried again, and nothing more is
+    /// written.
+    pub(crate) fn resign(&mut self, now: Time) {
+        self.life = Life::Resigned;
+        let topics: Vec<TopicId> = self.topics.iter().map(|(number, _)| number).collect();
+        for number in topics {
+            self.take_out(number, Refusal::StorageUnknown, now);
+        }
+        self.refuse_parked(None, Refusal::NoOwner);
+        (self.logs.dirty, self.logs.work) = (VecDeque::new(), VecDeque::new());
+        (self.logs.reads, self.logs.resident) = (VecDeque::new(), VecDeque::new());
     }
 
     /// What was to be read is here, or could not be read.
@@ -221,14 +286,14 @@ impl Broker {
         let Some(loaded) = loaded else {
             self.logs.unread.push((read.log, read.chunk));
             self.deadlines.insert(now + READ_AGAIN, Owner::Reads(read.log));
-            for channel in self.topics[number as usize].channel_numbers() {
-                if self.topics[number as usize].channel(channel).search == Search::Reading {
+            for channel in self.topics[number].channel_numbers() {
+                if self.topics[number].channel(channel).search == Search::Reading {
                     self.give_up_overdue(number, channel, now);
                 }
             }
             return;
         };
-        let topic = &mut self.topics[number as usize];
+        let topic = &mut self.topics[number];
         topic.messages_mut().load(read.chunk, loaded);
         topic.move_on();
         self.retry_parked(number, Some(read.chunk), now);
@@ -240,7 +305,7 @@ impl Broker {
         let again: Vec<_> = self.logs.unread.extract_if(.., |unread| unread.0 == log).collect();
         let Some(&number) = self.logs.topics.get(&log) else { return };
         for (_, chunk) in again {
-            let messages = self.topics[number as usize].messages_mut();
+            let messages = self.topics[number].messages_mut();
             messages.load_failed(chunk);
             messages.want(chunk);
         }
@@ -248,21 +313,25 @@ impl Broker {
     }
 
     /// Whoever waits for something of this topic looks again.
-    fn serve_all(&mut self, number: u32, now: Time) {
-        let Some(topic) = self.topics.get(number as usize) else { return };
+    fn serve_all(&mut self, number: TopicId, now: Time) {
+        let Some(topic) = self.topics.get_mut(number) else { return };
+        let mut reading = Vec::new();
         for channel in topic.channel_numbers() {
-            let found = self.topics[number as usize].channel(channel);
+            let found = topic.channel(channel);
             if found.search == Search::Reading || found.has_outbox() {
-                self.after_channel(number, channel, now);
-                self.answer_overdue(number, channel, now);
+                topic.mark(channel);
+                reading.push(channel);
             }
         }
-        self.note_log(number);
+        self.after_topic(number, now);
+        for channel in reading {
+            self.answer_overdue(number, channel, now);
+        }
     }
 
     /// Whether nothing is to be written or read, nor read at this moment.
     pub(crate) fn is_settled(&self) -> bool {
-        !self.has_log_work() && self.logs.reads.is_empty() && self.logs.reading == 0
+        !self.has_log_work() && self.logs.reads.is_empty() && self.logs.reading == 0 && self.outbox.is_settled()
     }
 
     /// The disk has no room, or has room again.
@@ -274,7 +343,7 @@ impl Broker {
         if self.logs.full { Err(Refusal::StorageFull) } else { Ok(()) }
     }
 
-    pub(super) fn refuse_if_failed(&self, number: u32) -> Result<(), Refusal> {
-        if self.topics[number as usize].log_has_failed() { Err(Refusal::StorageFailed) } else { Ok(()) }
+    pub(super) fn refuse_if_failed(&self, number: TopicId) -> Result<(), Refusal> {
+        if self.topics[number].log_has_failed() { Err(Refusal::StorageFailed) } else { Ok(()) }
     }
 }

@@ -4,13 +4,14 @@
 //! other topics, `logged` has the topics' logs, `parked` the commands that wait for something to be read from one.
 
 mod logged;
+mod outbox;
 mod parcel;
 mod parked;
 mod polls;
 mod verbs;
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -18,14 +19,15 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Search;
-use crate::command::{Command, Context, Filter, Refusal, Refused, Reply, Ticket, TopicStats, Verb};
+use crate::command::{Command, Context, Filter, Refusal, Reply, Ticket, TopicStats, Verb};
 use crate::config::Limits;
+use crate::ids::{ChannelId, TopicId};
 use crate::log::{self, LogId};
 use crate::name::Name;
 use crate::pollers::Pollers;
 use crate::schedule::Schedule;
 use crate::seeds::Seeds;
-use crate::slab::Slab;
+use crate::slab::{Key, Slab};
 use crate::sort;
 use crate::time::Time;
 use crate::topic::{Halt, Scene, Topic};
@@ -33,65 +35,62 @@ use crate::topic::{Halt, Scene, Topic};
 pub use crate::channel::{Place, Whereabouts};
 pub use crate::topic::Sighting;
 use logged::Logs;
+pub use outbox::{Barrier, Leased, Outbox};
 pub use parcel::Parcel;
-use parked::Parked;
-pub use polls::Handed;
+use parked::{Parked, What};
 
 /// The topics, and the pollers that wait for their messages.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Broker {
+pub struct Broker<O> {
     limits: Limits,
     /// Goes into the hashes of names.
     seed: u64,
     seeds: Seeds,
-    topics: Slab<Topic>,
+    topics: Slab<Topic, TopicId>,
     #[serde(with = "crate::state::table")]
-    names: HashMap<Box<str>, u32, foldhash::fast::FixedState>,
+    names: HashMap<Box<str>, TopicId, foldhash::fast::FixedState>,
+    /// Topics that were closed and not opened again: nobody may make them anew.
+    closed: BTreeSet<Box<str>>,
     pollers: Pollers,
     deadlines: Schedule<Owner>,
     /// Channels whose search for a message goes on at the next call.
-    scans: VecDeque<(u32, u32)>,
-    /// None between two calls.
-    #[serde(skip)]
-    events: VecDeque<Event>,
-    exiting: bool,
+    scans: VecDeque<(TopicId, ChannelId)>,
+    life: Life,
     logs: Logs,
     parked: Vec<Parked>,
-    /// How durable the log has to be before the command that was just done is answered.
-    gate: Option<Gate>,
+    /// Where it says what there is to say.
+    pub(crate) outbox: O,
 }
 
-/// A log, and how far it has to be durable.
-pub type Gate = (LogId, u64);
+/// Whether it takes anything in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Life {
+    Running,
+    /// It goes down.
+    Exiting,
+    /// Somebody else has its topics.
+    Resigned,
+}
+
+/// What a command did, and how durable the log has to be before that is told.
+struct Done {
+    reply: Reply,
+    barrier: Option<Barrier>,
+}
+
+impl From<Reply> for Done {
+    fn from(reply: Reply) -> Self {
+        Done { reply, barrier: None }
+    }
+}
 
 /// Whose deadline it is.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum Owner {
-    Topic(u32),
-    Channel(u32, u32),
+    Topic(TopicId),
+    Channel(TopicId, ChannelId),
     /// Reads that failed are tried again.
     Reads(LogId),
-}
-
-/// What the broker has to tell, beside its direct replies.
-#[derive(Debug)]
-pub enum Event {
-    /// The answer to a poll: messages were leased, or none came. With the receipts that its `fin` got refused.
-    Leased(Ticket, Context, Handed, Vec<(String, Refused)>),
-    /// A stream begins.
-    Opened(Ticket, Context),
-    /// Messages for a stream.
-    Streamed(Ticket, Context, Handed),
-    /// A stream has nothing to say.
-    Heartbeat(Ticket, Context),
-    /// A stream ends.
-    Closed(Ticket),
-    /// A poll is in vain.
-    Refused(Ticket, Context, Refusal),
-    /// Something for another topic, perhaps another engine's, once this log is durable so far.
-    Forward(Parcel, Option<Gate>),
-    /// The answer to a command that waited for something to be read.
-    Replied(Ticket, Context, Result<Reply, Refusal>, Option<Gate>),
 }
 
 /// What engines tell of their topics, for the answers that speak of the whole node.
@@ -118,23 +117,23 @@ fn sort_by_name(topics: &mut [TopicStats]) {
     sort::by(topics, |a, b| a.name.cmp(&b.name));
 }
 
-impl Broker {
+impl<O: Outbox> Broker<O> {
     /// A broker without topics.
-    pub fn new(limits: Limits, seed: u64) -> Self {
+    pub fn new(limits: Limits, seed: u64, outbox: O) -> Self {
         Broker {
             limits,
             seed,
             seeds: Seeds::new(seed),
             topics: Slab::new(),
             names: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(seed)),
+            closed: BTreeSet::new(),
             pollers: Pollers::default(),
             deadlines: Schedule::default(),
             scans: VecDeque::new(),
-            events: VecDeque::new(),
-            exiting: false,
+            life: Life::Running,
             logs: Logs::default(),
             parked: Vec::new(),
-            gate: None,
+            outbox,
         }
     }
 
@@ -149,72 +148,57 @@ impl Broker {
 
     /// Whether it comes to an end with whatever is due: what is due again at once would be due for ever.
     pub(crate) fn can_run(&self) -> bool {
-        !self.limits.heartbeat.is_zero()
+        !self.limits.heartbeat.is_zero() && self.limits.slice > 0
     }
 
     /// Keeps what happens to this topic, where there is one, until it is [taken](Broker::heard).
     pub(crate) fn watch(&mut self, topic: &str) {
         if let Some(&number) = self.names.get(topic) {
-            self.topics[number as usize].heard.get_or_insert_default();
+            self.topics[number].heard.get_or_insert_default();
         }
     }
 
     /// What happened to a watched topic since the last look, with the name of the channel that it happened in.
     pub(crate) fn heard(&mut self, topic: &str) -> Vec<(Option<String>, log::event::Event)> {
-        let Some(topic) = self.names.get(topic).map(|&number| &mut self.topics[number as usize]) else {
+        let Some(topic) = self.names.get(topic).map(|&number| &mut self.topics[number]) else {
             return Vec::new();
         };
         let heard = topic.heard.as_mut().map(core::mem::take).unwrap_or_default();
-        let name = |event: &log::event::Event| event.channel().and_then(|number| topic.channel_name(number));
+        let name =
+            |event: &log::event::Event| event.channel().and_then(|number| topic.channel_name(ChannelId::of(number)));
         heard.into_iter().map(|event| (name(&event).map(Into::into), event)).collect()
     }
 
     /// Where a message is; `None` where there is no such topic.
     pub(crate) fn sight(&self, topic: &str, id: u64) -> Option<Sighting> {
-        self.names.get(topic).map(|&number| self.topics[number as usize].sight(id))
+        self.names.get(topic).map(|&number| self.topics[number].sight(id))
     }
 
-    /// Does what a command asks. The answer to a poll comes as an [`Event`]; its reply is `Waiting`.
-    pub fn execute(
-        &mut self,
-        now: Time,
-        ticket: Ticket,
-        context: &Context,
-        command: Command<'_>,
-    ) -> Result<Reply, Refusal> {
+    /// Does what a command asks. The answer goes to the [outbox](Outbox), at once or later.
+    pub fn execute(&mut self, now: Time, ticket: Ticket, context: &Context, command: Command<'_>) {
         let Command { topic: name, verb } = command;
-        self.gate = None;
-        match verb {
-            Verb::Publish(publish) => match self.publish(now, name.borrow(), &publish) {
-                Err(Halt::Absent(absent)) => {
-                    let verb = Verb::Publish(publish.into_owned());
-                    Ok(self.park(absent, ticket, context, Command { topic: name.into_owned(), verb }))
-                }
-                done => plain(done),
+        let done = match verb {
+            Verb::Subscribe(subscribe) => match self.subscribe(now, ticket, context, name, subscribe) {
+                Ok(()) => return,
+                Err(refusal) => Err(refusal),
             },
-            Verb::Subscribe(subscribe) => self.subscribe(now, ticket, context, name, subscribe),
-            Verb::Settle(settle) => self.settle(now, &name, &settle),
-            Verb::Peek(peek) => match self.peek(now, &name, &peek) {
-                Err(Halt::Absent(absent)) => {
-                    let verb = Verb::Peek(peek.into_owned());
-                    Ok(self.park(absent, ticket, context, Command { topic: name.into_owned(), verb }))
+            verb => {
+                let mut peeked = Vec::new();
+                match self.perform(now, &name, &verb, &mut peeked) {
+                    Ok(done) => Ok(done),
+                    Err(Halt::Refused(refusal)) => Err(refusal),
+                    Err(Halt::Absent(absent)) => {
+                        let command = Command { topic: name.into_owned(), verb: verb.into_owned() };
+                        let what = What::Command(ticket, context.clone(), command, peeked);
+                        return self.park(absent, Vec::new(), what);
+                    }
                 }
-                done => plain(done),
-            },
-            Verb::Channel(channel, verb) => match self.channel_verb(now, &name, &channel, verb.clone()) {
-                Err(Halt::Absent(absent)) => {
-                    let verb = Verb::Channel(channel.into_owned(), verb.into_owned());
-                    Ok(self.park(absent, ticket, context, Command { topic: name.into_owned(), verb }))
-                }
-                done => plain(done),
-            },
-            verb => self.topic_verb(now, name, verb),
+            }
+        };
+        match done {
+            Ok(Done { reply, barrier }) => self.outbox.replied(ticket, context, Ok(reply), barrier),
+            Err(refusal) => self.outbox.replied(ticket, context, Err(refusal), None),
         }
-    }
-
-    /// How durable the log has to be before the command that was just executed is answered.
-    pub fn take_gate(&mut self) -> Option<Gate> {
-        self.gate.take()
     }
 
     /// When [`Broker::handle_timeout`] is to be called next.
@@ -225,61 +209,82 @@ impl Broker {
         self.deadlines.next().into_iter().chain(self.pollers.next_deadline()).min()
     }
 
-    /// Does what is due.
+    /// Does what is due: so much of it at most that others who wait do not notice, and then
+    /// [`Broker::poll_timeout`] says that there is more.
     pub fn handle_timeout(&mut self, now: Time) {
-        while let Some(owner) = self.deadlines.pop_due(now) {
-            match owner {
-                Owner::Topic(number) => {
-                    let topic = &mut self.topics[number as usize];
-                    topic.armed = None;
-                    topic.handle_timeout(now, &self.limits);
-                    self.after_topic(number, true, now);
+        let mut left = self.limits.slice;
+        while left > 0
+            && let Some(owner) = self.deadlines.pop_due(now)
+        {
+            let done = match owner {
+                Owner::Topic(topic) => {
+                    self.topics[topic].armed = None;
+                    self.with_topic(topic, now, |topic, limits| topic.handle_timeout(now, limits))
                 }
-                Owner::Channel(topic, number) => self.channel_timeout(topic, number, now),
-                Owner::Reads(log) => self.read_again(log, now),
-            }
+                Owner::Channel(topic, channel) => self.channel_timeout(topic, channel, now),
+                Owner::Reads(log) => {
+                    self.read_again(log, now);
+                    1
+                }
+            };
+            left = left.saturating_sub(done.max(1));
         }
         for _ in 0..self.scans.len() {
             if let Some((topic, channel)) = self.scans.pop_front() {
-                self.after_channel(topic, channel, now);
+                self.after(topic, channel, now);
             }
         }
-        while let Some(number) = self.pollers.pop_due(now) {
+        for _ in 0..self.limits.slice {
+            let Some(number) = self.pollers.pop_due(now) else { break };
             self.poller_timeout(number, now);
         }
     }
 
-    fn channel_timeout(&mut self, topic: u32, number: u32, now: Time) {
-        // What has expired by now is not handed out any more, even if that is due a little later.
-        self.topics[topic as usize].handle_timeout(now, &self.limits);
-        let Scene { channel, mut env } = self.topics[topic as usize].scene(number, now, &self.limits);
-        channel.armed = None;
-        channel.handle_timeout(&mut env);
-        let is_deserted = channel.is_deserted(&env);
-        // What has just died must not go with its channel.
-        self.forward_dead_letters(topic, number);
-        if is_deserted {
+    /// Answers how many messages it concerned.
+    fn channel_timeout(&mut self, topic: TopicId, number: ChannelId, now: Time) -> u32 {
+        let (done, is_deserted) = self.with_topic(topic, now, |topic, limits| {
+            // What has expired by now is not handed out any more, even if that is due a little later.
+            let expired = topic.handle_timeout(now, limits);
+            let Scene { channel, mut env } = topic.scene(number, now, limits);
+            channel.armed = None;
+            let done = channel.handle_timeout(&mut env);
+            (expired + done, channel.is_deserted(&env))
+        });
+        if is_deserted && !self.topics[topic].channel(number).has_outbox() {
             self.delete_channel(topic, number, now);
-        } else {
-            self.after_channel(topic, number, now);
         }
+        done
     }
 
     /// Answers all that wait; from now on nothing is taken in.
     pub fn shutdown(&mut self, now: Time) {
-        self.exiting = true;
-        self.refuse_parked();
+        self.life = Life::Exiting;
+        self.refuse_parked(None, Refusal::Exiting);
         self.close_logs();
         for number in self.pollers.numbers() {
-            let poller = &mut self.pollers.slab[number as usize];
-            let (ticket, topic, channel) = (poller.ticket, poller.topic, poller.channel);
+            let poller = &mut self.pollers.slab[number];
+            let ticket = poller.ticket;
             if poller.stream().is_some() {
-                self.events.push_back(Event::Closed(ticket));
+                self.outbox.closed(ticket);
             } else {
                 let (context, refused) = poller.take_context();
-                self.events.push_back(Event::Leased(ticket, context, Handed::nothing(topic, channel), refused));
+                self.outbox.leased(ticket, &context, &Leased::none(), &refused);
             }
             self.remove_poller(number, now);
+        }
+    }
+
+    /// The clock went back by much: ends of leases, deferrals and polls that it set while it was wrong are set anew.
+    pub(crate) fn clock_went_back(&mut self, from: Time, now: Time) {
+        let limits = &self.limits;
+        for (_, topic) in self.topics.iter_mut() {
+            topic.clock_went_back(now, limits);
+        }
+        self.pollers.shift_timers(from.since(now));
+        let topics: Vec<TopicId> = self.topics.iter().map(|(topic, _)| topic).collect();
+        for topic in topics {
+            self.topics[topic].mark_all();
+            self.after_topic(topic, now);
         }
     }
 
@@ -295,107 +300,137 @@ impl Broker {
         Survey { topics }
     }
 
-    /// What happened since the last call.
-    pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+    fn is_exiting(&self) -> bool {
+        self.life == Life::Exiting
     }
 
     fn refuse_if_exiting(&self) -> Result<(), Refusal> {
-        if self.exiting { Err(Refusal::Exiting) } else { Ok(()) }
+        match self.life {
+            Life::Running => Ok(()),
+            Life::Exiting => Err(Refusal::Exiting),
+            Life::Resigned => Err(Refusal::NoOwner),
+        }
     }
 
-    fn find_topic(&self, name: &Name<'_>) -> Result<u32, Refusal> {
-        self.names.get(name.as_str()).copied().ok_or(Refusal::TopicNotFound)
+    fn find_topic(&self, name: &Name<'_>) -> Result<TopicId, Refusal> {
+        let absent = || if self.is_elsewhere(name) { Refusal::NoOwner } else { Refusal::TopicNotFound };
+        self.names.get(name.as_str()).copied().ok_or_else(absent)
     }
 
-    fn find_channel(&self, topic: &Name<'_>, channel: &Name<'_>) -> Result<(u32, u32), Refusal> {
+    /// Whether a topic that is not here may be somewhere else.
+    fn is_elsewhere(&self, name: &Name<'_>) -> bool {
+        self.life == Life::Resigned || self.closed.contains(name.as_str())
+    }
+
+    fn find_channel(&self, topic: &Name<'_>, channel: &Name<'_>) -> Result<(TopicId, ChannelId), Refusal> {
         let number = self.find_topic(topic)?;
-        let channel = self.topics[number as usize].find_channel(channel.as_str()).ok_or(Refusal::ChannelNotFound)?;
+        let channel = self.topics[number].find_channel(channel.as_str()).ok_or(Refusal::ChannelNotFound)?;
         Ok((number, channel))
     }
 
-    fn find_or_add_topic(&mut self, name: Name<'_>, now: Time) -> u32 {
+    fn find_or_add_topic(&mut self, name: Name<'_>, now: Time) -> Result<TopicId, Refusal> {
         if let Some(&number) = self.names.get(name.as_str()) {
-            return number;
+            return Ok(number);
+        }
+        if self.is_elsewhere(&name) {
+            return Err(Refusal::NoOwner);
         }
         let name = name.into_owned();
         let key = name.as_str().into();
         let (seed, journal) = (self.seeds.next(), self.new_journal(&name, now));
-        let number = self.topics.insert(Topic::new(name, seed, journal)) as u32;
+        let number = self.topics.insert(Topic::new(name, seed, journal));
         self.names.insert(key, number);
         self.know_log(number);
-        number
+        Ok(number)
     }
 
-    fn delete_topic(&mut self, number: u32, now: Time) {
-        for channel in self.topics[number as usize].channel_numbers() {
+    fn delete_topic(&mut self, number: TopicId, now: Time) {
+        for channel in self.topics[number].channel_numbers() {
             self.remove_channel(number, channel, Refusal::TopicNotFound, now);
         }
-        let topic = self.topics.remove(number as usize);
+        let topic = self.topics.remove(number);
         self.names.remove(topic.name().as_str());
         self.forget_log(&topic);
-        if let Some((_, handle)) = topic.armed {
-            self.deadlines.remove(handle);
-        }
-        self.retry_parked_of(number, now);
+        self.disarm(&topic);
+        self.retry_parked(number, None, now);
     }
 
-    fn delete_channel(&mut self, topic: u32, number: u32, now: Time) {
+    /// Nothing of a topic that is gone falls due.
+    fn disarm(&mut self, topic: &Topic) {
+        for (_, handle) in topic.armed.into_iter().chain(topic.armed_channels()) {
+            self.deadlines.remove(handle);
+        }
+    }
+
+    fn delete_channel(&mut self, topic: TopicId, number: ChannelId, now: Time) {
         self.remove_channel(topic, number, Refusal::ChannelNotFound, now);
-        let found = &self.topics[topic as usize];
+        let found = &self.topics[topic];
         if found.name().is_ephemeral() && found.has_no_channels() {
             self.delete_topic(topic, now);
         } else {
-            self.note_log(topic);
+            self.after_topic(topic, now);
         }
     }
 
-    fn remove_channel(&mut self, topic: u32, number: u32, refusal: Refusal, now: Time) {
+    /// Those who wait here are told that they wait in vain.
+    fn dismiss_pollers(&mut self, topic: TopicId, number: ChannelId, refusal: Refusal, now: Time) {
         for stream in self.pollers.streams_of(topic, number) {
-            self.events.push_back(Event::Closed(self.pollers.slab[stream as usize].ticket));
+            self.outbox.closed(self.pollers.slab[stream].ticket);
             self.remove_poller(stream, now);
         }
-        while let Some(first) = self.topics[topic as usize].channel(number).pollers.front() {
-            let poller = &mut self.pollers.slab[first as usize];
-            let (ticket, (context, _)) = (poller.ticket, poller.take_context());
-            self.events.push_back(Event::Refused(ticket, context, refusal));
+        while let Some(first) = self.topics[topic].channel(number).pollers.front() {
+            let poller = &mut self.pollers.slab[first];
+            let (ticket, (context, refused)) = (poller.ticket, poller.take_context());
+            self.outbox.refused(ticket, &context, refusal, &refused);
             self.remove_poller(first, now);
         }
-        if let Some((_, handle)) = self.topics[topic as usize].channel(number).armed {
+        self.scans.retain(|scan| *scan != (topic, number));
+    }
+
+    fn remove_channel(&mut self, topic: TopicId, number: ChannelId, refusal: Refusal, now: Time) {
+        self.dismiss_pollers(topic, number, refusal, now);
+        if let Some((_, handle)) = self.topics[topic].channel(number).armed {
             self.deadlines.remove(handle);
         }
-        self.scans.retain(|scan| *scan != (topic, number));
-        for stream in self.topics[topic as usize].remove_channel(number, now, &self.limits) {
+        for stream in self.topics[topic].remove_channel(number, now, &self.limits) {
             self.pollers.release(stream);
         }
     }
 
-    /// To be called when a topic was changed: serves its pollers and looks at its deadlines. `all` is for
-    /// changes that reach channels without pollers too.
-    fn after_topic(&mut self, number: u32, all: bool, now: Time) {
-        let topic = &mut self.topics[number as usize];
-        let next = topic.next_deadline();
-        rearm(&mut self.deadlines, &mut topic.armed, next, Owner::Topic(number));
-        let channels =
-            if all { topic.channel_numbers() } else { topic.hungry.iter().map(|number| number as u32).collect() };
-        self.note_log(number);
-        for channel in channels {
-            self.after_channel(number, channel, now);
-        }
+    /// Changes a topic, and does what has to follow every change.
+    fn with_topic<R>(&mut self, topic: TopicId, now: Time, change: impl FnOnce(&mut Topic, &Limits) -> R) -> R {
+        let result = change(&mut self.topics[topic], &self.limits);
+        self.after_topic(topic, now);
+        result
     }
 
-    /// To be called when a channel was changed: does what the change left to do, serves the pollers, and looks
-    /// at the channel's deadlines.
-    fn after_channel(&mut self, topic: u32, number: u32, now: Time) {
-        let channel = self.topics[topic as usize].channel_mut(number);
-        for stream in channel.take_released() {
+    /// One of its channels was changed, or may have to be looked at again.
+    fn after(&mut self, topic: TopicId, channel: ChannelId, now: Time) {
+        self.topics[topic].mark(channel);
+        self.after_topic(topic, now);
+    }
+
+    /// What has to follow every change of a topic: its pollers are served, its dead letters go on, its deadlines are
+    /// known, and so is what waits to be written and read.
+    fn after_topic(&mut self, number: TopicId, now: Time) {
+        while let Some(channel) = self.topics[number].next_changed() {
+            self.after_channel(number, channel, now);
+        }
+        let topic = &mut self.topics[number];
+        let next = topic.next_deadline();
+        rearm(&mut self.deadlines, &mut topic.armed, next, Owner::Topic(number));
+        self.note_log(number);
+    }
+
+    fn after_channel(&mut self, topic: TopicId, number: ChannelId, now: Time) {
+        for stream in self.topics[topic].channel_mut(number).take_released() {
             if self.pollers.release(stream) {
                 self.line_up(stream);
             }
         }
         self.serve(topic, number, now);
         self.forward_dead_letters(topic, number);
-        let Scene { channel, env } = self.topics[topic as usize].scene(number, now, &self.limits);
+        let Scene { channel, env } = self.topics[topic].quiet_scene(number, now, &self.limits);
         channel.watch_clients(&env);
         if channel.pollers.is_empty() {
             channel.search = Search::Done;
@@ -407,16 +442,7 @@ impl Broker {
         channel.check();
         let next = channel.next_deadline();
         rearm(&mut self.deadlines, &mut channel.armed, next, Owner::Channel(topic, number));
-        self.note_log(topic);
     }
-}
-
-/// The outcome of a command that found in memory whatever it needs.
-fn plain(done: Result<Reply, Halt>) -> Result<Reply, Refusal> {
-    done.map_err(|halt| match halt {
-        Halt::Refused(refusal) => refusal,
-        Halt::Absent(_) => unreachable!("who needs something from the log is parked"),
-    })
 }
 
 /// Makes sure that a deadline is known. One that turns out to be later is left: calling early is harmless.

@@ -1,23 +1,25 @@
 //! Dead letters that go to another topic, which may be another engine's.
 //!
 //! The letter stays a dead letter of its channel until the word comes back that it arrived. Where the other topic
-//! refuses it, it stays for good.
+//! refuses it, it stays for good. Only so many of a channel are on their way at once.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Broker, Event};
+use super::parked::What;
+use super::{Barrier, Broker, Outbox};
 use crate::channel::DeadLetter;
 use crate::command::{MessageOptions, Messages, Publish, Refusal};
+use crate::ids::{ChannelId, TopicId};
 use crate::message::Record;
 use crate::messages::Found;
 use crate::name::Name;
 use crate::time::Time;
 use crate::topic::{Halt, Scene};
 
-/// A dead letter on its way to another topic, or the word that it arrived.
+/// A dead letter on its way to another topic, or the word of what became of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Parcel {
     /// The topic whose engine is to have it.
@@ -40,11 +42,20 @@ enum Content {
         channel: Name<'static>,
         id: u64,
     },
+    Refused {
+        channel: Name<'static>,
+    },
 }
 
-impl Broker {
-    /// Takes in what [`Event::Forward`] sent here.
+impl<O: Outbox> Broker<O> {
+    /// Takes in what [`Outbox::forward`] sent here.
     pub fn receive(&mut self, now: Time, parcel: Parcel) {
+        self.receive_or_park(now, parcel, &[]);
+    }
+
+    /// The same; whether it has to wait for messages that its topic drops to make room for it. `held` are the chunks
+    /// that it waited for before.
+    pub(super) fn receive_or_park(&mut self, now: Time, parcel: Parcel, held: &[u64]) -> bool {
         match &parcel.content {
             Content::DeadLetter { topic, channel, id, delivery, attempts, record } => {
                 let headers = [
@@ -55,25 +66,35 @@ impl Broker {
                 ];
                 // A letter that is sent again after a crash arrives once.
                 let dedup = alloc::format!("\0dead\0{topic}\0{channel}\0{id:x}-{delivery:x}");
-                match self.publish_dead_letter(now, &parcel.to, record, &headers, &dedup) {
-                    Ok(()) => {
-                        let content = Content::Arrived { channel: channel.clone(), id: *id };
-                        let gate = self.take_gate();
-                        self.events.push_back(Event::Forward(Parcel { to: topic.clone(), content }, gate));
+                let (back, barrier) = match self.publish_dead_letter(now, &parcel.to, record, &headers, &dedup) {
+                    Ok(barrier) => (Content::Arrived { channel: channel.clone(), id: *id }, barrier),
+                    Err(Halt::Absent(absent)) => {
+                        self.park(absent, held.into(), What::Parcel(parcel));
+                        return true;
                     }
-                    // To make room for it, the topic drops what has to be looked at first.
-                    Err(Halt::Absent(absent)) => self.park_parcel(absent, parcel),
-                    Err(Halt::Refused(_)) => {}
-                }
+                    Err(Halt::Refused(_)) => (Content::Refused { channel: channel.clone() }, None),
+                };
+                self.outbox.forward(Parcel { to: topic.clone(), content: back }, barrier);
             }
             Content::Arrived { channel, id } => {
                 if let Ok((topic, number)) = self.find_channel(&parcel.to, channel) {
-                    let Scene { channel, mut env } = self.topics[topic as usize].scene(number, now, &self.limits);
-                    channel.remove_dead(*id, &mut env);
-                    self.after_channel(topic, number, now);
+                    self.with_topic(topic, now, |topic, limits| {
+                        let Scene { channel, mut env } = topic.scene(number, now, limits);
+                        channel.effects.under_way = channel.effects.under_way.saturating_sub(1);
+                        channel.remove_dead(*id, &mut env);
+                    });
+                }
+            }
+            Content::Refused { channel } => {
+                if let Ok((topic, number)) = self.find_channel(&parcel.to, channel) {
+                    self.with_topic(topic, now, |topic, limits| {
+                        let effects = &mut topic.scene(number, now, limits).channel.effects;
+                        effects.under_way = effects.under_way.saturating_sub(1);
+                    });
                 }
             }
         }
+        false
     }
 
     fn publish_dead_letter(
@@ -83,7 +104,7 @@ impl Broker {
         record: &[u8],
         more: &[(&str, String)],
         dedup: &str,
-    ) -> Result<(), Halt> {
+    ) -> Result<Option<Barrier>, Halt> {
         let record = Record::read(record).ok_or(Refusal::StorageFailed)?;
         let kept = record.headers().filter(|(name, _)| !name.starts_with("shelf-dead-"));
         let kept = kept.map(|(name, value)| (name.into(), value.into()));
@@ -94,16 +115,24 @@ impl Broker {
             ..Default::default()
         };
         let messages = Messages::Same(core::iter::once(record.body).collect(), options);
-        self.publish(now, to.borrow(), &Publish { messages, dedup: Some(dedup.into()) }).map(drop)
+        Ok(self.publish(now, to, &Publish { messages, dedup: Some(dedup.into()) })?.barrier)
     }
 
-    pub(super) fn forward_dead_letters(&mut self, topic: u32, number: u32) {
-        let found = &mut self.topics[topic as usize];
-        let outbox = core::mem::take(&mut found.channel_mut(number).effects.outbox);
-        let Some(to) = found.channel(number).options().dead_letter.clone().filter(|_| !self.exiting) else { return };
+    /// Sends dead letters on their way, as many as may be there at once: what comes back makes room for more.
+    pub(super) fn forward_dead_letters(&mut self, topic: TopicId, number: ChannelId) {
+        let found = &mut self.topics[topic];
+        if !found.channel(number).has_outbox() {
+            return;
+        }
+        let Some(to) = found.channel(number).options().dead_letter.clone().filter(|_| !self.is_exiting()) else {
+            let found = &mut self.topics[topic];
+            return found.channel_mut(number).effects.outbox.clear();
+        };
+        let found = &mut self.topics[topic];
         // Nothing leaves before it is durable that it died here.
-        let gate = found.gate();
-        for id in outbox {
+        let barrier = found.gate();
+        let most = self.limits.dead_letters_under_way;
+        while let Some(id) = found.channel_mut(number).effects.next_transfer(most) {
             let channel = found.channel(number);
             let Some(letter) = channel.dead_letter(id) else { continue };
             let mut record = Vec::new();
@@ -111,15 +140,16 @@ impl Broker {
                 Found::Record(found) => found.write(&mut record),
                 Found::Absent(chunk) => {
                     found.messages_mut().want(chunk);
-                    found.channel_mut(number).effects.outbox.push(id);
-                    continue;
+                    found.channel_mut(number).effects.outbox.push_front(id);
+                    return;
                 }
                 Found::Gone => continue,
             }
             let (topic, channel) = (found.name().clone(), channel.name().clone());
             let DeadLetter { delivery, attempts, .. } = letter;
             let content = Content::DeadLetter { topic, channel, id, delivery, attempts, record };
-            self.events.push_back(Event::Forward(Parcel { to: to.clone(), content }, gate));
+            self.outbox.forward(Parcel { to: to.clone(), content }, barrier);
+            found.channel_mut(number).effects.under_way += 1;
         }
     }
 }

@@ -4,15 +4,17 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Broker, Event, Parcel};
-use crate::command::{Command, Context, Refusal, Reply, Ticket};
+use super::{Broker, Done, Outbox, Parcel};
+use crate::command::{Command, Context, Peeked, Refusal, Ticket, Verb};
+use crate::ids::TopicId;
 use crate::messages::Absent;
 use crate::time::Time;
+use crate::topic::Halt;
 
 /// What is tried again once what it needs is in memory.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Parked {
-    topic: u32,
+    topic: TopicId,
     /// What it waits for.
     chunk: u64,
     /// What it waited for before, and needs as well.
@@ -21,79 +23,121 @@ pub(super) struct Parked {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-enum What {
-    Command(Ticket, Context, Command<'static>),
+pub(super) enum What {
+    /// A command, with the messages that it has found so far where it looks for some.
+    Command(Ticket, Context, Command<'static>, #[serde(with = "found")] Vec<Peeked>),
     Parcel(Parcel),
 }
 
-impl Broker {
-    /// Keeps a command until the chunk that it needs is here.
-    pub(super) fn park(
-        &mut self,
-        absent: Absent,
-        ticket: Ticket,
-        context: &Context,
-        command: Command<'static>,
-    ) -> Reply {
-        if let Ok(topic) = self.find_topic(&command.topic) {
-            self.park_at(topic, absent, What::Command(ticket, context.clone(), command));
+/// What was found of messages, as a checkpoint has it. As the API writes it, it cannot be read back.
+mod found {
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::command::{Peeked, State};
+    use crate::time::Time;
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(remote = "Peeked")]
+    struct Parts {
+        id: u64,
+        state: Option<State>,
+        attempts: u16,
+        until: Option<Time>,
+        absent: bool,
+        timestamp: Time,
+        key: Option<String>,
+        headers: Vec<(String, Vec<u8>)>,
+        body: Vec<u8>,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct Kept(#[serde(with = "Parts")] Peeked);
+
+    pub(super) fn serialize<S: Serializer>(found: &[Peeked], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(found.iter().map(|peeked| Kept(peeked.clone())))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Peeked>, D::Error> {
+        Ok(Vec::deserialize(from)?.into_iter().map(|Kept(peeked)| peeked).collect())
+    }
+}
+
+impl<O: Outbox> Broker<O> {
+    /// Keeps something until the chunk that its topic needs for it is here.
+    pub(super) fn park(&mut self, absent: Absent, held: Vec<u64>, what: What) {
+        let name = match &what {
+            What::Command(_, _, command, _) => &command.topic,
+            What::Parcel(parcel) => &parcel.to,
+        };
+        if let Ok(topic) = self.find_topic(name) {
+            let messages = self.topics[topic].messages_mut();
+            messages.hold_chunk(absent.0);
+            messages.want(absent.0);
+            self.parked.push(Parked { topic, chunk: absent.0, held, what });
+            self.note_log(topic);
         }
-        Reply::Waiting
     }
 
-    /// Keeps a dead letter until the chunk that its topic needs for it is here.
-    pub(super) fn park_parcel(&mut self, absent: Absent, parcel: Parcel) {
-        if let Ok(topic) = self.find_topic(&parcel.to) {
-            self.park_at(topic, absent, What::Parcel(parcel));
+    /// What waited for a chunk of this topic, which is here; or for any, where the topic is gone.
+    pub(super) fn retry_parked(&mut self, topic: TopicId, chunk: Option<u64>, now: Time) {
+        if self.parked.is_empty() {
+            return;
         }
-    }
-
-    fn park_at(&mut self, topic: u32, absent: Absent, what: What) {
-        let messages = self.topics[topic as usize].messages_mut();
-        messages.hold_chunk(absent.0);
-        messages.want(absent.0);
-        self.parked.push(Parked { topic, chunk: absent.0, held: Vec::new(), what });
-        self.note_log(topic);
-    }
-
-    /// What commands of this topic waited for is here: for those that wait for this chunk, or for all.
-    pub(super) fn retry_parked(&mut self, topic: u32, chunk: Option<u64>, now: Time) {
         let ready = |parked: &mut Parked| parked.topic == topic && chunk.is_none_or(|chunk| parked.chunk == chunk);
         for Parked { chunk, mut held, what, .. } in self.parked.extract_if(.., ready).collect::<Vec<_>>() {
             held.push(chunk);
-            let before = self.parked.len();
-            let reply = match what {
-                What::Command(ticket, context, command) => {
-                    let result = self.execute(now, ticket, &context, command);
-                    Some((ticket, context, result))
+            match what {
+                What::Command(ticket, context, command, peeked) => {
+                    self.retry(now, topic, held, ticket, context, command, peeked);
                 }
                 What::Parcel(parcel) => {
-                    self.receive(now, parcel);
-                    None
+                    let again = self.receive_or_park(now, parcel, &held);
+                    if !again {
+                        self.release(topic, &held);
+                    }
                 }
-            };
-            if let Some(again) = self.parked.get_mut(before) {
-                // It needs more, and what it had must not go meanwhile.
-                again.held = held;
-                continue;
-            }
-            let gate = self.take_gate();
-            self.release(topic, &held);
-            if let Some((ticket, context, result)) = reply {
-                self.events.push_back(Event::Replied(ticket, context, result, gate));
             }
         }
     }
 
-    /// The topic is gone.
-    pub(super) fn retry_parked_of(&mut self, topic: u32, now: Time) {
-        if !self.parked.is_empty() {
-            self.retry_parked(topic, None, now);
+    #[expect(clippy::too_many_arguments, reason = "they are the parts of what was parked")]
+    fn retry(
+        &mut self,
+        now: Time,
+        topic: TopicId,
+        held: Vec<u64>,
+        ticket: Ticket,
+        context: Context,
+        command: Command<'static>,
+        mut peeked: Vec<Peeked>,
+    ) {
+        match self.perform(now, &command.topic, &command.verb, &mut peeked) {
+            Err(Halt::Absent(absent)) => {
+                // What is found of messages stays found; a change begins anew, and needs all that it needed before.
+                let held = if let Verb::Peek(_) = command.verb {
+                    self.release(topic, &held);
+                    Vec::new()
+                } else {
+                    held
+                };
+                self.park(absent, held, What::Command(ticket, context, command, peeked));
+            }
+            Err(Halt::Refused(refusal)) => {
+                self.release(topic, &held);
+                self.outbox.replied(ticket, &context, Err(refusal), None);
+            }
+            Ok(Done { reply, barrier }) => {
+                self.release(topic, &held);
+                self.outbox.replied(ticket, &context, Ok(reply), barrier);
+            }
         }
     }
 
-    fn release(&mut self, topic: u32, chunks: &[u64]) {
-        if let Some(topic) = self.topics.get_mut(topic as usize) {
+    fn release(&mut self, topic: TopicId, chunks: &[u64]) {
+        if let Some(topic) = self.topics.get_mut(topic) {
             for chunk in chunks {
                 topic.messages_mut().release_chunk(*chunk);
             }
@@ -109,11 +153,12 @@ impl Broker {
         }
     }
 
-    /// The broker is going down. Dead letters are sent again at the next start.
-    pub(super) fn refuse_parked(&mut self) {
-        for parked in core::mem::take(&mut self.parked) {
-            if let What::Command(ticket, context, _) = parked.what {
-                self.events.push_back(Event::Replied(ticket, context, Err(Refusal::Exiting), None));
+    /// What waits is refused: of this topic, or all. Dead letters are sent again at the next start.
+    pub(super) fn refuse_parked(&mut self, topic: Option<TopicId>, refusal: Refusal) {
+        let concerned = |parked: &mut Parked| topic.is_none_or(|topic| parked.topic == topic);
+        for parked in self.parked.extract_if(.., concerned).collect::<Vec<_>>() {
+            if let What::Command(ticket, context, ..) = parked.what {
+                self.outbox.replied(ticket, &context, Err(refusal), None);
             }
         }
     }

@@ -1,69 +1,122 @@
 //! What a command does to its topic.
 
-use super::Broker;
-use crate::command::{ChannelVerb, Messages, Peek, Publish, Refusal, Refused, Reply, Settle, Settled, Verb};
+use alloc::vec::Vec;
+
+use super::{Barrier, Broker, Done, Outbox};
+use crate::command::{ChannelVerb, Messages, Peek, Peeked, Publish, Refusal, Refused, Reply, Settle, Settled, Verb};
+use crate::ids::{ChannelId, TopicId};
 use crate::name::Name;
 use crate::time::Time;
 use crate::topic::{Halt, Scene, Topic};
 
-impl Broker {
-    pub(super) fn publish(&mut self, now: Time, name: Name<'_>, publish: &Publish<'_>) -> Result<Reply, Halt> {
-        self.refuse_if_exiting()?;
-        self.refuse_if_full()?;
-        let number = self.find_or_add_topic(name, now);
-        self.refuse_if_failed(number)?;
-        let published = self.topics[number as usize].publish(publish, now, &self.limits)?;
-        let deferred = match &publish.messages {
-            Messages::Same(_, options) => options.defer.is_some(),
-            Messages::Each(messages) => messages.iter().any(|message| message.options.defer.is_some()),
-        };
-        self.after_topic(number, deferred, now);
-        self.gate = self.topics[number as usize].gate();
-        Ok(Reply::Published(published))
+impl<O: Outbox> Broker<O> {
+    /// Does what a command asks, but for a poll. Where it needs messages that are not in memory, it has done nothing.
+    pub(super) fn perform(
+        &mut self,
+        now: Time,
+        name: &Name<'_>,
+        verb: &Verb<'_>,
+        peeked: &mut Vec<Peeked>,
+    ) -> Result<Done, Halt> {
+        match verb {
+            Verb::Publish(publish) => self.publish(now, name, publish),
+            Verb::Settle(settle) => Ok(self.settle(now, name, settle)?.into()),
+            Verb::Peek(peek) => Ok(self.peek(now, name, peek, peeked)?.into()),
+            Verb::Channel(channel, verb) => self.channel_verb(now, name, channel, verb),
+            Verb::CreateTopic(changes) => {
+                let topic = self.find_or_add_topic(name.borrow(), now)?;
+                self.refuse_if_failed(topic)?;
+                self.with_topic(topic, now, |topic, limits| topic.configure(changes, now, limits));
+                Ok(self.done_durably(topic, Reply::Done))
+            }
+            Verb::DeleteTopic => {
+                let topic = self.find_topic(name)?;
+                let log = self.topics[topic].log_id();
+                self.delete_topic(topic, now);
+                Ok(Done { reply: Reply::Done, barrier: log.map(|log| (log, u64::MAX)) })
+            }
+            Verb::ConfigureTopic(_) | Verb::EmptyTopic | Verb::PauseTopic(_) => {
+                let topic = self.find_topic(name)?;
+                self.refuse_if_failed(topic)?;
+                self.with_topic(topic, now, |topic, limits| match verb {
+                    Verb::ConfigureTopic(changes) => topic.configure(changes, now, limits),
+                    Verb::PauseTopic(paused) => topic.pause(*paused, now, limits),
+                    _ => topic.empty(now, limits),
+                });
+                Ok(self.done_durably(topic, Reply::Done))
+            }
+            Verb::Subscribe(_) => unreachable!("a poll is answered by whoever comes by a message"),
+        }
     }
 
-    pub(super) fn settle(&mut self, now: Time, name: &Name<'_>, settle: &Settle<'_>) -> Result<Reply, Refusal> {
+    /// The reply to a command, which waits for all that happened to its topic so far.
+    fn done_durably(&mut self, topic: TopicId, reply: Reply) -> Done {
+        let barrier = self.topics.get_mut(topic).and_then(Topic::gate_of_all);
+        Done { reply, barrier }
+    }
+
+    pub(super) fn publish(&mut self, now: Time, name: &Name<'_>, publish: &Publish<'_>) -> Result<Done, Halt> {
+        self.refuse_if_exiting()?;
+        self.refuse_if_full()?;
+        let topic = self.find_or_add_topic(name.borrow(), now)?;
+        self.refuse_if_failed(topic)?;
+        self.refuse_if_behind(topic, publish)?;
+        let published = self.with_topic(topic, now, |topic, limits| topic.publish(publish, now, limits))?;
+        let barrier: Option<Barrier> = self.topics[topic].gate();
+        Ok(Done { reply: Reply::Published(published), barrier })
+    }
+
+    /// Refuses what a topic would have to keep in memory because its log does not follow.
+    fn refuse_if_behind(&self, topic: TopicId, publish: &Publish<'_>) -> Result<(), Refusal> {
+        let bytes: usize = match &publish.messages {
+            Messages::Same(bodies, _) => bodies.iter().map(|body| body.len()).sum(),
+            Messages::Each(messages) => messages.iter().map(|message| message.body.len()).sum(),
+        };
+        let behind = self.topics[topic].bytes_not_durable();
+        let is_behind = behind > 0 && behind.saturating_add(bytes as u64) > self.limits.max_not_durable;
+        if is_behind { Err(Refusal::Overloaded) } else { Ok(()) }
+    }
+
+    fn settle(&mut self, now: Time, name: &Name<'_>, settle: &Settle<'_>) -> Result<Reply, Refusal> {
         self.refuse_if_exiting()?;
         let (topic, number) = self.find_channel(name, &settle.channel)?;
-        let Scene { channel, mut env } = self.topics[topic as usize].scene(number, now, &self.limits);
         let mut settled = Settled::default();
-        let mut count = |result: Result<(), Refused>, text: &str| match result {
-            Ok(()) => 1,
-            Err(reason) => {
-                settled.refused.push((text.into(), reason));
-                0
+        self.with_topic(topic, now, |topic, limits| {
+            let Scene { channel, mut env } = topic.scene(number, now, limits);
+            let refused = &mut settled.refused;
+            let mut count = |result: Result<(), Refused>, text: &str| match result {
+                Ok(()) => 1,
+                Err(reason) => {
+                    refused.push((text.into(), reason));
+                    0
+                }
+            };
+            for text in &settle.finish {
+                let finished = text.read().and_then(|receipt| channel.finish(receipt, &mut env));
+                settled.finished += count(finished, &text.text);
             }
-        };
-        let (mut finished, mut requeued, mut touched) = (0, 0, 0);
-        for text in &settle.finish {
-            finished += count(text.read().and_then(|receipt| channel.finish(receipt, &mut env)), &text.text);
-        }
-        for (text, delay) in &settle.requeue {
-            requeued += count(text.read().and_then(|receipt| channel.requeue(receipt, *delay, &mut env)), &text.text);
-        }
-        for (text, timeout) in &settle.touch {
-            touched += count(text.read().and_then(|receipt| channel.touch(receipt, *timeout, &mut env)), &text.text);
-        }
-        (settled.finished, settled.requeued, settled.touched) = (finished, requeued, touched);
-        self.after_channel(topic, number, now);
+            for (text, delay) in &settle.requeue {
+                let requeued = text.read().and_then(|receipt| channel.requeue(receipt, *delay, &mut env));
+                settled.requeued += count(requeued, &text.text);
+            }
+            for (text, timeout) in &settle.touch {
+                let touched = text.read().and_then(|receipt| channel.touch(receipt, *timeout, &mut env));
+                settled.touched += count(touched, &text.text);
+            }
+        });
         Ok(Reply::Settled(settled))
     }
 
-    pub(super) fn peek(&self, now: Time, name: &Name<'_>, peek: &Peek<'_>) -> Result<Reply, Halt> {
-        let max = peek.max as usize;
-        let peeked = match &peek.channel {
-            Some(channel) => {
-                let (topic, channel) = self.find_channel(name, channel)?;
-                self.topics[topic as usize].peek_channel(channel, peek.state, peek.from, max)
-            }
-            None => self.topics[self.find_topic(name)? as usize].peek(peek.from, max, now),
-        };
-        Ok(Reply::Peeked(peeked?))
+    fn peek(&self, now: Time, name: &Name<'_>, peek: &Peek<'_>, peeked: &mut Vec<Peeked>) -> Result<Reply, Halt> {
+        let topic = self.find_topic(name)?;
+        let channel = peek.channel.as_ref().map(|channel| self.find_channel(name, channel)).transpose()?;
+        self.topics[topic].peek(channel.map(|(_, channel)| channel), peek, now, peeked)?;
+        Ok(Reply::Peeked(core::mem::take(peeked)))
     }
 
     /// The same, with what is in memory; of what is not, only where it is.
     pub(crate) fn look(&self, now: Time, name: &Name<'_>, peek: &Peek<'_>) -> Result<Reply, Refusal> {
-        let topic = &self.topics[self.find_topic(name)? as usize];
+        let topic = &self.topics[self.find_topic(name)?];
         let channel = match &peek.channel {
             Some(channel) => Some(self.find_channel(name, channel)?.1),
             None => None,
@@ -71,90 +124,66 @@ impl Broker {
         Ok(Reply::Peeked(topic.look(channel, peek, now)))
     }
 
-    pub(super) fn topic_verb(&mut self, now: Time, name: Name<'_>, verb: Verb<'_>) -> Result<Reply, Refusal> {
-        if let Verb::CreateTopic(changes) = &verb {
-            let number = self.find_or_add_topic(name, now);
-            self.refuse_if_failed(number)?;
-            self.topics[number as usize].configure(changes, now, &self.limits);
-            self.after_topic(number, false, now);
-            self.gate = self.topics[number as usize].gate_of_all();
-            return Ok(Reply::Done);
-        }
-        let number = self.find_topic(&name)?;
-        if !matches!(verb, Verb::DeleteTopic) {
-            self.refuse_if_failed(number)?;
-        }
-        let topic = &mut self.topics[number as usize];
-        match verb {
-            Verb::ConfigureTopic(changes) => topic.configure(&changes, now, &self.limits),
-            Verb::EmptyTopic => topic.empty(now, &self.limits),
-            Verb::PauseTopic(paused) => topic.pause(paused, now, &self.limits),
-            Verb::DeleteTopic => {
-                let log = topic.log_id();
-                self.delete_topic(number, now);
-                self.gate = log.map(|log| (log, u64::MAX));
-                return Ok(Reply::Done);
-            }
-            _ => unreachable!("the other verbs do not come here"),
-        }
-        self.after_topic(number, true, now);
-        self.gate = self.topics[number as usize].gate_of_all();
-        Ok(Reply::Done)
-    }
-
-    pub(super) fn channel_verb(
+    fn channel_verb(
         &mut self,
         now: Time,
         name: &Name<'_>,
         channel: &Name<'_>,
-        verb: ChannelVerb<'_>,
-    ) -> Result<Reply, Halt> {
+        verb: &ChannelVerb<'_>,
+    ) -> Result<Done, Halt> {
         let topic = self.find_topic(name)?;
         self.refuse_if_failed(topic)?;
-        let reply = self.change_channel(now, topic, channel, verb);
-        self.gate = self.topics.get_mut(topic as usize).and_then(Topic::gate_of_all);
-        reply
+        let reply = match verb {
+            ChannelVerb::Create(changes) => {
+                self.with_topic(topic, now, |topic, limits| {
+                    let number = match topic.find_channel(channel.as_str()) {
+                        Some(number) => number,
+                        None => topic.add_channel(channel.clone().into_owned(), changes.start, now, limits)?,
+                    };
+                    let Scene { channel, mut env } = topic.scene(number, now, limits);
+                    channel.configure(changes.clone(), &mut env);
+                    Ok::<(), Halt>(())
+                })?;
+                Reply::Done
+            }
+            ChannelVerb::Delete => {
+                let (topic, number) = self.find_channel(name, channel)?;
+                self.delete_channel(topic, number, now);
+                Reply::Done
+            }
+            verb => self.change_channel(now, self.find_channel(name, channel)?, verb)?,
+        };
+        Ok(self.done_durably(topic, reply))
     }
 
     fn change_channel(
         &mut self,
         now: Time,
-        topic: u32,
-        channel: &Name<'_>,
-        verb: ChannelVerb<'_>,
+        (topic, number): (TopicId, ChannelId),
+        verb: &ChannelVerb<'_>,
     ) -> Result<Reply, Halt> {
-        if let ChannelVerb::Create(changes) = verb {
-            let found = &mut self.topics[topic as usize];
-            let number = match found.find_channel(channel.as_str()) {
-                Some(number) => number,
-                None => found.add_channel(channel.clone().into_owned(), changes.start, now, &self.limits)?,
-            };
-            let Scene { channel, mut env } = found.scene(number, now, &self.limits);
-            channel.configure(changes, &mut env);
-            self.after_topic(topic, true, now);
-            return Ok(Reply::Done);
-        }
-        let number = self.topics[topic as usize].find_channel(channel.as_str()).ok_or(Refusal::ChannelNotFound)?;
-        if let ChannelVerb::Delete = verb {
-            self.delete_channel(topic, number, now);
-            return Ok(Reply::Done);
-        }
-        let found = &mut self.topics[topic as usize];
-        let mut reply = Reply::Done;
-        if let ChannelVerb::Seek(to) = verb {
-            reply = Reply::Position(found.seek(number, to, now, &self.limits)?);
-        } else {
-            let Scene { channel, mut env } = found.scene(number, now, &self.limits);
-            match verb {
-                ChannelVerb::Configure(changes) => channel.configure(changes, &mut env),
-                ChannelVerb::Empty => channel.empty(&mut env),
-                ChannelVerb::Pause(paused) => channel.pause(paused, &mut env),
-                ChannelVerb::Redrive(ids) => reply = Reply::Count(channel.redrive(ids, &mut env)),
-                ChannelVerb::EmptyDead => reply = Reply::Count(channel.drop_dead(None, &mut env)),
-                _ => unreachable!("the other verbs do not come here"),
+        self.with_topic(topic, now, |topic, limits| {
+            if let ChannelVerb::Seek(to) = verb {
+                return Ok(Reply::Position(topic.seek(number, *to, now, limits)?));
             }
-        }
-        self.after_channel(topic, number, now);
-        Ok(reply)
+            let Scene { channel, mut env } = topic.scene(number, now, limits);
+            Ok(match verb {
+                ChannelVerb::Redrive(ids) => Reply::Count(channel.redrive(ids.clone(), &mut env)),
+                ChannelVerb::EmptyDead => Reply::Count(channel.drop_dead(None, &mut env)),
+                ChannelVerb::Configure(changes) => {
+                    channel.configure(changes.clone(), &mut env);
+                    Reply::Done
+                }
+                ChannelVerb::Empty => {
+                    channel.empty(&mut env);
+                    Reply::Done
+                }
+                ChannelVerb::Pause(paused) => {
+                    channel.pause(*paused, &mut env);
+                    Reply::Done
+                }
+                _ => unreachable!("the other verbs do not come here"),
+            })
+        })
     }
 }

@@ -10,13 +10,23 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::command::ClientStats;
-use crate::slab::Slab;
+use crate::slab::{Key, Slab};
 use crate::sort;
 use crate::time::Time;
 
 /// Names a consumer of one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClientId(u32);
+
+impl Key for ClientId {
+    fn of(index: u32) -> Self {
+        ClientId(index)
+    }
+
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 impl ClientId {
     /// Nobody.
@@ -25,9 +35,9 @@ impl ClientId {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Clients {
-    slab: Slab<Client>,
+    slab: Slab<Client, ClientId>,
     #[serde(with = "crate::state::table")]
-    names: HashMap<Box<str>, u32, foldhash::fast::FixedState>,
+    names: HashMap<Box<str>, ClientId, foldhash::fast::FixedState>,
     /// With so many consumers, those long gone are looked for.
     purge_at: usize,
     /// How many wait or hold a message.
@@ -66,12 +76,12 @@ impl Clients {
         let name = name.unwrap_or(host);
         self.last_seen = Some(now);
         if let Some(&id) = self.names.get(name) {
-            let client = &mut self.slab[id as usize];
+            let client = &mut self.slab[id];
             client.last_seen = now;
             if *client.address != *address {
                 client.address = address.into();
             }
-            return ClientId(id);
+            return id;
         }
         self.purge(now, timeout);
         let id = self.slab.insert(Client {
@@ -84,9 +94,9 @@ impl Clients {
             messages: 0,
             finished: 0,
             requeued: 0,
-        }) as u32;
+        });
         self.names.insert(name.into(), id);
-        ClientId(id)
+        id
     }
 
     fn purge(&mut self, now: Time, timeout: Duration) {
@@ -94,12 +104,12 @@ impl Clients {
             return;
         }
         self.slab.retain(|client| client.is_present(now, timeout));
-        self.names.retain(|_, id| self.slab.contains(*id as usize));
+        self.names.retain(|_, id| self.slab.contains(*id));
         self.purge_at = 2 * self.slab.len() + 16;
     }
 
     fn with(&mut self, id: ClientId, change: impl FnOnce(&mut Client)) {
-        if let Some(client) = self.slab.get_mut(id.0 as usize) {
+        if let Some(client) = self.slab.get_mut(id) {
             self.busy -= u32::from(client.is_busy());
             change(client);
             self.busy += u32::from(client.is_busy());
@@ -108,7 +118,7 @@ impl Clients {
 
     /// Its name, and the address that it called from last.
     pub(super) fn names(&self, id: ClientId) -> (&str, &str) {
-        self.slab.get(id.0 as usize).map_or(("", ""), |client| (&client.name, &client.address))
+        self.slab.get(id).map_or(("", ""), |client| (&client.name, &client.address))
     }
 
     /// It waits now.

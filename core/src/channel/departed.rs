@@ -13,6 +13,7 @@ use super::clients::Clients;
 use super::keys::{Key, KeyQueue};
 use super::{ClientId, Terms};
 use crate::by_id::IdSet;
+use crate::ids::PollerId;
 use crate::list::{Linked, Links, List};
 use crate::message::Facts;
 use crate::schedule::{Handle, Schedule};
@@ -43,7 +44,7 @@ pub(super) struct Entry {
     /// Who has it in flight.
     pub(super) client: ClientId,
     /// The stream that has it in flight.
-    stream: Option<u32>,
+    stream: Option<PollerId>,
     /// Its place among those that are ready.
     links: Links,
 }
@@ -146,7 +147,7 @@ pub(super) struct Departed {
     busy_bytes: u64,
     pub(super) clients: Clients,
     /// Streams that hold one message less, by poller, once for each message: for the broker to take.
-    pub(super) released: Vec<u32>,
+    pub(super) released: Vec<PollerId>,
 }
 
 impl Departed {
@@ -170,6 +171,11 @@ impl Departed {
         self.dead.len() as u64
     }
 
+    /// Bytes of memory that they take, about.
+    pub(super) fn memory(&self) -> usize {
+        self.by_id.len() * (size_of::<Entry>() + 40)
+    }
+
     /// Bytes of bodies of all that are not dead.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
@@ -185,11 +191,11 @@ impl Departed {
     }
 
     pub(super) fn get(&self, slot: Slot) -> &Entry {
-        &self.entries[slot as usize]
+        &self.entries[slot]
     }
 
     pub(super) fn get_mut(&mut self, slot: Slot) -> &mut Entry {
-        &mut self.entries[slot as usize]
+        &mut self.entries[slot]
     }
 
     /// The entry of this message.
@@ -255,7 +261,7 @@ impl Departed {
     /// Puts a message among the entries; `None` where it is one already, and nothing changes.
     pub(super) fn insert(&mut self, facts: &Facts, chunk: impl FnOnce() -> u64, next: Next) -> Option<Slot> {
         let Place::Vacant(place) = self.by_id.entry(facts.id) else { return None };
-        let slot = self.entries.insert(Entry::new(facts, chunk())) as Slot;
+        let slot = self.entries.insert(Entry::new(facts, chunk()));
         place.insert(slot);
         self.bytes = self.bytes.saturating_add(facts.size.into());
         self.join_key(slot);
@@ -284,7 +290,7 @@ impl Departed {
             self.leave_key(slot);
             self.release_key(slot);
         }
-        let entry = self.entries.remove(slot as usize);
+        let entry = self.entries.remove(slot);
         self.by_id.remove(&entry.id);
         entry
     }
@@ -296,7 +302,7 @@ impl Departed {
                 self.by_id.insert(id, slot);
                 continue;
             }
-            let entry = self.entries.remove(slot as usize);
+            let entry = self.entries.remove(slot);
             if let State::InFlight(_) = entry.state {
                 self.clients.give_back(entry.client);
                 self.released.extend(entry.stream);
@@ -341,7 +347,7 @@ impl Departed {
 
     /// The part of a change of state that ends the old one. The state means nothing until the new one is entered.
     fn leave(&mut self, slot: Slot) {
-        let Entry { id, key, state, size, client, stream, .. } = self.entries[slot as usize];
+        let Entry { id, key, state, size, client, stream, .. } = self.entries[slot];
         match state {
             State::InFlight(deadline) => {
                 self.deadlines.remove(deadline);
@@ -374,7 +380,7 @@ impl Departed {
 
     /// The part that begins the new one.
     fn enter(&mut self, slot: Slot, next: Next) {
-        let Entry { id, key, size, .. } = self.entries[slot as usize];
+        let Entry { id, key, size, .. } = self.entries[slot];
         let state = match next {
             Next::InFlight { at, until } => {
                 self.get_mut(slot).leased_at = at;
@@ -419,7 +425,7 @@ impl Departed {
 
     /// An entry stands in the queue of its key from now on. Whatever was first there is so no more if it comes later.
     fn join_key(&mut self, slot: Slot) {
-        let Entry { id, key: Some(key), .. } = self.entries[slot as usize] else { return };
+        let Entry { id, key: Some(key), .. } = self.entries[slot] else { return };
         if !self.ordered {
             return;
         }
@@ -437,7 +443,7 @@ impl Departed {
 
     /// An entry stands in no queue any more.
     fn leave_key(&mut self, slot: Slot) {
-        let Entry { id, key: Some(key), .. } = self.entries[slot as usize] else { return };
+        let Entry { id, key: Some(key), .. } = self.entries[slot] else { return };
         let Some(queue) = self.queue(Some(key)) else { return };
         if let Ok(place) = queue.ids.binary_search(&id) {
             queue.ids.remove(place);
@@ -469,7 +475,7 @@ impl Departed {
         let all: Vec<Slot> = self.by_id.values().copied().filter(|slot| !self.get(*slot).is_dead()).collect();
         for &slot in &all {
             self.join_key(slot);
-            if let Entry { key, state: State::InFlight(_), .. } = self.entries[slot as usize]
+            if let Entry { key, state: State::InFlight(_), .. } = self.entries[slot]
                 && let Some(queue) = self.queue(key)
             {
                 queue.in_flight += 1;
@@ -477,7 +483,7 @@ impl Departed {
         }
         // What was held becomes ready in the order of the ids, and what stands behind another is held.
         for slot in all {
-            let Entry { id, key, state, .. } = self.entries[slot as usize];
+            let Entry { id, key, state, .. } = self.entries[slot];
             match (state, self.may_deliver(key, id)) {
                 (State::Held, true) => {
                     self.ready.push_back(&mut self.entries, slot);

@@ -5,21 +5,32 @@ use crate::log::event::{Event, Ids, Mark};
 use crate::messages::{Absent, Found};
 
 impl Channel {
-    /// An ephemeral channel lets new messages, from this one on, go by, the newest first, where it is too deep.
+    /// An ephemeral channel lets new messages, from this one on, go by, the newest first, where it is too deep. What it
+    /// has yet to deliver for the first time counts, be it deferred or not.
     pub(crate) fn drop_excess(&mut self, from: u64, env: &mut Env<'_>) {
-        let mut excess = self.depth(env.flow.id).saturating_sub(env.limits.mem_queue_size);
+        let deep = self.depth(env.flow.id) + u64::from(self.departed.deferred());
+        let mut excess = deep.saturating_sub(env.limits.mem_queue_size);
         let mut id = env.flow.id;
         while excess > 0 && id > from.max(self.backlog.id()) {
             id -= 1;
-            if self.backlog.is_ahead(id) && self.departed.find(id).is_none() {
+            let is_new = |slot| !self.departed.get(slot).client_has_it() && self.departed.get(slot).attempts == 0;
+            if self.backlog.is_ahead(id) && self.departed.find(id).is_none_or(is_new) {
                 self.dropped(Ids::one(id), self.backlog.mark(), env);
                 excess -= 1;
             }
         }
     }
 
+    /// The cursor comes past what follows it and is to be passed over.
+    pub(crate) fn pass_gaps(&mut self, env: &mut Env<'_>) {
+        let fresh = self.backlog.fresh(&self.departed, env.flow.id, u32::MAX);
+        if fresh.passed > 0 {
+            self.happen(Event::Advanced { channel: env.number.number(), cursor: fresh.at }, env);
+        }
+    }
+
     fn dropped(&mut self, ids: Ids, cursor: Mark, env: &mut Env<'_>) {
-        let (channel, from) = (env.number, self.told);
+        let (channel, from) = (env.number.number(), self.told);
         self.happen(Event::Dropped { channel, from, cursor, ids, count: 1 }, env);
         self.told = cursor.id;
     }
@@ -31,10 +42,7 @@ impl Channel {
         has_room: impl Fn(&Channel, &Env<'_>) -> bool,
     ) -> Result<(), Absent> {
         while !has_room(self, env) {
-            let fresh = self.backlog.fresh(&self.departed, env.flow.id, u32::MAX);
-            if fresh.passed > 0 {
-                self.happen(Event::Advanced { channel: env.number, cursor: fresh.at }, env);
-            }
+            self.pass_gaps(env);
             self.backlog.catch_up(env.messages);
             let mut cursor = self.backlog.mark();
             let fresh = (cursor.id < env.flow.id).then_some(cursor.id);
@@ -59,11 +67,8 @@ impl Channel {
 
     /// A message's time to live has run out. In flight, it may still be finished.
     pub(crate) fn expires(&mut self, id: u64, size: u32, env: &mut Env<'_>) {
-        self.happen(Event::Expired { channel: env.number, id, size }, env);
+        self.happen(Event::Expired { channel: env.number.number(), id, size }, env);
         // Without consumers nobody else would let go of the memory.
-        let fresh = self.backlog.fresh(&self.departed, env.flow.id, u32::MAX);
-        if fresh.passed > 0 {
-            self.happen(Event::Advanced { channel: env.number, cursor: fresh.at }, env);
-        }
+        self.pass_gaps(env);
     }
 }

@@ -5,8 +5,9 @@ use core::time::Duration;
 
 use super::{Channel, ClientId, Env, MAX_HELD, SCAN, Search};
 use crate::command::Lease;
-use crate::log::event::{Event, Ids};
-use crate::message::{Facts, Receipt};
+use crate::ids::PollerId;
+use crate::log::event::{Departed, Event, Ids};
+use crate::message::{Facts, Receipt, Record};
 use crate::messages::Found;
 use crate::time::Time;
 
@@ -16,15 +17,32 @@ pub(crate) struct Terms {
     /// The channel's timeout where it is not said.
     pub(crate) timeout: Option<Duration>,
     pub(crate) client: ClientId,
-    pub(crate) stream: Option<u32>,
+    pub(crate) stream: Option<PollerId>,
 }
 
 /// A message that can be handed out.
-enum Candidate {
+struct Candidate {
+    source: Source,
+    published: Time,
+    /// About how many bytes it takes in an answer.
+    bytes: usize,
+    /// It came back, and is dead if it does so once more: it is handed out alone, so that no other dies with it.
+    is_last_attempt: bool,
+}
+
+enum Source {
     /// One that waits outside of the backlog.
-    Waiting(u64, Time),
+    Waiting(u64),
     /// The one at the cursor.
-    Fresh(Facts, Time),
+    Fresh(Facts),
+}
+
+impl Candidate {
+    fn new(source: Source, record: &Record<'_>, is_last_attempt: bool) -> Self {
+        // Receipt, times and what else is written about it, and what it is.
+        let bytes = 128 + record.option_bytes() + record.body.len();
+        Candidate { source, published: record.timestamp, bytes, is_last_attempt }
+    }
 }
 
 impl Channel {
@@ -32,17 +50,28 @@ impl Channel {
     ///
     /// O(log of what is in flight) each. Messages that cannot be handed out are passed over, a bounded number in
     /// one call: then it is not known yet whether there are more, and [`Channel::search`] says so.
-    pub(crate) fn lease_up_to(&mut self, max: u32, terms: &Terms, env: &mut Env<'_>) -> Vec<Lease> {
+    pub(crate) fn lease_up_to(&mut self, max: u32, max_bytes: usize, terms: &Terms, env: &mut Env<'_>) -> Vec<Lease> {
         let there = self.depth(env.flow.id).min(max.into()) as usize;
-        let mut leases = Vec::with_capacity(there);
+        let mut leases: Vec<Lease> = Vec::with_capacity(there);
+        let mut bytes = 0_usize;
         let mut left = SCAN;
         self.search = Search::Done;
         while leases.len() < max as usize
             && let Some(candidate) = self.find_candidate(&mut left, env)
         {
+            bytes = bytes.saturating_add(candidate.bytes);
+            let is_alone = candidate.is_last_attempt || self.last_was_alone(&leases);
+            if !leases.is_empty() && (bytes > max_bytes || is_alone) {
+                break;
+            }
             leases.push(self.hand_out(candidate, terms, env));
         }
         leases
+    }
+
+    /// Whether what was leased last is handed out alone.
+    fn last_was_alone(&self, leases: &[Lease]) -> bool {
+        leases.last().is_some_and(|lease| lease.attempts > 1 && lease.attempts == self.options.max_attempts)
     }
 
     /// The next message to be handed out, if there is one.
@@ -54,7 +83,7 @@ impl Channel {
         let first = if self.redelivery_turn { self.find_ready(env) } else { self.find_fresh(left, env) };
         match first {
             // What has to be read first keeps its turn: the log changes nothing of the order.
-            None if self.search != Search::Done => None,
+            None if self.search == Search::Reading => None,
             None if self.redelivery_turn => self.find_fresh(left, env),
             None => self.find_ready(env),
             first => first,
@@ -66,13 +95,16 @@ impl Channel {
             let entry = self.departed.get(slot);
             let id = entry.id;
             match env.messages.find(id, entry.chunk) {
-                Found::Record(record) => return Some(Candidate::Waiting(id, record.timestamp)),
+                Found::Record(record) => {
+                    let is_last = entry.attempts > 0 && entry.attempts + 1 == self.options.max_attempts;
+                    return Some(Candidate::new(Source::Waiting(id), &record, is_last));
+                }
                 Found::Absent(chunk) => {
                     env.messages.want(chunk);
                     self.search = Search::Reading;
                     return None;
                 }
-                Found::Gone => self.happen(Event::Lost { channel: env.number, id }, env),
+                Found::Gone => self.happen(Event::Lost { channel: env.number.number(), id }, env),
             }
         }
         None
@@ -84,7 +116,7 @@ impl Channel {
         loop {
             let fresh = self.backlog.fresh(&self.departed, env.flow.id, *left);
             if fresh.passed > 0 {
-                self.happen(Event::Advanced { channel: env.number, cursor: fresh.at }, env);
+                self.happen(Event::Advanced { channel: env.number.number(), cursor: fresh.at }, env);
                 *left -= fresh.passed;
             }
             if self.backlog.id() >= env.flow.id || self.departed.waiting() >= MAX_HELD {
@@ -97,8 +129,11 @@ impl Channel {
             *left = less;
             self.backlog.catch_up(env.messages);
             let (id, chunk) = (self.backlog.id(), self.backlog.chunk());
-            let (facts, published) = match env.messages.find(id, chunk) {
-                Found::Record(record) => (record.facts(id, env.seed), record.timestamp),
+            let (facts, candidate) = match env.messages.find(id, chunk) {
+                Found::Record(record) => {
+                    let facts = record.facts(id, env.seed);
+                    (facts, Candidate::new(Source::Fresh(facts), &record, false))
+                }
                 Found::Absent(chunk) => {
                     env.messages.want(chunk);
                     env.messages.want_after(chunk);
@@ -108,7 +143,7 @@ impl Channel {
                 Found::Gone => {
                     let mut cursor = self.backlog.mark();
                     cursor.id += 1;
-                    self.happen(Event::Advanced { channel: env.number, cursor }, env);
+                    self.happen(Event::Advanced { channel: env.number.number(), cursor }, env);
                     continue;
                 }
             };
@@ -118,9 +153,9 @@ impl Channel {
             let is_due = facts.due.is_none_or(|due| due <= env.now.as_nanos());
             if is_due && self.departed.is_free(facts.key) {
                 *left += 1;
-                return Some(Candidate::Fresh(facts, published));
+                return Some(candidate);
             }
-            let (channel, at, from) = (env.number, env.now.as_nanos(), self.told);
+            let (channel, at, from) = (env.number.number(), env.now.as_nanos(), self.told);
             let mut cursor = self.backlog.mark();
             (cursor.id, cursor.bytes) = (cursor.id + 1, cursor.bytes + u64::from(facts.size));
             let departed = core::iter::once(facts).collect();
@@ -131,20 +166,20 @@ impl Channel {
 
     fn hand_out(&mut self, candidate: Candidate, terms: &Terms, env: &mut Env<'_>) -> Lease {
         let timeout = terms.timeout.unwrap_or_else(|| self.timeout(env.limits));
-        let (channel, at, until) = (env.number, env.now.as_nanos(), (env.now + timeout).as_nanos());
+        let (channel, at, until) = (env.number.number(), env.now.as_nanos(), (env.now + timeout).as_nanos());
         let (delivery, from, mut cursor) = (self.next_delivery, self.told, self.backlog.mark());
-        let (id, departed, leased, published) = match candidate {
-            Candidate::Waiting(id, published) => (id, Default::default(), Ids::one(id), published),
-            Candidate::Fresh(facts, published) => {
+        let (id, departed, leased) = match candidate.source {
+            Source::Waiting(id) => (id, Departed::default(), Ids::one(id)),
+            Source::Fresh(facts) => {
                 (cursor.id, cursor.bytes) = (cursor.id + 1, cursor.bytes + u64::from(facts.size));
-                (facts.id, core::iter::once(facts).collect(), Ids::default(), published)
+                (facts.id, core::iter::once(facts).collect(), Ids::default())
             }
         };
         self.redelivery_turn = leased.is_empty();
         self.happen(Event::Leased { channel, at, until, delivery, from, cursor, departed, leased }, env);
         self.told = cursor.id;
         let slot = self.departed.find(id).expect("what was just leased is an entry");
-        self.departed.assign(slot, terms, published);
+        self.departed.assign(slot, terms, candidate.published);
         let entry = self.departed.get(slot);
         Lease { receipt: Receipt { id, delivery }, attempts: entry.attempts, chunk: entry.chunk }
     }

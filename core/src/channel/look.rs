@@ -1,7 +1,5 @@
 //! Looking at a channel without changing it.
 
-use alloc::vec::Vec;
-
 use super::Channel;
 use super::departed::{Entry, State as Is};
 use crate::command::{ChannelStats, Filter, Peeked, State};
@@ -34,42 +32,42 @@ impl Channel {
         }
     }
 
-    /// Messages in this state, from this id on, in the order of their ids. `show` is given an id, and its
-    /// chunk where that is known.
+    /// Messages in this state, from this id on, in the order of their ids, as long as `add` takes them: else the id of the
+    /// first that it did not. `show` is given an id, and its chunk where that is known.
     pub(crate) fn peek(
         &self,
         state: State,
         from: u64,
-        max: usize,
         flow: u64,
         show: &dyn Fn(u64, Option<u64>) -> Result<Option<Peeked>, Absent>,
-    ) -> Result<Vec<Peeked>, Absent> {
-        let show = |id: u64, chunk: Option<u64>, attempts: u16, until: Option<Time>| {
-            let shown = show(id, chunk)?;
-            Ok(shown.map(|peeked| Peeked { state: Some(state), attempts, until, ..peeked }))
+        add: &mut dyn FnMut(Peeked) -> Result<(), u64>,
+    ) -> Result<Option<u64>, Absent> {
+        let here = |entry: &&Entry| match entry.state() {
+            Is::InFlight(_) => state == State::InFlight,
+            Is::Deferred(_) => state == State::Deferred,
+            Is::Ready | Is::Held | Is::Dead => false,
         };
-        let entry = |entry: &Entry| {
-            let until = self.departed.find(entry.id).and_then(|slot| self.departed.until(slot));
-            show(entry.id, Some(entry.chunk), entry.attempts, until)
+        let ids: &mut dyn Iterator<Item = u64> = match state {
+            State::Ready => &mut self.ready_ids(from, flow),
+            State::Dead => &mut self.departed.dead_from(from),
+            State::InFlight | State::Deferred => &mut self.departed.from(from).filter(here).map(|entry| entry.id),
         };
-        let all = |found: &mut dyn Iterator<Item = Result<Option<Peeked>, Absent>>| {
-            found.filter_map(Result::transpose).take(max).collect()
-        };
-        match state {
-            State::Ready => all(&mut self.ready_ids(from, flow).map(|id| match self.departed.entry(id) {
-                Some(waiting) => entry(waiting),
-                None => show(id, None, 0, None),
-            })),
-            State::Dead => all(&mut self.departed.dead_from(from).filter_map(|id| self.departed.entry(id)).map(entry)),
-            State::InFlight | State::Deferred => {
-                let here = |entry: &&Entry| match entry.state() {
-                    Is::InFlight(_) => state == State::InFlight,
-                    Is::Deferred(_) => state == State::Deferred,
-                    Is::Ready | Is::Held | Is::Dead => false,
-                };
-                all(&mut self.departed.from(from).filter(here).map(entry))
+        for id in ids {
+            let slot = self.departed.find(id);
+            let entry = slot.map(|slot| self.departed.get(slot));
+            let until = slot.and_then(|slot| self.departed.until(slot));
+            let Some(shown) = show(id, entry.map(|entry| entry.chunk))? else { continue };
+            let attempts = entry.map_or(0, |entry| entry.attempts);
+            if let Err(next) = add(Peeked { state: Some(state), attempts, until, ..shown }) {
+                return Ok(Some(next));
             }
         }
+        Ok(None)
+    }
+
+    /// Bytes of memory that its entries take.
+    pub(crate) fn memory(&self) -> usize {
+        self.departed.memory()
     }
 
     /// The ids of what waits for a consumer, from this one on, in order.

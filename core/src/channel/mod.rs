@@ -22,6 +22,7 @@ mod place;
 mod settle;
 mod snapshot;
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::ops::Range;
 use core::time::Duration;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::{ChannelChanges, ChannelOptions, Ticket};
 use crate::config::Limits;
+use crate::ids::{ChannelId, PollerId};
 use crate::list::List;
 use crate::log::event::{Event, Mark};
 use crate::log::image::{ChannelSettings, Gap};
@@ -55,7 +57,7 @@ const MAX_HELD: u64 = 1_000_000;
 /// What a channel's operations reach beside the channel itself.
 pub(crate) struct Env<'a> {
     /// The channel's number.
-    pub(crate) number: u32,
+    pub(crate) number: ChannelId,
     pub(crate) messages: &'a mut Messages,
     /// Where what happens is written down; nowhere, if the channel is not in the log.
     pub(crate) journal: Option<&'a mut Journal>,
@@ -114,6 +116,8 @@ pub(crate) struct Channel {
     /// Polls that are to be answered as soon as it is known whether there is something.
     pub(crate) overdue: Vec<Ticket>,
     pub(crate) effects: Effects,
+    /// It is among those of its topic that are to be looked at.
+    pub(crate) is_changed: bool,
     /// When an ephemeral channel goes unless somebody polls it.
     idle_at: Option<Time>,
     /// The deadline that the broker knows of.
@@ -144,7 +148,16 @@ pub(crate) enum Search {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Effects {
     /// Dead letters to be moved to the dead letter topic.
-    pub(crate) outbox: Vec<u64>,
+    pub(crate) outbox: VecDeque<u64>,
+    /// How many are on their way there.
+    pub(crate) under_way: u32,
+}
+
+impl Effects {
+    /// The next dead letter to be sent, where so many may be on their way at once.
+    pub(crate) fn next_transfer(&mut self, most: u32) -> Option<u64> {
+        if self.under_way < most { self.outbox.pop_front() } else { None }
+    }
 }
 
 impl Channel {
@@ -168,6 +181,7 @@ impl Channel {
             search: Search::Done,
             overdue: Vec::new(),
             effects: Effects::default(),
+            is_changed: false,
             idle_at: None,
             armed: None,
         }
@@ -225,7 +239,7 @@ impl Channel {
             settings.dead_letter = topic.map(|topic| topic.as_str().into());
         }
         let before = self.options.dead_letter.clone();
-        self.happen(Event::ChannelConfigured(env.number, settings), env);
+        self.happen(Event::ChannelConfigured(env.number.number(), settings), env);
         if self.options.dead_letter.is_some() && self.options.dead_letter != before {
             self.effects.outbox.extend(self.departed.dead_from(0));
         }
@@ -233,7 +247,7 @@ impl Channel {
 
     /// Stops (or starts) leasing.
     pub(crate) fn pause(&mut self, paused: bool, env: &mut Env<'_>) {
-        self.happen(Event::ChannelPaused(env.number, paused), env);
+        self.happen(Event::ChannelPaused(env.number.number(), paused), env);
     }
 
     /// How long a lease lasts unless the consumer says otherwise.
@@ -247,18 +261,22 @@ impl Channel {
     }
 
     /// Takes back what was leased for too long, and makes ready what was deferred until now: so many messages at most,
-    /// so that others are served in between. What is left is still due.
-    pub(crate) fn handle_timeout(&mut self, env: &mut Env<'_>) {
-        for _ in 0..env.limits.slice {
-            let Some(slot) = self.departed.first_due(env.now) else { return };
+    /// so that others are served in between. What is left is still due. Answers how many there were.
+    pub(crate) fn handle_timeout(&mut self, env: &mut Env<'_>) -> u32 {
+        for done in 0..env.limits.slice {
+            let Some(slot) = self.departed.first_due(env.now) else { return done };
             let entry = self.departed.get(slot);
             if entry.client_has_it() {
                 self.time_out(slot, env);
             } else {
-                let event = Event::FellDue { channel: env.number, id: entry.id };
+                let event = Event::FellDue { channel: env.number.number(), id: entry.id };
                 self.happen(event, env);
+                if self.name.is_ephemeral() {
+                    self.drop_excess(0, env);
+                }
             }
         }
+        env.limits.slice
     }
 
     /// Drops what is ready, in flight and deferred. Dead letters stay.
@@ -269,12 +287,12 @@ impl Channel {
     /// Goes on at another place, from where on these ranges are not to be delivered. Leases and deferrals are
     /// dropped; dead letters stay what they are.
     pub(crate) fn seek(&mut self, to: Mark, gaps: Vec<Gap>, env: &mut Env<'_>) {
-        self.happen(Event::Sought { channel: env.number, to, gaps }, env);
+        self.happen(Event::Sought { channel: env.number.number(), to, gaps }, env);
         self.told = to.id;
     }
 
     /// Lets go of all it has in the log; answers the streams that hold one of its messages, each as often.
-    pub(crate) fn close(mut self, messages: &mut Messages) -> Vec<u32> {
+    pub(crate) fn close(mut self, messages: &mut Messages) -> Vec<PollerId> {
         self.departed.clear(|entry| messages.unpin(entry.id, entry.chunk));
         for id in self.departed.dead_from(0) {
             let chunk = self.departed.entry(id).map_or(0, |entry| entry.chunk);
@@ -295,7 +313,7 @@ impl Channel {
     }
 
     /// Streams that hold one message less since the last call, each as often.
-    pub(crate) fn take_released(&mut self) -> Vec<u32> {
+    pub(crate) fn take_released(&mut self) -> Vec<PollerId> {
         core::mem::take(&mut self.departed.released)
     }
 

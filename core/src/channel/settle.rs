@@ -24,7 +24,7 @@ impl Channel {
             Err(_) if self.is_unseen(receipt, env) => {}
             Err(refused) => return Err(refused),
         }
-        self.happen(Event::Finished { channel: env.number, ids: Ids::one(receipt.id) }, env);
+        self.happen(Event::Finished { channel: env.number.number(), ids: Ids::one(receipt.id) }, env);
         Ok(())
     }
 
@@ -45,7 +45,7 @@ impl Channel {
         self.departed.clients.requeued(self.departed.get(slot).client);
         let delay = delay.min(env.limits.max_req_timeout);
         let due = (!delay.is_zero()).then(|| (env.now + delay).as_nanos());
-        let back = Event::Requeued { channel: env.number, id: receipt.id, due };
+        let back = Event::Requeued { channel: env.number.number(), id: receipt.id, due };
         self.give_back(slot, false, back, env);
         Ok(())
     }
@@ -61,14 +61,14 @@ impl Channel {
         let timeout = timeout.unwrap_or_else(|| self.timeout(env.limits));
         let longest = self.departed.get(slot).leased_at + env.limits.max_msg_timeout;
         let (until, ids) = ((env.now + timeout).min(longest).as_nanos(), Ids::one(receipt.id));
-        self.happen(Event::Touched { channel: env.number, until, ids }, env);
+        self.happen(Event::Touched { channel: env.number.number(), until, ids }, env);
         Ok(())
     }
 
     /// A lease ran out.
     pub(super) fn time_out(&mut self, slot: Slot, env: &mut Env<'_>) {
         let ids = Ids::one(self.departed.get(slot).id);
-        self.give_back(slot, true, Event::TimedOut { channel: env.number, ids }, env);
+        self.give_back(slot, true, Event::TimedOut { channel: env.number.number(), ids }, env);
     }
 
     /// A message that was in flight comes back, by this event; or is dead after too many attempts, or gone where its
@@ -76,11 +76,11 @@ impl Channel {
     fn give_back(&mut self, slot: Slot, timed_out: bool, back: Event, env: &mut Env<'_>) {
         let entry = self.departed.get(slot);
         let (id, size, has_expired) = (entry.id, entry.size, entry.has_expired(env.now));
-        let channel = env.number;
+        let channel = env.number.number();
         if self.options.max_attempts > 0 && entry.attempts >= self.options.max_attempts {
             self.happen(Event::Died { channel, ids: Ids::one(id), timed_out }, env);
             if self.options.dead_letter.is_some() {
-                self.effects.outbox.push(id);
+                self.effects.outbox.push_back(id);
             }
             return;
         }

@@ -46,9 +46,7 @@ impl Channel {
     fn spot(&self, entry: &Entry) -> Option<SpotImage> {
         let until = || self.departed.find(entry.id).and_then(|slot| self.departed.until(slot)).unwrap_or_default();
         Some(match entry.state() {
-            State::InFlight(_) => {
-                SpotImage::InFlight { until: until().as_nanos(), at: entry.leased_at.as_nanos() }
-            }
+            State::InFlight(_) => SpotImage::InFlight { until: until().as_nanos(), at: entry.leased_at.as_nanos() },
             State::Deferred(_) => SpotImage::Deferred { until: until().as_nanos() },
             State::Ready | State::Held => SpotImage::Ready,
             State::Dead => return None,
@@ -129,7 +127,7 @@ impl Channel {
             .map(|entry| (entry.id, entry.size))
             .collect();
         for (id, size) in over {
-            self.happen(crate::log::event::Event::Expired { channel: env.number, id, size }, env);
+            self.happen(crate::log::event::Event::Expired { channel: env.number.number(), id, size }, env);
         }
         if self.options.dead_letter.is_some() {
             self.effects.outbox.extend(self.departed.dead_from(0));

@@ -352,10 +352,7 @@ impl Event {
     /// Whether the next of its kind may be [joined](Event::join) to it.
     pub(crate) fn can_join(&self) -> bool {
         use Event::{Died, Dropped, Finished, Leased, Passed, TimedOut};
-        matches!(
-            self,
-            Finished { .. } | TimedOut { .. } | Died { .. } | Dropped { .. } | Leased { .. } | Passed { .. }
-        )
+        matches!(self, Finished { .. } | TimedOut { .. } | Died { .. } | Dropped { .. } | Leased { .. } | Passed { .. })
     }
 
     /// Whether it is written twice: what is said once, and needed for long.

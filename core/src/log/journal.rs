@@ -145,6 +145,11 @@ impl Journal {
         self.is_urgent = !self.unwritten.is_empty();
     }
 
+    /// Bytes that the log does not have for sure.
+    pub(crate) fn bytes_not_durable(&self) -> u64 {
+        self.written - self.durable.min(self.written)
+    }
+
     pub(crate) fn durable(&self) -> u64 {
         self.durable
     }

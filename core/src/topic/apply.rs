@@ -17,11 +17,13 @@ use crate::channel::{Channel, Env};
 use crate::command::{Overflow, TopicOptions};
 use crate::config::Limits;
 use crate::dedup::Accepted;
+use crate::ids::ChannelId;
 use crate::log::event::{Event, Facts, Mark};
-use crate::log::image::{ChannelImage, Expiry, Gap, TopicSettings};
 use crate::log::frame::{FRAME_HEADER_BYTES, MESSAGE_HEADER_BYTES};
+use crate::log::image::{ChannelImage, Expiry, Gap, TopicSettings};
 use crate::log::journal::Journal;
 use crate::message::{PLAIN_BYTES, Record};
+use crate::slab::Key;
 use crate::time::{Time, nanos};
 
 /// Channels have lower numbers than this: more a topic cannot have, whatever a log says.
@@ -153,20 +155,27 @@ impl Topic {
             Event::TopicPaused(paused) => self.paused = *paused,
             Event::Voided { from, to } => self.void(*from, *to, now, limits),
             Event::HandedOver { to } => self.hand_over_to(*to, now, limits),
-            Event::ChannelCreated(number, image) => self.create(*number, image, now, limits),
-            Event::ChannelDeleted(number) => self.remove(*number),
+            Event::ChannelCreated(number, image) => self.create(ChannelId::of(*number), image, now, limits),
+            Event::ChannelDeleted(number) => self.remove(ChannelId::of(*number)),
             Event::TimeToLiveOver(expiry) => self.time_to_live_over(*expiry, now, limits),
             _ => {
                 if let Some(number) = event.channel() {
-                    self.with_channel(number, now, limits, |channel, env| channel.apply(event, env));
+                    self.with_channel(ChannelId::of(number), now, limits, |channel, env| channel.apply(event, env));
                 }
             }
         }
     }
 
     /// One channel with what its operations reach, but where they would be written down.
-    fn with_channel(&mut self, number: u32, now: Time, limits: &Limits, change: impl FnOnce(&mut Channel, &mut Env<'_>)) {
-        let Some(channel) = self.channels.get_mut(number as usize) else { return };
+    fn with_channel(
+        &mut self,
+        number: ChannelId,
+        now: Time,
+        limits: &Limits,
+        change: impl FnOnce(&mut Channel, &mut Env<'_>),
+    ) {
+        self.mark(number);
+        let Some(channel) = self.channels.get_mut(number) else { return };
         let mut env = Env {
             number,
             messages: &mut self.messages,
@@ -227,7 +236,7 @@ impl Topic {
         }
     }
 
-    fn create(&mut self, number: u32, image: &ChannelImage, now: Time, limits: &Limits) {
+    fn create(&mut self, number: ChannelId, image: &ChannelImage, now: Time, limits: &Limits) {
         let start = image.cursor.min(self.messages.end());
         if self.names.is_empty() && start.id > self.flow.id() {
             // The channel begins later than what the topic has kept back, which nobody else is there to have.
@@ -240,8 +249,8 @@ impl Topic {
     }
 
     /// Puts a channel among the others, where its number and name are free.
-    pub(super) fn add(&mut self, number: u32, image: &ChannelImage, now: Time, limits: &Limits) {
-        let is_known = number >= MAX_CHANNELS || self.channels.contains(number as usize);
+    pub(super) fn add(&mut self, number: ChannelId, image: &ChannelImage, now: Time, limits: &Limits) {
+        let is_known = number.number() >= MAX_CHANNELS || self.channels.contains(number);
         let (false, Err(place)) = (is_known, self.name_place(&image.name)) else { return };
         let mut env = Env {
             number,
@@ -262,14 +271,14 @@ impl Topic {
         }
         self.ephemeral_channels += u32::from(channel.name().is_ephemeral());
         self.names.insert(place, (channel.name().clone(), number));
-        self.channels.insert_at(number as usize, Box::new(channel));
+        self.channels.insert_at(number, Box::new(channel));
     }
 
-    fn remove(&mut self, number: u32) {
-        if !self.channels.contains(number as usize) {
+    fn remove(&mut self, number: ChannelId) {
+        if !self.channels.contains(number) {
             return;
         }
-        let channel = self.channels.remove(number as usize);
+        let channel = self.channels.remove(number);
         if let Ok(place) = self.name_place(channel.name().as_str()) {
             self.names.remove(place);
         }

@@ -15,13 +15,20 @@ use crate::time::Time;
 impl Topic {
     /// When [`Topic::handle_timeout`] is to be called next.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
+        if self.handing_over {
+            return Some(Time::default());
+        }
         let expiry = self.expiries.peek().map(|Reverse(expiry)| Time::from_nanos(expiry.at));
         expiry.into_iter().chain(self.dedup.next()).chain(self.next_release()).min()
     }
 
-    /// Lets go of what is over by now, so many messages at most: what is left is still due.
-    pub(crate) fn handle_timeout(&mut self, now: Time, limits: &Limits) {
-        let mut left = limits.slice;
+    /// Lets go of what is over by now, so many messages at most: what is left is still due. Answers how many there were.
+    pub(crate) fn handle_timeout(&mut self, now: Time, limits: &Limits) -> u32 {
+        if self.handing_over {
+            self.hand_over(now, limits);
+        }
+        let most = (limits.slice / (self.names.len() as u32).max(1)).max(1);
+        let mut left = most;
         while let Some(&Reverse(expiry)) = self.expiries.peek()
             && expiry.at <= now.as_nanos()
             && left > 0
@@ -34,6 +41,7 @@ impl Topic {
         }
         self.dedup.forget(now);
         self.update_retention(now);
+        most - left
     }
 
     fn expire(&mut self, expiry: Expiry, now: Time, limits: &Limits) {

@@ -70,6 +70,11 @@ impl Topic {
         self.gate()
     }
 
+    /// Bytes that were written to its log and are not durable, or are yet to be written.
+    pub(crate) fn bytes_not_durable(&self) -> u64 {
+        self.log.as_ref().map_or(0, |log| log.journal.bytes_not_durable())
+    }
+
     /// The log's name.
     pub(crate) fn log_id(&self) -> Option<LogId> {
         self.log.as_ref().map(|log| log.journal.log())
@@ -162,11 +167,6 @@ impl Topic {
         }
         self.hand_over(now, limits);
         self.forget_segments()
-    }
-
-    /// Whether what it has not handed over is more than messages that are ready.
-    pub(crate) fn hands_over_exceptions(&self) -> bool {
-        !self.deferred.is_empty() || self.backlog_voids.ids() > 0
     }
 
     /// Old segments that nobody needs, once it is durable that nobody does.

@@ -1,13 +1,15 @@
 //! Looking at a topic without changing it.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::Serialize;
 
 use super::Topic;
 use crate::channel::{Channel, Whereabouts};
-use crate::command::{Filter, Peek, Peeked, State, TopicStats};
+use crate::command::{Filter, Peek, Peeked, TopicStats};
 use crate::config::Limits;
+use crate::ids::ChannelId;
 use crate::message::Record;
 use crate::messages::{Absent, Found};
 use crate::time::Time;
@@ -46,34 +48,67 @@ impl Topic {
     }
 
     /// The name of the channel with this number.
-    pub(crate) fn channel_name(&self, number: u32) -> Option<&str> {
-        self.channels.get(number as usize).map(|channel| channel.name().as_str())
+    pub(crate) fn channel_name(&self, number: ChannelId) -> Option<&str> {
+        self.channels.get(number).map(|channel| channel.name().as_str())
     }
 
-    /// Messages of a channel in this state, from this id on.
-    pub(crate) fn peek_channel(&self, number: u32, state: State, from: u64, max: usize) -> Result<Vec<Peeked>, Absent> {
-        self.channel(number).peek(state, from, max, self.flow.id(), &|id, chunk| self.show(id, chunk))
-    }
-
-    /// The messages that the topic keeps, from this id on.
-    pub(crate) fn peek(&self, from: u64, max: usize, now: Time) -> Result<Vec<Peeked>, Absent> {
-        self.kept(from.max(self.earliest(now)?), max, &|id| self.show(id, None))
+    /// Messages of a channel in a state, or those that the topic keeps, beside those that were found before; and the id of
+    /// the next, where there is no room for it in the answer.
+    pub(crate) fn peek(
+        &self,
+        channel: Option<ChannelId>,
+        peek: &Peek<'_>,
+        now: Time,
+        peeked: &mut Vec<Peeked>,
+    ) -> Result<Option<u64>, Absent> {
+        let mut from = peeked.last().map_or(peek.from, |last| last.id + 1);
+        let mut bytes = peeked.iter().map(Peeked::bytes).sum::<usize>();
+        if channel.is_none() {
+            from = from.max(self.earliest(now)?);
+        }
+        let mut add = |found: Peeked| {
+            bytes = bytes.saturating_add(found.bytes());
+            let has_room = peeked.is_empty() || (bytes <= peek.max_bytes && peeked.len() < peek.max as usize);
+            if has_room {
+                peeked.push(found);
+                Ok(())
+            } else {
+                Err(found.id)
+            }
+        };
+        match channel {
+            Some(number) => {
+                let show = |id, chunk| self.show(id, chunk);
+                self.channel(number).peek(peek.state, from, self.flow.id(), &show, &mut add)
+            }
+            None => self.kept(from, &|id| self.show(id, None), &mut add),
+        }
     }
 
     /// What one of those two shows: of messages that are not in memory, only that they are there.
-    pub(crate) fn look(&self, channel: Option<u32>, peek: &Peek<'_>, now: Time) -> Vec<Peeked> {
+    pub(crate) fn look(&self, channel: Option<ChannelId>, peek: &Peek<'_>, now: Time) -> Vec<Peeked> {
         let (from, max) = (peek.from, peek.max as usize);
         let show = |id: u64, chunk: Option<u64>| {
             let absent = Peeked { id, absent: true, ..Peeked::default() };
             self.show(id, chunk).or(Ok(Some(absent)))
         };
-        let peeked = if let Some(number) = channel {
-            self.channel(number).peek(peek.state, from, max, self.flow.id(), &show)
-        } else {
-            let from = from.max(self.earliest(now).unwrap_or_default());
-            self.kept(self.messages.whole_from(from), max, &|id| show(id, None))
+        let mut peeked = Vec::new();
+        let mut add = |found: Peeked| {
+            if peeked.len() == max {
+                return Err(found.id);
+            }
+            peeked.push(found);
+            Ok(())
         };
-        peeked.unwrap_or_default()
+        // What is not here is shown as that: nothing is waited for.
+        let _ = match channel {
+            Some(number) => self.channel(number).peek(peek.state, from, self.flow.id(), &show, &mut add),
+            None => {
+                let from = self.messages.whole_from(from.max(self.earliest(now).unwrap_or_default()));
+                self.kept(from, &|id| show(id, None), &mut add)
+            }
+        };
+        peeked
     }
 
     fn show(&self, id: u64, chunk: Option<u64>) -> Result<Option<Peeked>, Absent> {
@@ -87,20 +122,23 @@ impl Topic {
     fn kept(
         &self,
         from: u64,
-        max: usize,
         show: &dyn Fn(u64) -> Result<Option<Peeked>, Absent>,
-    ) -> Result<Vec<Peeked>, Absent> {
+        add: &mut dyn FnMut(Peeked) -> Result<(), u64>,
+    ) -> Result<Option<u64>, Absent> {
         let mut id = from;
-        let mut kept = Vec::new();
-        while kept.len() < max && id < self.messages.end().id {
+        while id < self.messages.end().id {
             if let Some(end) = self.voids.end_of(id).or_else(|| self.backlog_voids.end_of(id)) {
                 id = end;
                 continue;
             }
-            kept.extend(show(id)?);
+            if let Some(found) = show(id)?
+                && let Err(next) = add(found)
+            {
+                return Ok(Some(next));
+            }
             id += 1;
         }
-        Ok(kept)
+        Ok(None)
     }
 
     pub(crate) fn stats(&self, filter: &Filter<'_>, now: Time, limits: &Limits) -> TopicStats {
@@ -112,7 +150,9 @@ impl Topic {
             message_count: self.message_count,
             message_bytes: self.message_bytes,
             paused: self.paused,
-            memory_bytes: self.messages.memory() as u64,
+            memory_bytes: (self.messages.memory()
+                + self.channels.iter().map(|(_, channel)| channel.memory()).sum::<usize>())
+                as u64,
             disk_bytes: self.disk_bytes(),
             options: self.options.clone(),
             channels: channels.map(|channel| channel.stats(filter, self.flow.id(), now, limits)).collect(),
@@ -121,6 +161,12 @@ impl Topic {
 }
 
 impl Peeked {
+    /// About how many bytes it takes in an answer and in memory.
+    fn bytes(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len() + 8).sum::<usize>();
+        128 + self.body.len() + headers + self.key.as_ref().map_or(0, String::len)
+    }
+
     /// A message as it lies in the log.
     fn of(id: u64, record: &Record<'_>) -> Peeked {
         Peeked {

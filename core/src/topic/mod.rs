@@ -27,6 +27,7 @@ use crate::command::{Refusal, Start, TopicChanges, TopicOptions};
 use crate::config::Limits;
 use crate::dedup::Dedup;
 use crate::gaps::Gaps;
+use crate::ids::{ChannelId, PollerId};
 use crate::log::event::{Event, Mark};
 use crate::log::image::{ChannelImage, Expiry, Gap};
 use crate::log::journal::Journal;
@@ -35,7 +36,7 @@ use crate::messages::{Absent, Cursor, Messages};
 use crate::name::Name;
 use crate::schedule::Handle;
 use crate::seeds::Seeds;
-use crate::slab::Slab;
+use crate::slab::{Key, Slab};
 use crate::time::Time;
 
 use apply::Replaying;
@@ -49,10 +50,12 @@ pub(crate) struct Topic {
     paused: bool,
     messages: Messages,
     flow: Cursor,
-    channels: Slab<Box<Channel>>,
-    names: Vec<(Name<'static>, u32)>,
+    channels: Slab<Box<Channel>, ChannelId>,
+    names: Vec<(Name<'static>, ChannelId)>,
     /// Channels that have pollers.
-    pub(crate) hungry: IdSet,
+    pub(crate) with_pollers: IdSet,
+    /// Channels that were changed, or were given something: [`Broker`](crate::broker::Broker) looks at them next.
+    changed: Vec<ChannelId>,
     ephemeral_channels: u32,
     /// Handed-over messages that are not to be delivered (again), however far back a channel goes: expired, or
     /// dropped before they were handed over.
@@ -73,7 +76,9 @@ pub(crate) struct Topic {
     /// The segments of a log that is being replayed, as a snapshot has them.
     old_segments: Vec<(u32, u64)>,
     /// Streams that held messages of channels that are gone, once for each message.
-    released: Vec<u32>,
+    released: Vec<PollerId>,
+    /// Not all that can be handed over was.
+    handing_over: bool,
     /// The log; none for a topic that is kept in memory only.
     log: Option<LogState>,
     /// What happened since the last look, where somebody watches.
@@ -133,7 +138,8 @@ impl Topic {
             messages,
             channels: Slab::new(),
             names: Vec::new(),
-            hungry: IdSet::default(),
+            with_pollers: IdSet::default(),
+            changed: Vec::new(),
             ephemeral_channels: 0,
             voids: Gaps::default(),
             backlog_voids: Gaps::default(),
@@ -147,6 +153,7 @@ impl Topic {
             replaying: None,
             old_segments: Vec::new(),
             released: Vec::new(),
+            handing_over: false,
             log: None,
             heard: None,
             armed: None,
@@ -181,7 +188,7 @@ impl Topic {
         self.names.is_empty()
     }
 
-    pub(crate) fn find_channel(&self, name: &str) -> Option<u32> {
+    pub(crate) fn find_channel(&self, name: &str) -> Option<ChannelId> {
         self.name_place(name).ok().map(|place| self.names[place].1)
     }
 
@@ -191,13 +198,19 @@ impl Topic {
     }
 
     /// The numbers of the channels, by name.
-    pub(crate) fn channel_numbers(&self) -> Vec<u32> {
+    pub(crate) fn channel_numbers(&self) -> Vec<ChannelId> {
         self.names.iter().map(|(_, number)| *number).collect()
     }
 
-    /// A channel that is known to be there, with its surroundings.
-    pub(crate) fn scene<'a>(&'a mut self, number: u32, now: Time, limits: &'a Limits) -> Scene<'a> {
-        let channel = &mut self.channels[number as usize];
+    /// A channel that is known to be there, with its surroundings. Whatever is done to it, it is looked at afterwards.
+    pub(crate) fn scene<'a>(&'a mut self, number: ChannelId, now: Time, limits: &'a Limits) -> Scene<'a> {
+        self.mark(number);
+        self.quiet_scene(number, now, limits)
+    }
+
+    /// The same for whoever looks at it.
+    pub(crate) fn quiet_scene<'a>(&'a mut self, number: ChannelId, now: Time, limits: &'a Limits) -> Scene<'a> {
+        let channel = &mut self.channels[number];
         let journal = self.log.as_mut().filter(|_| !channel.name().is_ephemeral()).map(LogState::journal);
         let (flow, seed) = (self.flow.mark(), self.seed);
         let heard = self.heard.as_mut();
@@ -206,12 +219,49 @@ impl Topic {
         Scene { channel, env }
     }
 
-    pub(crate) fn channel(&self, number: u32) -> &Channel {
-        &self.channels[number as usize]
+    /// A channel is to be looked at.
+    pub(crate) fn mark(&mut self, number: ChannelId) {
+        if let Some(channel) = self.channels.get_mut(number)
+            && !core::mem::replace(&mut channel.is_changed, true)
+        {
+            self.changed.push(number);
+        }
     }
 
-    pub(crate) fn channel_mut(&mut self, number: u32) -> &mut Channel {
-        &mut self.channels[number as usize]
+    /// All channels are to be looked at.
+    pub(crate) fn mark_all(&mut self) {
+        for number in self.channel_numbers() {
+            self.mark(number);
+        }
+    }
+
+    /// The next channel that is to be looked at.
+    pub(crate) fn next_changed(&mut self) -> Option<ChannelId> {
+        while let Some(number) = self.changed.pop() {
+            if let Some(channel) = self.channels.get_mut(number) {
+                channel.is_changed = false;
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    /// The deadlines of its channels that the broker knows of.
+    pub(crate) fn armed_channels(&self) -> impl Iterator<Item = (Time, Handle)> + '_ {
+        self.channels.iter().filter_map(|(_, channel)| channel.armed)
+    }
+
+    /// The clock went back by much: what it made while it was wrong ends no later than anything can that is made now.
+    pub(crate) fn clock_went_back(&mut self, now: Time, limits: &Limits) {
+        self.channels.iter_mut().for_each(|(_, channel)| channel.fit_clock(now, limits));
+    }
+
+    pub(crate) fn channel(&self, number: ChannelId) -> &Channel {
+        &self.channels[number]
+    }
+
+    pub(crate) fn channel_mut(&mut self, number: ChannelId) -> &mut Channel {
+        &mut self.channels[number]
     }
 
     /// Makes a channel; answers its number. `start` says where it starts.
@@ -221,7 +271,7 @@ impl Topic {
         start: Option<Start>,
         now: Time,
         limits: &Limits,
-    ) -> Result<u32, Absent> {
+    ) -> Result<ChannelId, Absent> {
         let position = match start {
             None => self.flow.mark(),
             Some(start) => self.resolve(start, now)?,
@@ -242,12 +292,12 @@ impl Topic {
             gaps,
             ..ChannelImage::default()
         };
-        let number = self.channels.next_number() as u32;
+        let number = self.channels.next_number();
         let is_ahead = position.id > self.flow.id();
         if name.is_ephemeral() && is_ahead {
             self.happen(Event::HandedOver { to: position }, now, limits);
         }
-        self.happen(Event::ChannelCreated(number, Box::new(image)), now, limits);
+        self.happen(Event::ChannelCreated(number.number(), Box::new(image)), now, limits);
         self.hand_over(now, limits);
         Ok(number)
     }
@@ -264,8 +314,8 @@ impl Topic {
 
     /// Takes a channel away, whose pollers must be gone; answers the streams that hold one of its messages, each
     /// as often.
-    pub(crate) fn remove_channel(&mut self, number: u32, now: Time, limits: &Limits) -> Vec<u32> {
-        self.happen(Event::ChannelDeleted(number), now, limits);
+    pub(crate) fn remove_channel(&mut self, number: ChannelId, now: Time, limits: &Limits) -> Vec<PollerId> {
+        self.happen(Event::ChannelDeleted(number.number()), now, limits);
         core::mem::take(&mut self.released)
     }
 
@@ -290,13 +340,17 @@ impl Topic {
         let (from, to) = (self.flow.mark(), self.messages.end());
         if from.id < to.id {
             self.happen(Event::Voided { from, to }, now, limits);
+            // Without consumers nobody else would let go of the memory.
+            for number in self.channel_numbers() {
+                let Scene { channel, mut env } = self.scene(number, now, limits);
+                channel.pass_gaps(&mut env);
+            }
         }
     }
 
     /// Moves a channel to another place; answers where it is now.
-    pub(crate) fn seek(&mut self, number: u32, to: Start, now: Time, limits: &Limits) -> Result<u64, Absent> {
-        let flow = self.flow.mark();
-        let position = Some(self.resolve(to, now)?).filter(|mark| mark.id < flow.id).unwrap_or(flow);
+    pub(crate) fn seek(&mut self, number: ChannelId, to: Start, now: Time, limits: &Limits) -> Result<u64, Absent> {
+        let position = self.resolve(to, now)?;
         let voids = self.voids_after(position)?;
         let Scene { channel, mut env } = self.scene(number, now, limits);
         channel.seek(position, voids, &mut env);
@@ -305,8 +359,9 @@ impl Topic {
 
     /// The mark of a place, among the messages that the topic keeps.
     fn resolve(&self, start: Start, now: Time) -> Result<Mark, Absent> {
-        let flow = self.flow.mark();
-        let latest = if self.paused || self.handable().id < flow.id { flow } else { self.handable() };
+        let (flow, durable) = (self.flow.mark(), self.handable());
+        // What a paused topic keeps back was published before.
+        let latest = if durable.id < flow.id { flow } else { durable };
         let id = match start {
             Start::Earliest => 0,
             Start::Latest => latest.id,
@@ -329,12 +384,12 @@ impl Topic {
         self.paused || self.names.is_empty()
     }
 
-    /// Hands over to the channels what they may have.
+    /// Hands over to the channels what they may have: of what has to be looked at one by one, so much at most that
+    /// nobody notices who waits for something else. The rest is [due](Topic::next_deadline) at once.
     pub(super) fn hand_over(&mut self, now: Time, limits: &Limits) {
-        let (start, to) = (self.flow.id(), self.handable());
-        if start >= to.id || self.keeps_back() {
-            return;
-        }
+        let start = self.flow.id();
+        self.handing_over = false;
+        let Some(to) = self.next_hand_over(limits) else { return };
         let event = Event::HandedOver { to };
         if self.ephemeral_channels as usize == self.names.len() {
             self.happen(event, now, limits);
@@ -342,13 +397,29 @@ impl Topic {
             // It follows from what is in the log.
             self.apply(&event, now, limits);
         }
+        self.handing_over = to.id < self.handable().id;
+        for number in self.with_pollers.iter().map(|number| ChannelId::of(number as u32)).collect::<Vec<_>>() {
+            self.mark(number);
+        }
         if self.ephemeral_channels > 0 {
             for number in self.channel_numbers() {
-                let Scene { channel, mut env } = self.scene(number, now, limits);
-                if channel.name().is_ephemeral() {
+                if self.channel(number).name().is_ephemeral() {
+                    let Scene { channel, mut env } = self.scene(number, now, limits);
                     channel.drop_excess(start, &mut env);
                 }
             }
         }
+    }
+
+    /// Up to where it hands over next, if anything.
+    fn next_hand_over(&self, limits: &Limits) -> Option<Mark> {
+        let end = self.handable();
+        if self.flow.id() >= end.id || self.keeps_back() {
+            return None;
+        }
+        let most = (limits.slice as usize / self.names.len()).max(1);
+        let Some(after) = self.deferred.get(most).filter(|facts| facts.id < end.id) else { return Some(end) };
+        // What is deferred, each channel keeps by itself.
+        Some(self.messages.mark(after.id).unwrap_or(end))
     }
 }

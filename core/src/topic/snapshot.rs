@@ -8,6 +8,7 @@ use super::Topic;
 use super::apply::{Published, Replaying};
 use crate::command::Refusal;
 use crate::config::Limits;
+use crate::ids::ChannelId;
 use crate::log::Recovered;
 use crate::log::event::{Event, Mark};
 use crate::log::image::TopicImage;
@@ -15,6 +16,7 @@ use crate::log::journal::Journal;
 use crate::messages::Messages;
 use crate::name::Name;
 use crate::seeds::Seeds;
+use crate::slab::Key;
 use crate::time::Time;
 
 /// A topic on its way from its log: what a snapshot told, and what happened since.
@@ -81,7 +83,7 @@ impl Topic {
             old_segments: self.log.as_ref().map_or_else(|| self.old_segments.clone(), |log| log.journal.old_segments()),
             kept,
             seed: self.seed,
-            channels: logged.map(|(number, channel)| (number as u64, channel.image())).collect(),
+            channels: logged.map(|(number, channel)| (number.number().into(), channel.image())).collect(),
         }
     }
 
@@ -104,7 +106,7 @@ impl Topic {
         topic.dedup.open(&image.dedup);
         for (&number, channel) in image.channels.iter() {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
-            topic.add(number, channel, now, limits);
+            topic.add(ChannelId::of(number), channel, now, limits);
         }
         topic
     }

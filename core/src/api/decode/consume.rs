@@ -44,7 +44,8 @@ pub(in crate::api) fn subscribe<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
     let client = params.text(&CLIENT, 0..=256)?.filter(|name| !name.is_empty());
     let view = if params.boolean(&STREAM)?.unwrap_or(false) { streamed(view)? } else { view };
     let (peer, stream) = (request.peer, view.is_stream());
-    let subscribe = Subscribe { channel, max, wait, timeout, auto_finish, finish, client, peer, stream };
+    let subscribe =
+        Subscribe { channel, max, max_bytes: 8 << 20, wait, timeout, auto_finish, finish, client, peer, stream };
     Ok((view, topic_call(topic, Verb::Subscribe(subscribe))))
 }
 
@@ -222,7 +223,7 @@ pub(in crate::api) fn dead<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
 fn look<'a>(input: &Input<'_, 'a>, topic: Name<'a>, channel: Option<Name<'a>>, state: State) -> Understood<'a> {
     let from = input.params.read(&FROM, values::id)?.unwrap_or(0);
     let max = input.params.number(&PEEK_MAX, 1..=u64::from(input.limits.max_messages))?.unwrap_or(DEFAULT_PEEK);
-    Ok((View::Plain, topic_call(topic, Verb::Peek(Peek { channel, from, max, state }))))
+    Ok((View::Plain, topic_call(topic, Verb::Peek(Peek { channel, from, max, state, max_bytes: 8 << 20 }))))
 }
 
 fn state(text: &str) -> Option<State> {
