@@ -86,7 +86,7 @@ fn log() -> [Segment; 3] {
         delivery: 5,
         from: 3,
         cursor: Mark { id: 4, bytes: 40 },
-        departed: vec![Facts { id: 3, size: 1, ..Facts::default() }],
+        departed: [Facts { id: 3, size: 1, ..Facts::default() }].into_iter().collect(),
         leased: Ids::default(),
     };
     third.message(6, b"six", false).event(&leased);

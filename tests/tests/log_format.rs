@@ -2,7 +2,7 @@
 //! with each of their bits flipped.
 
 use shelfmq_core::log::Recovered;
-use shelfmq_core::log::event::{Event, Facts, Ids, Mark};
+use shelfmq_core::log::event::{Departed, Event, Facts, Ids, Mark};
 use shelfmq_core::log::frame::{Kind, SEGMENT_HEADER_BYTES};
 use shelfmq_core::log::image::{ChannelImage, ChannelSettings, TopicImage, TopicSettings};
 use shelfmq_core::log::load::Loaded;
@@ -102,7 +102,7 @@ fn places_after_the_last() -> [Segment; 4] {
     let to = Mark { id: 4, bytes: 28 };
     [
         message_and(&[leased(Mark { id: 3, bytes: 20 }, to, &[(3, 8)])]),
-        message_and(&[Event::Passed { channel: 1, at: 5, from: 3, cursor: to, departed: Vec::new() }]),
+        message_and(&[Event::Passed { channel: 1, at: 5, from: 3, cursor: to, departed: Departed::new() }]),
         message_and(&[Event::ChannelCreated(2, Box::new(ChannelImage { cursor: to, ..other() }))]),
         message_and(&[
             Event::Sought { channel: 1, to, gaps: Vec::new() },

@@ -8,6 +8,8 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::departed::{Next, Slot};
 use super::{Channel, Env};
 use crate::command::ChannelOptions;
@@ -35,17 +37,19 @@ impl Channel {
             Event::ChannelPaused(_, paused) => self.paused = *paused,
             Event::Leased { at, until, delivery, from, cursor, departed, leased, .. } => {
                 let lease = Next::InFlight { at: Time::from_nanos(*at), until: Time::from_nanos(*until) };
+                let pinned = pin(departed, env);
                 self.read_on(*from, *cursor, env);
                 let mut delivery = *delivery;
-                for facts in departed {
+                for (facts, chunk) in departed.iter().zip(pinned) {
                     if !leased.is_empty() {
-                        self.depart(facts, *at, env);
+                        self.depart(facts, chunk, *at, env);
                         continue;
                     }
                     // All that was read was leased.
-                    if let Some(slot) = self.insert(facts, lease, env) {
+                    if let Some(slot) = self.insert(facts, chunk, lease) {
                         self.delivered(slot, delivery);
                     } else {
+                        env.messages.unpin(facts.id, chunk);
                         self.lease(facts.id, delivery, lease);
                     }
                     delivery = delivery.saturating_add(1);
@@ -60,8 +64,11 @@ impl Channel {
                 self.next_delivery = self.next_delivery.max(delivery);
             }
             Event::Passed { at, from, cursor, departed, .. } => {
+                let pinned = pin(departed, env);
                 self.read_on(*from, *cursor, env);
-                departed.iter().for_each(|facts| self.depart(facts, *at, env));
+                for (facts, chunk) in departed.iter().zip(pinned) {
+                    self.depart(facts, chunk, *at, env);
+                }
             }
             Event::Touched { until, ids, .. } => {
                 self.each(ids, |channel, slot| channel.departed.touch(slot, Time::from_nanos(*until)));
@@ -129,7 +136,7 @@ impl Channel {
         if let Some(due) = facts.due.map(Time::from_nanos).filter(|due| *due > env.now)
             && facts.id >= self.backlog.id()
         {
-            self.insert(facts, Next::Deferred { until: due }, env);
+            self.pin_and_insert(facts, Next::Deferred { until: due }, env);
         }
     }
 
@@ -153,11 +160,18 @@ impl Channel {
         self.departed.set_ordered(settings.ordered);
     }
 
-    /// Puts a message among the entries, where it is none.
-    fn insert(&mut self, facts: &Facts, next: Next, env: &mut Env<'_>) -> Option<Slot> {
-        let slot = self.departed.insert(facts, || env.messages.pin_found(facts.id), next)?;
+    /// Puts a message, which is pinned in this chunk, among the entries, where it is none.
+    fn insert(&mut self, facts: &Facts, chunk: u64, next: Next) -> Option<Slot> {
+        let slot = self.departed.insert(facts, || chunk, next)?;
         self.backlog.departed(facts.id, facts.size);
         Some(slot)
+    }
+
+    fn pin_and_insert(&mut self, facts: &Facts, next: Next, env: &mut Env<'_>) {
+        if self.departed.find(facts.id).is_none() {
+            let chunk = env.messages.pin_found(facts.id);
+            self.insert(facts, chunk, next);
+        }
     }
 
     /// The cursor goes on. Of what the channel read before `from`, in a part of the log that is missing, nothing is
@@ -177,7 +191,7 @@ impl Channel {
             self.backlog.advance(cursor, &self.departed, env.messages);
         }
         for id in missed.into_iter().flatten() {
-            self.insert(&Facts { id, ..Facts::default() }, Next::Waiting, env);
+            self.pin_and_insert(&Facts { id, ..Facts::default() }, Next::Waiting, env);
         }
     }
 
@@ -201,14 +215,17 @@ impl Channel {
     }
 
     /// A message leaves the backlog, and waits: for its time, or for a consumer.
-    fn depart(&mut self, facts: &Facts, at: u64, env: &mut Env<'_>) {
+    fn depart(&mut self, facts: &Facts, chunk: u64, at: u64, env: &mut Env<'_>) {
         let next = match facts.due {
             Some(due) if due > at => Next::Deferred { until: Time::from_nanos(due) },
             _ => Next::Waiting,
         };
-        if self.insert(facts, next, env).is_none() && facts.due.is_none_or(|due| due <= at) {
-            // It was deferred until it was read.
-            self.come_back(facts.id, Next::Waiting);
+        if self.insert(facts, chunk, next).is_none() {
+            env.messages.unpin(facts.id, chunk);
+            if facts.due.is_none_or(|due| due <= at) {
+                // It was deferred until it was read.
+                self.come_back(facts.id, Next::Waiting);
+            }
         }
     }
 
@@ -327,6 +344,11 @@ impl Channel {
         }
         self.counts.expired = self.counts.expired.saturating_add(1);
     }
+}
+
+/// Holds what departs, before the cursor lets go of it.
+fn pin(departed: &[Facts], env: &mut Env<'_>) -> SmallVec<[u64; 1]> {
+    departed.iter().map(|facts| env.messages.pin_found(facts.id)).collect()
 }
 
 impl From<&ChannelSettings> for ChannelOptions {

@@ -271,9 +271,6 @@ impl Channel {
             } else {
                 let event = Event::FellDue { channel: env.number.number(), id: entry.id };
                 self.happen(event, env);
-                if self.name.is_ephemeral() {
-                    self.drop_excess(0, env);
-                }
             }
         }
         env.limits.slice
@@ -281,7 +278,9 @@ impl Channel {
 
     /// Drops what is ready, in flight and deferred. Dead letters stay.
     pub(crate) fn empty(&mut self, env: &mut Env<'_>) {
-        self.seek(env.flow, Vec::new(), env);
+        // It may have started with what its topic is still to hand over.
+        let to = self.backlog.mark().max(env.flow);
+        self.seek(to, Vec::new(), env);
     }
 
     /// Goes on at another place, from where on these ranges are not to be delivered. Leases and deferrals are

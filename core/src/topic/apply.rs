@@ -155,7 +155,7 @@ impl Topic {
             Event::TopicPaused(paused) => self.paused = *paused,
             Event::Voided { from, to } => self.void(*from, *to, now, limits),
             Event::HandedOver { to } => self.hand_over_to(*to, now, limits),
-            Event::ChannelCreated(number, image) => self.create(ChannelId::of(*number), image, now, limits),
+            Event::ChannelCreated(number, image) => self.add(ChannelId::of(*number), image, now, limits),
             Event::ChannelDeleted(number) => self.remove(ChannelId::of(*number)),
             Event::TimeToLiveOver(expiry) => self.time_to_live_over(*expiry, now, limits),
             _ => {
@@ -234,18 +234,6 @@ impl Topic {
         if to.id > flow {
             self.messages.advance(&mut self.flow, to);
         }
-    }
-
-    fn create(&mut self, number: ChannelId, image: &ChannelImage, now: Time, limits: &Limits) {
-        let start = image.cursor.min(self.messages.end());
-        if self.names.is_empty() && start.id > self.flow.id() {
-            // The channel begins later than what the topic has kept back, which nobody else is there to have.
-            let voids = self.backlog_voids.drain_before(start.id);
-            voids.after(0).for_each(|gap| self.voids.cover(gap));
-            self.deferred.retain(|facts| facts.id >= start.id);
-            self.messages.advance(&mut self.flow, start);
-        }
-        self.add(number, image, now, limits);
     }
 
     /// Puts a channel among the others, where its number and name are free.

@@ -1,5 +1,7 @@
 //! A topic's limits: how long the backlog of each of its channels may get, or its own while it has none.
 
+use alloc::vec::Vec;
+
 use super::{Halt, Scene, Topic};
 use crate::channel::{Channel, Env};
 use crate::command::{Overflow, Refusal};
@@ -15,7 +17,12 @@ struct Amount {
     bytes: u64,
 }
 
+/// What of a channel counts.
+type Measure = fn(&Channel, &Env<'_>) -> Amount;
+
 impl Amount {
+    const NONE: Amount = Amount { messages: 0, bytes: 0 };
+
     fn and(self, other: Amount) -> Amount {
         Amount { messages: self.messages + other.messages, bytes: self.bytes + other.bytes }
     }
@@ -43,23 +50,25 @@ impl Topic {
             return Ok(());
         }
         let room = Amount { messages: left(options.max_messages, messages)?, bytes: left(options.max_bytes, bytes)? };
-        if self.names.is_empty() {
-            return self.make_room(room, now, limits);
-        }
-        let undroppable = if options.overflow == Overflow::Reject { backlog } else { busy };
-        let kept_back = self.kept_back();
+        let (rejects, kept_back) = (options.overflow == Overflow::Reject, self.kept_back());
+        // Of what is in flight or deferred, nothing is dropped; where the topic is to drop nothing, of the rest neither.
+        let (undroppable, beside) = if rejects { (backlog as Measure, kept_back) } else { (busy as Measure, Amount::NONE) };
         let numbers = self.channel_numbers();
-        for &number in &numbers {
-            let Scene { channel, env } = self.scene(number, now, limits);
-            if !undroppable(channel, &env).and(kept_back).fits(room) {
-                return Err(Refusal::TopicFull.into());
-            }
+        let mut all = numbers.iter().map(|number| {
+            let Scene { channel, env } = self.quiet_scene(*number, now, limits);
+            undroppable(channel, &env)
+        });
+        if !all.all(|amount| amount.and(beside).fits(room)) || (numbers.is_empty() && !beside.fits(room)) {
+            return Err(Refusal::TopicFull.into());
+        }
+        if rejects {
+            return Ok(());
         }
         for &number in &numbers {
             let Scene { channel, mut env } = self.scene(number, now, limits);
             channel.drop_oldest(&mut env, |channel, env| backlog(channel, env).and(kept_back).fits(room))?;
         }
-        Ok(())
+        self.drop_kept_back(room, now, limits)
     }
 
     /// What the topic has not handed over.
@@ -68,23 +77,28 @@ impl Topic {
         Amount { messages: self.depth(), bytes: bytes - self.backlog_voids.bytes() }
     }
 
-    /// Drops the oldest of the topic's own backlog.
-    fn make_room(&mut self, room: Amount, now: Time, limits: &Limits) -> Result<(), Halt> {
-        if self.options.overflow == Overflow::Reject && !self.kept_back().fits(room) {
-            return Err(Refusal::TopicFull.into());
+    /// Drops the oldest of what was not handed over until there is room in each channel, with what that has.
+    fn drop_kept_back(&mut self, room: Amount, now: Time, limits: &Limits) -> Result<(), Halt> {
+        let mut amounts: Vec<Amount> = Vec::new();
+        for number in self.channel_numbers() {
+            let Scene { channel, env } = self.quiet_scene(number, now, limits);
+            amounts.push(backlog(channel, &env));
+        }
+        if amounts.is_empty() {
+            amounts.push(Amount::NONE);
         }
         let from = self.flow.mark();
-        let (to, done) = self.find_room(room);
+        let (to, done) = self.find_room(|left| amounts.iter().all(|amount| amount.and(left).fits(room)));
         if to.id > from.id {
             self.happen(Event::Voided { from, to }, now, limits);
         }
         Ok(done?)
     }
 
-    /// Up to where the topic's own backlog is to go for it to keep within this; or as far as is known of it.
-    fn find_room(&self, room: Amount) -> (Mark, Result<(), Absent>) {
+    /// Up to where what was not handed over is to go for the rest to fit; or as far as is known of it.
+    fn find_room(&self, fits: impl Fn(Amount) -> bool) -> (Mark, Result<(), Absent>) {
         let (mut to, mut left) = (self.flow.mark(), self.kept_back());
-        while !left.fits(room) {
+        while !fits(left) && to.id < self.messages.end().id {
             if let Some(end) = self.backlog_voids.end_of(to.id) {
                 let bytes = self.backlog_voids.after(to.id).next().map_or(0, |gap| gap.bytes);
                 to = Mark { id: end, bytes: to.bytes + bytes };

@@ -293,10 +293,6 @@ impl Topic {
             ..ChannelImage::default()
         };
         let number = self.channels.next_number();
-        let is_ahead = position.id > self.flow.id();
-        if name.is_ephemeral() && is_ahead {
-            self.happen(Event::HandedOver { to: position }, now, limits);
-        }
         self.happen(Event::ChannelCreated(number.number(), Box::new(image)), now, limits);
         self.hand_over(now, limits);
         Ok(number)

@@ -167,15 +167,16 @@ impl Channel {
     /// The topic hands over a message.
     pub(super) fn receive(&mut self, message: &Message, at: &mut Moment) {
         let mut slot = Slot::gone(message);
-        if !message.lost && !message.is_expired(at.now) {
+        // It may have started with what its topic was still to hand over.
+        let is_before = (self.slots.len() as u64) + 1 < self.cursor;
+        if !is_before && !message.lost && !message.is_expired(at.now) {
             self.counts.received += 1;
             slot.place = match message.due {
                 Some(due) if due > at.now => Place::Deferred(due),
                 _ => Place::Fresh,
             };
-            if slot.place == Place::Fresh
-                && self.is_ephemeral()
-                && self.ready_ids().len() as u64 >= at.limits.mem_queue_size
+            if self.is_ephemeral()
+                && (self.ready_ids().len() + self.deferred_ids().len()) as u64 >= at.limits.mem_queue_size
             {
                 slot.place = Place::Gone;
                 self.counts.dropped += 1;
@@ -183,6 +184,7 @@ impl Channel {
         }
         slot.armed = at.count();
         self.slots.push(slot);
+        self.hold_others(self.slots.len() as u64);
     }
 
     /// Goes on at another place. Only dead letters stay as they are. What is still to be deferred is deferred when
@@ -213,7 +215,7 @@ impl Channel {
             (slot.place, slot.delivery) = (Place::Gone, 0);
         }
         self.again.clear();
-        self.cursor = self.slots.len() as u64 + 1;
+        self.cursor = self.cursor.max(self.slots.len() as u64 + 1);
     }
 
     /// The oldest message that waits for a consumer does so no more; the channel has come past it.
@@ -255,6 +257,16 @@ impl Channel {
         self.of_same_key(id).iter().all(|other| *other >= id && !in_flight(other))
     }
 
+    /// A message has come out of the backlog, or back: what is due again of its key, and not first any more, is held.
+    pub(super) fn hold_others(&mut self, id: u64) {
+        for other in self.of_same_key(id) {
+            if other != id && self.slot(other).place == Place::Again && !self.may_deliver(other) {
+                self.again.retain(|again| *again != other);
+                self.slot_mut(other).place = Place::Held;
+            }
+        }
+    }
+
     /// A message has changed its place: another of its key may be ready now.
     pub(super) fn release_key(&mut self, id: u64) {
         let Some(&first) = self.of_same_key(id).first() else { return };
@@ -270,11 +282,18 @@ impl Channel {
             self.slot_mut(id).place = Place::Again;
             self.again.push(id);
         }
+        self.hold_others(id);
     }
 
     /// Begins or ends to keep messages of one key in line.
     pub(super) fn set_ordered(&mut self, ordered: bool) {
         self.options.ordered = ordered;
+        for id in self.again.clone() {
+            if !self.may_deliver(id) {
+                self.again.retain(|again| *again != id);
+                self.slot_mut(id).place = Place::Held;
+            }
+        }
         if !ordered {
             let held = self.ids(|place| *place == Place::Held);
             for id in held {

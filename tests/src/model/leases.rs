@@ -66,6 +66,7 @@ impl Channel {
                 let armed = at.count();
                 let slot = self.slot_mut(id);
                 (slot.place, slot.armed) = (Place::Deferred(due), armed);
+                self.hold_others(id);
                 continue;
             }
             if self.may_deliver(id) {
@@ -73,8 +74,25 @@ impl Channel {
                 return Some(id);
             }
             self.slot_mut(id).place = Place::Held;
+            self.hold_others(id);
         }
         None
+    }
+
+    /// Whether the next message that would be leased is one that is dead if it comes back once more.
+    pub(super) fn next_is_last_attempt(&self, at: &Moment) -> bool {
+        let again = self.again.first().copied();
+        let fresh = (self.cursor..=self.slots.len() as u64).any(|id| {
+            let is_due = self.slot(id).due.is_none_or(|due| due <= at.now);
+            self.slot(id).place == Place::Fresh && is_due && self.may_deliver(id)
+        });
+        let is_next = self.redelivery_turn || !fresh;
+        again.filter(|_| is_next).is_some_and(|id| self.is_last_attempt(self.slot(id).attempts + 1))
+    }
+
+    /// Whether a message that was delivered so often is dead if it comes back.
+    pub(super) fn is_last_attempt(&self, attempts: u16) -> bool {
+        attempts > 1 && attempts == self.options.max_attempts
     }
 
     /// Does with a delivery what its consumer wants, or says why not.

@@ -148,6 +148,11 @@ impl Channel {
         let room = self.room(&poller);
         let mut shown = Vec::new();
         while (shown.len() as u64) < room {
+            // What may die is handed out alone.
+            let last = shown.last().is_some_and(|last: &Shown| self.is_last_attempt(last.attempts));
+            if !shown.is_empty() && (last || self.next_is_last_attempt(at)) {
+                break;
+            }
             let Some((delivery, attempts)) = self.lease(&terms, at) else { break };
             shown.push(show(delivery, attempts, &messages[delivery.id as usize - 1]));
         }

@@ -170,7 +170,7 @@ impl Model {
         let bytes = messages.iter().map(|message| message.body.len() as u64).sum();
         self.create_topic(name);
         let topic = self.topics.get_mut(name).expect("it was just made");
-        if !topic.make_room(messages.len() as u64, bytes) {
+        if !topic.make_room(messages.len() as u64, bytes, &mut self.at) {
             return Err("TOPIC_FULL".into());
         }
         let first = topic.end();

@@ -250,9 +250,6 @@ impl Model {
         }
         let position = start.map_or(topic.flow, |start| topic.resolve(start, self.at.now));
         let mut channel = Channel::new(name, self.at.count());
-        if position > topic.flow {
-            topic.flow = position;
-        }
         channel.start(position, &topic.messages[..topic.flow as usize - 1], &mut self.at);
         topic.channels.insert(name.into(), channel);
         topic.hand_over(&mut self.at);
@@ -262,7 +259,7 @@ impl Model {
 impl super::topic::Topic {
     /// Where a place is, among the messages that a channel can have.
     fn resolve(&self, start: Start, now: Nanos) -> u64 {
-        let latest = if self.paused { self.flow } else { self.end() };
+        let latest = self.end();
         let id = match start {
             Start::Earliest => 0,
             Start::Latest => latest,

@@ -171,24 +171,28 @@ impl Topic {
     }
 
     /// Makes room for so many messages of so many bytes. Nothing changes where there cannot be room.
-    pub(super) fn make_room(&mut self, count: u64, bytes: u64) -> bool {
+    pub(super) fn make_room(&mut self, count: u64, bytes: u64, at: &mut Moment) -> bool {
         if count == 0 {
             return true;
         }
         let backlogs: Vec<_> = self.backlogs().collect();
         let drops: Option<Vec<_>> = backlogs.iter().map(|backlog| self.drops(backlog, count, bytes)).collect();
         let Some(drops) = drops else { return false };
-        if self.channels.is_empty() {
-            for id in drops.into_iter().flatten() {
-                self.messages[id as usize - 1].lost = true;
-                self.flow = id + 1;
+        let flow = self.flow;
+        for (channel, drops) in self.channels.values_mut().zip(&drops) {
+            for id in drops.iter().filter(|id| **id < flow) {
+                channel.drop_oldest(*id);
             }
-            return true;
         }
-        for (channel, drops) in self.channels.values_mut().zip(drops) {
-            for id in drops {
-                channel.drop_oldest(id);
+        // What is dropped of what was not handed over, no channel has.
+        let last = drops.into_iter().flatten().filter(|id| *id >= flow).max();
+        for id in flow..last.map_or(flow, |last| last + 1) {
+            self.messages[id as usize - 1].lost = true;
+            let message = self.message(id).clone();
+            for channel in self.channels.values_mut() {
+                channel.receive(&message, at);
             }
+            self.flow = id + 1;
         }
         true
     }
@@ -200,7 +204,7 @@ impl Topic {
         let of_channel = move |channel: &Channel| {
             let live = |place: &Place| !matches!(place, Place::Dead | Place::Gone);
             let all = channel.ids(live).into_iter().chain(kept_back.iter().copied()).collect();
-            (all, channel.ready_ids())
+            (all, channel.ready_ids().into_iter().chain(kept_back.iter().copied()).collect())
         };
         self.channels.values().map(of_channel).chain(alone)
     }
