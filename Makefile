@@ -72,7 +72,7 @@ doc: tools ## the documentation builds without a warning
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 
 # The nginx with nchan is only there to compare with: without it, its row of the table says so.
-bench: tools ## speed and memory, against limits and against others
+bench: tools ## speed and memory, against limits and against others; ARGS=bounds: what clients can make grow, LINES=, MANY=, LARGE=, CASE= say how much of it
 	@scripts/need.sh nginx /usr/lib/nginx/modules/ngx_nchan_module.so:libnginx-mod-nchan || true
 	cargo build --locked --release --package shelfmq --package shelfmq-bench --bins
 	cargo bench --locked --package shelfmq-bench --no-run
