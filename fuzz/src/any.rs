@@ -25,7 +25,7 @@ struct Parts<'i, 'a>(&'i mut Input<'a>, usize);
 macro_rules! numbers {
     ($($deserialize:ident $visit:ident $type:ty),*) => {$(
         fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            visitor.$visit(self.0.count() as $type)
+            visitor.$visit(u128::from(self.0.count()) as $type)
         }
     )*};
 }
@@ -37,7 +37,15 @@ impl<'de> Deserializer<'de> for Any<'_, '_> {
         deserialize_u8 visit_u8 u8, deserialize_u16 visit_u16 u16, deserialize_u32 visit_u32 u32,
         deserialize_u64 visit_u64 u64, deserialize_u128 visit_u128 u128,
         deserialize_i8 visit_i8 i8, deserialize_i16 visit_i16 i16, deserialize_i32 visit_i32 i32,
-        deserialize_i64 visit_i64 i64, deserialize_f32 visit_f32 f32, deserialize_f64 visit_f64 f64
+        deserialize_i64 visit_i64 i64
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_f32(self.0.byte().into())
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_f64(self.0.byte().into())
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {

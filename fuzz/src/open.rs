@@ -99,7 +99,7 @@ fn alter(input: &mut Input<'_>, payload: &mut Vec<u8>) {
 
 /// Adds what nobody wrote.
 fn forge(input: &mut Input<'_>, log: &mut Segments) {
-    for _ in 0..1 + input.byte() % 12 {
+    for _ in 0..=input.byte() % 12 {
         if log.is_empty() || input.once_in(8) {
             begin(input, log);
         }
@@ -157,9 +157,10 @@ fn add(input: &mut Input<'_>, salt: u64, out: &mut Vec<u8>) {
         14 => return out.resize(out.len() + 8 * usize::from(input.byte()), 0),
         _ => {
             let index = input.number() as usize % out.len();
-            return if index >= SEGMENT_HEADER_BYTES {
-                out[index] ^= 1 << (input.byte() % 8)
-            };
+            if index >= SEGMENT_HEADER_BYTES {
+                out[index] ^= 1 << (input.byte() % 8);
+            }
+            return;
         }
     };
     let (at, more) = (out.len() as u64, input.once_in(8));

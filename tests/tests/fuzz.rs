@@ -10,8 +10,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::abort;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, Once};
 use std::time::Duration;
 
 use shelfmq_tests::workload::Random;
@@ -60,6 +60,8 @@ unsafe impl GlobalAlloc for Bounded {
     }
 }
 
+/// Somebody looks at how long each takes.
+static WATCHED: Once = Once::new();
 /// One target at a time, so that what is told of an input is told of the one that runs.
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -96,7 +98,6 @@ fn number(variable: &str) -> Option<u64> {
 /// Runs a target over its corpus, and over as many inputs.
 fn run(target: &str, run: fn(&[u8])) {
     let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    static WATCHED: std::sync::Once = std::sync::Once::new();
     WATCHED.call_once(|| drop(std::thread::spawn(watch)));
     let one = number("SHELFMQ_SEED");
     let seeds = one.map_or(0..number("SHELFMQ_SOAK").unwrap_or(INPUTS), |seed| seed..seed + 1);
