@@ -3,24 +3,31 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test fmt scripts licenses bare-metal clippy wasm www unit app screenshots doc bench soak tools fuzz
+.PHONY: help run test fmt scripts licenses bare-metal clippy wasm www unit app screenshots doc bench soak tools web-tools fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F '|' '{ printf "make %-11s %s\n", $$1, $$2 }'
 
+# Another compiler may make the console's module a little larger than it should be: no reason not to start.
+run: export SHELFMQ_SIZES = told
 run: www ## build the broker with its console, for speed, and start it
-	@scripts/need.sh cc:gcc
 	cargo run --release --locked --package shelfmq --bin shelfmq -- $(ARGS)
 
 # What fails soonest comes first.
 test: fmt scripts licenses bare-metal wasm www clippy unit app doc ## every test there is, and every check
 	@echo "make test: all passed"
 
+# What builds the crates, and what builds the web app as well. A target that needs more than that says so itself, so that
+# whoever only wants to run the broker needs nothing that only tests do.
 tools:
-	@scripts/rust.sh fmt clippy
-	@scripts/need.sh cc:gcc curl fiu-run:fiu-utils
+	@scripts/rust.sh
+	@scripts/need.sh cc:gcc
 
-fmt: tools ## formatting
+web-tools:
+	@scripts/web-tools.sh
+
+fmt: ## formatting
+	@scripts/rust.sh fmt
 	cargo fmt --all --check
 
 scripts: ## shell scripts, where shellcheck is installed
@@ -34,20 +41,19 @@ bare-metal: tools ## the core builds where there is no operating system
 	scripts/bare-metal.sh
 
 clippy: tools ## lints; a warning is an error
+	@scripts/rust.sh clippy
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
-wasm: tools ## the npm package, in wasm/, and the component, in target/wasm/
-	@scripts/need.sh node:nodejs npm
+wasm: web-tools ## the npm package, in wasm/, and the component, in target/wasm/
 	wasm/build.sh
 	wasm/build-component.sh
 
-www: tools ## the playground, a static site in www/dist/app, which the broker also has in it as its console
-	@scripts/need.sh node:nodejs npm
+www: web-tools ## the playground, a static site in www/dist/app, which the broker also has in it as its console
 	wasm/build.sh
 	www/build.sh
 
 unit: wasm www ## all tests of all crates, examples in the documentation included; scenarios in Node and Chromium, too
-	@scripts/need.sh $(or $(CHROMIUM),/usr/bin/chromium):chromium
+	@scripts/need.sh curl fiu-run:fiu-utils $(or $(CHROMIUM),/usr/bin/chromium):chromium
 	SCENARIO_HOSTS=all cargo test --locked --workspace --no-fail-fast
 	cd wasm && node --test --test-force-exit test/*.test.mjs
 
@@ -66,9 +72,7 @@ doc: tools ## the documentation builds without a warning
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 
 # The nginx with nchan is only there to compare with: without it, its row of the table says so.
-bench: ## speed and memory, against limits and against others
-	@scripts/rust.sh
-	@scripts/need.sh cc:gcc
+bench: tools ## speed and memory, against limits and against others; ARGS=bounds: what clients can make grow, LINES=, MANY=, LARGE=, CASE= say how much of it
 	@scripts/need.sh nginx /usr/lib/nginx/modules/ngx_nchan_module.so:libnginx-mod-nchan || true
 	cargo build --locked --release --package shelfmq --package shelfmq-bench --bins
 	cargo bench --locked --package shelfmq-bench --no-run
@@ -83,8 +87,8 @@ soak: tools ## long random runs: workloads against the reference broker, in wasm
 	SHELFMQ_TOPICS=$(or $(TOPICS),100000) cargo test --locked --package shelfmq --test many_topics -- --nocapture
 
 # What a run comes upon is kept in fuzz/target/corpus; fuzz/corpus is what it begins with.
-fuzz: ## bytes that nobody would think of, for frames, recovery, load and request; FUZZ=600 says how many seconds each
+fuzz: ## bytes that nobody would think of, for frames, recovery, load, request, open and cold; FUZZ=600 says how many seconds each
 	@cargo fuzz --version >/dev/null 2>&1 || { echo "fuzz: there is no cargo-fuzz here: cargo install cargo-fuzz"; exit 1; }
-	cd fuzz && for target in frames recovery load request; do mkdir -p target/corpus/$$target && \
+	cd fuzz && for target in frames recovery load request open cold; do mkdir -p target/corpus/$$target && \
 	cargo +nightly fuzz run $$target target/corpus/$$target corpus/$$target -- \
 	-max_total_time=$(or $(FUZZ),60) -timeout=10 -max_len=4096 -print_final_stats=1 || exit 1; done

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Runs all benchmarks, then prints what they found as one table. A value over its limit is shown, not an error.
+# Runs all benchmarks to the end, then prints what they found as one table, and fails where one could not be made or a value
+# is over its limit.
 # Arguments are names of shelfmq-bench's measurements, to make only those.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,4 +20,9 @@ printf '\n%s, %s cores\n\n' "$(uname -srm)" "$(getconf _NPROCESSORS_ONLN)"
 printf '| %-66s | %18s | %12s | %-4s |\n' measure value limit ''
 printf '| %s | %s: | %s: | %s |\n' "$(printf '%.0s-' {1..66})" "$(printf '%.0s-' {1..17})" "$(printf '%.0s-' {1..11})" ----
 grep '^|' "$rows"
+over=$(grep -c '| OVER |$' "$rows" || true)
+if [ "$over" != 0 ]; then
+    printf '\n%s over their limits\n' "$over" >&2
+    failed=1
+fi
 exit "$failed"

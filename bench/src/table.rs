@@ -28,6 +28,11 @@ pub fn missing(measure: impl Display, why: impl Display) {
     line(measure, format!("not measured: {why}"), "", "");
 }
 
+/// Prints a row for what took more than it could be given here.
+pub fn over(measure: impl Display, how: impl Display) {
+    line(measure, how, "", "OVER");
+}
+
 fn line(measure: impl Display, value: impl Display, limit: impl Display, verdict: &str) {
     println!("| {measure:<66} | {value:>18} | {limit:>12} | {verdict:<4} |");
 }

@@ -1,10 +1,36 @@
-//! What the targets share: bytes as the making of a segment.
+//! What the fuzz targets do with bytes that nobody would think of: a function each, `run`, that panics where something is
+//! wrong. `tests/tests/fuzz.rs` calls the same functions, so that each has run in every test.
 
-use shelfmq_core::log::event::Event;
-use shelfmq_core::log::frame::{Kind, write_frame};
+pub mod any;
+pub mod cold;
+pub mod frames;
+pub mod host;
+pub mod load;
+pub mod open;
+pub mod recovery;
+pub mod request;
+pub mod segment;
+pub mod work;
 
 /// The salt of the segments.
 pub const SALT: u64 = 0x5eed;
+
+/// When all of it begins, in seconds.
+pub const START_SECS: u64 = 1_800_000_000;
+
+/// Numbers of which something may be made that should not: sizes, counts and sums that are too large.
+const LARGE: [u64; 10] = [
+    1 << 16,
+    1 << 20,
+    1 << 31,
+    (1 << 32) - 1,
+    1 << 40,
+    1 << 59,
+    START_SECS * 1_000_000_000,
+    i64::MAX as u64,
+    u64::MAX - 1,
+    u64::MAX,
+];
 
 /// Takes bytes from the front.
 pub struct Input<'a>(pub &'a [u8]);
@@ -31,69 +57,23 @@ impl<'a> Input<'a> {
             small => u64::from(small),
         }
     }
-}
 
-/// The bytes of a segment from this offset on, frames and what is none, as the input says; and how many frames
-/// were written.
-pub fn segment(input: &mut Input<'_>, offset: u64) -> (Vec<u8>, u64) {
-    let (mut out, mut frames) = (Vec::new(), 0);
-    while !input.0.is_empty() && out.len() < 1 << 16 {
-        let what = input.byte();
-        let kind = match what & 15 {
-            0..=3 => Kind::Message,
-            4 => Kind::Kept,
-            5 => Kind::Snapshot,
-            6 => Kind::SnapshotCopy,
-            7..=10 => Kind::Event,
-            11 => Kind::EventCopy,
-            12 => {
-                let length = input.byte();
-                out.extend_from_slice(input.take(usize::from(length)));
-                continue;
-            }
-            13 => {
-                out.resize(out.len() + 8 * usize::from(input.byte()), 0);
-                continue;
-            }
-            14 => {
-                let (back, bit) = (input.number() as usize, input.byte() % 8);
-                if let Some(at) = out.len().checked_sub(back).and_then(|end| end.checked_sub(1)) {
-                    out[at] ^= 1 << bit;
-                }
-                continue;
-            }
-            _ => {
-                out.truncate(out.len().saturating_sub(input.number() as usize));
-                continue;
-            }
-        };
-        let payload = payload(input, kind, what & 64 != 0);
-        if matches!(kind, Kind::Event | Kind::EventCopy) && !is_short(&payload) {
-            continue;
+    /// A number: mostly a small one, sometimes one of the large, seldom any.
+    pub fn count(&mut self) -> u64 {
+        match self.byte() {
+            255 => self.take(8).iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
+            large @ 236..255 => LARGE[usize::from(large - 236) % LARGE.len()],
+            small => u64::from(small % 40),
         }
-        let at = offset + out.len() as u64;
-        write_frame(&mut out, SALT, at, kind, what & 128 != 0, |out| out.extend_from_slice(&payload));
-        frames += 1;
     }
-    (out, frames)
-}
 
-fn payload(input: &mut Input<'_>, kind: Kind, any: bool) -> Vec<u8> {
-    let mut payload = Vec::new();
-    if matches!(kind, Kind::Message | Kind::Kept) && !any {
-        payload.extend_from_slice(&input.number().to_le_bytes());
-        payload.extend_from_slice(&input.number().to_le_bytes());
+    /// Whether something is so that is so once in so many times.
+    pub fn once_in(&mut self, times: u8) -> bool {
+        self.byte() % times == times - 1
     }
-    let length = input.byte();
-    payload.extend_from_slice(input.take(usize::from(length)));
-    payload
-}
 
-/// Whether an event can be applied in a short time: what was read in a part that is missing is due again, one by one.
-fn is_short(payload: &[u8]) -> bool {
-    const MANY: u64 = 10_000;
-    match Event::read(payload) {
-        Some(Event::Leased { from, .. } | Event::Passed { from, .. } | Event::Dropped { from, .. }) => from < MANY,
-        _ => true,
+    /// One of these.
+    pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[usize::from(self.byte()) % choices.len()]
     }
 }

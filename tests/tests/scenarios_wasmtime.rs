@@ -195,19 +195,21 @@ fn a_million_messages_that_are_finished_leave_no_memory_taken() {
     assert_eq!(sandbox.memory(), memory);
 }
 
-/// Says both, and holds neither to anything: only with `--release` is the native core as fast as it is.
+/// The native core is as it was built for this test, and only with `--release` as fast as it is:
+/// what is held here is that the border costs no multiple of the work.
 #[test]
-fn its_speed_beside_that_of_the_native_core() {
-    const ROUNDS: u32 = 200;
+fn it_is_as_fast_as_that_beside_the_native_core() {
+    const ROUNDS: u32 = 50;
+    const TURNS: usize = 5;
+    const AT_MOST: f64 = 8.0;
     let mut sandbox = sandbox_with_channel();
     rounds_in(&mut sandbox, 20);
-    let sandboxed = rounds_in(&mut sandbox, ROUNDS);
-    let native = native_rounds(ROUNDS);
-    let rate = |took: Duration| f64::from(ROUNDS * BATCH as u32) / took.as_secs_f64() / 1e6;
+    // In turns, so that what disturbs one disturbs the other; the best of each, for nothing makes it faster than it is.
+    let turns: Vec<_> = (0..TURNS).map(|_| (rounds_in(&mut sandbox, ROUNDS), native_rounds(ROUNDS))).collect();
+    let sandboxed = turns.iter().map(|turn| turn.0).min().expect("there were turns").as_secs_f64();
+    let native = turns.iter().map(|turn| turn.1).min().expect("there were turns").as_secs_f64();
+    let rate = |took: f64| f64::from(ROUNDS * BATCH as u32) / took / 1e6;
     println!("million messages a second, published, leased and finished in batches of {BATCH}:");
-    println!(
-        "component on wasmtime {:.2}, native core, as it was built for this test, {:.2}",
-        rate(sandboxed),
-        rate(native)
-    );
+    println!("component on wasmtime {:.2}, native core {:.2}", rate(sandboxed), rate(native));
+    assert!(sandboxed <= AT_MOST * native, "{:.1} times as long as the native core", sandboxed / native);
 }

@@ -68,6 +68,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("time", &[]),
 ];
 
+/// What stands at core's root itself, and uses nothing: anybody may use it.
+const AT_THE_ROOT: &[&str] = &["shard_of"];
+
 /// The modules that know HTTP, for it is their business, and those that only name the node's ports.
 const KNOW_HTTP: &[&str] = &["embed", "recording", "engine", "directory", "api", "config", "lib"];
 
@@ -86,6 +89,11 @@ impl Source {
     fn module(&self) -> &str {
         let path = self.path.strip_prefix("core/src/").unwrap_or(&self.path);
         path.split(['/', '.']).next().unwrap_or(path)
+    }
+
+    /// What is left of it without layout, comments and what stands in quotes: words and marks, each with its line.
+    fn tokens(&self) -> Vec<(usize, &str)> {
+        tokens(&self.text)
     }
 
     /// Its lines, numbered from 1, without comments.
@@ -157,27 +165,144 @@ fn dependencies_point_one_way() {
             wrong.push(format!("{}: the table does not say whom it may use", source.path));
             continue;
         };
-        for (number, line) in source.code() {
-            let used = uses(line).into_iter().filter(|used| used != module && modules.contains(&used.as_str()));
-            let bad = used.filter(|used| !may_use.contains(&used.as_str()));
-            wrong.extend(bad.map(|used| format!("{}:{number} uses {used}", source.path)));
+        for (number, used) in uses(source) {
+            let used = used.as_str();
+            if used != *module && !may_use.contains(&used) && !AT_THE_ROOT.contains(&used) {
+                wrong.push(format!("{}:{number} uses {used}", source.path));
+            }
         }
     }
     assert_none(&wrong);
 }
 
-/// What a line takes from the crate's root.
-fn uses(line: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for (at, prefix) in line.match_indices("crate::") {
-        let rest = &line[at + prefix.len()..];
-        let names = rest.strip_prefix('{').map_or(rest, |list| list.split('}').next().unwrap_or(list));
-        for name in if rest.starts_with('{') { names.split(',').collect() } else { vec![names] } {
-            let name: String = name.trim().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-            found.push(name);
-        }
+/// A word or a mark, with its line.
+type Token<'a> = (usize, &'a str);
+
+/// The tokens of a source that compiles. A number is a word, and each other sign for itself.
+fn tokens(text: &str) -> Vec<Token<'_>> {
+    let (mut found, mut at, mut line) = (Vec::new(), 0, 1);
+    while let Some(first) = text[at..].chars().next() {
+        let rest = &text[at..];
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let length = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if first == '"' {
+            quoted(rest)
+        } else if let Some(hashes) = raw_hashes(rest) {
+            let end = format!("\"{}", "#".repeat(hashes));
+            let start = hashes + 2;
+            start + rest[start..].find(&end).map_or(0, |at| at + end.len())
+        } else if first == '\'' {
+            character(rest)
+        } else {
+            let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len()).max(first.len_utf8());
+            if !first.is_whitespace() {
+                found.push((line, &rest[..length]));
+            }
+            length
+        };
+        line += rest[..length].matches('\n').count();
+        at += length;
     }
     found
+}
+
+/// The length of the string that begins here.
+fn quoted(text: &str) -> usize {
+    let mut is_escaped = false;
+    let end = text.char_indices().skip(1).find(|(_, c)| {
+        let ends = *c == '"' && !is_escaped;
+        is_escaped = *c == '\\' && !is_escaped;
+        ends
+    });
+    end.map_or(text.len(), |(at, _)| at + 1)
+}
+
+/// How many `#` the raw string has that begins here, if one does.
+fn raw_hashes(text: &str) -> Option<usize> {
+    let rest = text.strip_prefix('r')?;
+    let opening = rest.trim_start_matches('#');
+    opening.starts_with('"').then(|| rest.len() - opening.len())
+}
+
+/// The length of the character that begins here, or of a lifetime's tick.
+fn character(text: &str) -> usize {
+    let mut chars = text.char_indices().skip(1);
+    match chars.next() {
+        Some((_, '\\')) => text[3..].find('\'').map_or(1, |at| at + 4),
+        Some(_) => chars.next().filter(|(_, c)| *c == '\'').map_or(1, |(at, _)| at + 1),
+        None => 1,
+    }
+}
+
+/// Where what opens with the first of these tokens is closed: the index after that, or past all.
+fn closed(tokens: &[Token<'_>]) -> usize {
+    let mut depth = 0;
+    let end = tokens.iter().position(|(_, token)| {
+        depth += i32::from(matches!(*token, "{" | "(" | "["));
+        depth -= i32::from(matches!(*token, "}" | ")" | "]"));
+        depth == 0
+    });
+    end.map_or(tokens.len(), |end| end + 1)
+}
+
+/// What a source takes from the crate's root, and in which lines: however it is written, by `crate::` or `super::`, in one
+/// line or in many.
+fn uses(source: &Source) -> Vec<(usize, String)> {
+    let path = source.path.strip_prefix("core/src/").unwrap_or(&source.path);
+    let path = path.strip_suffix(".rs").unwrap_or(path);
+    let place: Vec<&str> = path.split('/').filter(|part| *part != "mod").collect();
+    let mut found = Vec::new();
+    find_uses(&source.tokens(), &place, &mut found);
+    found
+}
+
+/// What the tokens of the module at this place, a path from the root, take from there.
+fn find_uses<'a>(tokens: &[Token<'a>], place: &[&'a str], found: &mut Vec<(usize, String)>) {
+    let mut at = 0;
+    while let Some((_, token)) = tokens.get(at) {
+        match (*token, &tokens[at + 1..]) {
+            ("mod", [(_, name), body @ ..]) if body.first().is_some_and(|(_, open)| *open == "{") => {
+                let end = closed(body);
+                find_uses(&body[1..end - 1], &[place, &[*name]].concat(), found);
+                at += 1 + end;
+            }
+            // What stands behind a name is a part of that one.
+            ("crate" | "super", _) if at == 0 || tokens[at - 1].1 != ":" => find_path(&tokens[at..], place, found),
+            _ => {}
+        }
+        at += 1;
+    }
+}
+
+/// The names at the root that the path (or each of a list of paths) at the start of these tokens begins with, if it comes
+/// to the root at all.
+fn find_path<'a>(tokens: &[Token<'a>], place: &[&'a str], found: &mut Vec<(usize, String)>) {
+    let Some((line, first)) = tokens.first() else { return };
+    let up = match *first {
+        "{" => {
+            let list = &tokens[1..closed(tokens) - 1];
+            let mut at = 0;
+            while at < list.len() {
+                find_path(&list[at..], place, found);
+                let mut end = at;
+                while end < list.len() && list[end].1 != "," {
+                    end += closed(&list[end..]);
+                }
+                at = end + 1;
+            }
+            return;
+        }
+        "crate" => &[],
+        "super" => &place[..place.len().saturating_sub(1)],
+        "self" => place,
+        // Not at the root: this is a part of the module that it is in.
+        _ if !place.is_empty() => return,
+        name => return found.push((*line, name.to_owned())),
+    };
+    if let [_, (_, ":"), (_, ":"), rest @ ..] = tokens {
+        find_path(rest, up, found);
+    }
 }
 
 #[test]
@@ -212,12 +337,15 @@ fn core_lists_its_modules_in_the_order_to_read_them() {
 #[test]
 fn functions_and_files_are_short() {
     let mut wrong = Vec::new();
-    for source in ["core/src", "server/src", "tests/src"].iter().flat_map(|directory| sources(directory)) {
+    for source in ["core/src", "server/src", "tests/src", "wasm/src", "bench/src", "fuzz/src"]
+        .iter()
+        .flat_map(|directory| sources(directory))
+    {
         let lines = source.text.lines().count();
         if lines > MAX_FILE_LINES && !LONG_FILES.contains(&source.path.as_str()) {
             wrong.push(format!("{} has {lines} lines", source.path));
         }
-        for (number, name, length) in functions(&source.text) {
+        for (number, name, length) in functions(&source.tokens()) {
             let full = format!("{}::{name}", source.path);
             if length > MAX_FUNCTION_LINES && !LONG_FUNCTIONS.contains(&full.as_str()) {
                 wrong.push(format!("{}:{number} {name} has {length} lines", source.path));
@@ -227,22 +355,43 @@ fn functions_and_files_are_short() {
     assert_none(&wrong);
 }
 
-/// The functions of a source that rustfmt laid out: line, name and length of each.
-fn functions(text: &str) -> Vec<(usize, &str, usize)> {
-    let lines: Vec<&str> = text.lines().collect();
+/// The functions of a source, whatever stands before their names: line, name and length of each.
+fn functions<'a>(tokens: &[Token<'a>]) -> Vec<(usize, &'a str, usize)> {
     let mut found = Vec::new();
-    for (index, line) in lines.iter().enumerate() {
-        let trimmed = line.trim_start();
-        let modifiers = ["pub ", "pub(crate) ", "pub(super) ", "const ", "async "];
-        let bare = modifiers.iter().fold(trimmed, |line, modifier| line.strip_prefix(modifier).unwrap_or(line));
-        let Some(name) = bare.strip_prefix("fn ") else { continue };
-        let end = format!("{}}}", &line[..line.len() - trimmed.len()]);
-        let length = lines[index..].iter().position(|line| *line == end).map_or(1, |last| last + 1);
-        // A body on the same line, or none, as in a trait.
-        let length = if line.ends_with('}') || line.ends_with(';') { 1 } else { length };
-        found.push((index + 1, name.split(['(', '<']).next().unwrap_or(name), length));
+    for (at, (line, _)) in tokens.iter().enumerate().filter(|(_, (_, word))| *word == "fn") {
+        // Without a name it is a type.
+        let Some((_, name)) = tokens.get(at + 1).filter(|(_, name)| *name != "(") else { continue };
+        // In a trait there may be no body.
+        let mut end = at + 2;
+        while end < tokens.len() && !matches!(tokens[end].1, "{" | ";") {
+            end += closed(&tokens[end..]);
+        }
+        let last = (end + closed(&tokens[end.min(tokens.len())..])).min(tokens.len()) - 1;
+        found.push((*line, *name, tokens[last].0 + 1 - line));
     }
     found
+}
+
+#[test]
+fn the_rules_see_what_is_written_in_other_ways() {
+    let see = |text: &str| {
+        let source = Source { path: "core/src/api/decode/x.rs".into(), text: text.into() };
+        uses(&source).into_iter().map(|(line, name)| format!("{line} {name}")).collect::<Vec<_>>()
+    };
+    assert_eq!(see("use crate::log;"), ["1 log"]);
+    assert_eq!(see("use crate::{\n    broker::Broker,\n    log::{self, event},\n};"), ["2 broker", "3 log"]);
+    assert_eq!(
+        see("use super::super::super::broker;\nuse super::{super::api, super::super::topic};"),
+        ["1 broker", "2 topic"]
+    );
+    assert!(see("use super::super::errors;\nuse super::json;\nuse self::x;\npub(crate) fn f() {}").is_empty());
+    assert_eq!(see("fn f() -> crate::log::LogId { vec![crate::topic::X; super::super::super::gaps::Y] }").len(), 3);
+    assert_eq!(see("mod inner {\n    use super::super::super::super::broker;\n}\nuse crate::*;"), ["2 broker", "4 *"]);
+    assert_eq!(see("pub(in crate::api) fn f() {}"), ["1 api"]);
+
+    let text = "impl X {\n    pub(in crate::api) const unsafe fn long(\n        of: fn(u8) -> u8,\n    ) {\n        fn inner() {}\n    }\n    fn none();\n}";
+    let source = Source { path: String::new(), text: text.into() };
+    assert_eq!(functions(&source.tokens()), [(2, "long", 5), (5, "inner", 1), (7, "none", 1)]);
 }
 
 #[test]
