@@ -213,11 +213,12 @@ impl<O: Outbox> Broker<O> {
         Some(read)
     }
 
-    /// A log is durable up to there.
+    /// A log is durable up to there; one that was deleted is gone.
     pub(crate) fn appended(&mut self, now: Time, log: LogId, upto: u64) {
-        let Some(&number) = self.logs.topics.get(&log) else { return };
-        let forget = self.with_topic(number, now, |topic, limits| topic.appended(upto, now, limits));
-        self.logs.work.extend(forget);
+        if let Some(&number) = self.logs.topics.get(&log) {
+            let forget = self.with_topic(number, now, |topic, limits| topic.appended(upto, now, limits));
+            self.logs.work.extend(forget);
+        }
         self.outbox.durable(log, upto);
     }
 

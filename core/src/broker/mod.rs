@@ -30,7 +30,7 @@ use crate::seeds::Seeds;
 use crate::slab::{Key, Slab};
 use crate::sort;
 use crate::time::Time;
-use crate::topic::{Halt, Scene, Topic};
+use crate::topic::{Halt, Looked, Scene, Topic};
 
 pub use crate::channel::{Place, Whereabouts};
 pub use crate::topic::Sighting;
@@ -183,13 +183,13 @@ impl<O: Outbox> Broker<O> {
                 Err(refusal) => Err(refusal),
             },
             verb => {
-                let mut peeked = Vec::new();
-                match self.perform(now, &name, &verb, &mut peeked) {
+                let mut looked = Looked::default();
+                match self.perform(now, &name, &verb, &mut looked) {
                     Ok(done) => Ok(done),
                     Err(Halt::Refused(refusal)) => Err(refusal),
                     Err(Halt::Absent(absent)) => {
                         let command = Command { topic: name.into_owned(), verb: verb.into_owned() };
-                        let what = What::Command(ticket, context.clone(), command, peeked);
+                        let what = What::Command(ticket, context.clone(), command, looked);
                         return self.park(absent, Vec::new(), what);
                     }
                 }

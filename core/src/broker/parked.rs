@@ -5,11 +5,11 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::{Broker, Done, Outbox, Parcel};
-use crate::command::{Command, Context, Peeked, Refusal, Ticket, Verb};
+use crate::command::{Command, Context, Refusal, Ticket, Verb};
 use crate::ids::TopicId;
 use crate::messages::Absent;
 use crate::time::Time;
-use crate::topic::Halt;
+use crate::topic::{Halt, Looked};
 
 /// What is tried again once what it needs is in memory.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,45 +24,8 @@ pub(super) struct Parked {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum What {
-    /// A command, with the messages that it has found so far where it looks for some.
-    Command(Ticket, Context, Command<'static>, #[serde(with = "found")] Vec<Peeked>),
+    Command(Ticket, Context, Command<'static>, Looked),
     Parcel(Parcel),
-}
-
-/// What was found of messages, as a checkpoint has it. As the API writes it, it cannot be read back.
-mod found {
-    use alloc::string::String;
-    use alloc::vec::Vec;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use crate::command::{Peeked, State};
-    use crate::time::Time;
-
-    #[derive(Serialize, Deserialize)]
-    #[serde(remote = "Peeked")]
-    struct Parts {
-        id: u64,
-        state: Option<State>,
-        attempts: u16,
-        until: Option<Time>,
-        absent: bool,
-        timestamp: Time,
-        key: Option<String>,
-        headers: Vec<(String, Vec<u8>)>,
-        body: Vec<u8>,
-    }
-
-    #[derive(Serialize, Deserialize)]
-    struct Kept(#[serde(with = "Parts")] Peeked);
-
-    pub(super) fn serialize<S: Serializer>(found: &[Peeked], to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(found.iter().map(|peeked| Kept(peeked.clone())))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Peeked>, D::Error> {
-        Ok(Vec::deserialize(from)?.into_iter().map(|Kept(peeked)| peeked).collect())
-    }
 }
 
 impl<O: Outbox> Broker<O> {
@@ -90,8 +53,8 @@ impl<O: Outbox> Broker<O> {
         for Parked { chunk, mut held, what, .. } in self.parked.extract_if(.., ready).collect::<Vec<_>>() {
             held.push(chunk);
             match what {
-                What::Command(ticket, context, command, peeked) => {
-                    self.retry(now, topic, held, ticket, context, command, peeked);
+                What::Command(ticket, context, command, looked) => {
+                    self.retry(now, topic, held, ticket, context, command, looked);
                 }
                 What::Parcel(parcel) => {
                     let again = self.receive_or_park(now, parcel, &held);
@@ -112,9 +75,9 @@ impl<O: Outbox> Broker<O> {
         ticket: Ticket,
         context: Context,
         command: Command<'static>,
-        mut peeked: Vec<Peeked>,
+        mut looked: Looked,
     ) {
-        match self.perform(now, &command.topic, &command.verb, &mut peeked) {
+        match self.perform(now, &command.topic, &command.verb, &mut looked) {
             Err(Halt::Absent(absent)) => {
                 // What is found of messages stays found; a change begins anew, and needs all that it needed before.
                 let held = if let Verb::Peek(_) = command.verb {
@@ -123,7 +86,7 @@ impl<O: Outbox> Broker<O> {
                 } else {
                     held
                 };
-                self.park(absent, held, What::Command(ticket, context, command, peeked));
+                self.park(absent, held, What::Command(ticket, context, command, looked));
             }
             Err(Halt::Refused(refusal)) => {
                 self.release(topic, &held);

@@ -76,9 +76,9 @@ impl<O: Outbox> Broker<O> {
         if let Some(stream) = self.pollers.slab[number].stream_mut() {
             stream.sent_at = now;
         }
-        self.with_topic(topic, now, |topic, limits| topic.scene(channel, now, limits).channel.poll_waits(client));
+        self.topics[topic].channel_mut(channel).poll_waits(client);
         self.line_up(number);
-        self.after_topic(topic, now);
+        self.after(topic, channel, now);
     }
 
     /// Gives leased messages to whoever they are for, and finishes those that are to be finished as they are handed out.

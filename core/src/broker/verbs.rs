@@ -1,13 +1,11 @@
 //! What a command does to its topic.
 
-use alloc::vec::Vec;
-
 use super::{Barrier, Broker, Done, Outbox};
-use crate::command::{ChannelVerb, Messages, Peek, Peeked, Publish, Refusal, Refused, Reply, Settle, Settled, Verb};
+use crate::command::{ChannelVerb, Messages, Peek, Publish, Refusal, Refused, Reply, Settle, Settled, Verb};
 use crate::ids::{ChannelId, TopicId};
 use crate::name::Name;
 use crate::time::Time;
-use crate::topic::{Halt, Scene, Topic};
+use crate::topic::{Halt, Looked, Scene, Topic};
 
 impl<O: Outbox> Broker<O> {
     /// Does what a command asks, but for a poll. Where it needs messages that are not in memory, it has done nothing.
@@ -16,12 +14,12 @@ impl<O: Outbox> Broker<O> {
         now: Time,
         name: &Name<'_>,
         verb: &Verb<'_>,
-        peeked: &mut Vec<Peeked>,
+        looked: &mut Looked,
     ) -> Result<Done, Halt> {
         match verb {
             Verb::Publish(publish) => self.publish(now, name, publish),
             Verb::Settle(settle) => Ok(self.settle(now, name, settle)?.into()),
-            Verb::Peek(peek) => Ok(self.peek(now, name, peek, peeked)?.into()),
+            Verb::Peek(peek) => Ok(self.peek(now, name, peek, looked)?.into()),
             Verb::Channel(channel, verb) => self.channel_verb(now, name, channel, verb),
             Verb::CreateTopic(changes) => {
                 let topic = self.find_or_add_topic(name.borrow(), now)?;
@@ -107,11 +105,11 @@ impl<O: Outbox> Broker<O> {
         Ok(Reply::Settled(settled))
     }
 
-    fn peek(&self, now: Time, name: &Name<'_>, peek: &Peek<'_>, peeked: &mut Vec<Peeked>) -> Result<Reply, Halt> {
+    fn peek(&self, now: Time, name: &Name<'_>, peek: &Peek<'_>, looked: &mut Looked) -> Result<Reply, Halt> {
         let topic = self.find_topic(name)?;
         let channel = peek.channel.as_ref().map(|channel| self.find_channel(name, channel)).transpose()?;
-        self.topics[topic].peek(channel.map(|(_, channel)| channel), peek, now, peeked)?;
-        Ok(Reply::Peeked(core::mem::take(peeked)))
+        self.topics[topic].peek(channel.map(|(_, channel)| channel), peek, now, looked)?;
+        Ok(Reply::Peeked(core::mem::take(&mut looked.found)))
     }
 
     /// The same, with what is in memory; of what is not, only where it is.

@@ -248,9 +248,10 @@ impl Departed {
         }
     }
 
-    /// Whether a message of this key, which is in no queue yet, may be delivered: no other of it is here.
-    pub(super) fn is_free(&self, key: Option<u64>) -> bool {
-        !self.ordered || key.and_then(Key::of).is_none_or(|key| !self.keys.contains_key(&key))
+    /// Whether a message of this key, which is in no queue yet, may be delivered: no other of it stands in the way.
+    pub(super) fn is_free(&self, key: Option<u64>, id: u64) -> bool {
+        let queue = key.and_then(Key::of).filter(|_| self.ordered).and_then(|key| self.keys.get(&key));
+        queue.is_none_or(|queue| queue.in_flight == 0 && queue.ids.front().is_none_or(|first| *first > id))
     }
 
     /// The first message of the queue that an entry stands in.
@@ -264,7 +265,9 @@ impl Departed {
         let slot = self.entries.insert(Entry::new(facts, chunk()));
         place.insert(slot);
         self.bytes = self.bytes.saturating_add(facts.size.into());
-        self.join_key(slot);
+        if !matches!(next, Next::Dead) {
+            self.join_key(slot);
+        }
         self.enter(slot, next);
         Some(slot)
     }
@@ -388,6 +391,8 @@ impl Departed {
                 self.busy_bytes = self.busy_bytes.saturating_add(size.into());
                 if let Some(queue) = self.queue(key) {
                     queue.in_flight += 1;
+                    let first = queue.ids.front().copied().filter(|first| *first != id);
+                    self.hold(first);
                 }
                 State::InFlight(self.deadlines.insert(until, slot))
             }
@@ -433,11 +438,16 @@ impl Departed {
         let place = ids.partition_point(|other| *other < id);
         ids.insert(place, id);
         let second = if place == 0 { ids.get(1).copied() } else { None };
-        if let Some(second) = second.and_then(|id| self.find(id))
-            && self.get(second).state == State::Ready
+        self.hold(second);
+    }
+
+    /// What was ready has one of its key before it, or in flight.
+    fn hold(&mut self, id: Option<u64>) {
+        if let Some(slot) = id.and_then(|id| self.find(id))
+            && self.get(slot).state == State::Ready
         {
-            self.ready.remove(&mut self.entries, second);
-            self.get_mut(second).state = State::Held;
+            self.ready.remove(&mut self.entries, slot);
+            self.get_mut(slot).state = State::Held;
         }
     }
 

@@ -141,8 +141,7 @@ impl Channel {
                     return None;
                 }
                 Found::Gone => {
-                    let mut cursor = self.backlog.mark();
-                    cursor.id += 1;
+                    let cursor = env.messages.after_unreadable(self.backlog.mark(), chunk);
                     self.happen(Event::Advanced { channel: env.number.number(), cursor }, env);
                     continue;
                 }
@@ -151,7 +150,7 @@ impl Channel {
                 env.messages.want_after(chunk);
             }
             let is_due = facts.due.is_none_or(|due| due <= env.now.as_nanos());
-            if is_due && self.departed.is_free(facts.key) {
+            if is_due && self.departed.is_free(facts.key, id) {
                 *left += 1;
                 return Some(candidate);
             }

@@ -85,8 +85,9 @@ impl Channel {
             if waiting.peek().is_some_and(|id| *id < fresh || fresh >= flow) {
                 return waiting.next();
             }
-            fresh += 1;
-            (fresh <= flow).then_some(fresh - 1)
+            let next = fresh;
+            fresh = fresh.saturating_add(1);
+            (next < flow).then_some(next)
         })
     }
 }

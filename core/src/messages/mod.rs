@@ -336,6 +336,13 @@ impl Messages {
         }
     }
 
+    /// The place after a message in this chunk that cannot be read: where the chunk has none that can, the next chunk.
+    pub(crate) fn after_unreadable(&self, at: Mark, chunk: u64) -> Mark {
+        let index = chunk.wrapping_sub(self.front) as usize;
+        let next = self.chunks.get(index).filter(|chunk| chunk.freed).and_then(|_| self.chunks.get(index + 1));
+        next.map_or(Mark { id: at.id + 1, ..at }, |next| next.first.max(at))
+    }
+
     /// Moves a reader to another place.
     pub(crate) fn seek(&mut self, cursor: &mut Cursor, mark: Mark) {
         let new = self.cursor(mark);
@@ -449,7 +456,7 @@ impl Messages {
     }
 
     fn pop_freed(&mut self) {
-        while self.chunks.front().is_some_and(|chunk| chunk.freed) {
+        while self.chunks.front().is_some_and(|chunk| chunk.freed && chunk.cursors == 0) {
             self.chunks.pop_front();
             self.front += 1;
         }

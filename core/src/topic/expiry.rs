@@ -68,8 +68,8 @@ impl Topic {
     /// Remembers when a new message expires. Messages that are gone before they expire are forgotten in time.
     pub(super) fn expires(&mut self, expiry: Expiry) {
         self.expiries.push(Reverse(expiry));
-        let kept = (self.messages.end().id - self.messages.first_id()) as usize;
-        if self.expiries.len() > 2 * kept + 64 {
+        let kept = self.messages.end().id.saturating_sub(self.messages.first_id());
+        if self.expiries.len() as u64 / 2 > kept.saturating_add(32) {
             let messages = &self.messages;
             let there = |entry: &Reverse<Expiry>| messages.has(entry.0.id);
             self.expiries = self.expiries.drain().filter(there).collect::<BinaryHeap<_>>();

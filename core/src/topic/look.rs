@@ -2,8 +2,9 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::Cell;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Topic;
 use crate::channel::{Channel, Whereabouts};
@@ -30,6 +31,52 @@ pub struct Sighting {
     pub topic_paused: bool,
     /// Where it is in each channel, by name.
     pub channels: Vec<Whereabouts>,
+}
+
+/// How far a command has come that looks for messages.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Looked {
+    /// What it has found.
+    #[serde(with = "found")]
+    pub(crate) found: Vec<Peeked>,
+    /// It goes on with this id, where it has begun.
+    pub(crate) from: Option<u64>,
+}
+
+/// What was found of messages, as a checkpoint has it. As the API writes it, it cannot be read back.
+mod found {
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::command::{Peeked, State};
+    use crate::time::Time;
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(remote = "Peeked")]
+    struct Parts {
+        id: u64,
+        state: Option<State>,
+        attempts: u16,
+        until: Option<Time>,
+        absent: bool,
+        timestamp: Time,
+        key: Option<String>,
+        headers: Vec<(String, Vec<u8>)>,
+        body: Vec<u8>,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct Kept(#[serde(with = "Parts")] Peeked);
+
+    pub(super) fn serialize<S: Serializer>(found: &[Peeked], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(found.iter().map(|peeked| Kept(peeked.clone())))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Peeked>, D::Error> {
+        Ok(Vec::deserialize(from)?.into_iter().map(|Kept(peeked)| peeked).collect())
+    }
 }
 
 impl Topic {
@@ -59,30 +106,37 @@ impl Topic {
         channel: Option<ChannelId>,
         peek: &Peek<'_>,
         now: Time,
-        peeked: &mut Vec<Peeked>,
+        looked: &mut Looked,
     ) -> Result<Option<u64>, Absent> {
-        let mut from = peeked.last().map_or(peek.from, |last| last.id + 1);
-        let mut bytes = peeked.iter().map(Peeked::bytes).sum::<usize>();
-        if channel.is_none() {
-            from = from.max(self.earliest(now)?);
-        }
-        let mut add = |found: Peeked| {
-            bytes = bytes.saturating_add(found.bytes());
-            let has_room = peeked.is_empty() || (bytes <= peek.max_bytes && peeked.len() < peek.max as usize);
+        let from = match (looked.from, channel) {
+            (Some(from), _) => from,
+            (None, Some(_)) => peek.from,
+            (None, None) => peek.from.max(self.earliest(now)?),
+        };
+        let found = &mut looked.found;
+        let mut bytes = found.iter().map(Peeked::bytes).sum::<usize>();
+        let mut add = |shown: Peeked| {
+            bytes = bytes.saturating_add(shown.bytes());
+            let has_room = found.is_empty() || (bytes <= peek.max_bytes && found.len() < peek.max as usize);
             if has_room {
-                peeked.push(found);
+                found.push(shown);
                 Ok(())
             } else {
-                Err(found.id)
+                Err(shown.id)
             }
         };
-        match channel {
-            Some(number) => {
-                let show = |id, chunk| self.show(id, chunk);
-                self.channel(number).peek(peek.state, from, self.flow.id(), &show, &mut add)
-            }
-            None => self.kept(from, &|id| self.show(id, None), &mut add),
-        }
+        // What cannot be read any more is not looked for again, either.
+        let at = Cell::new(from);
+        let show = |id: u64, chunk: Option<u64>| {
+            at.set(id);
+            self.show(id, chunk)
+        };
+        let next = match channel {
+            Some(number) => self.channel(number).peek(peek.state, from, self.flow.id(), &show, &mut add),
+            None => self.kept(from, &|id| show(id, None), &mut add),
+        };
+        looked.from = Some(at.get());
+        next
     }
 
     /// What one of those two shows: of messages that are not in memory, only that they are there.

@@ -41,6 +41,7 @@ use crate::time::Time;
 
 use apply::Replaying;
 pub(crate) use logged::LogState;
+pub(crate) use look::Looked;
 pub use look::Sighting;
 
 #[derive(Debug, Serialize, Deserialize)]

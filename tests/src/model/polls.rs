@@ -49,7 +49,7 @@ impl Channel {
         self.see(&poller.client, at.now);
         self.line.push(ticket);
         if poller.is_stream {
-            let head = Answer::stream(poller.format).with_ignored(poller.ignored.as_deref());
+            let head = poller.dress(Answer::stream(poller.format));
             events.push((ticket, Event::Open(head)));
         }
         self.pollers.push(poller);
@@ -216,7 +216,7 @@ impl Channel {
     /// All that wait here are told that there is nothing to wait for.
     pub(super) fn dismiss(&mut self, answer: &Answer, events: &mut Events) {
         for poller in self.pollers.drain(..) {
-            let refusal = || Event::Answer(answer.clone().with_ignored(poller.ignored.as_deref()));
+            let refusal = || Event::Answer(poller.dress(answer.clone()));
             let event = if poller.is_stream { Event::Close } else { refusal() };
             events.push((poller.ticket, event));
         }
