@@ -94,7 +94,7 @@ impl Broker {
             ..Default::default()
         };
         let messages = Messages::Same(core::iter::once(record.body).collect(), options);
-        self.publish(now, to.borrow(), &Publish { messages, dedup: Some(dedup.into()) }).map(drop)
+        self.publish(now, to.borrow(), &Publish { messages, dedup: Some(dedup.into()), producer: None }).map(drop)
     }
 
     pub(super) fn forward_dead_letters(&mut self, topic: u32, number: u32) {

@@ -47,7 +47,7 @@ impl Broker {
         subscribe: Subscribe<'_>,
     ) -> Result<Reply, Refusal> {
         self.refuse_if_exiting()?;
-        let Subscribe { channel, max, wait, timeout, auto_finish, finish, client, peer, stream } = subscribe;
+        let Subscribe { channel, max, wait, timeout, auto_finish, finish, client, peer, stream, .. } = subscribe;
         let (topic, channel) = self.find_or_add_channel(name, channel, now);
         let Scene { channel: found, mut env } = self.topics[topic as usize].scene(channel, now, &self.limits);
         let client = found.client(client.as_deref(), peer, &env);

@@ -58,7 +58,7 @@ impl Broker {
             }
             None => self.topics[self.find_topic(name)? as usize].peek(peek.from, max, now),
         };
-        Ok(Reply::Peeked(peeked?))
+        Ok(Reply::Peeked(peeked?, None))
     }
 
     /// The same, with what is in memory; of what is not, only where it is.
@@ -68,7 +68,7 @@ impl Broker {
             Some(channel) => Some(self.find_channel(name, channel)?.1),
             None => None,
         };
-        Ok(Reply::Peeked(topic.look(channel, peek, now)))
+        Ok(Reply::Peeked(topic.look(channel, peek, now), None))
     }
 
     pub(super) fn topic_verb(&mut self, now: Time, name: Name<'_>, verb: Verb<'_>) -> Result<Reply, Refusal> {
