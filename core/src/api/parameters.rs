@@ -106,7 +106,7 @@ pub static DEDUP: Param = Param::plus(
     "dedup",
     Shape::Text(256),
     Code::InvalidDedup,
-    "Accepted once within the window under this key; the Idempotency-Key header says the same.",
+    "Accepted once within the window under this key, compared byte by byte; the Idempotency-Key header says the same.",
 );
 /// Who numbers its messages.
 pub static PRODUCER: Param = Param::plus(

@@ -4,6 +4,17 @@ use super::*;
 use crate::api::bounds;
 
 #[test]
+fn a_message_may_be_longer_than_other_bodies() {
+    let limits = Limits { max_msg_size: 20, max_body_size: 10, ..Limits::default() };
+    let code = |target: &str, bytes: usize| {
+        let body = vec![b'x'; bytes];
+        decode(&limits, &request("POST", target, &[], &body)).call.err().map(|error| error.code)
+    };
+    assert_eq!([code("/pub?topic=t", 20), code("/pub?topic=t", 21)], [None, Some(Code::MsgTooBig)]);
+    assert_eq!([code("/mpub?topic=t", 10), code("/mpub?topic=t", 11)], [None, Some(Code::BodyTooBig)]);
+}
+
+#[test]
 fn settled_receipts_are_bounded() {
     let limits = Limits::default();
     let decode_settle = |body: String| {
