@@ -116,7 +116,12 @@ pub struct Publish<'a> {
     pub messages: Messages<'a>,
     /// The whole batch is accepted once within the window under this key.
     pub dedup: Option<Cow<'a, str>>,
+    /// The one message is its producer's with this number: accepted where that is one more than the last.
+    pub producer: Option<Numbered<'a>>,
 }
+
+/// A producer's name, and the number that it gives a message.
+pub type Numbered<'a> = (Cow<'a, str>, u64);
 
 /// The messages of a publish.
 #[derive(Debug, Serialize, Deserialize)]
@@ -134,13 +139,18 @@ impl Publish<'_> {
         let messages = match self.messages {
             Messages::Same(bodies, options) => {
                 let options = options.into_owned();
-                let message =
-                    |body: &[u8]| NewMessage { body: Cow::Owned(body.into()), options: options.clone(), dedup: None };
+                let message = |body: &[u8]| NewMessage {
+                    body: Cow::Owned(body.into()),
+                    options: options.clone(),
+                    dedup: None,
+                    producer: None,
+                };
                 bodies.into_iter().map(message).collect()
             }
             Messages::Each(messages) => messages.into_iter().map(NewMessage::into_owned).collect(),
         };
-        Publish { messages: Messages::Each(messages), dedup: self.dedup.map(owned) }
+        let producer = self.producer.map(|(name, seq)| (owned(name), seq));
+        Publish { messages: Messages::Each(messages), dedup: self.dedup.map(owned), producer }
     }
 }
 
@@ -157,12 +167,15 @@ pub struct NewMessage<'a> {
     pub options: MessageOptions<'a>,
     /// It is accepted once within the window under this key.
     pub dedup: Option<Cow<'a, str>>,
+    /// It is its producer's with this number: accepted where that is one more than the last.
+    pub producer: Option<Numbered<'a>>,
 }
 
 impl NewMessage<'_> {
     fn into_owned(self) -> NewMessage<'static> {
         let (body, options) = (Cow::Owned(self.body.into_owned()), self.options.into_owned());
-        NewMessage { body, options, dedup: self.dedup.map(owned) }
+        let producer = self.producer.map(|(name, seq)| (owned(name), seq));
+        NewMessage { body, options, dedup: self.dedup.map(owned), producer }
     }
 }
 
@@ -201,7 +214,8 @@ pub struct Subscribe<'a> {
     pub channel: Name<'a>,
     /// At most so many at once: in the answer, or, for a stream, in flight.
     pub max: u32,
-    /// So many bytes of messages at most in one answer, or chunk of one; but one message in any case.
+    /// About so many bytes of messages at once: an answer ends before the message that would exceed it, but has at
+    /// least one.
     pub max_bytes: usize,
     /// How long to wait for the first. Streams wait for ever.
     pub wait: Duration,
@@ -257,10 +271,10 @@ pub struct Peek<'a> {
     pub from: u64,
     /// At most so many.
     pub max: u32,
+    /// About so many bytes of messages, likewise, but at least one.
+    pub max_bytes: usize,
     /// The messages of a channel in this state.
     pub state: State,
-    /// So many bytes of messages at most; but one message in any case.
-    pub max_bytes: usize,
 }
 
 impl Peek<'_> {
@@ -334,6 +348,8 @@ pub struct TopicChanges {
     pub max_messages: Option<u64>,
     /// See [`TopicOptions::overflow`].
     pub overflow: Option<Overflow>,
+    /// How long a `dedup` key is remembered.
+    pub dedup_window: Option<Duration>,
 }
 
 /// The options of a channel. Zero means the broker's default or no limit.
@@ -406,8 +422,8 @@ pub enum Reply {
     Position(u64),
     /// So many messages were moved or dropped.
     Count(u64),
-    /// The messages that were asked for.
-    Peeked(Vec<Peeked>),
+    /// The messages that were asked for, and where to go on where there may be more: the id to look from.
+    Peeked(Vec<Peeked>, Option<u64>),
 }
 
 /// What a publish did.
@@ -419,6 +435,8 @@ pub struct Published {
     pub count: u32,
     /// Nothing was added, for the dedup keys were known.
     pub duplicate: bool,
+    /// The life of the topic's log: another one means that it began anew. `None` where the topic has none.
+    pub log: Option<u64>,
 }
 
 /// A message that was just leased.
@@ -490,6 +508,11 @@ pub enum Refusal {
     ChannelNotFound,
     /// The backlog is at its limit.
     TopicFull,
+    /// The number that a producer gives the message is not one more than the last that was accepted, which is this.
+    SeqGap {
+        /// The last number that was accepted.
+        last: u64,
+    },
     /// The broker is going down.
     Exiting,
     /// Nobody serves the topic at this moment.

@@ -23,6 +23,12 @@ pub struct Limits {
     /// The largest body of any request, in bytes.
     #[serde(with = "crate::state::size")]
     pub max_body_size: usize,
+    /// The longest batch, in messages.
+    #[serde(with = "crate::state::size")]
+    pub max_batch: usize,
+    /// The most bytes of messages that a request may ask for in one answer.
+    #[serde(with = "crate::state::size")]
+    pub max_answer_bytes: usize,
     /// The longest a poll may wait.
     pub max_wait: Duration,
     /// The longest list of messages in one answer.
@@ -52,6 +58,8 @@ impl Default for Limits {
             max_req_timeout: Duration::from_secs(60 * 60),
             max_msg_size: 1024 * 1024,
             max_body_size: 5 * 1024 * 1024,
+            max_batch: 100_000,
+            max_answer_bytes: 64 << 20,
             max_wait: Duration::from_secs(60 * 60),
             max_messages: 10_000,
             dedup_window: Duration::from_secs(5 * 60),

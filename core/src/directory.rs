@@ -38,13 +38,40 @@ struct Registration {
     http_port: u16,
     tcp_port: u16,
     version: String,
-    #[serde(default)]
     topology_zone: String,
-    #[serde(default)]
     topology_region: String,
     /// Its topics, each with its channels.
-    #[serde(default)]
     topics: Pairs<Vec<String>>,
+}
+
+/// The same as it is sent, where `null` is not said.
+#[derive(Deserialize)]
+struct Sent {
+    broadcast_address: String,
+    hostname: String,
+    http_port: u16,
+    tcp_port: u16,
+    version: String,
+    topology_zone: Option<String>,
+    topology_region: Option<String>,
+    topics: Option<Pairs<Option<Vec<String>>>>,
+}
+
+impl From<Sent> for Registration {
+    fn from(sent: Sent) -> Self {
+        let Pairs(topics) = sent.topics.unwrap_or_default();
+        let topics = topics.into_iter().map(|(topic, channels)| (topic, channels.unwrap_or_default()));
+        Registration {
+            broadcast_address: sent.broadcast_address,
+            hostname: sent.hostname,
+            http_port: sent.http_port,
+            tcp_port: sent.tcp_port,
+            version: sent.version,
+            topology_zone: sent.topology_zone.unwrap_or_default(),
+            topology_region: sent.topology_region.unwrap_or_default(),
+            topics: Pairs(topics.collect()),
+        }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,7 +85,8 @@ struct Node {
 impl Directory {
     /// A node tells what it has.
     pub(crate) fn register(&mut self, now: Time, body: &[u8]) -> Result<(), String> {
-        let said: Registration = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let sent: Sent = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let said = Registration::from(sent);
         let names = said.topics.0.iter().flat_map(|(topic, channels)| core::iter::once(topic).chain(channels));
         if let Some(bad) = names.into_iter().find(|name| Name::parse(name.as_str()).is_none()) {
             return Err(format!("{bad:?} is no name of a topic or a channel"));

@@ -66,11 +66,12 @@ impl Local {
     pub fn request_with(&mut self, now: Time, request: &Request<'_>) -> Ticket {
         self.last_ticket += 1;
         let (ticket, limits) = (self.last_ticket, &self.engine.config().limits);
-        if request.body.len() > api::body_limit(limits, request.path) {
-            let refused = api::body_too_big(limits, request.path);
+        let routed = api::route(request.head());
+        if request.body.len() > routed.body_limit(limits) {
+            let refused = routed.body_too_big(limits);
             self.answers.insert(ticket, Answer::Whole(refused));
         } else {
-            self.engine.handle(now, ticket, request);
+            self.engine.handle_routed(now, ticket, routed, request.body);
             self.finish(now);
         }
         ticket

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::{self, ApiError, Call, Code, Decoded, NodeCall, NodeReply, Request, Response, Scope, Stats};
+use crate::api::{self, ApiError, Call, Code, Decoded, NodeCall, NodeReply, Request, Response, Routed, Scope, Stats};
 use crate::broker::{Barrier, Broker, Leased, Outbox, Parcel, Sighting, Survey};
 use crate::by_id::ById;
 use crate::command::{Command, Context, Filter, Refusal, Refused, Reply, Ticket, Verb};
@@ -243,21 +243,26 @@ impl Engine {
 
     /// Takes one HTTP request. Its answer comes out of [`Engine::poll_output`], at once or later.
     pub fn handle(&mut self, now: Time, ticket: Ticket, request: &Request<'_>) {
-        let decoded = api::decode(&self.config.limits, request);
-        let survey = match decoded.scope() {
+        self.handle_routed(now, ticket, api::route(request.head()), request.body);
+    }
+
+    /// The same for a request whose head was [understood](api::route) before its body was read.
+    pub fn handle_routed<'a>(&mut self, now: Time, ticket: Ticket, routed: Routed<'a>, body: &'a [u8]) {
+        let survey = match routed.scope() {
             Scope::Survey(filter) => {
                 self.pass_time(now);
                 Some(self.survey(now, &filter))
             }
             Scope::Topic(_) | Scope::Node => None,
         };
+        let decoded = routed.decode(&self.config.limits, body);
         self.handle_decoded(now, ticket, decoded, survey);
     }
 
     /// The same for a request that was decoded before, outside of whatever guards this engine.
     ///
-    /// `survey` is that of all engines that share the broker's topics, where the decoded request's
-    /// [scope](Decoded::scope) asks for one.
+    /// `survey` is that of all engines that share the broker's topics, where the request's
+    /// [scope](api::Routed::scope) asks for one.
     pub fn handle_decoded(&mut self, now: Time, ticket: Ticket, decoded: Decoded<'_>, survey: Option<Survey>) {
         let now = self.pass_time(now);
         let Decoded { context, call } = decoded;
@@ -383,15 +388,16 @@ impl Engine {
     /// Answers what only looks, at once, and changes nothing; the rest is refused. Messages that are only in a log are
     /// shown without what they say. Time does not pass.
     pub fn look(&self, now: Time, request: &Request<'_>) -> Response {
-        let decoded = api::decode_look(&self.config.limits, request);
-        let survey = match decoded.scope() {
+        let routed = api::route(request.head());
+        let survey = match routed.scope() {
             Scope::Survey(filter) => self.survey(now, &filter),
             Scope::Topic(_) | Scope::Node => Survey::default(),
         };
+        let decoded = routed.decode_look(&self.config.limits, request.body);
         self.look_decoded(now, decoded, &survey)
     }
 
-    /// The same for a request that was [decoded](api::decode_look) before; `survey` as with [`Engine::handle_decoded`].
+    /// The same for a request that was [decoded](api::Routed::decode_look) before; `survey` as with [`Engine::handle_decoded`].
     pub fn look_decoded(&self, now: Time, decoded: Decoded<'_>, survey: &Survey) -> Response {
         let now = self.now.max(now);
         let Decoded { context, call } = decoded;
@@ -567,7 +573,11 @@ impl Engine {
         }
         let value = match name {
             "log_level" => core::str::from_utf8(value).ok().and_then(log_level).map(Into::into),
-            "nsqlookupd_tcp_addresses" => serde_json::from_slice::<Vec<String>>(value).ok().map(Into::into),
+            "nsqlookupd_tcp_addresses" => {
+                // Go writes an empty list as null.
+                let list = serde_json::from_slice::<Option<Vec<String>>>(value).ok();
+                list.map(|list| list.unwrap_or_default().into())
+            }
             _ => return Err(Code::InvalidOption.into()),
         };
         let value: serde_json::Value = value.ok_or(Code::InvalidValue)?;

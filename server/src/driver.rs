@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use shelfmq_core::api::{self, Request, Response, Scope};
+use shelfmq_core::api::{Response, Routed, Scope};
 use shelfmq_core::broker::Survey;
 use shelfmq_core::command::{Filter, Ticket};
 use shelfmq_core::config::{Config, Limits, LogOptions};
@@ -224,14 +224,15 @@ impl Shelf {
     }
 
     /// Takes a request. Answers it at once, or gives what its answer comes out of.
-    pub(crate) fn request(&self, request: &Request<'_>) -> Result<Response, Answer> {
-        let decoded = api::decode(&self.0.limits, request);
-        let (index, survey) = match decoded.scope() {
+    pub(crate) fn request<'a>(&self, routed: Routed<'a>, body: &'a [u8]) -> Result<Response, Answer> {
+        let (index, survey) = match routed.scope() {
             Scope::Topic(topic) => (shard_of(topic, self.0.shards.len()), None),
             Scope::Survey(filter) => (0, Some(self.survey(&filter))),
             Scope::Node => (0, None),
         };
-        let first = self.drive(index, |shard, now, errands| shard.request(now, request, decoded, survey, errands));
+        let request = routed.head().with_body(body);
+        let decoded = routed.decode(&self.0.limits, body);
+        let first = self.drive(index, |shard, now, errands| shard.request(now, &request, decoded, survey, errands));
         first.map_err(|ticket| Answer { shelf: self.clone(), shard: index, ticket, writable: false, ended: false })
     }
 

@@ -7,12 +7,12 @@ use std::sync::LazyLock;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
-use http::{StatusCode, request};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use shelfmq_core::Output;
-use shelfmq_core::api::{self, ApiError, Body as CoreBody, Code, Field, Known, Request, Response, Value, body_limit};
+use shelfmq_core::api::{self, ApiError, Body as CoreBody, Code, Field, Head, Known, Response, Value};
 use shelfmq_core::command::Context as View;
 use shelfmq_core::message::id_text;
 use smallvec::SmallVec;
@@ -38,15 +38,26 @@ impl Shelf {
         if let Some(file) = app::answer(&head) {
             return file.map(|bytes| Body { first: bytes, stream: None });
         }
-        let first = match read(body, body_limit(self.limits(), head.uri.path())).await {
-            Ok(bytes) => self.ask(&head, &bytes, peer),
-            Err(Unread::TooBig) => Ok(last(api::body_too_big(self.limits(), head.uri.path()))),
-            Err(Unread::Broken) => {
-                Ok(last(api::refuse(&View::default(), &ApiError::new(Code::InvalidRequest, BROKEN))))
+        // In a block of its own: nothing of the request is kept while its answer waits.
+        let first = {
+            let head = head;
+            let headers: SmallVec<[(&str, &[u8]); 16]> =
+                head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+            let routed = api::route(Head {
+                method: head.method.as_str(),
+                path: head.uri.path(),
+                query: head.uri.query().unwrap_or_default(),
+                headers: &headers,
+                peer,
+            });
+            match read(body, routed.body_limit(self.limits())).await {
+                Ok(bytes) => self.request(routed, &bytes).map(|response| respond(response, None)),
+                Err(Unread::TooBig) => Ok(last(routed.body_too_big(self.limits()))),
+                Err(Unread::Broken) => {
+                    Ok(last(api::refuse(&View::default(), &ApiError::new(Code::InvalidRequest, BROKEN))))
+                }
             }
         };
-        // Nothing of the request is kept while its answer waits.
-        drop(head);
         match first {
             Ok(response) => response,
             Err(mut answer) => match poll_fn(|cx| answer.poll_next(cx)).await {
@@ -55,20 +66,6 @@ impl Shelf {
                 output => unreachable!("an answer begins with a head, not with {output:?}"),
             },
         }
-    }
-
-    fn ask(&self, head: &request::Parts, body: &[u8], peer: &str) -> Result<http::Response<Body>, Answer> {
-        let headers: SmallVec<[(&str, &[u8]); 16]> =
-            head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-        let request = Request {
-            method: head.method.as_str(),
-            path: head.uri.path(),
-            query: head.uri.query().unwrap_or_default(),
-            headers: &headers,
-            body,
-            peer,
-        };
-        self.request(&request).map(|response| respond(response, None))
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use shelfmq_core::time::parse_duration;
 
 /// A duration that reads `1500` (milliseconds, as everywhere in NSQ), `30s`, `7d` and Go's `1h30m0s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
@@ -17,25 +18,12 @@ const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_0
 impl FromStr for Span {
     type Err = String;
 
+    /// As the API reads durations; but one that is beyond all numbers is a slip.
     fn from_str(text: &str) -> Result<Self, String> {
-        let millis = text.parse().ok().or_else(|| sum(text));
-        let millis =
-            millis.ok_or_else(|| format!("{text:?} is no duration: write 1500 (milliseconds), 30s, 5m or 1h"))?;
-        Ok(Span(Duration::from_millis(millis)))
+        let duration = parse_duration(text).filter(|duration| *duration < Duration::from_millis(u64::MAX));
+        let complaint = || format!("{text:?} is no duration: write 1500 (milliseconds), 30s, 5m or 1h");
+        duration.map(Span).ok_or_else(complaint)
     }
-}
-
-/// The milliseconds of a sequence of numbers with units.
-fn sum(text: &str) -> Option<u64> {
-    let (mut rest, mut total) = (text, 0u64);
-    while !rest.is_empty() {
-        let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
-        let (unit, after) = after.split_at(after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len()));
-        let (_, millis) = UNITS.iter().find(|(name, _)| *name == unit)?;
-        total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(*millis)?)?;
-        rest = after;
-    }
-    (!text.is_empty()).then_some(total)
 }
 
 impl fmt::Display for Span {

@@ -117,6 +117,8 @@ pub(crate) fn told(config: &Config) -> wit::Config {
             max_req_timeout: nanos(limits.max_req_timeout),
             max_msg_size: limits.max_msg_size as u64,
             max_body_size: limits.max_body_size as u64,
+            max_batch: limits.max_batch as u64,
+            max_answer_bytes: limits.max_answer_bytes as u64,
             max_wait: nanos(limits.max_wait),
             max_messages: limits.max_messages,
             dedup_window: nanos(limits.dedup_window),

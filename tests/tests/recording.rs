@@ -104,20 +104,21 @@ impl Host {
     /// As a server does it: decoded before, and with a survey where one is asked for. Now and then, as others do.
     fn ask(&mut self, method: &str, path: &str, query: &str, headers: &[(&str, &[u8])], body: &[u8], peer: &str) {
         let limits = self.recorder.config().limits.clone();
-        if body.len() > api::body_limit(&limits, path) {
+        let request = Request { method, path, query, headers, body, peer };
+        let routed = api::route(request.head());
+        if body.len() > routed.body_limit(&limits) {
             return;
         }
-        let request = Request { method, path, query, headers, body, peer };
         self.tickets += 1;
         self.waiting.push(self.tickets);
         if self.random.percent(10) {
             return self.recorder.handle(self.now, self.tickets, &request);
         }
-        let decoded = api::decode(&limits, &request);
-        let survey = match decoded.scope() {
+        let survey = match routed.scope() {
             Scope::Survey(filter) => Some(self.recorder.survey(self.now, &filter)),
             _ => None,
         };
+        let decoded = routed.decode(&limits, body);
         self.recorder.handle_decoded(self.now, self.tickets, &request, decoded, survey);
     }
 

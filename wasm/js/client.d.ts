@@ -1,7 +1,7 @@
 /** A fetch function: the platform's, or a broker's own. */
 export type Fetch = (input: string, init?: RequestInit) => Promise<Response>;
 
-/** A time as the API takes it: `1500` or `1500ms`, `30s`, `5m`, `1h`. A number is milliseconds. */
+/** A time as the API takes it: `1500` or `1500ms`, `30s`, `5m`, `1h`, `1h30m`. A number is milliseconds. */
 export type Time = string | number;
 
 export type Body = string | ArrayBuffer | ArrayBufferView;

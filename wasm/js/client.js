@@ -54,7 +54,7 @@ export class Client {
    * Messages of a channel, one after another, for as long as the loop goes on. What is fetched and not reached when
    * the loop ends is given back.
    */
-  async *subscribe(topic, channel, { max = 1, wait = '30s', timeout, ack, signal } = {}) {
+  async *subscribe(topic, channel, { max = 1, wait = '25s', timeout, ack, signal } = {}) {
     const query = { topic, channel, max, wait, timeout, ack, format: 'json' };
     for (;;) {
       const answer = await this.#ask('GET', '/sub', query, undefined, {}, signal);

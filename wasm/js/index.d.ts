@@ -31,6 +31,8 @@ export interface Limits {
   maxReqTimeout?: number;
   maxMsgSize?: number;
   maxBodySize?: number;
+  maxBatch?: number;
+  maxAnswerBytes?: number;
   maxWait?: number;
   maxMessages?: number;
   dedupWindow?: number;

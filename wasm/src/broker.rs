@@ -134,12 +134,17 @@ impl Broker {
         let (promise, resolve, reject) = promise();
         let inner = Rc::clone(&self.0);
         let mut asked = Asked::of(&request, peer);
+        // The platform lets these two have no body.
         if matches!(request.method().as_str(), "GET" | "HEAD") {
             inner.ask(&asked, Some(request.signal()), resolve, reject);
         } else {
             inner.state.borrow_mut().reading_bodies += 1;
+            let limit = {
+                let state = inner.state.borrow();
+                asked.with(|head, _| api::route(head).body_limit(&state.engine.config().limits))
+            };
             spawn_local(async move {
-                let read = asked.read_body(&request).await;
+                let read = asked.read_body(&request, limit).await;
                 inner.state.borrow_mut().reading_bodies -= 1;
                 match read {
                     Ok(()) => inner.ask(&asked, Some(request.signal()), resolve, reject),
@@ -156,7 +161,7 @@ impl Broker {
     pub fn look(&self, request: &Request) -> Result<Response, JsValue> {
         let now = self.0.clock.now();
         let state = self.0.state.borrow();
-        http::whole(Asked::of(request, None).with(|request| state.engine.look(now, request)))
+        http::whole(Asked::of(request, None).with(|head, body| state.engine.look(now, &head.with_body(body))))
     }
 
     /// Comes back when every request was taken in, and nothing waits for the storage.
@@ -260,9 +265,9 @@ impl Inner {
         if state.closed {
             return drop(reject.call1(&JsValue::NULL, &error("this broker is closed")));
         }
-        let limits = &state.engine.config().limits;
-        if asked.body.len() > api::body_limit(limits, asked.path()) {
-            let response = api::body_too_big(limits, asked.path());
+        if asked.is_too_long {
+            let limits = &state.engine.config().limits;
+            let response = asked.with(|head, _| api::route(head).body_too_big(limits));
             drop(state);
             return settle(&resolve, &reject, http::whole(response));
         }
@@ -279,7 +284,7 @@ impl Inner {
             (signal, abort)
         });
         state.pending.insert(ticket, Pending { resolve, reject, signal, stream: None });
-        asked.with(|request| state.engine.handle(now, ticket, request));
+        asked.with(|head, body| state.engine.handle_routed(now, ticket, api::route(head), body));
         drop(state);
         self.pump();
     }

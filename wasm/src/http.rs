@@ -12,7 +12,9 @@ pub(crate) struct Asked {
     url: String,
     headers: Vec<(String, Vec<u8>)>,
     peer: String,
-    pub(crate) body: Vec<u8>,
+    body: Vec<u8>,
+    /// The body was longer than its bound, and was not taken in.
+    pub(crate) is_too_long: bool,
 }
 
 impl Asked {
@@ -36,14 +38,23 @@ impl Asked {
         if !headers.iter().any(|(name, _)| name == "host") {
             headers.push(("host".into(), host.into_bytes()));
         }
-        Asked { method: request.method(), url, headers, peer: peer.unwrap_or_default(), body: Vec::new() }
+        Asked {
+            method: request.method(),
+            url,
+            headers,
+            peer: peer.unwrap_or_default(),
+            body: Vec::new(),
+            is_too_long: false,
+        }
     }
 
-    /// Reads the body, where there may be one.
-    pub(crate) async fn read_body(&mut self, request: &Request) -> Result<(), JsValue> {
-        if !matches!(self.method.as_str(), "GET" | "HEAD") {
-            let buffer = JsFuture::from(request.array_buffer()?).await?;
-            self.body = Uint8Array::new(&buffer).to_vec();
+    /// Reads the body, of so many bytes at most: what is longer stays with JavaScript, for memory that this module has
+    /// once taken it never gives back.
+    pub(crate) async fn read_body(&mut self, request: &Request, limit: usize) -> Result<(), JsValue> {
+        let buffer = Uint8Array::new(&JsFuture::from(request.array_buffer()?).await?);
+        self.is_too_long = buffer.length() as usize > limit;
+        if !self.is_too_long {
+            self.body = buffer.to_vec();
         }
         Ok(())
     }
@@ -54,16 +65,12 @@ impl Asked {
         (if path.is_empty() { "/" } else { path }, query)
     }
 
-    pub(crate) fn path(&self) -> &str {
-        self.target().0
-    }
-
-    /// Gives the core what it wants.
-    pub(crate) fn with<T>(&self, then: impl FnOnce(&api::Request<'_>) -> T) -> T {
+    /// Gives the core what it wants to know first, and the body.
+    pub(crate) fn with<T>(&self, then: impl for<'a> FnOnce(api::Head<'a>, &'a [u8]) -> T) -> T {
         let (path, query) = self.target();
         let headers: Vec<_> = self.headers.iter().map(|(name, value)| (&name[..], &value[..])).collect();
         let Asked { method, body, peer, .. } = self;
-        then(&api::Request { method, path, query, headers: &headers, body, peer })
+        then(api::Head { method, path, query, headers: &headers, peer }, body)
     }
 }
 

@@ -89,6 +89,8 @@ fn set(limits: &mut Limits, name: &str, number: f64) -> Option<()> {
         "maxReqTimeout" => limits.max_req_timeout = time,
         "maxMsgSize" => limits.max_msg_size = number as usize,
         "maxBodySize" => limits.max_body_size = number as usize,
+        "maxBatch" => limits.max_batch = number as usize,
+        "maxAnswerBytes" => limits.max_answer_bytes = number as usize,
         "maxWait" => limits.max_wait = time,
         "maxMessages" => limits.max_messages = number as u32,
         "dedupWindow" => limits.dedup_window = time,

@@ -90,7 +90,7 @@ impl Recording {
     /// Answers a request that only looks.
     pub fn fetch(&self, request: &Request) -> Result<Response, JsValue> {
         let asked = Asked::of(request, None);
-        let response = asked.with(|request| self.0.look(request));
+        let response = asked.with(|head, body| self.0.look(&head.with_body(body)));
         http::whole(response.ok_or_else(|| broken(Broken::Nonsense))?)
     }
 

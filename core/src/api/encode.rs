@@ -2,7 +2,6 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,11 +9,14 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::bounds::REFUSED_NAMED;
 use super::errors::{ApiError, Code};
+use super::values::{header_value, rfc3339_nanos};
 use super::view::View;
 use super::{Body, Field, Known, Response, Value};
 use crate::command::{Context, Peeked, Published, Refused, Reply, Settled, State};
 use crate::message::id_text;
+use crate::time::Time;
 
 /// The answer to a command, leased messages apart: those are for [`encode_leased`](super::encode_leased).
 pub fn encode(context: &Context, reply: &Reply) -> Response {
@@ -26,7 +28,7 @@ pub fn encode(context: &Context, reply: &Reply) -> Response {
         (Reply::Position(id), _) => Response::json(200, &Position { position: Hex(*id) }),
         (Reply::Count(dropped), View::Dropped) => Response::json(200, &Dropped { dropped: *dropped }),
         (Reply::Count(redriven), _) => Response::json(200, &Redriven { redriven: *redriven }),
-        (Reply::Peeked(messages), _) => Response::json(200, &Messages { messages }),
+        (Reply::Peeked(messages, next), _) => peeked_response(messages, *next),
         // Nobody is answered while waiting: the engine does not ask.
     };
     response.in_context(context)
@@ -38,7 +40,7 @@ pub fn refuse(context: &Context, error: &ApiError) -> Response {
 }
 
 fn error_response(error: &ApiError) -> Response {
-    let body = ErrorBody { message: error.code.text(), detail: error.sentence(), refused: &[] };
+    let body = ErrorBody { last_seq: error.last_seq, ..ErrorBody::of(error.code, error.sentence()) };
     let mut response = Response::json(error.code.status(), &body);
     if error.code == Code::TopicFull {
         response = response.with(Known::RetryAfter, Value::Static("1"));
@@ -53,12 +55,35 @@ fn error_response(error: &ApiError) -> Response {
 struct ErrorBody<'a> {
     message: &'static str,
     detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_seq: Option<u64>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     refused: &'a [RefusedBody<'a>],
+    #[serde(skip_serializing_if = "is_zero")]
+    refused_count: usize,
+}
+
+impl<'a> ErrorBody<'a> {
+    fn of(code: Code, detail: &'a str) -> Self {
+        ErrorBody { message: code.text(), detail, last_seq: None, refused: &[], refused_count: 0 }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it asks about by reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+fn peeked_response(messages: &[Peeked], next: Option<u64>) -> Response {
+    let response = Response::json(200, &Messages { messages, next: next.map(Hex) });
+    match next {
+        Some(next) => response.with(Known::Next, Value::Id(next)),
+        None => response,
+    }
 }
 
 fn published_response(published: Published, view: View) -> Response {
-    let Published { first, count, duplicate } = published;
+    let Published { first, count, duplicate, log } = published;
     let id = (first != 0).then_some(first);
     let batch = !matches!(view, View::Published | View::PublishedJson);
     let mut response = if matches!(view, View::PublishedJson | View::BatchJson) {
@@ -74,6 +99,9 @@ fn published_response(published: Published, view: View) -> Response {
     }
     if duplicate {
         response = response.with(Known::Duplicate, Value::Static("true"));
+    }
+    if let Some(log) = log {
+        response = response.with(Known::Log, Value::Id(log));
     }
     response
 }
@@ -102,7 +130,8 @@ fn settled_response(settled: &Settled, view: View) -> Response {
     let refused: Vec<RefusedBody<'_>> = refused.iter().map(RefusedBody::of).collect();
     if finished + requeued + touched == 0 && !refused.is_empty() {
         let code = failure(view);
-        let body = ErrorBody { message: code.text(), detail: code.sentence(), refused: &refused };
+        let refused_count = refused.len();
+        let body = ErrorBody { refused: &refused, refused_count, ..ErrorBody::of(code, code.sentence()) };
         return Response::json(code.status(), &body);
     }
     let shown = |own: View, n: u32| (view == own || is_mixed(view)).then_some(n);
@@ -110,6 +139,7 @@ fn settled_response(settled: &Settled, view: View) -> Response {
         finished: shown(View::Finished, *finished),
         requeued: shown(View::Requeued, *requeued),
         touched: shown(View::Touched, *touched),
+        refused_count: refused.len(),
         refused,
     };
     Response::json(200, &body)
@@ -137,6 +167,8 @@ struct SettledBody<'a> {
     touched: Option<u32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refused: Vec<RefusedBody<'a>>,
+    #[serde(skip_serializing_if = "is_zero")]
+    refused_count: usize,
 }
 
 #[derive(Serialize)]
@@ -175,6 +207,8 @@ struct Dropped {
 #[derive(Serialize)]
 struct Messages<'a> {
     messages: &'a [Peeked],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<Hex>,
 }
 
 impl Serialize for Peeked {
@@ -187,12 +221,14 @@ impl Serialize for Peeked {
         map.serialize_entry("attempts", &self.attempts)?;
         if let Some(until) = self.until {
             map.serialize_entry("until", &until.as_nanos())?;
+            map.serialize_entry("ready_at", &Instant(until))?;
         }
         if self.absent {
             map.serialize_entry("absent", &true)?;
             return map.end();
         }
         map.serialize_entry("timestamp", &self.timestamp.as_nanos())?;
+        map.serialize_entry("published", &Instant(self.timestamp))?;
         let headers = || self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
         content(&mut map, self.key.as_deref(), headers, &self.body)?;
         map.end()
@@ -228,12 +264,21 @@ pub(super) fn content<'a, M: SerializeMap, I: Iterator<Item = (&'a str, &'a [u8]
     }
 }
 
-/// Kept headers as a JSON object. What is not UTF-8 in a value is replaced.
+/// A point in time in JSON, in a form that JavaScript does not round.
+pub(super) struct Instant(pub(super) Time);
+
+impl Serialize for Instant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(core::str::from_utf8(&rfc3339_nanos(self.0)).expect("digits are ASCII"))
+    }
+}
+
+/// Kept headers as a JSON object.
 struct Headers<F>(F);
 
 impl<'a, I: Iterator<Item = (&'a str, &'a [u8])>, F: Fn() -> I> Serialize for Headers<F> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map((self.0)().map(|(name, value)| (name, String::from_utf8_lossy(value))))
+        serializer.collect_map((self.0)().map(|(name, value)| (name, header_value(value))))
     }
 }
 
@@ -246,9 +291,6 @@ impl Serialize for Hex {
         serializer.serialize_str(core::str::from_utf8(&id_text(self.0)).expect("hex digits are ASCII"))
     }
 }
-
-/// How many receipts `shelf-refused` names before it only counts.
-const MAX_REFUSED_NAMED: usize = 100;
 
 /// What stands for itself in a header that carries a consumer's or a publisher's own text.
 const NOT_PLAIN: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b',');
@@ -314,22 +356,20 @@ impl Response {
         }
     }
 
-    /// Names the receipts that an ack-and-fetch could not finish, in `shelf-refused`. Nothing for none.
-    /// Past a hundred, the last part of the list says how many more there are: `+17`.
+    /// Names the first receipts that an ack-and-fetch could not finish, in `shelf-refused`, and says how many there
+    /// were, in `shelf-refused-count`. Nothing for none.
     #[must_use]
     pub fn with_refused(self, refused: &[(String, Refused)]) -> Response {
         if refused.is_empty() {
             return self;
         }
         let mut list = String::new();
-        for (receipt, _) in refused.iter().take(MAX_REFUSED_NAMED) {
+        for (receipt, _) in refused.iter().take(REFUSED_NAMED) {
             let separator = if list.is_empty() { "" } else { "," };
             list.extend(core::iter::once(separator).chain(utf8_percent_encode(receipt, NOT_PLAIN)));
         }
-        if let Some(more @ 1..) = refused.len().checked_sub(MAX_REFUSED_NAMED) {
-            write!(list, ",+{more}").expect("writing to a string does not fail");
-        }
         self.with(Known::Refused, Value::Bytes(list.into_bytes()))
+            .with(Known::RefusedCount, Value::Number(refused.len() as u64))
     }
 }
 

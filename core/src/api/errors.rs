@@ -41,7 +41,9 @@ macro_rules! codes {
 
 codes! {
     // Any request.
-    InvalidRequest "INVALID_REQUEST" 400 "The query string is malformed: check its percent-escapes, and write `;` as %3B.";
+    InvalidRequest "INVALID_REQUEST" 400 "The query string is malformed: check its percent-escapes, which are UTF-8, and write `;` as %3B.";
+    QueryTooLong "QUERY_TOO_LONG" 414 "The query is longer than 64000 bytes: what is long goes into the body.";
+    HeaderFieldsTooLarge "HEADER_FIELDS_TOO_LARGE" 431 "The request's header fields are longer than 65536 bytes together: what is long goes into the body.";
     NotFound "NOT_FOUND" 404 "There is nothing at this path: GET /openapi.json lists all there is.";
     MethodNotAllowed "METHOD_NOT_ALLOWED" 405 "The path exists, but not for this method: the Allow header names those it takes.";
     InternalError "INTERNAL_ERROR" 500 "The broker made a mistake: its log says more.";
@@ -67,11 +69,13 @@ codes! {
     MsgEmpty "MSG_EMPTY" 400 "The message is the request's body, and it is empty.";
     MsgTooBig "MSG_TOO_BIG" 413 "A message is longer than max-msg-size allows.";
     BodyTooBig "BODY_TOO_BIG" 413 "The request's body is longer than max-body-size allows: send fewer messages at once.";
+    BatchTooLong "BATCH_TOO_LONG" 413 "The batch is longer than max-batch allows: send the rest in another.";
     BadBody "BAD_BODY" 413 "The body is not a batch in the binary form: a big-endian u32 count, then for each message a u32 size and its bytes.";
     BadMessage "BAD_MESSAGE" 413 "A message of the binary batch is empty, too long or cut short.";
     BadLine "BAD_MESSAGE" 400 "A line of the batch is not a JSON object with a `body` or a `body_base64`.";
     HeadersTooBig "HEADERS_TOO_BIG" 400 "The headers to keep with the message are too long: 8192 bytes together, with 4 for each.";
     TopicFull "TOPIC_FULL" 429 "The topic's backlog is at its limit: try again once consumers have caught up.";
+    SeqGap "SEQ_GAP" 409 "seq is not one more than the last that was accepted of this producer: `last_seq` says which that is.";
     StorageFull "STORAGE_FULL" 507 "The broker's disk is full: try again once there is room.";
     StorageFailed "STORAGE_FAILED" 503 "The topic's log could not be written, and takes nothing more until the broker is started again: its log says why.";
 
@@ -83,6 +87,9 @@ codes! {
     InvalidDefer "INVALID_DEFER" 400 "defer is a duration from 0 to max-req-timeout: 1500 (milliseconds), 30s, 5m.";
     InvalidKey "INVALID_KEY" 400 "key has 1 to 256 bytes.";
     InvalidDedup "INVALID_DEDUP" 400 "dedup (or Idempotency-Key) has 1 to 256 bytes.";
+    InvalidProducer "INVALID_PRODUCER" 400 "producer has 1 to 256 bytes and comes with seq.";
+    InvalidSeq "INVALID_SEQ" 400 "seq is a number from 0 to 18446744073709551615 and comes with producer.";
+    ProducersNotKept "PRODUCERS_NOT_KEPT" 400 "This broker does not keep the numbers of producers yet: publish with dedup instead of producer and seq.";
     InvalidTtl "INVALID_TTL" 400 "ttl is a duration of 1ms or more: 1500 (milliseconds), 30s, 5m.";
     InvalidMax "INVALID_MAX" 400 "max is a number from 1 to 10000.";
     InvalidWait "INVALID_WAIT" 400 "wait is a duration from 0 to 1h: 1500 (milliseconds), 30s, 5m.";
@@ -93,8 +100,8 @@ codes! {
     InvalidClient "INVALID_CLIENT" 400 "client has at most 256 bytes.";
     InvalidStart "INVALID_START" 400 "start is earliest, latest, a message id of 16 hex digits or an RFC 3339 time.";
     InvalidTo "INVALID_TO" 400 "to is earliest, latest, a message id of 16 hex digits or an RFC 3339 time.";
-    InvalidFrom "INVALID_FROM" 400 "from is a message id of up to 16 hex digits.";
-    InvalidId "INVALID_ID" 400 "id is a list of message ids of up to 16 hex digits.";
+    InvalidFrom "INVALID_FROM" 400 "from is a message id of 16 hex digits.";
+    InvalidId "INVALID_ID" 400 "id is a list of message ids of 16 hex digits each.";
     InvalidState "INVALID_STATE" 400 "state is ready, in_flight, deferred or dead.";
     InvalidSearch "INVALID_SEARCH" 400 "search has 1 to 64 bytes.";
     InvalidSort "INVALID_SORT" 400 "sort is name, depth, in_flight, deferred, dead or messages.";
@@ -106,12 +113,15 @@ codes! {
     InvalidDeadLetter "INVALID_DEAD_LETTER" 400 "dead_letter is the name of a topic, or empty for none.";
     InvalidRetain "INVALID_RETAIN" 400 "retain is a duration: 30s, 5m, 7d; 0 for none.";
     InvalidRetainBytes "INVALID_RETAIN_BYTES" 400 "retain_bytes is a number of bytes; 0 for none.";
-    InvalidMaxBytes "INVALID_MAX_BYTES" 400 "max_bytes is a number of bytes; 0 for no limit.";
+    InvalidMaxBytes "INVALID_MAX_BYTES" 400 "max_bytes is a number of bytes: of a topic, 0 for no limit; of an answer, from 1 to max-answer-bytes.";
+    InvalidDedupWindow "INVALID_DEDUP_WINDOW" 400 "dedup_window is a duration from 1s to 24h: 30s, 5m.";
     InvalidMaxMessages "INVALID_MAX_MESSAGES" 400 "max_messages is a number of messages; 0 for no limit.";
     InvalidOverflow "INVALID_OVERFLOW" 400 "overflow is reject or drop_oldest.";
     InvalidBody "INVALID_BODY" 400 "The body is not the JSON that this path takes: GET /openapi.json shows it.";
 
     // Settling.
+    TooManyReceipts "TOO_MANY_RECEIPTS" 413 "A request has at most 10000 receipts: send the rest in another.";
+    InvalidReceipt "INVALID_RECEIPT" 400 "A receipt has at most 64 bytes: give it as it came, several of them one a line or between commas.";
     FinFailed "FIN_FAILED" 404 "No message was finished: `refused` says why for each receipt.";
     ReqFailed "REQ_FAILED" 404 "No message was requeued: `refused` says why for each receipt.";
     TouchFailed "TOUCH_FAILED" 404 "No message was touched: `refused` says why for each receipt.";
@@ -131,12 +141,14 @@ pub struct ApiError {
     pub detail: Option<String>,
     /// The methods that the path takes, where that was the mistake.
     pub(super) allow: Option<String>,
+    /// The last number that was accepted of a producer, where that was the mistake.
+    pub(super) last_seq: Option<u64>,
 }
 
 impl ApiError {
     /// A refusal that says more than its code does.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        ApiError { code, detail: Some(detail.into()), allow: None }
+        ApiError { code, detail: Some(detail.into()), allow: None, last_seq: None }
     }
 
     /// The same, with the values of the limits that the code's sentence names.
@@ -162,6 +174,8 @@ pub(super) fn name_limits<'a>(sentence: &'a str, limits: &Limits) -> Cow<'a, str
     let limits = [
         bytes("max-msg-size", limits.max_msg_size),
         bytes("max-body-size", limits.max_body_size),
+        ("max-batch", format!("the {} messages that max-batch", limits.max_batch)),
+        ("max-answer-bytes", format!("{} (max-answer-bytes)", limits.max_answer_bytes)),
         duration("max-msg-timeout", limits.max_msg_timeout),
         duration("max-req-timeout", limits.max_req_timeout),
     ];
@@ -173,7 +187,7 @@ pub(super) fn name_limits<'a>(sentence: &'a str, limits: &Limits) -> Cow<'a, str
 
 impl From<Code> for ApiError {
     fn from(code: Code) -> Self {
-        ApiError { code, detail: None, allow: None }
+        ApiError { code, detail: None, allow: None, last_seq: None }
     }
 }
 
@@ -183,6 +197,13 @@ impl From<Refusal> for ApiError {
             Refusal::TopicNotFound => Code::TopicNotFound,
             Refusal::ChannelNotFound => Code::ChannelNotFound,
             Refusal::TopicFull => Code::TopicFull,
+            Refusal::SeqGap { last } => {
+                let detail = format!(
+                    "The last seq that was accepted of this producer is {last}: the next is {}.",
+                    last.saturating_add(1)
+                );
+                return ApiError { last_seq: Some(last), ..ApiError::new(Code::SeqGap, detail) };
+            }
             Refusal::Exiting => Code::Exiting,
             Refusal::StorageFull => Code::StorageFull,
             Refusal::StorageFailed => Code::StorageFailed,

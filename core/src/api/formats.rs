@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::encode::{Hex, content, header_text};
+use super::encode::{Hex, Instant, content, header_text};
 use super::frames;
 use super::view::View;
 use super::{Body, Field, Known, Response, Value};
@@ -43,9 +43,10 @@ pub fn stream_chunk<'a>(context: &Context, deliveries: impl ExactSizeIterator<It
     if View::of(context) == View::Sse { events(deliveries) } else { json_lines(deliveries) }
 }
 
-/// What a stream says when it has nothing to say.
+/// What a stream says when it has nothing to say: a comment, or white space before the next line's JSON. An empty line
+/// would break readers that take each line for a document.
 pub fn heartbeat(context: &Context) -> &'static [u8] {
-    if View::of(context) == View::Sse { b":\n\n" } else { b"\n" }
+    if View::of(context) == View::Sse { b":\n\n" } else { b" " }
 }
 
 /// One message as it was published, with what is said of it in header fields.
@@ -127,6 +128,7 @@ impl Serialize for Message<'_> {
         map.serialize_entry("receipt", &format!("{receipt}"))?;
         map.serialize_entry("attempts", attempts)?;
         map.serialize_entry("timestamp", &record.timestamp.as_nanos())?;
+        map.serialize_entry("published", &Instant(record.timestamp))?;
         content(&mut map, record.key, || record.headers(), record.body)?;
         map.end()
     }

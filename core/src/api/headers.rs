@@ -4,24 +4,22 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use super::Request;
+use super::Head;
+use super::bounds::KEPT_HEADER_BYTES;
 use super::errors::Code;
 use crate::command::KeptHeader;
-
-/// The longest that kept headers may be together, each counted with 4 bytes more.
-pub(super) const MAX_KEPT_BYTES: usize = 8192;
 
 /// The headers kept with a message: lower-case names and values.
 pub(super) type Kept<'a> = Vec<KeptHeader<'a>>;
 
 /// The value of a header field.
-pub(super) fn header<'a>(request: &Request<'a>, name: &str) -> Option<&'a [u8]> {
-    request.headers.iter().find(|(n, _)| *n == name).map(|&(_, value)| value)
+pub(super) fn header<'a>(head: &Head<'a>, name: &str) -> Option<&'a [u8]> {
+    head.headers.iter().find(|(n, _)| *n == name).map(|&(_, value)| value)
 }
 
 /// The media types of an `accept` header or the one of a `content-type`, without their parameters.
-pub(super) fn media_types<'a>(request: &Request<'a>, name: &str) -> impl Iterator<Item = &'a [u8]> {
-    let list = header(request, name).unwrap_or_default();
+pub(super) fn media_types<'a>(head: &Head<'a>, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    let list = header(head, name).unwrap_or_default();
     list.split(|&b| b == b',').map(|item| {
         let end = memchr::memchr(b';', item).unwrap_or(item.len());
         item[..end].trim_ascii()
@@ -29,15 +27,15 @@ pub(super) fn media_types<'a>(request: &Request<'a>, name: &str) -> impl Iterato
 }
 
 /// Whether the request would rather have JSON than text.
-pub(super) fn accepts_json(request: &Request<'_>) -> bool {
+pub(super) fn accepts_json(head: &Head<'_>) -> bool {
     let known: [&[u8]; 3] = [b"application/json", b"text/plain", b"*/*"];
-    let first = media_types(request, "accept").find_map(|item| known.iter().position(|k| item.eq_ignore_ascii_case(k)));
+    let first = media_types(head, "accept").find_map(|item| known.iter().position(|k| item.eq_ignore_ascii_case(k)));
     first == Some(0)
 }
 
 /// Whether the request's content type is this one.
-pub(super) fn has_content_type(request: &Request<'_>, media_type: &str) -> bool {
-    media_types(request, "content-type").next().is_some_and(|found| found.eq_ignore_ascii_case(media_type.as_bytes()))
+pub(super) fn has_content_type(head: &Head<'_>, media_type: &str) -> bool {
+    media_types(head, "content-type").next().is_some_and(|found| found.eq_ignore_ascii_case(media_type.as_bytes()))
 }
 
 /// Whether a header field of this (lower-case) name is kept with a message.
@@ -52,19 +50,19 @@ pub(super) fn is_kept(name: &str) -> bool {
 
 /// The header fields of a publish that are kept with its messages. The content type that `curl -d` sends by
 /// itself is not, nor is that of a batch of JSON lines, for it is the batch's and not the messages'.
-pub(super) fn kept<'a>(request: &Request<'a>) -> Result<Kept<'a>, Code> {
+pub(super) fn kept<'a>(head: &Head<'a>) -> Result<Kept<'a>, Code> {
     let mut kept = Kept::new();
-    for &(name, value) in request.headers.iter().filter(|(name, _)| is_kept(name)) {
-        if name == "content-type" && !says_what_messages_are(request) {
+    for &(name, value) in head.headers.iter().filter(|(name, _)| is_kept(name)) {
+        if name == "content-type" && !says_what_messages_are(head) {
             continue;
         }
         keep(&mut kept, Cow::Borrowed(name), Cow::Borrowed(value));
     }
-    if kept_bytes(&kept) > MAX_KEPT_BYTES { Err(Code::HeadersTooBig) } else { Ok(kept) }
+    if kept_bytes(&kept) > KEPT_HEADER_BYTES { Err(Code::HeadersTooBig) } else { Ok(kept) }
 }
 
-fn says_what_messages_are(request: &Request<'_>) -> bool {
-    !["application/x-www-form-urlencoded", "application/x-ndjson"].iter().any(|t| has_content_type(request, t))
+fn says_what_messages_are(head: &Head<'_>) -> bool {
+    !["application/x-www-form-urlencoded", "application/x-ndjson"].iter().any(|t| has_content_type(head, t))
 }
 
 /// Adds a header. One that comes twice is one with both values, as HTTP has it.
@@ -97,8 +95,8 @@ pub(super) fn is_legal_value(value: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn request<'a>(headers: &'a [(&'a str, &'a [u8])]) -> Request<'a> {
-        Request { headers, ..Request::default() }
+    fn request<'a>(headers: &'a [(&'a str, &'a [u8])]) -> Head<'a> {
+        Head { headers, ..Head::default() }
     }
 
     fn kept_of(headers: &[(&str, &[u8])]) -> Vec<(alloc::string::String, Vec<u8>)> {
@@ -128,7 +126,7 @@ mod tests {
 
     #[test]
     fn kept_headers_have_a_limit() {
-        let value = alloc::vec![b'x'; MAX_KEPT_BYTES - 4 - "ce-a".len()];
+        let value = alloc::vec![b'x'; KEPT_HEADER_BYTES - 4 - "ce-a".len()];
         assert_eq!(kept_of(&[("ce-a", &value)]).len(), 1);
         assert_eq!(kept(&request(&[("ce-a", &value), ("ce-b", b"")])).err(), Some(Code::HeadersTooBig));
     }

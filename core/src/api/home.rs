@@ -20,7 +20,7 @@ Publish a message, or one a line:
   curl -d 'hello' '{url}/pub?topic=books'
   printf 'one\\ntwo\\n' | curl --data-binary @- '{url}/mpub?topic=books'
 
-Lease one for 60 s, waiting up to 30 s for it; unless it is finished by its Shelf-Receipt, it is delivered again:
+Lease one for 60 s, waiting up to 25 s for it; unless it is finished by its Shelf-Receipt, it is delivered again:
   curl -i '{url}/sub?topic=books&channel=readers'
 
 Finish it; or put it back for later; or keep it for longer:

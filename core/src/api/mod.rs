@@ -1,9 +1,10 @@
 //! The meaning of the HTTP API: requests to commands, replies to responses, as pure functions.
 //!
-//! Read in this order: [`routes`] and [`parameters`] (the table of all that can be asked), [`decode`] (a request
-//! to a [`Call`]), [`encode`] and [`encode_leased`] (a reply to a [`Response`]), [`encode_node`] (what concerns
+//! Read in this order: [`routes`] and [`parameters`] (the table of all that can be asked), [`route`] (what a request's
+//! head says), [`Routed::decode`] (the rest, to a [`Call`]), [`encode`] and [`encode_leased`] (a reply to a [`Response`]), [`encode_node`] (what concerns
 //! the node as a whole), [`errors`] (every code, its status and its sentence).
 
+pub mod bounds;
 mod decode;
 mod encode;
 pub mod errors;
@@ -16,6 +17,7 @@ mod node;
 mod openapi;
 pub mod parameters;
 mod params;
+mod routed;
 pub mod routes;
 mod stats;
 mod stats_page;
@@ -33,14 +35,14 @@ use serde::{Deserialize, Serialize};
 use crate::command::{Command, Context, Filter, TopicStats};
 use crate::config::Limits;
 use crate::time::Time;
-pub use decode::{decode, decode_look};
+pub use decode::decode;
 pub use encode::{encode, refuse};
 pub use errors::{ApiError, Code};
 pub use formats::{encode_leased, heartbeat, stream_chunk, stream_head};
 pub use node::encode_node;
+pub use routed::{Routed, route};
 pub use stats_page::{Page, Sort, Total};
-pub(crate) use stats_text::rfc3339;
-pub use values::instant;
+pub use values::{instant, rfc3339_nanos};
 pub use view::View;
 
 /// An HTTP request as a plain record. A host makes it of whatever its sockets speak.
@@ -54,10 +56,41 @@ pub struct Request<'a> {
     pub query: &'a str,
     /// The header fields in their order, with lower-case names. Fields that concern the connection may be left out.
     pub headers: &'a [(&'a str, &'a [u8])],
-    /// The whole body, of [`body_limit`] bytes at most.
+    /// The whole body, of [`Routed::body_limit`] bytes at most.
     pub body: &'a [u8],
     /// Who calls, as `ip:port`, or empty.
     pub peer: &'a str,
+}
+
+/// What comes before the body of a [`Request`]: all that [`route`] wants to know.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Head<'a> {
+    /// See [`Request::method`].
+    pub method: &'a str,
+    /// See [`Request::path`].
+    pub path: &'a str,
+    /// See [`Request::query`].
+    pub query: &'a str,
+    /// See [`Request::headers`].
+    pub headers: &'a [(&'a str, &'a [u8])],
+    /// See [`Request::peer`].
+    pub peer: &'a str,
+}
+
+impl<'a> Request<'a> {
+    /// All but the body.
+    pub fn head(&self) -> Head<'a> {
+        let Request { method, path, query, headers, peer, .. } = *self;
+        Head { method, path, query, headers, peer }
+    }
+}
+
+impl<'a> Head<'a> {
+    /// The whole request, with its body.
+    pub fn with_body(self, body: &'a [u8]) -> Request<'a> {
+        let Head { method, path, query, headers, peer } = self;
+        Request { method, path, query, headers, body, peer }
+    }
 }
 
 /// An HTTP response as a plain record.
@@ -98,11 +131,14 @@ pub enum Known {
     Key,
     Ignored,
     Refused,
+    RefusedCount,
+    Next,
+    Log,
 }
 
 impl Known {
     /// All of them, in the order of `as usize`.
-    pub const ALL: [Known; 14] = [
+    pub const ALL: [Known; 17] = [
         Known::ContentType,
         Known::NsqContentType,
         Known::CacheControl,
@@ -117,6 +153,9 @@ impl Known {
         Known::Key,
         Known::Ignored,
         Known::Refused,
+        Known::RefusedCount,
+        Known::Next,
+        Known::Log,
     ];
 
     /// The field's name, lower-case.
@@ -136,6 +175,9 @@ impl Known {
             Known::Key => "shelf-key",
             Known::Ignored => "shelf-ignored",
             Known::Refused => "shelf-refused",
+            Known::RefusedCount => "shelf-refused-count",
+            Known::Next => "shelf-next",
+            Known::Log => "shelf-log",
         }
     }
 }
@@ -222,7 +264,7 @@ pub enum NodeCall<'a> {
     Home(Option<&'a str>),
 }
 
-/// Which engine a call is for, where several share the topics of one broker.
+/// Which engine a request is for, where several share the topics of one broker.
 #[derive(Debug)]
 pub enum Scope<'a> {
     /// The one that has this topic: [`shard_of`](crate::shard_of) says which.
@@ -308,16 +350,13 @@ pub struct Producer {
     pub topics: Vec<(String, bool)>,
 }
 
-/// How long the body of a request to this path may be, in bytes. A host reads no further.
+/// How long the body of a request to this path may be, in bytes, for a host that asks before it knows the method: by the
+/// same table as [`Routed::body_limit`].
 pub fn body_limit(limits: &Limits, path: &str) -> usize {
-    if path == PUB { limits.max_msg_size } else { limits.max_body_size }
+    routes::at_path(path).map_or(limits.max_body_size, |route| route.body_limit(limits))
 }
 
 /// The answer to a request whose body is longer than [`body_limit`].
 pub fn body_too_big(limits: &Limits, path: &str) -> Response {
-    let code = if path == PUB { Code::MsgTooBig } else { Code::BodyTooBig };
-    refuse(&Context::default(), &ApiError::from(code).with_limits(limits))
+    routed::too_big(limits, routes::at_path(path))
 }
-
-/// The path whose body is one message, and no longer than a message may be.
-const PUB: &str = "/pub";

@@ -12,7 +12,7 @@ use core::fmt::Write as _;
 
 use super::errors::Code;
 use super::parameters::{DEDUP, Param, Shape};
-use super::routes::{Answer, Payload, ROUTES, Route};
+use super::routes::{Answer, Payload, ROUTES, Right, Route};
 use crate::config::Identity;
 
 /// The document.
@@ -108,7 +108,11 @@ fn operation(out: &mut Text, route: &Route, method: &str) {
         out.put(r#","required":"#).boolean(route.payload != Payload::Receipts).put("}");
     }
     responses(out.put(r#","responses":"#), route);
-    out.put(r#","summary":"#).quoted(route.summary).put(r#","x-beyond-nsq":"#).boolean(route.beyond_nsq).put("}");
+    out.put(r#","summary":"#).quoted(route.summary).put(r#","x-beyond-nsq":"#).boolean(route.beyond_nsq);
+    if route.right != Right::Open {
+        out.put(r#","x-right":"#).quoted(route.right.name());
+    }
+    out.put("}");
 }
 
 /// `post_channel_create`, from the method and the path.
@@ -160,11 +164,11 @@ fn schema(out: &mut Text, shape: Shape, default: Option<&str>) {
             "string"
         }
         Shape::Duration => {
-            out.comma().put(r#""pattern":"^[0-9]+(ms|s|m|h|d)?$""#);
+            out.comma().put(r#""pattern":"^([0-9]+|([0-9]+(ms|s|m|h|d))+)$""#);
             "string"
         }
         Shape::Id => {
-            out.comma().put(r#""pattern":"^[0-9a-fA-F]{1,16}$""#);
+            out.comma().put(r#""pattern":"^[0-9a-fA-F]{16}$""#);
             "string"
         }
         Shape::Place => {
@@ -189,7 +193,7 @@ fn responses(out: &mut Text, route: &Route) {
     headers(out, answers::field_names(route.answer));
     if route.answer == Answer::Leased {
         out.put(r#"},"204":{"description":"No message came in time.""#);
-        headers(out, &["Shelf-Ignored", "Shelf-Refused"]);
+        headers(out, &["Shelf-Ignored", "Shelf-Refused", "Shelf-Refused-Count"]);
     }
     let codes = codes(route);
     let mut last = 0;

@@ -29,17 +29,17 @@ pub enum Shape {
     Name,
     /// Any text of at most so many bytes.
     Text(u16),
-    /// `1500` (milliseconds), `500ms`, `30s`, `5m`, `2h`, `7d`.
+    /// `1500` (milliseconds), `500ms`, `30s`, `5m`, `2h`, `7d`, `1h30m`.
     Duration,
     /// A number from one bound to the other.
     Number(u64, u64),
-    /// `true`, `false`, `1` or `0`.
+    /// `true`, `false`, `1` or `0`, in either case.
     Boolean,
     /// One of these words.
     Word(&'static [&'static str]),
-    /// A message id in hex.
+    /// A message id: 16 hex digits.
     Id,
-    /// Message ids in hex: a comma list, or repeated.
+    /// Message ids: a comma list, or repeated.
     Ids,
     /// Receipts: a comma list, or repeated.
     Receipts,
@@ -106,7 +106,21 @@ pub static DEDUP: Param = Param::plus(
     "dedup",
     Shape::Text(256),
     Code::InvalidDedup,
-    "Accepted once within the window under this key; the Idempotency-Key header says the same.",
+    "Accepted once within the window under this key, compared byte by byte; the Idempotency-Key header says the same.",
+);
+/// Who numbers its messages.
+pub static PRODUCER: Param = Param::plus(
+    "producer",
+    Shape::Text(256),
+    Code::InvalidProducer,
+    "Whose message this is: of each producer, a message is accepted once and in order, by its seq.",
+);
+/// The number that a producer gives a message.
+pub static SEQ: Param = Param::plus(
+    "seq",
+    U64,
+    Code::InvalidSeq,
+    "The number of the producer's message: one more than the last that was accepted; of a new producer, any.",
 );
 /// Time to live.
 pub static TTL: Param =
@@ -133,7 +147,7 @@ pub static WAIT: Param = Param::plus(
     Code::InvalidWait,
     "Answer as soon as one message is there; 204 when none came for so long. 0 answers at once.",
 )
-.default("30s");
+.default("25s");
 /// The lease of a subscribe.
 pub static TIMEOUT: Param = Param::plus(
     "timeout",
@@ -158,6 +172,14 @@ pub static FIN: Param = Param {
         "Receipts of earlier messages, finished first: ack and fetch in one round trip.",
     )
 };
+/// How much of an answer.
+pub static ANSWER_BYTES: Param = Param::plus(
+    "max_bytes",
+    Shape::Number(1, 64 << 20),
+    Code::InvalidMaxBytes,
+    "The answer ends before the message that would make it longer, but has at least one.",
+)
+.default("8388608");
 /// The format of the messages.
 pub static FORMAT: Param = Param::plus(
     "format",
@@ -180,7 +202,7 @@ pub static STREAM: Param = Param::plus(
 /// What to settle.
 pub static RECEIPT: Param = Param {
     beyond_nsq: true,
-    ..Param::new("receipt", Shape::Receipts, "The receipts, here or one a line in the body.")
+    ..Param::new("receipt", Shape::Receipts, "The receipts, here or in the body, one a line or between commas.")
         .required(Code::MissingArgReceipt)
 };
 /// Requeue later.
@@ -273,6 +295,14 @@ pub static MAX_MESSAGES: Param = Param::plus(
     Code::InvalidMaxMessages,
     "The longest backlog of a channel, in messages; 0: no limit.",
 );
+/// How long dedup keys are remembered.
+pub static DEDUP_WINDOW: Param = Param::plus(
+    "dedup_window",
+    Shape::Duration,
+    Code::InvalidDedupWindow,
+    "How long a dedup key is remembered, up to 24h.",
+)
+.default("5m");
 /// What happens at the limit.
 pub static OVERFLOW: Param = Param::plus(
     "overflow",

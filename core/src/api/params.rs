@@ -13,13 +13,11 @@ use smallvec::SmallVec;
 
 use super::errors::{ApiError, Code};
 use super::parameters::Param;
-use super::values;
+use super::{bounds, values};
 use crate::command::ReceiptText;
 use crate::name::Name;
 use crate::sort;
-
-/// How many unknown parameters are named back.
-const MAX_IGNORED: usize = 100;
+use crate::time::parse_duration;
 
 /// What needs no escape in a parameter's name.
 const NOT_PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -33,10 +31,18 @@ pub(super) struct Params<'a> {
 impl<'a> Params<'a> {
     /// Reads a query string. Malformed escapes, `;` and what is not UTF-8 are `INVALID_REQUEST`.
     pub(super) fn parse(query: &'a str) -> Result<Self, ApiError> {
+        if query.len() > bounds::QUERY_BYTES {
+            return Err(Code::QueryTooLong.into());
+        }
         let mut pairs = SmallVec::new();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            pairs.push((unescape(name)?, unescape(value)?));
+        let mut rest = query;
+        while !rest.is_empty() {
+            let (pair, after) = split_at_byte(rest, b'&');
+            rest = after;
+            if !pair.is_empty() {
+                let (name, value) = split_at_byte(pair, b'=');
+                pairs.push((unescape(name)?, unescape(value)?));
+            }
         }
         Ok(Params { pairs })
     }
@@ -83,7 +89,7 @@ impl<'a> Params<'a> {
         param: &Param,
         range: RangeInclusive<Duration>,
     ) -> Result<Option<Duration>, ApiError> {
-        self.read(param, |text| values::duration(text).filter(|duration| range.contains(duration)))
+        self.read(param, |text| parse_duration(text).filter(|duration| range.contains(duration)))
     }
 
     /// A boolean.
@@ -106,24 +112,39 @@ impl<'a> Params<'a> {
     }
 
     /// The receipts of a parameter.
-    pub(super) fn receipts(&self, param: &Param) -> Vec<ReceiptText<'a>> {
-        self.list(param).map(values::receipt).collect()
+    pub(super) fn receipts(
+        &self,
+        param: &Param,
+        receipts: &mut values::Receipts,
+    ) -> Result<Vec<ReceiptText<'a>>, Code> {
+        self.list(param).map(|text| receipts.read(text)).collect()
     }
 
-    /// The names that are not among the known ones, each once, as `shelf-ignored` lists them: up to a hundred, and
-    /// how many more.
+    /// The names that are not among the known ones, each once, as `shelf-ignored` lists them: as many as
+    /// [`bounds`] allows, and how many more.
     pub(super) fn ignored(&self, known: &[&Param]) -> Option<Box<str>> {
         let numbered = self.pairs.iter().enumerate().map(|(i, (name, _))| (&**name, i));
         let names = sort::firsts(numbered.filter(|(name, _)| !known.iter().any(|param| param.name == *name)).collect());
         let mut list = String::new();
-        for &i in names.iter().take(MAX_IGNORED) {
-            let separator = if list.is_empty() { "" } else { ", " };
+        for (shown, &i) in names.iter().enumerate() {
+            let (before, separator) = (list.len(), if list.is_empty() { "" } else { ", " });
             list.extend(core::iter::once(separator).chain(utf8_percent_encode(&self.pairs[i].0, NOT_PLAIN)));
-        }
-        if names.len() > MAX_IGNORED {
-            write!(list, ", +{}", names.len() - MAX_IGNORED).expect("writing to a string does not fail");
+            if list.len() > bounds::IGNORED_BYTES {
+                list.truncate(before);
+                write!(list, "{separator}+{}", names.len() - shown).expect("writing to a string does not fail");
+                break;
+            }
         }
         (!list.is_empty()).then(|| list.into_boxed_str())
+    }
+}
+
+/// What stands before and after the first such ASCII character; all and nothing where there is none. Byte by byte, for
+/// what searches long texts fast is slow to begin.
+fn split_at_byte(text: &str, byte: u8) -> (&str, &str) {
+    match text.bytes().position(|found| found == byte) {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, ""),
     }
 }
 
@@ -195,6 +216,13 @@ mod tests {
     }
 
     #[test]
+    fn a_query_is_bounded() {
+        let query = "x".repeat(bounds::QUERY_BYTES);
+        assert!(Params::parse(&query).is_ok());
+        assert_eq!(Params::parse(&(query + "x")).map(|_| ()), Err(Code::QueryTooLong.into()));
+    }
+
+    #[test]
     fn plain_values_are_borrowed() {
         let params = parse("topic=a&fin=1-2,3-4&fin=5%2d6,7-8");
         assert!(matches!(params.get(&TOPIC), Some(Cow::Borrowed("a"))));
@@ -223,8 +251,14 @@ mod tests {
         assert_eq!(parse("topic=a").ignored(&known), None);
         let params = parse("b=1&topic=a&channel=x&b=2&a%0d%0ab=&%C3%A9=");
         assert_eq!(params.ignored(&known).as_deref(), Some("b, channel, a%0D%0Ab, %C3%A9"));
-        let many: String = (0..150).flat_map(|n| [String::from("x"), n.to_string(), String::from("&")]).collect();
-        assert!(parse(&many).ignored(&known).is_some_and(|list| list.ends_with("x99, +50")));
+        let many: String = (0..500).flat_map(|n| [String::from("x"), n.to_string(), String::from("&")]).collect();
+        let list = parse(&many).ignored(&known).unwrap_or_default();
+        let (named, more) = list.rsplit_once(", +").unwrap_or_default();
+        assert_eq!((named.split(", ").count() + more.parse::<usize>().unwrap_or(0), named.len() > 1000), (500, true));
+        let long = ["x".repeat(bounds::IGNORED_BYTES), "y".repeat(bounds::IGNORED_BYTES + 1)];
+        assert_eq!(parse(&long[0]).ignored(&known).as_deref(), Some(&*long[0]));
+        assert_eq!(parse(&long[1]).ignored(&known).as_deref(), Some("+1"));
+        assert_eq!(parse(&["a&", &long[1]].concat()).ignored(&known).as_deref(), Some("a, +1"));
     }
 
     use alloc::string::ToString;

@@ -5,10 +5,9 @@ use alloc::string::String;
 use core::fmt::{self, Write as _};
 use core::time::Duration;
 
-use ::time::OffsetDateTime;
-
 use super::Stats;
 use super::stats::{CLIENT_STATE, CLIENT_VERSION, Memory, health, host_and_port};
+use super::values;
 use crate::command::{ChannelStats, ClientStats, TopicStats};
 use crate::config::Identity;
 use crate::time::Time;
@@ -80,12 +79,9 @@ fn write_client(page: &mut String, client: &ClientStats, now: Time) -> fmt::Resu
 }
 
 /// A point in time as RFC 3339 has it, to the second.
-pub(crate) fn rfc3339(time: Time) -> String {
-    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    let time = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    // By hand, for the crate's own formatting needs std.
-    let ((year, month, day), (hour, minute, second)) = (time.to_calendar_date(), time.to_hms());
-    format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z", u8::from(month))
+fn rfc3339(time: Time) -> String {
+    let text = values::rfc3339_nanos(time);
+    String::from_utf8_lossy(&text[..19]).into_owned() + "Z"
 }
 
 /// A duration as Go writes it: `1h2m3.5s`, `1.5ms`, `0s`.

@@ -115,7 +115,7 @@ impl<O: Outbox> Broker<O> {
             ..Default::default()
         };
         let messages = Messages::Same(core::iter::once(record.body).collect(), options);
-        Ok(self.publish(now, to, &Publish { messages, dedup: Some(dedup.into()) })?.barrier)
+        Ok(self.publish(now, to, &Publish { messages, dedup: Some(dedup.into()), producer: None })?.barrier)
     }
 
     /// Sends dead letters on their way, as many as may be there at once: what comes back makes room for more.

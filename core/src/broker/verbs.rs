@@ -108,8 +108,8 @@ impl<O: Outbox> Broker<O> {
     fn peek(&self, now: Time, name: &Name<'_>, peek: &Peek<'_>, looked: &mut Looked) -> Result<Reply, Halt> {
         let topic = self.find_topic(name)?;
         let channel = peek.channel.as_ref().map(|channel| self.find_channel(name, channel)).transpose()?;
-        self.topics[topic].peek(channel.map(|(_, channel)| channel), peek, now, looked)?;
-        Ok(Reply::Peeked(core::mem::take(&mut looked.found)))
+        let next = self.topics[topic].peek(channel.map(|(_, channel)| channel), peek, now, looked)?;
+        Ok(Reply::Peeked(core::mem::take(&mut looked.found), next))
     }
 
     /// The same, with what is in memory; of what is not, only where it is.
@@ -119,7 +119,7 @@ impl<O: Outbox> Broker<O> {
             Some(channel) => Some(self.find_channel(name, channel)?.1),
             None => None,
         };
-        Ok(Reply::Peeked(topic.look(channel, peek, now)))
+        Ok(Reply::Peeked(topic.look(channel, peek, now), None))
     }
 
     fn channel_verb(

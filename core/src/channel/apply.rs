@@ -131,6 +131,11 @@ impl Channel {
         }
     }
 
+    /// Of what the topic handed over between these ids, what is before the cursor was not for this channel.
+    pub(crate) fn not_received(&mut self, from: u64, to: u64) {
+        self.since = self.since.saturating_add(self.backlog.id().min(to).saturating_sub(from));
+    }
+
     /// A message that must wait for its time departs from the order when it is handed over, before the cursor comes there.
     pub(crate) fn defer(&mut self, facts: &Facts, env: &mut Env<'_>) {
         if let Some(due) = facts.due.map(Time::from_nanos).filter(|due| *due > env.now)

@@ -7,7 +7,7 @@ use core::mem;
 use core::ops::Deref;
 
 use super::input::{Input, Surveyed};
-use crate::api::{Decoded, Request};
+use crate::api::{Decoded, Request, Routed};
 use crate::broker::{Parcel, Survey};
 use crate::command::Ticket;
 use crate::engine::{Engine, Output};
@@ -105,6 +105,12 @@ impl Recorder {
     pub fn handle(&mut self, now: Time, ticket: Ticket, request: &Request<'_>) {
         self.note(now, || Input::Request(ticket, request.into(), Surveyed::Itself));
         self.engine.handle(now, ticket, request);
+    }
+
+    /// See [`Engine::handle_routed`].
+    pub fn handle_routed<'a>(&mut self, now: Time, ticket: Ticket, routed: Routed<'a>, body: &'a [u8]) {
+        self.note(now, || Input::Request(ticket, (&routed.head().with_body(body)).into(), Surveyed::Itself));
+        self.engine.handle_routed(now, ticket, routed, body);
     }
 
     /// See [`Engine::handle_decoded`]; `request` is what was decoded.

@@ -20,8 +20,7 @@ use crate::time::Time;
 
 /// A point in time, as RFC 3339 has it, to the nanosecond.
 pub fn time(at: Time) -> String {
-    let whole = api::rfc3339(at);
-    format!("{}.{:09}Z", whole.trim_end_matches('Z'), at.as_nanos() % 1_000_000_000)
+    String::from_utf8_lossy(&api::rfc3339_nanos(at)).into_owned()
 }
 
 /// Bytes as text where they are that, in base64 elsewhere.
@@ -132,8 +131,8 @@ pub fn stats(state: &State, now: Time) -> Result<Value, Broken> {
 /// The answer to a request that only looks, at this moment; `None` where there is no engine.
 pub fn look(state: &State, now: Time, request: &api::Request<'_>) -> Option<Response> {
     let first = state.engines().next()?;
-    let decoded = api::decode_look(&first.config().limits, request);
-    let (engine, survey) = match decoded.scope() {
+    let routed = api::route(request.head());
+    let (engine, survey) = match routed.scope() {
         Scope::Survey(filter) => {
             let mut whole = Survey::default();
             state.engines().for_each(|engine| whole.merge(engine.survey(now, &filter)));
@@ -144,6 +143,7 @@ pub fn look(state: &State, now: Time, request: &api::Request<'_>) -> Option<Resp
         }
         Scope::Node => (first, Survey::default()),
     };
+    let decoded = routed.decode_look(&first.config().limits, request.body);
     Some(engine.look_decoded(now, decoded, &survey))
 }
 

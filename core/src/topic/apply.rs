@@ -161,6 +161,7 @@ impl Topic {
             _ => {
                 if let Some(number) = event.channel() {
                     self.with_channel(ChannelId::of(number), now, limits, |channel, env| channel.apply(event, env));
+                    self.find_channels_ahead();
                 }
             }
         }
@@ -201,7 +202,12 @@ impl Topic {
         if to.id <= self.flow.id() {
             return;
         }
+        let from = self.flow.id();
         self.messages.advance(&mut self.flow, to);
+        if self.has_channel_ahead {
+            self.with_channels(now, limits, |channel, _| channel.not_received(from, to.id));
+            self.find_channels_ahead();
+        }
         if self.deferred.is_empty() && self.backlog_voids.ids() == 0 {
             return;
         }
@@ -260,6 +266,13 @@ impl Topic {
         self.ephemeral_channels += u32::from(channel.name().is_ephemeral());
         self.names.insert(place, (channel.name().clone(), number));
         self.channels.insert_at(number, Box::new(channel));
+        self.find_channels_ahead();
+    }
+
+    /// Finds out whether a channel is further than what was handed over.
+    pub(super) fn find_channels_ahead(&mut self) {
+        let flow = self.flow.id();
+        self.has_channel_ahead = self.channels.iter().any(|(_, channel)| channel.position() > flow);
     }
 
     fn remove(&mut self, number: ChannelId) {

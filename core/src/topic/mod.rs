@@ -78,6 +78,8 @@ pub(crate) struct Topic {
     old_segments: Vec<(u32, u64)>,
     /// Streams that held messages of channels that are gone, once for each message.
     released: Vec<PollerId>,
+    /// A channel reads next what was not handed over yet.
+    has_channel_ahead: bool,
     /// Not all that can be handed over was.
     handing_over: bool,
     /// The log; none for a topic that is kept in memory only.
@@ -154,6 +156,7 @@ impl Topic {
             replaying: None,
             old_segments: Vec::new(),
             released: Vec::new(),
+            has_channel_ahead: false,
             handing_over: false,
             log: None,
             heard: None,
@@ -288,7 +291,7 @@ impl Topic {
         let image = ChannelImage {
             name: name.as_str().into(),
             cursor: position,
-            since: position.id + passed,
+            since: position.id.min(self.flow.id()) + passed,
             next_delivery,
             gaps,
             ..ChannelImage::default()
@@ -351,6 +354,7 @@ impl Topic {
         let voids = self.voids_after(position)?;
         let Scene { channel, mut env } = self.scene(number, now, limits);
         channel.seek(position, voids, &mut env);
+        self.find_channels_ahead();
         Ok(position.id)
     }
 

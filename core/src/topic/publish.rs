@@ -15,7 +15,7 @@ use crate::time::Time;
 impl Topic {
     pub(crate) fn publish(&mut self, publish: &Publish<'_>, now: Time, limits: &Limits) -> Result<Published, Halt> {
         if let Some(Accepted { first, count, .. }) = publish.dedup.as_ref().and_then(|key| self.dedup.get(key, now)) {
-            return Ok(Published { first, count, duplicate: true });
+            return Ok(Published { first, count, duplicate: true, log: None });
         }
         let published = match &publish.messages {
             Messages::Same(bodies, options) => {
@@ -78,7 +78,7 @@ impl Topic {
     ) -> Published {
         if new.is_empty() && !messages.is_empty() {
             let known = messages[0].dedup.as_ref().and_then(|key| self.dedup.get(key, now));
-            return Published { first: known.map_or(0, |known| known.first), count: 0, duplicate: true };
+            return Published { first: known.map_or(0, |known| known.first), count: 0, duplicate: true, log: None };
         }
         let first = self.messages.end().id;
         for (index, message) in new.iter().enumerate() {
@@ -125,7 +125,7 @@ impl Topic {
 }
 
 fn published(first: u64, count: usize) -> Published {
-    Published { first: if count == 0 { 0 } else { first }, count: count as u32, duplicate: false }
+    Published { first: if count == 0 { 0 } else { first }, count: count as u32, duplicate: false, log: None }
 }
 
 /// The record of a message that is published now, but for its body.

@@ -80,6 +80,12 @@ pub(crate) struct Settings {
     /// The largest body of any request, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_body_size)]
     pub(crate) max_body_size: usize,
+    /// The longest batch, in messages
+    #[arg(long, value_name = "NUMBER", default_value_t = Limits::default().max_batch)]
+    pub(crate) max_batch: usize,
+    /// The most bytes of messages that a request may ask for in one answer
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_answer_bytes)]
+    pub(crate) max_answer_bytes: usize,
     /// How many messages an #ephemeral topic or channel keeps before it drops what comes next
     #[arg(long, value_name = "NUMBER", default_value_t = Limits::default().mem_queue_size)]
     pub(crate) mem_queue_size: u64,
@@ -197,6 +203,8 @@ impl Settings {
             "--threads is 0: give at least one".into()
         } else if self.max_msg_size == 0 || self.max_body_size == 0 {
             "--max-msg-size and --max-body-size are at least 1 byte".into()
+        } else if self.max_batch == 0 || self.max_answer_bytes == 0 {
+            "--max-batch is at least 1 message, and --max-answer-bytes at least 1 byte".into()
         } else if self.msg_timeout.0.is_zero() || self.msg_timeout > self.max_msg_timeout {
             let (lease, longest) = (self.msg_timeout, self.max_msg_timeout);
             format!("--msg-timeout is {lease}: it has to be more than 0 and at most --max-msg-timeout, {longest}")
@@ -233,6 +241,8 @@ impl Settings {
             max_req_timeout: self.max_req_timeout.0,
             max_msg_size: self.max_msg_size,
             max_body_size: self.max_body_size,
+            max_batch: self.max_batch,
+            max_answer_bytes: self.max_answer_bytes,
             mem_queue_size: self.mem_queue_size,
             ..Limits::default()
         };
@@ -265,6 +275,8 @@ impl Settings {
             ("http_address", self.http_address.to_string().into()),
             ("log_level", self.log_level.number().into()),
             ("lookupd_http_address", self.lookupd_http_address.clone().into()),
+            ("max_answer_bytes", self.max_answer_bytes.into()),
+            ("max_batch", self.max_batch.into()),
             ("max_body_size", self.max_body_size.into()),
             ("max_msg_size", self.max_msg_size.into()),
             ("max_msg_timeout", nanos(self.max_msg_timeout)),
@@ -296,11 +308,10 @@ fn given(matches: &ArgMatches) -> HashSet<&str> {
 /// What a setting is, where its type's own complaint would speak of Rust.
 fn kind(setting: &str) -> Option<&'static str> {
     match setting {
-        "max_msg_size" | "max_body_size" | "segment_bytes" | "cache_bytes" | "min_free_bytes" | "record_bytes" => {
-            Some("a number of bytes")
-        }
+        "max_msg_size" | "max_body_size" | "max_answer_bytes" | "segment_bytes" | "cache_bytes" | "min_free_bytes"
+        | "record_bytes" => Some("a number of bytes"),
         "sync" => Some("always, never or a duration in quotes"),
-        "threads" | "mem_queue_size" => Some("a whole number of at least 0"),
+        "threads" | "mem_queue_size" | "max_batch" => Some("a whole number of at least 0"),
         "broadcast_http_port" => Some("a port, which is a number up to 65535"),
         "lookupd_http_address" => Some("a list of addresses, as [\"127.0.0.1:4161\"]"),
         _ => None,

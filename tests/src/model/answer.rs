@@ -161,6 +161,7 @@ impl Answer {
         let mut value = json!({ "message": fail.code, "detail": ANY });
         if let Some(refused) = &fail.refused {
             value["refused"] = refused.clone();
+            value["refused_count"] = refused.as_array().map(Vec::len).into();
         }
         let answer = Answer::new(fail.status, Body::Json(value)).json_type();
         if fail.code == "TOPIC_FULL" { answer.with("retry-after", "1") } else { answer }
@@ -223,6 +224,25 @@ impl Answer {
 /// A message id as all the world sees it.
 pub fn id_text(id: u64) -> String {
     format!("{id:016x}")
+}
+
+/// A time to the nanosecond, day by day from 1970 on.
+pub fn rfc3339(at: Nanos) -> String {
+    let (mut days, second) = (at / 86_400_000_000_000, at / 1_000_000_000 % 86_400);
+    let is_leap = |year: u64| (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
+    let mut year = 1970;
+    while days >= 365 + u64::from(is_leap(year)) {
+        days -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let lengths = [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 0;
+    while days >= lengths[month] {
+        days -= lengths[month];
+        month += 1;
+    }
+    let (hour, minute, nanos) = (second / 3600, second / 60 % 60, at % 1_000_000_000);
+    format!("{year}-{:02}-{:02}T{hour:02}:{minute:02}:{:02}.{nanos:09}Z", month + 1, days + 1, second % 60)
 }
 
 /// Text as a header field can carry it: what is not plain is percent-encoded.

@@ -26,6 +26,7 @@ impl Settled {
             names.iter().zip(counts).map(|(name, count)| (String::from(*name), json!(count))).collect();
         if !self.refused.is_empty() {
             value["refused"] = self.refused();
+            value["refused_count"] = self.refused.len().into();
         }
         Answer::json(value)
     }
@@ -63,7 +64,7 @@ impl Model {
         let limits = &self.at.limits;
         let max = query.read("max", "INVALID_MAX", |text| number(text).filter(|max| (1..=10_000).contains(max)))?;
         let wait = |text: &str| duration(text).filter(|wait| *wait <= limits.max_wait);
-        let wait = query.read("wait", "INVALID_WAIT", wait)?.unwrap_or(30_000_000_000);
+        let wait = query.read("wait", "INVALID_WAIT", wait)?.unwrap_or(25_000_000_000);
         let timeout = self.timeout_param(query)?;
         let auto = |text: &str| ["explicit", "auto"].iter().position(|known| *known == text);
         let auto_finish = query.read("ack", "INVALID_ACK", auto)? == Some(1);
@@ -164,10 +165,13 @@ impl Model {
 fn read_tasks(body: &[u8]) -> Option<Vec<Task>> {
     let Ok(Value::Object(body)) = serde_json::from_slice(body) else { return None };
     let none = Vec::new();
-    let list = |name: &str| body.get(name).map_or(Some(&none), Value::as_array);
+    let list = |name: &str| match body.get(name) {
+        None | Some(Value::Null) => Some(&none),
+        Some(value) => value.as_array(),
+    };
     let mut tasks = Vec::new();
-    for receipt in list("fin")? {
-        tasks.push((0, receipt.as_str()?.into(), Verb::Finish));
+    for item in list("fin")? {
+        tasks.push((0, read_item(item, "")?.0, Verb::Finish));
     }
     for item in list("req")? {
         let (receipt, defer) = read_item(item, "defer")?;
@@ -180,10 +184,10 @@ fn read_tasks(body: &[u8]) -> Option<Vec<Task>> {
     Some(tasks)
 }
 
-/// Receipts of a parameter, and those that stand one a line in the body.
+/// Receipts of a parameter, and those that stand one a line or between commas in the body.
 fn receipts(query: &Query, name: &str, wire: &Wire) -> Vec<String> {
     let body = String::from_utf8_lossy(if wire.method == "POST" { &wire.body } else { b"" }).into_owned();
-    let lines = body.lines().map(str::trim).filter(|line| !line.is_empty()).map(Into::into);
+    let lines = body.split(['\n', ',']).map(str::trim).filter(|line| !line.is_empty()).map(Into::into);
     query.list(name).into_iter().chain(lines).collect()
 }
 

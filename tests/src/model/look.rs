@@ -6,9 +6,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Answer, Fail, id_text};
+use super::answer::{Answer, Fail, id_text, rfc3339};
 use super::channel::{Channel, Counts, Place};
-use super::request::{Query, hex, is_name, number};
+use super::request::{Query, id, is_name, number};
 use super::topic::{Message, Topic};
 use super::{Model, Moment, Nanos};
 
@@ -78,6 +78,7 @@ impl Topic {
             value["attempts"] = json!(slot.attempts);
             if let Place::InFlight(until) | Place::Deferred(until) = slot.place {
                 value["until"] = json!(until);
+                value["ready_at"] = json!(rfc3339(until));
             }
             value
         };
@@ -90,6 +91,7 @@ impl Topic {
         value["id"] = json!(id_text(id));
         value["attempts"] = json!(0);
         value["timestamp"] = json!(message.published);
+        value["published"] = json!(rfc3339(message.published));
         value
     }
 
@@ -148,7 +150,7 @@ impl Channel {
 
 /// From which id on, and how many at most.
 fn window(query: &Query) -> Result<(u64, usize), Fail> {
-    let from = query.read("from", "INVALID_FROM", hex)?.unwrap_or(0);
+    let from = query.read("from", "INVALID_FROM", id)?.unwrap_or(0);
     let max = query.read("max", "INVALID_MAX", |text| number(text).filter(|max| (1..=10_000).contains(max)))?;
     Ok((from, max.unwrap_or(100) as usize))
 }

@@ -33,7 +33,11 @@ impl Poller {
     fn dress(&self, answer: Answer) -> Answer {
         let answer = answer.with_ignored(self.ignored.as_deref());
         let refused: Vec<_> = self.refused.iter().map(|receipt| header_text(receipt.as_bytes())).collect();
-        if refused.is_empty() { answer } else { answer.with("shelf-refused", refused.join(",")) }
+        if refused.is_empty() {
+            return answer;
+        }
+        let named = refused.iter().take(20).cloned().collect::<Vec<_>>().join(",");
+        answer.with("shelf-refused", named).with("shelf-refused-count", refused.len())
     }
 
     /// The answer that there is nothing.

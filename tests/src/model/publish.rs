@@ -115,7 +115,8 @@ impl Model {
 
     fn read_line(&self, line: &[u8], options: &Options) -> Option<New> {
         let Ok(Value::Object(line)) = serde_json::from_slice(line) else { return None };
-        let body = match (line.get("body"), line.get("body_base64")) {
+        let said = |name: &str| line.get(name).filter(|value| !value.is_null());
+        let body = match (said("body"), said("body_base64")) {
             (Some(text), None) => text.as_str()?.as_bytes().to_vec(),
             (None, Some(text)) => BASE64_STANDARD.decode(text.as_str()?).ok()?,
             _ => return None,
@@ -124,6 +125,7 @@ impl Model {
         let mut dedup = None;
         for (name, value) in &line {
             match name.as_str() {
+                _ if value.is_null() => {}
                 "defer" => options.defer = Some(json_duration(value).filter(|d| *d <= self.at.limits.max_req_timeout)?),
                 "ttl" => options.ttl = Some(json_duration(value).filter(|ttl| *ttl > 0)?),
                 "key" => options.key = Some(short_text(value)?),

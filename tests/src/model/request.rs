@@ -98,12 +98,21 @@ fn unescape(text: &str) -> Option<String> {
 
 const MS: Nanos = 1_000_000;
 
-/// A length of time: a number of milliseconds, or a number with a unit.
+/// A length of time: a number of milliseconds, or numbers with units.
 pub(super) fn duration(text: &str) -> Option<Nanos> {
+    if let Some(millis) = number(text) {
+        return Some(millis.saturating_mul(MS));
+    }
     let units = [("ms", MS), ("s", 1_000 * MS), ("m", 60_000 * MS), ("h", 3_600_000 * MS), ("d", 86_400_000 * MS)];
-    let found = units.iter().find_map(|(unit, nanos)| Some((text.strip_suffix(unit)?, *nanos)));
-    let (digits, unit) = found.unwrap_or((text, MS));
-    number(digits).map(|count| count.saturating_mul(unit))
+    let (digits, rest) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let (unit, rest) = rest.split_at(rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len()));
+    let (_, nanos) = units.iter().find(|(name, _)| *name == unit)?;
+    let first = number(digits)?.saturating_mul(*nanos);
+    if rest.is_empty() {
+        Some(first)
+    } else {
+        duration(rest).filter(|_| number(rest).is_none()).map(|more| first.saturating_add(more))
+    }
 }
 
 /// A number of decimal digits and nothing else.
@@ -111,16 +120,21 @@ pub(super) fn number(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
-/// `true` or `false`, also as `1` or `0`.
+/// `true` or `false`, in letters of either case, also as `1` or `0`.
 pub(super) fn boolean(text: &str) -> Option<bool> {
-    match text {
+    match text.to_ascii_lowercase().as_str() {
         "true" | "1" => Some(true),
         "false" | "0" => Some(false),
         _ => None,
     }
 }
 
-/// A message id: up to 16 hex digits.
+/// A message id: 16 hex digits.
+pub(super) fn id(text: &str) -> Option<u64> {
+    if text.len() == 16 { hex(text) } else { None }
+}
+
+/// A number of up to 16 hex digits.
 pub(super) fn hex(text: &str) -> Option<u64> {
     let legal = !text.is_empty() && text.len() <= 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if legal { u64::from_str_radix(text, 16).ok() } else { None }

@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Fail};
 use super::channel::Channel;
-use super::request::{Query, Wire, boolean, duration, hex, is_name, number};
+use super::request::{Query, Wire, boolean, duration, id, is_name, number};
 use super::{Model, Nanos, Ticket};
 
 type Outcome = Result<Option<Answer>, Fail>;
@@ -20,12 +20,14 @@ enum Start {
 fn route(path: &str) -> Option<(&'static [&'static str], &'static [&'static str])> {
     const GET: &[&str] = &["GET"];
     const POST: &[&str] = &["POST"];
-    const TOPIC: &[&str] = &["topic", "retain", "retain_bytes", "max_bytes", "max_messages", "overflow"];
+    const TOPIC: &[&str] =
+        &["topic", "retain", "retain_bytes", "max_bytes", "max_messages", "overflow", "dedup_window"];
     const CREATE: &[&str] =
         &["topic", "channel", "timeout", "max_attempts", "max_in_flight", "ordered", "dead_letter", "start"];
-    const SUB: &[&str] = &["topic", "channel", "max", "wait", "timeout", "ack", "fin", "format", "client", "stream"];
+    const SUB: &[&str] =
+        &["topic", "channel", "max", "max_bytes", "wait", "timeout", "ack", "fin", "format", "client", "stream"];
     Some(match path {
-        "/pub" => (POST, &["topic", "defer", "key", "dedup", "ttl"]),
+        "/pub" => (POST, &["topic", "defer", "key", "dedup", "ttl", "producer", "seq"]),
         "/mpub" => (POST, &["topic", "binary", "defer", "key", "dedup", "ttl"]),
         "/sub" => (&["GET", "POST"], SUB),
         "/fin" => (POST, &["topic", "channel", "receipt"]),
@@ -40,8 +42,8 @@ fn route(path: &str) -> Option<(&'static [&'static str], &'static [&'static str]
         }
         "/channel/seek" => (POST, &["topic", "channel", "to"]),
         "/channel/redrive" => (POST, &["topic", "channel", "id"]),
-        "/dead" => (GET, &["topic", "channel", "from", "max"]),
-        "/peek" => (GET, &["topic", "channel", "from", "max", "state"]),
+        "/dead" => (GET, &["topic", "channel", "from", "max", "max_bytes"]),
+        "/peek" => (GET, &["topic", "channel", "from", "max", "max_bytes", "state"]),
         "/stats" => (
             GET,
             &[
@@ -92,6 +94,7 @@ impl Model {
     fn limit_body(&self, wire: &Wire) -> Result<(), Fail> {
         match wire.path.as_str() {
             "/pub" if wire.body.len() > self.at.limits.max_msg_size => Err("MSG_TOO_BIG".into()),
+            "/pub" => Ok(()),
             _ if wire.body.len() > self.at.limits.max_body_size => Err("BODY_TOO_BIG".into()),
             _ => Ok(()),
         }
@@ -198,7 +201,7 @@ impl Model {
     }
 
     fn redrive(&mut self, topic: &str, name: &str, query: &Query) -> Result<Answer, Fail> {
-        let ids: Option<Vec<u64>> = query.list("id").iter().map(|id| hex(id)).collect();
+        let ids: Option<Vec<u64>> = query.list("id").iter().map(|text| id(text)).collect();
         let ids = ids.ok_or(Fail::from("INVALID_ID"))?;
         let now = self.at.now;
         let wanted = query.get("id").map(|_| ids.as_slice());
@@ -274,7 +277,7 @@ fn start(text: &str) -> Option<Start> {
     match text {
         "earliest" => Some(Start::Earliest),
         "latest" => Some(Start::Latest),
-        text => hex(text).map(Start::Id).or_else(|| rfc3339(text).map(Start::Time)),
+        text => id(text).map(Start::Id).or_else(|| rfc3339(text).map(Start::Time)),
     }
 }
 

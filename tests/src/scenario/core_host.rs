@@ -48,12 +48,13 @@ impl CoreHost {
             return;
         }
         let limits = self.engines[0].config().limits.clone();
-        let decoded = api::decode(&limits, request);
-        let (shard, survey) = match decoded.scope() {
+        let routed = api::route(request.head());
+        let (shard, survey) = match routed.scope() {
             Scope::Topic(topic) => (shard_of(topic, self.engines.len()), None),
             Scope::Survey(filter) => (0, Some(self.survey(&filter))),
             Scope::Node => (0, None),
         };
+        let decoded = routed.decode(&limits, request.body);
         self.engines[shard].handle_decoded(self.now, ticket, decoded, survey);
     }
 
@@ -124,17 +125,20 @@ impl Host for CoreHost {
         let ticket = self.last_ticket;
         self.tickets.insert(client, ticket);
         let (path, query) = wire.target.split_once('?').unwrap_or((&wire.target, ""));
-        if wire.body.len() > api::body_limit(&self.engines[0].config().limits, path) {
-            self.head(ticket, api::body_too_big(&self.engines[0].config().limits, path));
-            self.push(ticket, Event::End);
-            return Ok(());
-        }
         let names: Vec<_> = wire.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
         let headers: Vec<_> =
             names.iter().zip(&wire.headers).map(|(name, (_, value))| (&name[..], &value[..])).collect();
         let peer = format!("127.0.0.1:{}", 50_000 + client);
         let request =
             api::Request { method: &wire.method, path, query, headers: &headers, body: &wire.body, peer: &peer };
+        let limits = &self.engines[0].config().limits;
+        let routed = api::route(request.head());
+        if request.body.len() > routed.body_limit(limits) {
+            let refused = routed.body_too_big(limits);
+            self.head(ticket, refused);
+            self.push(ticket, Event::End);
+            return Ok(());
+        }
         self.dispatch(ticket, &request);
         self.drain();
         Ok(())

@@ -97,6 +97,8 @@ pub fn config(scenario: &Scenario) -> Result<Config, HostError> {
         match name.as_str() {
             "max-msg-size" => config.limits.max_msg_size = value.parse()?,
             "max-body-size" => config.limits.max_body_size = value.parse()?,
+            "max-batch" => config.limits.max_batch = value.parse()?,
+            "max-answer-bytes" => config.limits.max_answer_bytes = value.parse()?,
             "mem-queue-size" => config.limits.mem_queue_size = value.parse()?,
             _ => return Err(HostError(format!("no scenario can set {name}"))),
         }

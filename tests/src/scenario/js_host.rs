@@ -101,6 +101,8 @@ fn start(scenario: &Scenario, place: &'static str, stored: bool) -> Result<Box<d
         let name = match name.as_str() {
             "max-msg-size" => "maxMsgSize",
             "max-body-size" => "maxBodySize",
+            "max-batch" => "maxBatch",
+            "max-answer-bytes" => "maxAnswerBytes",
             "mem-queue-size" => "memQueueSize",
             _ => return Err(HostError(format!("no scenario can set {name}"))),
         };

@@ -235,7 +235,12 @@ fn request(lines: &[Source<'_>]) -> Result<Request, Failure> {
         let Some((name, value)) = line.content().1.split_once(':') else {
             return line.fail("a header is `Name: value`");
         };
-        headers.push((name.trim().into(), Text::plain(value.trim())));
+        let value = value.trim();
+        let value = match line.content().0 {
+            Mark::Escaped => Text::escaped(value).or_else(|why| line.fail(why))?,
+            _ => Text::plain(value),
+        };
+        headers.push((name.trim().into(), value));
     }
     let body = body_text(body.unwrap_or_default())?;
     Ok(Request { method: method.into(), target: Text::plain(target.trim()), headers, body })

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use crate::http::Answer as Real;
-use crate::model::answer::{ANY, Answer, Body, Format, Shown, id_text};
+use crate::model::answer::{ANY, Answer, Body, Format, Shown, id_text, rfc3339};
 use crate::model::describe;
 
 /// A receipt of a real answer and the delivery that it stands for.
@@ -39,7 +39,7 @@ pub fn chunk(format: Format, expected: &[Shown], bytes: &[u8]) -> Result<Receipt
 
 /// The sign of life of a stream.
 pub fn heartbeat(format: Format) -> &'static [u8] {
-    if format == Format::Sse { b":\n\n" } else { b"\n" }
+    if format == Format::Sse { b":\n\n" } else { b" " }
 }
 
 /// A real answer in one line.
@@ -135,12 +135,22 @@ fn read(format: Format, body: &[u8]) -> Result<Vec<Map<String, Value>>, String> 
     match format {
         Format::Json => {
             let mut whole: Map<String, Value> = object(text()?)?;
-            serde_json::from_value(whole.remove("messages").unwrap_or_default()).map_err(|error| error.to_string())
+            let messages: Vec<Map<String, Value>> =
+                serde_json::from_value(whole.remove("messages").unwrap_or_default())
+                    .map_err(|error| error.to_string())?;
+            messages.into_iter().map(timed).collect()
         }
-        Format::Sse => text()?.split_terminator("\n\n").map(|event| object(event_data(event)?)).collect(),
+        Format::Sse => text()?.split_terminator("\n\n").map(|event| timed(object(event_data(event)?)?)).collect(),
         Format::Frames => frames(body).ok_or_else(|| "frames that are cut short".into()),
-        Format::Raw | Format::Ndjson => text()?.lines().map(object).collect(),
+        Format::Raw | Format::Ndjson => text()?.lines().map(|line| timed(object(line)?)).collect(),
     }
+}
+
+/// A message of JSON, without the second form of its time, which has to be the same.
+fn timed(mut message: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let told = message.remove("published");
+    let timestamp = message.get("timestamp").and_then(Value::as_u64).unwrap_or_default();
+    if told == Some(rfc3339(timestamp).into()) { Ok(message) } else { Err(format!("published {told:?}: {message:?}")) }
 }
 
 /// The data of a server-sent event, whose id has to be that of its message.

@@ -211,7 +211,7 @@ impl Maker {
     }
 
     fn req(&mut self) -> Template {
-        let defer = self.maybe(50, "defer", &["0", "1s", "1m", "2h", "500"]);
+        let defer = self.maybe(50, "defer", &["0", "1s", "1m", "2h", "1m30s", "500"]);
         let query = format!("{}&receipt={}{defer}", self.place(), self.receipts());
         Template::plain("POST", "/req", &query)
     }
@@ -219,7 +219,8 @@ impl Maker {
     fn touch(&mut self) -> Template {
         let timeout = self.maybe(60, "timeout", &["1", "10s", "15m", "16m", "5m"]);
         let mut template = Template::plain("POST", "/touch", &format!("{}{timeout}", self.place()));
-        template.wire.body = self.receipts().replace(',', "\n").into_bytes();
+        let separator = self.random.pick(&["\n", ",", " , \n"]);
+        template.wire.body = self.receipts().replace(',', separator).into_bytes();
         template
     }
 
@@ -230,6 +231,7 @@ impl Maker {
             "{\"fin\":[\"{live:0}\",\"{any:3}\",\"x\"]}",
             "{\"touch\":[{\"receipt\":\"{live:0}\",\"timeout\":\"1d\"}]}",
             "{}",
+            "{\"fin\":[{\"receipt\":\"{live:0}\"},\"{any:2}\"],\"req\":null,\"touch\":null}",
             "{\"fin\":\"{live:0}\"}",
             "fin it",
         ]);
@@ -250,7 +252,7 @@ impl Maker {
         query += &self.maybe(30, "timeout", &["1s", "10s", "2m"]);
         query += &self.maybe(40, "max_attempts", &["0", "1", "2", "3"]);
         query += &self.maybe(30, "max_in_flight", &["0", "0", "1", "3"]);
-        query += &self.maybe(40, "ordered", &["true", "true", "false"]);
+        query += &self.maybe(40, "ordered", &["true", "True", "false"]);
         // One channel alone: in which order the dead letters of several arrive that die at one moment is not said.
         if query.starts_with("topic=t&channel=a") {
             query += &self.maybe(40, "dead_letter", &["d", "d", "", "u"]);
@@ -312,7 +314,18 @@ impl Maker {
     }
 
     fn redrive(&mut self) -> Template {
-        let query = self.place() + &self.maybe(40, "id", &["1,2,3", "4", "0000000000000007", "9&id=a,b", "x"]);
+        let query = self.place()
+            + &self.maybe(
+                40,
+                "id",
+                &[
+                    "0000000000000001,0000000000000002,0000000000000003",
+                    "0000000000000004",
+                    "0000000000000009&id=000000000000000A,000000000000000b",
+                    "7",
+                    "x",
+                ],
+            );
         Template::plain("POST", "/channel/redrive", &query)
     }
 
@@ -328,7 +341,7 @@ impl Maker {
         }
         let mut query = format!("topic={}", self.topic());
         query += &self.maybe(70, "channel", &["a", "b", "nobody"]);
-        query += &self.maybe(50, "from", &["1", "a", "0000000000000010"]);
+        query += &self.maybe(50, "from", &["0000000000000001", "000000000000000A", "0000000000000010", "10"]);
         query += &self.maybe(30, "max", &["1", "2", "100"]);
         query += &self.maybe(60, "state", &["ready", "in_flight", "deferred", "dead"]);
         Template::plain("GET", "/peek", &query)

@@ -121,8 +121,12 @@ export interface Message {
   attempts: number;
   /** Nanoseconds since 1970: when a lease or a delay ends. */
   until?: number;
+  /** The same as RFC 3339 has it: a number of nanoseconds is rounded here. */
+  ready_at?: string;
   /** Nanoseconds since 1970: when it was published. Not told of what is absent. */
   timestamp: number;
+  /** The same as RFC 3339 has it, which no number rounds. */
+  published?: string;
   key?: string;
   headers?: Record<string, string>;
   body?: string;

@@ -7,46 +7,54 @@ use core::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::json::{self, Item, Said, Text};
+use super::json::{self, Item, List, Said};
 use super::{Input, Understood, topic_call};
+use crate::api::bounds;
 use crate::api::errors::{ApiError, Code};
 use crate::api::frames;
 use crate::api::headers;
 use crate::api::parameters::{
-    ACK, ARG_TOPIC, CLIENT, FIN, FORMAT, FROM, MAX, PEEK_CHANNEL, PEEK_MAX, RECEIPT, REQ_DEFER, STATE, STREAM, TIMEOUT,
+    ACK, ANSWER_BYTES, CLIENT, FIN, FORMAT, FROM, MAX, PEEK_MAX, Param, RECEIPT, REQ_DEFER, STATE, STREAM, TIMEOUT,
     TOUCH_TIMEOUT, WAIT,
 };
-use crate::api::values;
+use crate::api::values::{self, Receipts};
 use crate::api::view::View;
 use crate::command::{Peek, ReceiptText, Settle, State, Subscribe, Verb};
 use crate::config::Limits;
 use crate::name::Name;
+use crate::time::parse_duration;
 
 /// How long a poll waits where it does not say.
-const DEFAULT_WAIT: Duration = Duration::from_secs(30);
+///
+/// Less than the 30 s after which many clients give up: else they would never see the 204, and lose what comes just then.
+const DEFAULT_WAIT: Duration = Duration::from_secs(25);
 
 /// How many messages a look shows where it does not say.
 const DEFAULT_PEEK: u32 = 100;
 
 /// `GET /sub` and `POST /sub`.
-pub(in crate::api) fn subscribe<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
-    let (topic, channel) = input.topic_and_channel()?;
-    let Input { limits, request, params, .. } = input;
+pub(in crate::api) fn subscribe<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
+    let (topic, channel) = input.topic_and_channel();
+    let Input { limits, head, params, .. } = &*input;
     let max = params.number(&MAX, 1..=u64::from(limits.max_messages))?.unwrap_or(1);
-    let wait = params.duration(&WAIT, Duration::ZERO..=limits.max_wait)?.unwrap_or(DEFAULT_WAIT);
+    let wait = params.duration(&WAIT, Duration::ZERO..=limits.max_wait)?.unwrap_or(DEFAULT_WAIT.min(limits.max_wait));
+    let max_bytes = max_bytes(input)?;
     let timeout = params.duration(&TIMEOUT, lease_range(limits))?;
     let auto_finish = params.read(&ACK, acknowledges_itself)?.unwrap_or(false);
-    let mut finish = params.receipts(&FIN);
-    if request.method == "POST" {
-        finish.extend(values::receipt_lines(request.body));
-    }
+    let finish = receipts(input, &FIN)?;
     let view = view(input, max)?;
-    let client = params.text(&CLIENT, 0..=256)?.filter(|name| !name.is_empty());
+    let client = params.text(&CLIENT, 0..=bounds::CLIENT_BYTES)?.filter(|name| !name.is_empty());
     let view = if params.boolean(&STREAM)?.unwrap_or(false) { streamed(view)? } else { view };
-    let (peer, stream) = (request.peer, view.is_stream());
-    let subscribe =
-        Subscribe { channel, max, max_bytes: 8 << 20, wait, timeout, auto_finish, finish, client, peer, stream };
+    let (peer, stream) = (head.peer, view.is_stream());
+    let subscribe = Subscribe { channel, max, max_bytes, wait, timeout, auto_finish, finish, client, peer, stream };
     Ok((view, topic_call(topic, Verb::Subscribe(subscribe))))
+}
+
+/// About how many bytes an answer may have.
+fn max_bytes(input: &Input<'_, '_>) -> Result<usize, ApiError> {
+    let most = input.limits.max_answer_bytes;
+    let given = input.params.number(&ANSWER_BYTES, 1..=most as u64)?;
+    Ok(given.unwrap_or(bounds::ANSWER_BYTES.min(most)))
 }
 
 fn lease_range(limits: &Limits) -> core::ops::RangeInclusive<Duration> {
@@ -67,7 +75,7 @@ fn view(input: &Input<'_, '_>, max: u32) -> Result<View, ApiError> {
     if let Some(format) = input.params.read(&FORMAT, named_view)? {
         return if format == View::Raw && max > 1 { Err(Code::InvalidFormat.into()) } else { Ok(format) };
     }
-    let mut accepted = headers::media_types(input.request, "accept");
+    let mut accepted = headers::media_types(input.head, "accept");
     Ok(accepted.find_map(|media_type| view_of(media_type, max, preferred)).unwrap_or(preferred))
 }
 
@@ -106,36 +114,46 @@ fn streamed(view: View) -> Result<View, Code> {
 }
 
 /// `POST /fin`.
-pub(in crate::api) fn fin<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
-    let (topic, channel) = input.topic_and_channel()?;
-    let finish = receipts(input)?;
+pub(in crate::api) fn fin<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
+    let (topic, channel) = input.topic_and_channel();
+    let finish = some_receipts(input)?;
     Ok((View::Finished, settle_call(topic, Settle { finish, ..no_receipts(channel) })))
 }
 
 /// `POST /req`.
-pub(in crate::api) fn req<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
-    let (topic, channel) = input.topic_and_channel()?;
-    let given = receipts(input)?;
-    let delay = input.params.read(&REQ_DEFER, values::duration)?.unwrap_or_default();
+pub(in crate::api) fn req<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
+    let (topic, channel) = input.topic_and_channel();
+    let given = some_receipts(input)?;
+    let delay = input.params.read(&REQ_DEFER, parse_duration)?.unwrap_or_default();
     let delay = delay.min(input.limits.max_req_timeout);
     let requeue = given.into_iter().map(|receipt| (receipt, delay)).collect();
     Ok((View::Requeued, settle_call(topic, Settle { requeue, ..no_receipts(channel) })))
 }
 
 /// `POST /touch`.
-pub(in crate::api) fn touch<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
-    let (topic, channel) = input.topic_and_channel()?;
-    let given = receipts(input)?;
+pub(in crate::api) fn touch<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
+    let (topic, channel) = input.topic_and_channel();
+    let given = some_receipts(input)?;
     let timeout = input.params.duration(&TOUCH_TIMEOUT, lease_range(input.limits))?;
     let touch = given.into_iter().map(|receipt| (receipt, timeout)).collect();
     Ok((View::Touched, settle_call(topic, Settle { touch, ..no_receipts(channel) })))
 }
 
-/// The receipts of the query and then those of the body.
-fn receipts<'a>(input: &Input<'_, 'a>) -> Result<Vec<ReceiptText<'a>>, Code> {
-    let mut receipts = input.params.receipts(&RECEIPT);
-    receipts.extend(values::receipt_lines(input.request.body));
+/// The receipts that there have to be.
+fn some_receipts<'a>(input: &Input<'_, 'a>) -> Result<Vec<ReceiptText<'a>>, Code> {
+    let receipts = receipts(input, &RECEIPT)?;
     if receipts.is_empty() { Err(Code::MissingArgReceipt) } else { Ok(receipts) }
+}
+
+/// The receipts of a parameter and then those of the body.
+fn receipts<'a>(input: &Input<'_, 'a>, param: &Param) -> Result<Vec<ReceiptText<'a>>, Code> {
+    let mut reader = Receipts::default();
+    let mut receipts = input.params.receipts(param, &mut reader)?;
+    // What a GET has for a body means nothing.
+    if input.head.method == "POST" {
+        reader.read_lines(input.body, &mut receipts)?;
+    }
+    Ok(receipts)
 }
 
 fn no_receipts(channel: Name<'_>) -> Settle<'_> {
@@ -151,22 +169,32 @@ fn settle_call<'a>(topic: Name<'a>, settle: Settle<'a>) -> crate::api::Call<'a> 
 #[serde(deny_unknown_fields)]
 struct Batch<'a> {
     #[serde(borrow, default)]
-    fin: Vec<Text<'a>>,
+    fin: List<Finish<'a>>,
     #[serde(borrow, default)]
-    req: Vec<Requeue<'a>>,
+    req: List<Requeue<'a>>,
     #[serde(borrow, default)]
-    touch: Vec<Touch<'a>>,
+    touch: List<Touch<'a>>,
 }
 
 /// What is wrong with what is neither.
 const NO_ITEM: &str = "a receipt, or an object with a `receipt` and, to req, a `defer`, to touch, a `timeout`";
+
+/// A receipt to finish, alone or in an object.
+struct Finish<'a>(Item<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Finish<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let item = json::item(Said::deserialize(from)?, None);
+        item.map(Finish).ok_or_else(|| D::Error::custom(NO_ITEM))
+    }
+}
 
 /// A receipt to put back, alone or with a `defer`.
 struct Requeue<'a>(Item<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Requeue<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let item = json::item(Said::deserialize(from)?, "defer");
+        let item = json::item(Said::deserialize(from)?, Some("defer"));
         item.map(Requeue).ok_or_else(|| D::Error::custom(NO_ITEM))
     }
 }
@@ -176,27 +204,30 @@ struct Touch<'a>(Item<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Touch<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let item = json::item(Said::deserialize(from)?, "timeout");
+        let item = json::item(Said::deserialize(from)?, Some("timeout"));
         item.map(Touch).ok_or_else(|| D::Error::custom(NO_ITEM))
     }
 }
 
 /// `POST /settle`.
-pub(in crate::api) fn settle<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
-    let (topic, channel) = input.topic_and_channel()?;
-    let batch: Batch<'a> = json::object(input.request.body)
+pub(in crate::api) fn settle<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
+    let (topic, channel) = input.topic_and_channel();
+    let batch: Batch<'a> = json::object(input.body)
         .map_err(|error| ApiError::new(Code::InvalidBody, format!("The body is not what /settle takes: {error}.")))?;
-    let view = match (batch.fin.is_empty(), batch.req.is_empty()) {
+    let Batch { fin: List(fin), req: List(req), touch: List(touch) } = batch;
+    let view = match (fin.is_empty(), req.is_empty()) {
         (false, _) => View::SettledFin,
         (true, false) => View::SettledReq,
         (true, true) => View::SettledTouch,
     };
     let limits = input.limits;
-    let finish = batch.fin.into_iter().map(|receipt| values::receipt(receipt.0)).collect();
+    let mut reader = Receipts::default();
+    let mut read = |(text, with)| Ok::<_, Code>((reader.read(text)?, with));
+    let finish = fin.into_iter().map(|Finish(item)| Ok(read(item)?.0)).collect::<Result<_, Code>>()?;
     let delay = |delay: Option<Duration>| delay.unwrap_or_default().min(limits.max_req_timeout);
-    let requeue = batch.req.into_iter().map(|Requeue((text, with))| (values::receipt(text), delay(with))).collect();
-    let touch = batch.touch.into_iter().map(|Touch((text, with))| (values::receipt(text), with));
-    let touch: Vec<_> = touch.collect();
+    let requeue = req.into_iter().map(|Requeue(item)| read(item).map(|(receipt, with)| (receipt, delay(with))));
+    let requeue = requeue.collect::<Result<_, Code>>()?;
+    let touch = touch.into_iter().map(|Touch(item)| read(item)).collect::<Result<Vec<_>, Code>>()?;
     if touch.iter().any(|(_, timeout)| timeout.is_some_and(|timeout| !lease_range(limits).contains(&timeout))) {
         return Err(Code::InvalidTimeout.into());
     }
@@ -204,9 +235,9 @@ pub(in crate::api) fn settle<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
 }
 
 /// `GET /peek`.
-pub(in crate::api) fn peek<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
-    let topic = input.params.name(&ARG_TOPIC)?;
-    let channel = input.params.optional_name(&PEEK_CHANNEL)?;
+pub(in crate::api) fn peek<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
+    let topic = input.topic();
+    let channel = input.channel.take();
     let state = input.params.read(&STATE, state)?;
     if channel.is_none() && state.is_some() {
         return Err(Code::MissingArgChannel.into());
@@ -215,15 +246,16 @@ pub(in crate::api) fn peek<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
 }
 
 /// `GET /dead`.
-pub(in crate::api) fn dead<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
-    let (topic, channel) = input.topic_and_channel()?;
+pub(in crate::api) fn dead<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
+    let (topic, channel) = input.topic_and_channel();
     look(input, topic, Some(channel), State::Dead)
 }
 
 fn look<'a>(input: &Input<'_, 'a>, topic: Name<'a>, channel: Option<Name<'a>>, state: State) -> Understood<'a> {
     let from = input.params.read(&FROM, values::id)?.unwrap_or(0);
     let max = input.params.number(&PEEK_MAX, 1..=u64::from(input.limits.max_messages))?.unwrap_or(DEFAULT_PEEK);
-    Ok((View::Plain, topic_call(topic, Verb::Peek(Peek { channel, from, max, state, max_bytes: 8 << 20 }))))
+    let max_bytes = max_bytes(input)?;
+    Ok((View::Plain, topic_call(topic, Verb::Peek(Peek { channel, from, max, max_bytes, state }))))
 }
 
 fn state(text: &str) -> Option<State> {

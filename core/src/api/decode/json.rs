@@ -5,12 +5,14 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::marker::PhantomData;
 use core::time::Duration;
 
-use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::api::values;
+use crate::api::bounds;
+use crate::time::parse_duration;
 
 /// Reads a JSON object. (Left to itself, serde takes a list of the fields' values for one, too.)
 pub(super) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, String> {
@@ -53,6 +55,9 @@ impl<'a> Deserialize<'a> for Said<'a> {
     }
 }
 
+/// How many fields an object has at most.
+const MAX_FIELDS: usize = 2;
+
 struct Anything;
 
 impl<'a> Visitor<'a> for Anything {
@@ -91,16 +96,19 @@ impl<'a> Visitor<'a> for Anything {
     }
 
     fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<Said<'a>, A::Error> {
-        while list.next_element::<Said<'a>>()?.is_some() {}
+        while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Said::Other)
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut object: A) -> Result<Said<'a>, A::Error> {
         let mut fields = Vec::new();
         while let Some((Text(name), value)) = object.next_entry()? {
-            fields.push((name, value));
+            // Nobody takes more: the rest costs nothing.
+            if fields.len() <= MAX_FIELDS {
+                fields.push((name, value));
+            }
         }
-        Ok(Said::Object(fields))
+        Ok(if fields.len() > MAX_FIELDS { Said::Other } else { Said::Object(fields) })
     }
 }
 
@@ -116,16 +124,56 @@ impl<'a> Deserialize<'a> for JsonDuration {
 fn duration(said: &Said<'_>) -> Result<Duration, String> {
     match said {
         Said::Number(ms) => Ok(Duration::from_millis(*ms)),
-        Said::Text(text) => values::duration(text).ok_or_else(|| format!("{text:?} is no duration")),
+        Said::Text(text) => parse_duration(text).ok_or_else(|| format!("{text:?} is no duration")),
         _ => Err("a duration: a number of milliseconds, or text like \"30s\"".into()),
+    }
+}
+
+/// A list, where `null` is none, as Go writes an empty one. Of a list that is longer than any may be, as much is kept as
+/// shows that.
+pub(super) struct List<T>(pub(super) Vec<T>);
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        List(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Items<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
+            type Value = List<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_unit<E>(self) -> Result<List<T>, E> {
+                Ok(List::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<List<T>, A::Error> {
+                let mut items = Vec::new();
+                while items.len() <= bounds::RECEIPTS {
+                    match list.next_element()? {
+                        Some(item) => items.push(item),
+                        None => return Ok(List(items)),
+                    }
+                }
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(List(items))
+            }
+        }
+        from.deserialize_any(Items(PhantomData))
     }
 }
 
 /// A receipt and the duration that goes with it.
 pub(super) type Item<'a> = (Cow<'a, str>, Option<Duration>);
 
-/// A receipt, alone or in an object with a duration by this name.
-pub(super) fn item<'a>(said: Said<'a>, word: &str) -> Option<Item<'a>> {
+/// A receipt, alone or in an object, there with a duration by this name where there is one.
+pub(super) fn item<'a>(said: Said<'a>, word: Option<&str>) -> Option<Item<'a>> {
     let fields = match said {
         Said::Text(receipt) => return Some((receipt, None)),
         Said::Object(fields) => fields,
@@ -135,7 +183,7 @@ pub(super) fn item<'a>(said: Said<'a>, word: &str) -> Option<Item<'a>> {
     for (name, value) in fields {
         let place = match &*name {
             "receipt" => &mut receipt,
-            _ if name == word => &mut with,
+            name if Some(name) == word => &mut with,
             _ => return None,
         };
         // Twice the same is none.

@@ -21,29 +21,42 @@ use crate::api::{Call, NodeCall};
 use crate::command::Filter;
 
 /// `GET /ping`.
-pub(in crate::api) fn ping<'a>(_: &Input<'_, 'a>) -> Understood<'a> {
+pub(in crate::api) fn ping<'a>(_: &mut Input<'_, 'a>) -> Understood<'a> {
     Ok(node(NodeCall::Ping))
 }
 
 /// `GET /info`.
-pub(in crate::api) fn info<'a>(_: &Input<'_, 'a>) -> Understood<'a> {
+pub(in crate::api) fn info<'a>(_: &mut Input<'_, 'a>) -> Understood<'a> {
     Ok(node(NodeCall::Info))
 }
 
 /// `GET /stats`. As with nsqd, a boolean that is none counts as not given.
-pub(in crate::api) fn stats<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+pub(in crate::api) fn stats<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
     let params = &input.params;
-    let flag = |param: &Param| params.get(param).and_then(|text| values::boolean(text)).unwrap_or(true);
-    let given = |param: &Param| params.get(param).filter(|text| !text.is_empty()).cloned();
     let json = params.get(&STATS_FORMAT).is_some_and(|format| format == "json");
-    let filter = Filter {
+    params.text(&STATS_SEARCH, SEARCH_BYTES)?;
+    let (filter, memory) = (stats_filter(params), flag(params, &INCLUDE_MEM));
+    Ok(node(NodeCall::Stats { json, memory, filter, page: page(params)? }))
+}
+
+/// The topics that `/stats` is asked of.
+pub(in crate::api) fn stats_filter<'a>(params: &Params<'a>) -> Filter<'a> {
+    let given = |param: &Param| params.get(param).filter(|text| !text.is_empty()).cloned();
+    Filter {
         topic: given(&STATS_TOPIC),
         channel: given(&STATS_CHANNEL),
-        clients: flag(&INCLUDE_CLIENTS),
-        search: params.text(&STATS_SEARCH, 1..=64)?,
-    };
-    Ok(node(NodeCall::Stats { json, memory: flag(&INCLUDE_MEM), filter, page: page(params)? }))
+        clients: flag(params, &INCLUDE_CLIENTS),
+        // One of another length is refused.
+        search: params.text(&STATS_SEARCH, SEARCH_BYTES).unwrap_or_default(),
+    }
 }
+
+fn flag(params: &Params<'_>, param: &Param) -> bool {
+    params.get(param).and_then(|text| values::boolean(text)).unwrap_or(true)
+}
+
+/// The lengths that a text to search for may have.
+const SEARCH_BYTES: core::ops::RangeInclusive<usize> = 1..=64;
 
 /// The page that is asked for, where one is.
 fn page(params: &Params<'_>) -> Result<Option<Page>, ApiError> {
@@ -63,18 +76,18 @@ fn page(params: &Params<'_>) -> Result<Option<Page>, ApiError> {
 }
 
 /// `GET /metrics`.
-pub(in crate::api) fn metrics<'a>(_: &Input<'_, 'a>) -> Understood<'a> {
+pub(in crate::api) fn metrics<'a>(_: &mut Input<'_, 'a>) -> Understood<'a> {
     Ok(node(NodeCall::Metrics))
 }
 
 /// `GET /config/:opt`.
-pub(in crate::api) fn get_config<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+pub(in crate::api) fn get_config<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
     Ok(node(NodeCall::GetConfig(option(input)?)))
 }
 
 /// `PUT /config/:opt`.
-pub(in crate::api) fn put_config<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
-    Ok(node(NodeCall::PutConfig(option(input)?, input.request.body)))
+pub(in crate::api) fn put_config<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
+    Ok(node(NodeCall::PutConfig(option(input)?, input.body)))
 }
 
 /// The option's name. A `+` in a path is a plus.
@@ -83,43 +96,43 @@ fn option<'a>(input: &Input<'_, 'a>) -> Result<Cow<'a, str>, ApiError> {
 }
 
 /// `GET /topics`.
-pub(in crate::api) fn topics<'a>(_: &Input<'_, 'a>) -> Understood<'a> {
+pub(in crate::api) fn topics<'a>(_: &mut Input<'_, 'a>) -> Understood<'a> {
     Ok(node(NodeCall::Topics))
 }
 
 /// `GET /channels`.
-pub(in crate::api) fn channels<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+pub(in crate::api) fn channels<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
     Ok(node(NodeCall::Channels(input.params.required(&ANY_TOPIC)?)))
 }
 
 /// `GET /lookup`.
-pub(in crate::api) fn lookup<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+pub(in crate::api) fn lookup<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
     Ok(node(NodeCall::Lookup(input.params.required(&ANY_TOPIC)?)))
 }
 
 /// `GET /nodes`.
-pub(in crate::api) fn nodes<'a>(_: &Input<'_, 'a>) -> Understood<'a> {
+pub(in crate::api) fn nodes<'a>(_: &mut Input<'_, 'a>) -> Understood<'a> {
     Ok(node(NodeCall::Nodes))
 }
 
 /// `POST /topic/tombstone`.
-pub(in crate::api) fn tombstone<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
+pub(in crate::api) fn tombstone<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
     Ok(node(NodeCall::Tombstone(input.params.required(&ANY_TOPIC)?, input.params.required(&NODE)?)))
 }
 
 /// `POST /nodes/register`.
-pub(in crate::api) fn register<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
-    Ok(node(NodeCall::Register(input.request.body)))
+pub(in crate::api) fn register<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
+    Ok(node(NodeCall::Register(input.body)))
 }
 
 /// `GET /openapi.json`.
-pub(in crate::api) fn openapi<'a>(_: &Input<'_, 'a>) -> Understood<'a> {
+pub(in crate::api) fn openapi<'a>(_: &mut Input<'_, 'a>) -> Understood<'a> {
     Ok(node(NodeCall::OpenApi))
 }
 
 /// `GET /`.
-pub(in crate::api) fn home<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
-    let host = headers::header(input.request, "host").and_then(|host| core::str::from_utf8(host).ok());
+pub(in crate::api) fn home<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
+    let host = headers::header(input.head, "host").and_then(|host| core::str::from_utf8(host).ok());
     Ok(node(NodeCall::Home(host.filter(|host| is_plausible_host(host)))))
 }
 

@@ -14,44 +14,50 @@ use smallvec::{SmallVec, smallvec};
 
 use super::json::{self, JsonDuration, Text};
 use super::{Input, Understood, topic_call};
+use crate::api::bounds;
 use crate::api::errors::{ApiError, Code, name_limits};
 use crate::api::headers::{self, Kept};
-use crate::api::parameters::{BINARY, DEDUP, DEFER, KEY, TOPIC, TTL};
+use crate::api::parameters::{BINARY, DEDUP, DEFER, KEY, PRODUCER, SEQ, TTL};
 use crate::api::values;
 use crate::api::view::View;
-use crate::command::{MessageOptions, Messages, NewMessage, Publish, Verb};
+use crate::command::{MessageOptions, Messages, NewMessage, Numbered, Publish, Verb};
 use crate::config::Limits;
 use crate::pairs::Pairs;
 
-/// The lengths that a key may have, for order or for dedup.
-const KEY_BYTES: core::ops::RangeInclusive<usize> = 1..=256;
+/// The lengths that a key may have: for order, for dedup, of a producer.
+const KEY_BYTES: core::ops::RangeInclusive<usize> = 1..=bounds::KEY_BYTES;
+
+/// Whether topics keep the numbers that producers give their messages. Until they do, a publish with a number is refused
+/// rather than accepted twice.
+const TOPICS_KEEP_PRODUCERS: bool = false;
 
 /// The shortest time to live.
 const MIN_TTL: Duration = Duration::from_millis(1);
 
 /// `POST /pub`: the body is one message.
-pub(in crate::api) fn publish<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
-    let topic = input.params.name(&TOPIC)?;
+pub(in crate::api) fn publish<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
+    let topic = input.topic();
     let (options, dedup) = options(input)?;
-    let messages = Messages::Same(smallvec![input.request.body], options);
-    let view = if headers::accepts_json(input.request) { View::PublishedJson } else { View::Published };
-    Ok((view, topic_call(topic, Verb::Publish(Publish { messages, dedup }))))
+    let producer = producer(input)?;
+    let messages = Messages::Same(smallvec![input.body], options);
+    let view = if headers::accepts_json(input.head) { View::PublishedJson } else { View::Published };
+    Ok((view, topic_call(topic, Verb::Publish(Publish { messages, dedup, producer }))))
 }
 
 /// `POST /mpub`: the body is a batch in one of three forms.
-pub(in crate::api) fn mpub<'a>(input: &Input<'_, 'a>) -> Understood<'a> {
-    let topic = input.params.name(&TOPIC)?;
+pub(in crate::api) fn mpub<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
+    let topic = input.topic();
     let (options, dedup) = options(input)?;
-    let body = input.request.body;
+    let body = input.body;
     let messages = if input.params.get(&BINARY).is_some_and(|value| values::boolean(value) != Some(false)) {
-        Messages::Same(binary(body, input.limits.max_msg_size, input.limits.max_body_size)?, options)
-    } else if headers::has_content_type(input.request, "application/x-ndjson") {
+        Messages::Same(binary(body, input.limits)?, options)
+    } else if headers::has_content_type(input.head, "application/x-ndjson") {
         Messages::Each(json_lines(body, &options, input)?)
     } else {
-        Messages::Same(text_lines(body, input.limits.max_msg_size)?, options)
+        Messages::Same(text_lines(body, input.limits)?, options)
     };
-    let view = if headers::accepts_json(input.request) { View::BatchJson } else { View::Batch };
-    Ok((view, topic_call(topic, Verb::Publish(Publish { messages, dedup }))))
+    let view = if headers::accepts_json(input.head) { View::BatchJson } else { View::Batch };
+    Ok((view, topic_call(topic, Verb::Publish(Publish { messages, dedup, producer: None }))))
 }
 
 type Dedup<'a> = Option<Cow<'a, str>>;
@@ -63,22 +69,40 @@ fn options<'a>(input: &Input<'_, 'a>) -> Result<(MessageOptions<'a>, Dedup<'a>),
     let key = params.text(&KEY, KEY_BYTES)?;
     let dedup = match params.text(&DEDUP, KEY_BYTES)? {
         None => idempotency_key(input)?,
-        dedup => dedup,
+        Some(dedup) => Some(values::key_text(dedup)),
     };
     let ttl = params.duration(&TTL, MIN_TTL..=Duration::MAX)?;
-    Ok((MessageOptions { defer, ttl, key, headers: headers::kept(input.request)? }, dedup))
+    Ok((MessageOptions { defer, ttl, key, headers: headers::kept(input.head)? }, dedup))
 }
 
 fn idempotency_key<'a>(input: &Input<'_, 'a>) -> Result<Dedup<'a>, Code> {
-    match headers::header(input.request, "idempotency-key") {
-        Some(value) if KEY_BYTES.contains(&value.len()) => Ok(Some(String::from_utf8_lossy(value))),
+    match headers::header(input.head, "idempotency-key") {
+        Some(value) if KEY_BYTES.contains(&value.len()) => Ok(Some(values::key_of_bytes(value))),
         Some(_) => Err(Code::InvalidDedup),
         None => Ok(None),
     }
 }
 
+/// The producer and its number, of the query.
+fn producer<'a>(input: &Input<'_, 'a>) -> Result<Option<Numbered<'a>>, ApiError> {
+    let producer = input.params.text(&PRODUCER, KEY_BYTES)?;
+    let seq = input.params.number(&SEQ, 0..=u64::MAX)?;
+    Ok(numbered(producer, seq)?)
+}
+
+/// A producer and its number, where both are there.
+fn numbered(producer: Option<Cow<'_, str>>, seq: Option<u64>) -> Result<Option<Numbered<'_>>, Code> {
+    match (producer, seq) {
+        (None, None) => Ok(None),
+        (Some(producer), Some(seq)) if TOPICS_KEEP_PRODUCERS => Ok(Some((producer, seq))),
+        (None, Some(_)) => Err(Code::InvalidProducer),
+        (Some(_), None) => Err(Code::InvalidSeq),
+        (Some(_), Some(_)) => Err(Code::ProducersNotKept),
+    }
+}
+
 /// One message a line. Empty lines are none, as with nsqd.
-fn text_lines(body: &[u8], max: usize) -> Result<SmallVec<[&[u8]; 1]>, Code> {
+fn text_lines<'a>(body: &'a [u8], limits: &Limits) -> Result<SmallVec<[&'a [u8]; 1]>, Code> {
     // As many as there are if all are as long as the first; but what a guess costs has a limit.
     let first = memchr::memchr(b'\n', body).map_or(body.len(), |end| end + 1);
     let mut messages = SmallVec::with_capacity(body.len().div_ceil(first.max(1)).min(1024));
@@ -88,7 +112,8 @@ fn text_lines(body: &[u8], max: usize) -> Result<SmallVec<[&[u8]; 1]>, Code> {
         start = end + 1;
         match line.len() {
             0 => {}
-            length if length > max => return Err(Code::MsgTooBig),
+            length if length > limits.max_msg_size => return Err(Code::MsgTooBig),
+            _ if messages.len() == limits.max_batch => return Err(Code::BatchTooLong),
             _ => messages.push(line),
         }
     }
@@ -97,18 +122,21 @@ fn text_lines(body: &[u8], max: usize) -> Result<SmallVec<[&[u8]; 1]>, Code> {
 
 /// The binary form: u32 count, then for each message u32 size and its bytes, big endian. What follows the
 /// last message is not looked at. The errors are nsqd's.
-fn binary(body: &[u8], max: usize, max_body: usize) -> Result<SmallVec<[&[u8]; 1]>, Code> {
+fn binary<'a>(body: &'a [u8], limits: &Limits) -> Result<SmallVec<[&'a [u8]; 1]>, Code> {
     let (count, mut rest) = body.split_first_chunk::<4>().ok_or(Code::BadBody)?;
     let count = u32::from_be_bytes(*count) as usize;
-    if count == 0 || count > max_body.saturating_sub(4) / 5 {
+    if count == 0 || count > limits.max_body_size.saturating_sub(4) / 5 {
         return Err(Code::BadBody);
+    }
+    if count > limits.max_batch {
+        return Err(Code::BatchTooLong);
     }
     let mut messages = SmallVec::with_capacity(count.min(body.len() / 5));
     for _ in 0..count {
         let (size, after) = rest.split_first_chunk::<4>().ok_or(Code::BadMessage)?;
         let size = u32::from_be_bytes(*size) as usize;
         let (message, after) = after.split_at_checked(size).ok_or(Code::BadMessage)?;
-        if size == 0 || size > max {
+        if size == 0 || size > limits.max_msg_size {
             return Err(Code::BadMessage);
         }
         messages.push(message);
@@ -132,8 +160,10 @@ struct Line<'a> {
     key: Option<Text<'a>>,
     #[serde(borrow)]
     dedup: Option<Text<'a>>,
-    #[serde(default)]
-    headers: Pairs<String>,
+    #[serde(borrow)]
+    producer: Option<Text<'a>>,
+    seq: Option<u64>,
+    headers: Option<Pairs<String>>,
     #[serde(default, rename = "id")]
     _id: IgnoredAny,
     #[serde(default, rename = "receipt")]
@@ -142,10 +172,14 @@ struct Line<'a> {
     _attempts: IgnoredAny,
     #[serde(default, rename = "timestamp")]
     _timestamp: IgnoredAny,
+    #[serde(default, rename = "published")]
+    _published: IgnoredAny,
     #[serde(default, rename = "state")]
     _state: IgnoredAny,
     #[serde(default, rename = "until")]
     _until: IgnoredAny,
+    #[serde(default, rename = "ready_at")]
+    _ready_at: IgnoredAny,
 }
 
 /// One JSON object a line, each with its own options over those of the query. Blank lines are none.
@@ -155,7 +189,14 @@ fn json_lines<'a>(
     input: &Input<'_, 'a>,
 ) -> Result<Vec<NewMessage<'a>>, ApiError> {
     let lines = body.split(|&b| b == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
-    lines.map(|(i, line)| json_line(line, options, input).map_err(|fault| fault.at_line(i + 1, input.limits))).collect()
+    let mut messages = Vec::new();
+    for (i, line) in lines {
+        if messages.len() == input.limits.max_batch {
+            return Err(Code::BatchTooLong.into());
+        }
+        messages.push(json_line(line, options, input).map_err(|fault| fault.at_line(i + 1, input.limits))?);
+    }
+    Ok(messages)
 }
 
 /// What is wrong with a line.
@@ -187,18 +228,23 @@ fn json_line<'a>(line: &'a [u8], common: &MessageOptions<'a>, input: &Input<'_, 
     let ttl = line.ttl.map(|ttl| ttl.0);
     let key = line.key.map(|key| key.0);
     let dedup = line.dedup.map(|dedup| dedup.0);
+    let producer = line.producer.map(|producer| producer.0);
     check(!body.is_empty(), "the body is empty")?;
     check(defer <= Some(input.limits.max_req_timeout), &name_limits(Code::InvalidDefer.sentence(), input.limits))?;
     check(ttl.is_none_or(|ttl| ttl >= MIN_TTL), Code::InvalidTtl.sentence())?;
     check(key.as_ref().is_none_or(|key| KEY_BYTES.contains(&key.len())), Code::InvalidKey.sentence())?;
     check(dedup.as_ref().is_none_or(|key| KEY_BYTES.contains(&key.len())), Code::InvalidDedup.sentence())?;
+    let is_name = |name: &Cow<'_, str>| KEY_BYTES.contains(&name.len());
+    check(producer.as_ref().is_none_or(is_name), Code::InvalidProducer.sentence())?;
+    let producer =
+        numbered(producer, line.seq).map_err(|code| Fault::Bad(code.sentence().trim_end_matches('.').into()))?;
     let options = MessageOptions {
         defer: defer.or(common.defer),
         ttl: ttl.or(common.ttl),
         key: key.or_else(|| common.key.clone()),
-        headers: line_headers(line.headers, &common.headers)?,
+        headers: line_headers(line.headers.unwrap_or_default(), &common.headers)?,
     };
-    Ok(NewMessage { body, options, dedup })
+    Ok(NewMessage { body, options, dedup: dedup.map(values::key_text), producer })
 }
 
 fn check(holds: bool, what: &str) -> Result<(), Fault> {
@@ -231,6 +277,6 @@ fn line_headers<'a>(own: Pairs<String>, common: &Kept<'a>) -> Result<Kept<'a>, F
             kept.push(header.clone());
         }
     }
-    check(headers::kept_bytes(&kept) <= headers::MAX_KEPT_BYTES, Code::HeadersTooBig.sentence())?;
+    check(headers::kept_bytes(&kept) <= bounds::KEPT_HEADER_BYTES, Code::HeadersTooBig.sentence())?;
     Ok(kept)
 }

@@ -1,11 +1,15 @@
 //! Requests in, commands or errors out.
 
+mod bounds;
+mod head;
+
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use alloc::{format, vec};
 use core::time::Duration;
 
 use super::*;
+use crate::api::{NodeCall, Scope};
 use crate::command::{ChannelChanges, Messages, Overflow, Publish, ReceiptText, Settle, Start, State, Subscribe};
 
 type Headers<'a> = &'a [(&'a str, &'a [u8])];
@@ -108,7 +112,8 @@ fn a_publish_has_its_options() {
     let target = "/pub?topic=t&defer=1500&ttl=5m&key=a%20b&channel=c";
     let decoded = decode(&limits(), &request("POST", target, headers, b"1234567890"));
     assert_eq!(decoded.context.ignored.as_deref(), Some("channel"));
-    assert!(matches!(decoded.scope(), Scope::Topic("t")));
+    let routed = route(request("POST", target, headers, b"").head());
+    assert!(matches!(routed.scope(), Scope::Topic("t")));
     let publish = publish(target, headers, b"1234567890");
     assert_eq!(bodies(&publish), [b"1234567890"]);
     assert_eq!(publish.dedup.as_deref(), Some("once"));
@@ -248,7 +253,7 @@ fn a_bad_line_of_json_is_named() {
 fn a_subscribe_has_defaults() {
     let (view, subscribe) = subscribe("GET", "/sub?topic=t&channel=c", &[], b"not looked at");
     assert_eq!(view, View::Raw);
-    assert_eq!((subscribe.max, subscribe.wait, subscribe.timeout), (1, Duration::from_secs(30), None));
+    assert_eq!((subscribe.max, subscribe.wait, subscribe.timeout), (1, Duration::from_secs(25), None));
     assert!(!subscribe.auto_finish && !subscribe.stream && subscribe.finish.is_empty() && subscribe.client.is_none());
     assert_eq!((subscribe.channel.as_str(), subscribe.peer), ("c", "10.0.0.1:5"));
 }
@@ -376,6 +381,45 @@ fn a_mixed_settle_is_json() {
 }
 
 #[test]
+fn null_is_nothing_where_go_sends_it() {
+    let (view, settle) = settle("/settle?topic=t&channel=c", br#"{"fin":[{"receipt":"1-1"}],"req":null,"touch":null}"#);
+    assert_eq!((view, texts(&settle.finish)), (View::SettledFin, vec!["1-1".to_string()]));
+    assert!(settle.requeue.is_empty() && settle.touch.is_empty());
+    let null = br#"{"body":"a","body_base64":null,"headers":null,"key":null,"defer":null,"ttl":null,"dedup":null,"producer":null,"seq":null}"#;
+    let limits = Limits { max_body_size: 1000, ..limits() };
+    let decoded = decode(&limits, &request("POST", "/mpub?topic=t", NDJSON, null));
+    assert!(decoded.call.is_ok(), "{decoded:?}");
+}
+
+#[test]
+fn a_key_is_what_its_bytes_are() {
+    let dedup = |key: &'static [u8]| {
+        let headers: &'static [(&str, &[u8])] = vec![("idempotency-key", key)].leak();
+        publish("/pub?topic=t", headers, b"x").dedup.expect("a key").into_owned()
+    };
+    assert_ne!(dedup(b"m\xfcller"), dedup(b"m\xf6ller"));
+    assert_ne!(dedup(b"m\xfcller"), dedup("müller".as_bytes()));
+    assert_eq!(dedup("müller".as_bytes()), "müller");
+    assert_eq!(publish("/pub?topic=t&dedup=m%C3%BCller", &[], b"x").dedup.as_deref(), Some("müller"));
+}
+
+#[test]
+fn a_producer_numbers_its_messages() {
+    let code = |query: &str| error("POST", &format!("/pub?topic=t&{query}"), &[], b"x").code;
+    assert_eq!(code("producer=p"), Code::InvalidSeq);
+    assert_eq!(code("producer=p&seq=-1"), Code::InvalidSeq);
+    assert_eq!(code("producer=p&seq=18446744073709551616"), Code::InvalidSeq);
+    assert_eq!(code("seq=1"), Code::InvalidProducer);
+    assert_eq!(code("producer=&seq=1"), Code::InvalidProducer);
+    assert_eq!(code(&format!("producer={}&seq=1", "p".repeat(257))), Code::InvalidProducer);
+    // As long as topics do not keep them.
+    assert_eq!(code("producer=p&seq=1"), Code::ProducersNotKept);
+    for line in [r#"{"body":"a","producer":"p"}"#, r#"{"body":"a","seq":1}"#, r#"{"body":"a","producer":"","seq":1}"#] {
+        assert_eq!(error("POST", "/mpub?topic=t", NDJSON, line.as_bytes()).code, Code::BadLine, "{line}");
+    }
+}
+
+#[test]
 fn names_are_checked_in_nsqds_words() {
     let cases = [
         ("/topic/create", Code::InvalidTopic),
@@ -406,7 +450,7 @@ fn names_are_checked_in_nsqds_words() {
 fn topics_and_channels_take_options() {
     let (_, Verb::CreateTopic(changes)) = verb(
         "POST",
-        "/topic/create?topic=t&retain=7d&retain_bytes=1&max_bytes=2&max_messages=3&overflow=drop_oldest",
+        "/topic/create?topic=t&dedup_window=24h&retain=7d&retain_bytes=1&max_bytes=2&max_messages=3&overflow=drop_oldest",
         &[],
         b"",
     ) else {
@@ -415,8 +459,9 @@ fn topics_and_channels_take_options() {
     assert_eq!(changes.retain, Some(Duration::from_secs(7 * 86_400)));
     assert_eq!((changes.retain_bytes, changes.max_bytes, changes.max_messages), (Some(1), Some(2), Some(3)));
     assert_eq!(changes.overflow, Some(Overflow::DropOldest));
+    assert_eq!(changes.dedup_window, Some(Duration::from_secs(86_400)));
 
-    let target = "/channel/create?topic=t&channel=c&start=earliest&timeout=5s&max_attempts=3&max_in_flight=9&ordered=1&dead_letter=d";
+    let target = "/channel/create?topic=t&channel=c&start=earliest&timeout=5s&max_attempts=3&max_in_flight=9&ordered=True&dead_letter=d";
     let (_, Verb::Channel(_, ChannelVerb::Create(changes))) = verb("POST", target, &[], b"") else {
         panic!("a channel to create")
     };
@@ -435,6 +480,8 @@ fn topics_and_channels_take_options() {
 #[test]
 fn options_out_of_range_are_refused() {
     let cases = [
+        ("/topic/create?topic=t&dedup_window=25h", Code::InvalidDedupWindow),
+        ("/topic/create?topic=t&dedup_window=0", Code::InvalidDedupWindow),
         ("/topic/create?topic=t&retain=x", Code::InvalidRetain),
         ("/topic/config?topic=t&retain_bytes=-1", Code::InvalidRetainBytes),
         ("/topic/config?topic=t&max_bytes=1k", Code::InvalidMaxBytes),
@@ -448,7 +495,12 @@ fn options_out_of_range_are_refused() {
         ("/channel/create?topic=t&channel=c&dead_letter=a%20b", Code::InvalidDeadLetter),
         ("/channel/seek?topic=t&channel=c", Code::MissingArgTo),
         ("/channel/seek?topic=t&channel=c&to=then", Code::InvalidTo),
-        ("/channel/redrive?topic=t&channel=c&id=1,x", Code::InvalidId),
+        ("/channel/redrive?topic=t&channel=c&id=0000000000000001,x", Code::InvalidId),
+        ("/channel/redrive?topic=t&channel=c&id=1", Code::InvalidId),
+        ("/channel/seek?topic=t&channel=c&to=1796050800", Code::InvalidTo),
+        ("/channel/seek?topic=t&channel=c&to=1796050800123", Code::InvalidTo),
+        ("/channel/seek?topic=t&channel=c&to=20261130", Code::InvalidTo),
+        ("/channel/create?topic=t&channel=c&start=2026", Code::InvalidStart),
     ];
     for (target, code) in cases {
         assert_eq!(error("POST", target, &[], b"").code, code, "{target}");
@@ -462,11 +514,13 @@ fn dead_letters_and_places() {
         other => panic!("{other:?}"),
     };
     assert!(matches!(
-        of_channel("/channel/seek?topic=t&channel=c&to=1f"),
+        of_channel("/channel/seek?topic=t&channel=c&to=000000000000001f"),
         (View::Plain, ChannelVerb::Seek(Start::Id(0x1f)))
     ));
     assert!(matches!(of_channel("/channel/redrive?topic=t&channel=c"), (View::Redriven, ChannelVerb::Redrive(None))));
-    let (_, ChannelVerb::Redrive(ids)) = of_channel("/channel/redrive?topic=t&channel=c&id=1,a&id=ff") else {
+    let (_, ChannelVerb::Redrive(ids)) =
+        of_channel("/channel/redrive?topic=t&channel=c&id=0000000000000001,000000000000000A&id=00000000000000ff")
+    else {
         panic!("a redrive")
     };
     assert_eq!(ids, Some(vec![1, 10, 255]));
@@ -481,13 +535,17 @@ fn looking_leases_nothing() {
     };
     assert_eq!(look("/peek?topic=t"), (None, 0, 100, State::Ready));
     let c = || Some("c".to_string());
-    assert_eq!(look("/peek?topic=t&channel=c&from=1F&max=7&state=in_flight"), (c(), 31, 7, State::InFlight));
+    assert_eq!(
+        look("/peek?topic=t&channel=c&from=000000000000001F&max=7&state=in_flight"),
+        (c(), 31, 7, State::InFlight)
+    );
     assert_eq!(look("/dead?topic=t&channel=c&max=1"), (c(), 0, 1, State::Dead));
     let cases = [
         ("/peek?topic=t&state=dead", Code::MissingArgChannel),
         ("/peek?topic=t&channel=", Code::InvalidArgChannel),
         ("/peek?topic=t&channel=c&state=gone", Code::InvalidState),
         ("/peek?topic=t&from=x", Code::InvalidFrom),
+        ("/peek?topic=t&from=1796050800", Code::InvalidFrom),
         ("/peek?topic=t&max=0", Code::InvalidMax),
         ("/dead?topic=t", Code::MissingArgChannel),
     ];
@@ -519,30 +577,6 @@ fn the_nodes_calls_go_where_they_should() {
     assert!(matches!(node("/lookup?topic=any%20thing"), NodeCall::Lookup(topic) if topic == "any thing"));
     assert_eq!(error("GET", "/channels", &[], b"").code, Code::MissingArgTopic);
     assert_eq!(error("POST", "/topic/tombstone?topic=t", &[], b"").code, Code::MissingArgNode);
-}
-
-#[test]
-fn each_call_is_for_the_engine_that_knows() {
-    let scope = |method, target| format!("{:?}", decode(&limits(), &request(method, target, &[], b"x")).scope());
-    assert_eq!(scope("POST", "/pub?topic=t%2e"), "Topic(\"t.\")");
-    assert_eq!(scope("POST", "/channel/delete?topic=t&channel=c"), "Topic(\"t\")");
-    assert_eq!(scope("POST", "/pub"), "Node");
-    assert_eq!(scope("GET", "/ping"), "Node");
-    let survey = |topic, clients| {
-        format!("Survey(Filter {{ topic: {topic}, channel: None, clients: {clients}, search: None }})")
-    };
-    assert_eq!(scope("GET", "/metrics"), survey("None", false));
-    assert_eq!(scope("GET", "/nodes"), survey("None", false));
-    assert_eq!(scope("GET", "/lookup?topic=t"), survey("Some(\"t\")", false));
-    assert_eq!(scope("GET", "/stats?topic=t"), survey("Some(\"t\")", true));
-}
-
-#[test]
-fn what_is_not_there_is_said_so() {
-    assert_eq!(error("GET", "/nothing", &[], b"").code, Code::NotFound);
-    let error = error("GET", "/pub?topic=t", &[], b"");
-    assert_eq!((error.code, error.allow.as_deref()), (Code::MethodNotAllowed, Some("POST")));
-    assert_eq!(error.sentence(), "GET does not go with /pub: use POST.");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::vec;
+use core::fmt::Write as _;
 
 use super::*;
 use crate::api::{body_limit, body_too_big};
@@ -52,7 +53,7 @@ fn nothing_to_tell_is_an_empty_body_without_a_type() {
 
 #[test]
 fn a_publish_is_answered_as_nsqd_does_with_the_id_beside_it() {
-    let published = |first, count, duplicate| Reply::Published(Published { first, count, duplicate });
+    let published = |first, count, duplicate| Reply::Published(Published { first, count, duplicate, log: None });
     let (new, again, none) = (published(31, 1, false), published(31, 0, true), published(0, 0, false));
     let id = "shelf-id=000000000000001f";
     assert_eq!(answer(View::Published, &new), format!("{OK} {id} | OK"));
@@ -71,8 +72,15 @@ fn a_publish_is_answered_as_nsqd_does_with_the_id_beside_it() {
 }
 
 #[test]
+fn a_publish_names_the_life_of_its_log() {
+    let published = Published { first: 1, count: 1, duplicate: false, log: Some(0xabc) };
+    let found = answer(View::Published, &Reply::Published(published));
+    assert_eq!(found, format!("{OK} shelf-id=0000000000000001 shelf-log=0000000000000abc | OK"));
+}
+
+#[test]
 fn a_publish_costs_one_allocation() {
-    let reply = Reply::Published(Published { first: 1, count: 1, duplicate: false });
+    let reply = Reply::Published(Published { first: 1, count: 1, duplicate: false, log: None });
     let response = encode(&context(View::Published), &reply);
     assert!(response.headers.capacity() == 5 && matches!(response.body, Body::Static(_)), "made once");
     assert!(response.headers.iter().all(|(_, value)| !matches!(value, Value::Bytes(_))));
@@ -89,7 +97,7 @@ fn a_settle_counts_and_names_what_was_refused() {
     assert_eq!(answer(View::Requeued, &settled(0, 1, 0, &[])), r#"200 json | {"requeued":1}"#);
     assert_eq!(answer(View::Touched, &settled(0, 0, 2, &[])), r#"200 json | {"touched":2}"#);
     let some = settled(2, 0, 0, &[("x", Refused::Malformed), ("1-1", Refused::NotInFlight)]);
-    let refused = r#""refused":[{"receipt":"x","reason":"malformed"},{"receipt":"1-1","reason":"not_in_flight"}]"#;
+    let refused = r#""refused":[{"receipt":"x","reason":"malformed"},{"receipt":"1-1","reason":"not_in_flight"}],"refused_count":2"#;
     assert_eq!(answer(View::Finished, &some), format!(r#"200 json | {{"finished":2,{refused}}}"#));
     let mixed = r#"{"finished":1,"requeued":2,"touched":0}"#;
     assert_eq!(answer(View::SettledFin, &settled(1, 2, 0, &[])), format!("200 json | {mixed}"));
@@ -100,7 +108,7 @@ fn a_settle_counts_and_names_what_was_refused() {
 #[test]
 fn a_settle_of_nothing_failed() {
     let reply = settled(0, 0, 0, &[("1-1", Refused::LeaseExpired), ("2-2", Refused::LeasedAgain)]);
-    let refused = r#""refused":[{"receipt":"1-1","reason":"lease_expired"},{"receipt":"2-2","reason":"leased_again"}]"#;
+    let refused = r#""refused":[{"receipt":"1-1","reason":"lease_expired"},{"receipt":"2-2","reason":"leased_again"}],"refused_count":2"#;
     for (view, code) in [
         (View::Finished, Code::FinFailed),
         (View::SettledFin, Code::FinFailed),
@@ -136,11 +144,14 @@ fn messages_looked_at_tell_their_state() {
     };
     let bytes = Peeked { state: None, until: None, key: None, headers: vec![], body: vec![0xff], ..text.clone() };
     let expected = concat!(
-        r#"{"messages":[{"id":"0000000000000001","state":"in_flight","attempts":2,"until":9,"timestamp":7,"key":"k","#,
-        "\"headers\":{\"ce-id\":\"\u{fffd}1\"},\"body\":\"\\\"hi\\\"\"},",
-        r#"{"id":"0000000000000001","attempts":2,"timestamp":7,"body_base64":"/w=="}]}"#,
+        r#"{"messages":[{"id":"0000000000000001","state":"in_flight","attempts":2,"until":9,"#,
+        r#""ready_at":"1970-01-01T00:00:00.000000009Z","timestamp":7,"published":"1970-01-01T00:00:00.000000007Z","#,
+        "\"key\":\"k\",\"headers\":{\"ce-id\":\"ÿ1\"},\"body\":\"\\\"hi\\\"\"},",
+        r#"{"id":"0000000000000001","attempts":2,"timestamp":7,"published":"1970-01-01T00:00:00.000000007Z","body_base64":"/w=="}]}"#,
     );
-    assert_eq!(answer(View::Plain, &Reply::Peeked(vec![text, bytes])), format!("200 json | {expected}"));
+    assert_eq!(answer(View::Plain, &Reply::Peeked(vec![text, bytes], None)), format!("200 json | {expected}"));
+    let more = answer(View::Plain, &Reply::Peeked(Vec::new(), Some(31)));
+    assert_eq!(more, r#"200 json shelf-next=000000000000001f | {"messages":[],"next":"000000000000001f"}"#);
 }
 
 #[test]
@@ -153,6 +164,9 @@ fn an_error_is_nsqds_with_a_sentence() {
         format!(r#"400 {json} | {{"message":"MSG_EMPTY","detail":"{sentence}"}}"#)
     );
     assert!(refused(Refusal::TopicFull.into()).starts_with(&format!("429 {json} retry-after=1 | ")));
+    let gap = refused(Refusal::SeqGap { last: 7 }.into());
+    assert!(gap.starts_with(&format!(r#"409 {json} | {{"message":"SEQ_GAP","detail":"#)), "{gap}");
+    assert!(gap.ends_with(r#" is 7: the next is 8.","last_seq":7}"#), "{gap}");
     let other = ApiError { allow: Some("GET, PUT".into()), ..Code::MethodNotAllowed.into() };
     assert!(refused(other).starts_with(&format!("405 {json} allow=GET, PUT | ")));
 }
@@ -169,10 +183,17 @@ fn refused_receipts_are_listed_but_not_without_end() {
     let list = |refused: &[(String, Refused)]| shown(&Response::empty(204).with_refused(refused));
     let receipt = |text: &str| (String::from(text), Refused::NotInFlight);
     assert_eq!(list(&[]), "204 | ");
-    assert_eq!(list(&[receipt("1-1"), receipt("a\r\nb,c é")]), "204 shelf-refused=1-1,a%0D%0Ab%2Cc%20%C3%A9 | ");
-    let many = vec![receipt("1-1"); MAX_REFUSED_NAMED + 17];
-    assert!(list(&many).ends_with("1-1,1-1,+17 | "));
-    assert!(list(&many[..MAX_REFUSED_NAMED]).ends_with("1-1,1-1 | "));
+    assert_eq!(
+        list(&[receipt("1-1"), receipt("a\r\nb,c é")]),
+        "204 shelf-refused=1-1,a%0D%0Ab%2Cc%20%C3%A9 shelf-refused-count=2 | "
+    );
+    let many = vec![receipt("1-1"); REFUSED_NAMED + 1];
+    let named = |count| ["1-1"; REFUSED_NAMED].join(",") + &format!(" shelf-refused-count={count} | ");
+    assert_eq!(list(&many[..REFUSED_NAMED]), format!("204 shelf-refused={}", named(REFUSED_NAMED)));
+    assert_eq!(list(&many), format!("204 shelf-refused={}", named(REFUSED_NAMED + 1)));
+    // However long the receipts are, proxies with 4 KiB for a head let it through.
+    let longest = vec![receipt(&"é".repeat(crate::api::bounds::RECEIPT_BYTES / 2)); REFUSED_NAMED];
+    assert!(list(&longest).len() < 4000);
 }
 
 #[test]

@@ -30,10 +30,13 @@ fn bytes() -> Delivery<'static> {
 }
 
 const TEXT: &str = concat!(
-    r#"{"id":"000000000000001f","receipt":"1f-2","attempts":3,"timestamp":7,"key":"a b\n","#,
-    r#""headers":{"content-type":"text/csv","ce-id":"1"},"body":"h\ni"}"#,
+    r#"{"id":"000000000000001f","receipt":"1f-2","attempts":3,"timestamp":7,"published":"1970-01-01T00:00:00.000000007Z","#,
+    r#""key":"a b\n","headers":{"content-type":"text/csv","ce-id":"1"},"body":"h\ni"}"#,
 );
-const BYTES: &str = r#"{"id":"0000000000000020","receipt":"20-4","attempts":1,"timestamp":8,"body_base64":"/w=="}"#;
+const BYTES: &str = concat!(
+    r#"{"id":"0000000000000020","receipt":"20-4","attempts":1,"timestamp":8,"#,
+    r#""published":"1970-01-01T00:00:00.000000008Z","body_base64":"/w=="}"#,
+);
 
 fn body(view: View) -> String {
     let block = header_block();
@@ -63,7 +66,7 @@ fn streams() {
     let events = format!("id: 000000000000001f\ndata: {TEXT}\n\nid: 0000000000000020\ndata: {BYTES}\n\n");
     assert_eq!(chunk(View::Sse), events);
     assert_eq!(heartbeat(&context(View::Sse)), b":\n\n");
-    assert_eq!(heartbeat(&context(View::NdjsonStream)), b"\n");
+    assert_eq!(heartbeat(&context(View::NdjsonStream)), b" ");
     assert_eq!(content_type(&stream_head(&context(View::Sse))), &Value::Static("text/event-stream"));
     assert_eq!(content_type(&stream_head(&context(View::NdjsonStream))), &Value::Static("application/x-ndjson"));
 }

@@ -13,22 +13,38 @@ const SETTLE: &str = packed!(
       "application/json": {
         "schema": {
           "properties": {
-            "fin": {"items": {"type": "string"}, "type": "array"},
+            "fin": {
+              "items": {
+                "properties": {"receipt": {"maxLength": 64, "type": "string"}},
+                "required": ["receipt"],
+                "type": ["object", "string"]
+              },
+              "maxItems": 10000,
+              "type": ["array", "null"]
+            },
             "req": {
               "items": {
-                "properties": {"defer": {"type": ["integer", "string"]}, "receipt": {"type": "string"}},
+                "properties": {
+                  "defer": {"type": ["integer", "null", "string"]},
+                  "receipt": {"maxLength": 64, "type": "string"}
+                },
                 "required": ["receipt"],
-                "type": "object"
+                "type": ["object", "string"]
               },
-              "type": "array"
+              "maxItems": 10000,
+              "type": ["array", "null"]
             },
             "touch": {
               "items": {
-                "properties": {"receipt": {"type": "string"}, "timeout": {"type": ["integer", "string"]}},
+                "properties": {
+                  "receipt": {"maxLength": 64, "type": "string"},
+                  "timeout": {"type": ["integer", "null", "string"]}
+                },
                 "required": ["receipt"],
-                "type": "object"
+                "type": ["object", "string"]
               },
-              "type": "array"
+              "maxItems": 10000,
+              "type": ["array", "null"]
             }
           },
           "type": "object"
@@ -48,9 +64,9 @@ const REGISTRATION: &str = packed!(
             "http_port": {"maximum": 65535, "minimum": 0, "type": "integer"},
             "tcp_port": {"maximum": 65535, "minimum": 0, "type": "integer"},
             "topics": {
-              "additionalProperties": {"items": {"type": "string"}, "type": "array"},
+              "additionalProperties": {"items": {"type": "string"}, "type": ["array", "null"]},
               "description": "The channels of each topic.",
-              "type": "object"
+              "type": ["null", "object"]
             },
             "topology_region": {"type": "string"},
             "topology_zone": {"type": "string"},
@@ -81,7 +97,9 @@ pub(super) fn payload(payload: Payload) -> &'static str {
             }"#
         ),
         Payload::Receipts => {
-            packed!(r#"{"text/plain": {"schema": {"description": "Receipts, one a line.", "type": "string"}}}"#)
+            packed!(
+                r#"{"text/plain": {"schema": {"description": "Receipts, one a line or between commas.", "type": "string"}}}"#
+            )
         }
         Payload::Settle => SETTLE,
         Payload::Registration => REGISTRATION,
@@ -127,8 +145,9 @@ pub(super) fn content(answer: Answer) -> &'static str {
 /// The header fields of a success.
 pub(super) fn field_names(answer: Answer) -> &'static [&'static str] {
     match answer {
-        Answer::Published => &["Shelf-Duplicate", "Shelf-Id", "Shelf-Ignored"],
-        Answer::Batch => &["Shelf-Count", "Shelf-Duplicate", "Shelf-Id", "Shelf-Ignored"],
+        Answer::Published => &["Shelf-Duplicate", "Shelf-Id", "Shelf-Ignored", "Shelf-Log"],
+        Answer::Batch => &["Shelf-Count", "Shelf-Duplicate", "Shelf-Id", "Shelf-Ignored", "Shelf-Log"],
+        Answer::Json("PeekedMessages") => &["Shelf-Ignored", "Shelf-Next"],
         Answer::Leased => &[
             "Shelf-Attempts",
             "Shelf-Id",
@@ -136,6 +155,7 @@ pub(super) fn field_names(answer: Answer) -> &'static [&'static str] {
             "Shelf-Key",
             "Shelf-Receipt",
             "Shelf-Refused",
+            "Shelf-Refused-Count",
             "Shelf-Timestamp",
         ],
         _ => &["Shelf-Ignored"],

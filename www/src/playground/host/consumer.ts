@@ -32,11 +32,15 @@ const REQUEUE = '1s';
 /** How long a lease lasts where neither the consumer nor the channel says, in milliseconds. */
 const LEASE_MS = 60_000;
 
-/** `500ms`, `5s`, `2m`, `1h`, `1d` or a bare number of milliseconds, in milliseconds. */
+const UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `500ms`, `5s`, `2m`, `1h30m`, `1d` or a bare number of milliseconds, in milliseconds. */
 export function milliseconds(text: string): number | undefined {
-  const found = /^(\d+)(ms|s|m|h|d)?$/.exec(text.trim());
-  if (!found) return undefined;
-  return Number(found[1]) * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[(found[2] ?? 'ms') as 'ms'];
+  const whole = text.trim();
+  if (/^\d+$/.test(whole)) return Number(whole);
+  if (!/^(\d+(ms|s|m|h|d))+$/.test(whole)) return undefined;
+  const parts = [...whole.matchAll(/(\d+)(ms|s|m|h|d)/g)];
+  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * UNITS_MS[unit as keyof typeof UNITS_MS], 0);
 }
 
 export class Consumer extends Actor {

@@ -17,7 +17,7 @@ export function statusLine(response: Response): string {
 /** A page is told headers by the alphabet; this is the order in which a server sends them. */
 const ORDER = [
   'content-type', 'x-nsq-content-type', 'cache-control', 'allow', 'retry-after', 'shelf-id', 'shelf-receipt', 'shelf-attempts',
-  'shelf-timestamp', 'shelf-key', 'shelf-count', 'shelf-duplicate', '', 'shelf-ignored', 'content-length', 'date',
+  'shelf-timestamp', 'shelf-key', 'shelf-count', 'shelf-duplicate', 'shelf-log', 'shelf-next', '', 'shelf-ignored', 'content-length', 'date',
 ];
 const OTHERS = ORDER.indexOf('');
 
