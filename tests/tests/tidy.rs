@@ -31,8 +31,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "broker",
         &[
-            "by_id", "pollers", "topic", "channel", "command", "config", "log", "messages", "message", "schedule",
-            "seeds", "slab", "state", "name", "sort", "time",
+            "by_id", "ids", "pollers", "topic", "channel", "command", "config", "log", "messages", "message",
+            "schedule", "seeds", "slab", "state", "name", "sort", "time",
         ],
     ),
     ("recovery", &["log", "message", "topic"]),
