@@ -285,7 +285,9 @@ fn count_leased(departed: &[Facts], leased: &Ids) -> u64 {
 /// Names what was leased, where that is all that departed.
 fn name_leased(departed: &[Facts], leased: &mut Ids) {
     if leased.is_empty() {
-        departed.iter().for_each(|facts| leased.push(facts.id));
+        for facts in departed {
+            leased.push(facts.id);
+        }
     }
 }
 

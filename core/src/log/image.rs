@@ -76,6 +76,7 @@ pub struct ProducerImage {
 }
 
 /// An old snapshot ends before this.
+#[expect(clippy::unnecessary_wraps, reason = "serde has it so")]
 fn if_there<'de, D: Deserializer<'de>>(from: D) -> Result<More, D::Error> {
     Ok(More::deserialize(from).unwrap_or_default())
 }

@@ -47,6 +47,7 @@ pub use look::Sighting;
 use producers::Producers;
 
 #[derive(Debug, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
 pub(crate) struct Topic {
     name: Name<'static>,
     options: TopicOptions,
@@ -275,7 +276,7 @@ impl Topic {
     /// Makes a channel; answers its number. `start` says where it starts.
     pub(crate) fn add_channel(
         &mut self,
-        name: Name<'static>,
+        name: &Name<'_>,
         start: Option<Start>,
         now: Time,
         limits: &Limits,

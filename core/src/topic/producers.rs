@@ -73,13 +73,11 @@ impl Producers {
     }
 
     pub(super) fn image(&self) -> Vec<ProducerImage> {
-        let image = |(name, last): (&Box<str>, &Last)| ProducerImage {
-            name: name.as_ref().into(),
-            seq: last.seq,
-            id: last.id,
-            at: last.at.as_nanos(),
-        };
-        self.last.iter().map(image).collect()
+        let mut images = Vec::with_capacity(self.last.len());
+        for (name, &Last { seq, id, at }) in &self.last {
+            images.push(ProducerImage { name: name.as_ref().into(), seq, id, at: at.as_nanos() });
+        }
+        images
     }
 }
 

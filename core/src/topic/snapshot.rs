@@ -28,6 +28,9 @@ pub struct Replayed(Box<Topic>);
 
 impl Replayed {
     /// Begins with what a snapshot told.
+    ///
+    /// # Panics
+    /// Never: the name that it goes by meanwhile is one.
     pub fn new(image: &TopicImage) -> Self {
         let name = Name::parse(String::from("replayed")).expect("it is a name");
         let mut topic = Topic::of(name, image, Messages::replaying(image), Time::default(), &Limits::default());

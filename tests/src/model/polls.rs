@@ -156,7 +156,9 @@ impl Channel {
         let handed: Vec<_> = shown.iter().map(|shown| shown.delivery.id).collect();
         self.give(&poller, shown, at, events);
         if poller.auto_finish {
-            handed.into_iter().for_each(|id| self.finish(id));
+            for id in handed {
+                self.finish(id);
+            }
         }
         true
     }
