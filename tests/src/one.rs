@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 use shelfmq_core::api::Request;
 use shelfmq_core::config::{Config, Limits, LogOptions};
-use shelfmq_core::log::{Append, Recovered, Work};
+use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
+use shelfmq_core::log::{Append, Loaded, Read, Recovered, SegmentHeader, Work};
 use shelfmq_core::recovery::{Outcome, Replay, Segment};
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output};
@@ -91,6 +92,10 @@ impl One {
                 }
                 Output::Forward(parcel) if self.delivers => self.engine.handle_parcel(self.now, parcel),
                 Output::Forward(parcel) => self.parcels.push_back(parcel),
+                Output::Read(read) => {
+                    let loaded = self.read(&read);
+                    self.engine.handle_read(self.now, &read, loaded);
+                }
                 _ => {}
             }
         }
@@ -101,6 +106,14 @@ impl One {
                 Work::Forget(_) => {}
             }
         }
+    }
+
+    /// What a log has of what is wanted.
+    fn read(&self, read: &Read) -> Option<Loaded> {
+        let start = SEGMENT_HEADER_BYTES;
+        let headed = self.segments.iter().filter_map(|bytes| Some((SegmentHeader::read(bytes).ok()?, bytes)));
+        let (header, bytes) = headed.into_iter().find(|(header, _)| header.number == read.segment)?;
+        Some(Loaded::decode(header.salt, start as u64, &bytes[start..], read.from, read.to))
     }
 
     /// What was appended so far is durable.
@@ -123,7 +136,7 @@ impl One {
     /// Where it tells of none.
     pub fn recovered(&self, topic: &str) -> Recovered {
         let headed = self.segments.iter().map(|bytes| {
-            let header = shelfmq_core::log::SegmentHeader::read(bytes).expect("it begins with a header");
+            let header = SegmentHeader::read(bytes).expect("it begins with a header");
             Segment { header, size: bytes.len() as u64 }
         });
         let mut replay = Replay::new(topic, headed.collect(), true, 1 << 20).expect("there is a segment");
