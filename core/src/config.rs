@@ -8,6 +8,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
 
+/// Channels that a topic may have at once.
+pub const MAX_CHANNELS: u32 = 1 << 16;
+/// Producers that number their messages, in one topic.
+pub const MAX_PRODUCERS: usize = 100_000;
+/// Consumers' names that a channel remembers; beyond, only those that wait or hold a message.
+pub const MAX_CLIENTS: usize = 10_000;
+/// Messages that a channel holds behind others of their ordering key before it waits for those.
+pub const MAX_HELD: u64 = 1_000_000;
+/// Messages that one search for something to hand out passes over.
+pub const SCAN: u32 = 4096;
+/// Bytes of memory that the names of all nodes of a directory may take.
+pub const MAX_DIRECTORY_BYTES: usize = 64 << 20;
+/// A larger snapshot of a topic is not written: its log is replayed from the one before.
+pub const MAX_SNAPSHOT_BYTES: usize = 1 << 30;
+
 /// The limits of the API. NSQ's flags of the same names have the same meaning and defaults.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Limits {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::Producer;
 use crate::broker::Survey;
-use crate::config::Identity;
+use crate::config::{Identity, MAX_DIRECTORY_BYTES};
 use crate::name::Name;
 use crate::pairs::Pairs;
 use crate::sort;
@@ -19,8 +19,7 @@ use crate::time::Time;
 const INACTIVE_AFTER: Duration = Duration::from_secs(300);
 /// So long a tombstoned topic is not to be found at its node, as by nsqlookupd.
 const TOMBSTONE_LIFETIME: Duration = Duration::from_secs(45);
-/// Bytes of memory that the names of all nodes may take.
-pub(crate) const MAX_BYTES: usize = 64 << 20;
+
 /// At most so many nodes are kept: registering costs whoever does it nothing.
 const MAX_NODES: usize = 1000;
 
@@ -107,8 +106,8 @@ impl Directory {
         let place = self.nodes.binary_search_by(|node| node.address.cmp(&address));
         let node = Node { address, said, last_seen: now };
         let others = self.nodes.iter().filter(|other| other.address != node.address);
-        if others.map(Node::bytes).sum::<usize>() + node.bytes() > MAX_BYTES {
-            return Err(format!("this directory knows {} MiB of names already", MAX_BYTES >> 20));
+        if others.map(Node::bytes).sum::<usize>() + node.bytes() > MAX_DIRECTORY_BYTES {
+            return Err(format!("this directory knows {} MiB of names already", MAX_DIRECTORY_BYTES >> 20));
         }
         match place {
             Ok(place) => self.nodes[place] = node,

@@ -2,11 +2,12 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::errors::Code;
 use super::{parameters, values};
-use crate::config::Limits;
+use crate::config::{self, Limits, SCAN};
 use crate::name;
 
 /// How many receipts a request may have, wherever in it they stand.
@@ -32,6 +33,8 @@ pub const DEDUP_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 /// About how many bytes of messages an answer has where the request does not say.
 pub const ANSWER_BYTES: usize = 8 << 20;
 
+const INVALID_BODY: &str = Code::InvalidBody.text();
+
 /// One row of the table.
 #[derive(Debug)]
 pub struct Bound {
@@ -56,14 +59,28 @@ impl Bound {
 }
 
 /// The table, with the limits that a host has set.
-pub fn table(limits: &Limits) -> [Bound; 20] {
-    let row = |what, most, flag, beyond| Bound { what, most, flag, beyond };
-    let of = |what, most, code: Code| row(what, most, None, code.text());
-    let bytes = |bytes: usize| match bytes {
+pub fn table(limits: &Limits) -> Vec<Bound> {
+    of_requests(limits).into_iter().chain(of_the_broker(limits)).collect()
+}
+
+fn row(what: &'static str, most: String, flag: Option<&'static str>, beyond: &'static str) -> Bound {
+    Bound { what, most, flag, beyond }
+}
+
+fn of(what: &'static str, most: String, code: Code) -> Bound {
+    row(what, most, None, code.text())
+}
+
+fn bytes(bytes: usize) -> String {
+    match bytes {
         bytes if bytes >= 1 << 20 && bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
         bytes if bytes >= 1 << 10 && bytes.is_multiple_of(1 << 10) => format!("{} KiB", bytes >> 10),
         bytes => format!("{bytes} bytes"),
-    };
+    }
+}
+
+/// What a request and its answer may have.
+fn of_requests(limits: &Limits) -> [Bound; 20] {
     let time = values::duration_text;
     [
         row("a message", bytes(limits.max_msg_size), Some("max-msg-size"), Code::MsgTooBig.text()),
@@ -101,6 +118,42 @@ pub fn table(limits: &Limits) -> [Bound; 20] {
         row("the list in `Shelf-Ignored`", bytes(IGNORED_BYTES), None, "the rest is counted: `+3`"),
         of("a poll's wait", time(limits.max_wait), Code::InvalidWait),
         of("a topic's dedup window", time(DEDUP_WINDOW), Code::InvalidDedupWindow),
+    ]
+}
+
+/// What the broker keeps, and what it does at once.
+fn of_the_broker(limits: &Limits) -> [Bound; 11] {
+    [
+        of("the producers of a topic", config::MAX_PRODUCERS.to_string(), Code::TooManyProducers),
+        of(
+            "the bytes of a topic that its log does not have yet",
+            bytes(limits.max_not_durable as usize),
+            Code::Overloaded,
+        ),
+        of("the channels of a topic", config::MAX_CHANNELS.to_string(), Code::TopicFull),
+        row("the messages held behind others of their key", config::MAX_HELD.to_string(), None, "those are waited for"),
+        row(
+            "the names of consumers that a channel remembers",
+            config::MAX_CLIENTS.to_string(),
+            None,
+            "those who neither wait nor hold a message are forgotten",
+        ),
+        row(
+            "the messages of an ephemeral channel, ready and deferred",
+            limits.mem_queue_size.to_string(),
+            Some("mem-queue-size"),
+            "the newest are dropped",
+        ),
+        row("the names that a directory has of its nodes", bytes(config::MAX_DIRECTORY_BYTES), None, INVALID_BODY),
+        row(
+            "the dead letters of a channel that are on their way",
+            limits.dead_letters_under_way.to_string(),
+            None,
+            "the next goes when one has come",
+        ),
+        row("what one call takes back, drops or hands over", limits.slice.to_string(), None, "the rest is due at once"),
+        row("the messages that one search passes over", SCAN.to_string(), None, "it goes on in the next call"),
+        row("a snapshot", bytes(config::MAX_SNAPSHOT_BYTES), None, "a replay begins with the one before"),
     ]
 }
 

@@ -13,7 +13,7 @@ use crate::ids::{ChannelId, PollerId, TopicId};
 use crate::name::Name;
 use crate::pollers::Waiting;
 use crate::time::Time;
-use crate::topic::Scene;
+use crate::topic::{Halt, Scene};
 
 /// How soon a poll that should end by now is looked at again, while its channel does not know yet what it has.
 const SCAN_AGAIN: Duration = Duration::from_millis(1);
@@ -63,8 +63,11 @@ impl<O: Outbox> Broker<O> {
         if let Some(known) = found.find_channel(channel.as_str()) {
             return Ok((topic, known));
         }
-        let added = found.add_channel(channel, None, now, &self.limits);
-        Ok((topic, added.expect("a channel that takes over the backlog needs nothing from the log")))
+        match found.add_channel(channel, None, now, &self.limits) {
+            Ok(added) => Ok((topic, added)),
+            Err(Halt::Refused(refusal)) => Err(refusal),
+            Err(Halt::Absent(_)) => unreachable!("a channel that takes over the backlog needs nothing from the log"),
+        }
     }
 
     fn wait(&mut self, waiting: Waiting, until: Time, now: Time) {

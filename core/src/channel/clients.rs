@@ -10,12 +10,10 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::command::ClientStats;
+use crate::config::MAX_CLIENTS;
 use crate::slab::{Key, Slab};
 use crate::sort;
 use crate::time::Time;
-
-/// With so many names, those of consumers that neither wait nor hold a message are forgotten at once.
-pub(crate) const MOST: usize = 10_000;
 
 /// Names a consumer of one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,11 +101,11 @@ impl Clients {
     }
 
     fn purge(&mut self, now: Time, timeout: Duration) {
-        if self.slab.len() < self.purge_at.min(MOST) {
+        if self.slab.len() < self.purge_at.min(MAX_CLIENTS) {
             return;
         }
         self.slab.retain(|client| client.is_present(now, timeout));
-        if self.slab.len() >= MOST {
+        if self.slab.len() >= MAX_CLIENTS {
             // Whoever has another name for each poll is one consumer of many names: only those count that are here.
             self.slab.retain(Client::is_busy);
         }

@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Channel, ClientId, Env, MAX_HELD, SCAN, Search};
+use super::{Channel, ClientId, Env, Search};
 use crate::command::Lease;
+use crate::config::{MAX_HELD, SCAN};
 use crate::ids::PollerId;
 use crate::log::event::{Departed, Event, Ids};
 use crate::message::{Facts, Receipt, Record};

@@ -49,11 +49,6 @@ use latency::Latencies;
 pub(crate) use lease::Terms;
 pub use place::{Place, Whereabouts};
 
-/// How many messages one command may pass over on its way to one that it can hand out.
-const SCAN: u32 = 4096;
-/// How many messages may be held behind others of their key before the channel waits for those.
-const MAX_HELD: u64 = 1_000_000;
-
 /// What a channel's operations reach beside the channel itself.
 pub(crate) struct Env<'a> {
     /// The channel's number.

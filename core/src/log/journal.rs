@@ -10,15 +10,13 @@ use super::event::{Event, Mark};
 use super::frame::{Kind, SEGMENT_HEADER_BYTES, SegmentHeader, write_frame};
 use super::image::TopicImage;
 use super::{Append, LogId};
+use crate::config::MAX_SNAPSHOT_BYTES;
 use crate::name::Name;
 use crate::seeds::Seeds;
 use crate::time::Time;
 
 /// Less than this after a snapshot is replayed in no time.
 const MUCH_TO_REPLAY: u64 = 64 * 1024;
-
-/// A larger snapshot is not written.
-const MOST_SNAPSHOT_BYTES: usize = 1 << 30;
 
 /// The end of a topic's log.
 #[derive(Debug, Serialize, Deserialize)]
@@ -313,7 +311,7 @@ impl Journal {
     /// then a replay begins with a segment before, and none from that on may go.
     pub(crate) fn snapshot(&mut self, image: &TopicImage) {
         let mut bytes = Vec::new();
-        if !crate::state::write(image, &mut bytes, MOST_SNAPSHOT_BYTES) {
+        if !crate::state::write(image, &mut bytes, MAX_SNAPSHOT_BYTES) {
             return;
         }
         let before = self.offset;

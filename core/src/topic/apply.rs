@@ -16,7 +16,7 @@ use super::producers::Last;
 use super::{LogState, Topic};
 use crate::channel::{Channel, Env};
 use crate::command::{Overflow, TopicOptions};
-use crate::config::Limits;
+use crate::config::{Limits, MAX_CHANNELS};
 use crate::dedup::Accepted;
 use crate::ids::ChannelId;
 use crate::log::event::{Event, Facts, Mark};
@@ -26,9 +26,6 @@ use crate::log::journal::Journal;
 use crate::message::{PLAIN_BYTES, Record};
 use crate::slab::Key;
 use crate::time::{Time, nanos};
-
-/// Channels have lower numbers than this: more a topic cannot have, whatever a log says.
-pub(crate) const MAX_CHANNELS: u32 = 1 << 16;
 
 /// What a topic is told of a published message in a replay.
 #[derive(Clone, Copy, Debug)]
@@ -254,6 +251,7 @@ impl Topic {
 
     /// Puts a channel among the others, where its number and name are free.
     pub(super) fn add(&mut self, number: ChannelId, image: &ChannelImage, now: Time, limits: &Limits) {
+        // Channels have lower numbers than this, whatever a log says: their table has a place for each number below.
         let is_known = number.number() >= MAX_CHANNELS || self.channels.contains(number);
         let (false, Err(place)) = (is_known, self.name_place(&image.name)) else { return };
         let mut env = Env {

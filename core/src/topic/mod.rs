@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::by_id::IdSet;
 use crate::channel::{Channel, Env};
 use crate::command::{Refusal, Start, TopicChanges, TopicOptions};
-use crate::config::Limits;
+use crate::config::{Limits, MAX_CHANNELS};
 use crate::dedup::Dedup;
 use crate::gaps::Gaps;
 use crate::ids::{ChannelId, PollerId};
@@ -302,6 +302,9 @@ impl Topic {
             ..ChannelImage::default()
         };
         let number = self.channels.next_number();
+        if number.number() >= MAX_CHANNELS {
+            return Err(Refusal::TopicFull.into());
+        }
         self.happen(Event::ChannelCreated(number.number(), Box::new(image)), now, limits);
         self.hand_over(now, limits);
         Ok(number)

@@ -8,14 +8,12 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::command::Refusal;
+use crate::config::MAX_PRODUCERS;
 use crate::log::image::ProducerImage;
 use crate::time::Time;
 
 /// How long a producer may be silent before it is forgotten.
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// How many producers a topic knows.
-pub(crate) const MAX_PRODUCERS: usize = 100_000;
 
 /// What is known of each producer of a topic.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -72,6 +72,7 @@ pub(crate) fn config(config: wit::Config) -> Result<Config, String> {
             mem_queue_size: limits.mem_queue_size,
             heartbeat: Duration::from_nanos(limits.heartbeat),
             client_timeout: Duration::from_nanos(limits.client_timeout),
+            ..Limits::default()
         },
         identity: Identity {
             version: identity.version,
