@@ -13,6 +13,10 @@ impl Channel {
         let mut id = env.flow.id;
         while excess > 0 && id > from.max(self.backlog.id()) {
             id -= 1;
+            if let Some(start) = self.backlog.start_of_gap(id) {
+                id = start;
+                continue;
+            }
             let is_new = |slot| !self.departed.get(slot).client_has_it() && self.departed.get(slot).attempts == 0;
             if self.backlog.is_ahead(id) && self.departed.find(id).is_none_or(is_new) {
                 self.dropped(Ids::one(id), self.backlog.mark(), env);

@@ -27,6 +27,7 @@ use crate::log::frame::{FRAME_HEADER_BYTES, MESSAGE_HEADER_BYTES};
 use crate::message::{PLAIN_BYTES, Record};
 use crate::time::Time;
 use content::Content;
+pub(crate) use image::MOST_MESSAGES;
 
 /// The largest chunk, in bytes, unless one message is larger or the topic has very many.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -222,7 +223,7 @@ impl Messages {
             self.fresh.push(number);
         }
         let tail = self.tail_mut();
-        tail.last_at = record.timestamp;
+        tail.last_at = tail.last_at.max(record.timestamp);
         tail.record_bytes += bytes;
         tail.log_bytes += (FRAME_HEADER_BYTES + MESSAGE_HEADER_BYTES + bytes) as u64;
         if let Some(content) = &mut tail.content {
@@ -340,7 +341,12 @@ impl Messages {
     pub(crate) fn after_unreadable(&self, at: Mark, chunk: u64) -> Mark {
         let index = chunk.wrapping_sub(self.front) as usize;
         let next = self.chunks.get(index).filter(|chunk| chunk.freed).and_then(|_| self.chunks.get(index + 1));
-        next.map_or(Mark { id: at.id + 1, ..at }, |next| next.first.max(at))
+        next.map_or(Mark { id: at.id + 1, ..at }, |next| next.first.max(Mark { id: at.id + 1, ..at }))
+    }
+
+    /// The id after one that cannot be read: where its chunk has none that can, that of the next chunk.
+    pub(crate) fn next_id(&self, id: u64) -> u64 {
+        self.after_unreadable(Mark { id, bytes: 0 }, self.chunk_of(id)).id
     }
 
     /// Moves a reader to another place.
@@ -375,7 +381,9 @@ impl Messages {
             return;
         }
         // In a log, a message may have been moved out of a chunk that is not known yet to be free of messages.
-        if chunk < self.front || self.chunk(chunk).freed || self.aside.contains_key(&id) {
+        // And of what a log says, some stands in no chunk.
+        let stands = |chunk: &Chunk| !chunk.freed && chunk.first.id <= id;
+        if chunk < self.front || !stands(self.chunk(chunk)) || self.aside.contains_key(&id) {
             match self.aside.get_mut(&id) {
                 Some(aside) => aside.pins += 1,
                 None => self.set_aside(id, Aside { pins: 1, record: None, chunk: NOWHERE }),

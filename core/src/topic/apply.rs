@@ -86,6 +86,11 @@ impl Topic {
         if let Some(mark) = event.reaches() {
             // No id is used again for another message, however many of the last ones were lost.
             self.miss(mark);
+            let end = self.messages.end().id;
+            if event.departed().iter().any(|facts| facts.id >= end) {
+                // Nobody read what nobody published.
+                return;
+            }
             if event.reads() {
                 // Of what was lost, too, the topic handed over what a channel read.
                 self.hand_over_to(mark, now, &limits);
@@ -102,7 +107,7 @@ impl Topic {
     /// A log says that a message was published, and stands in this segment.
     pub(crate) fn replay_published(&mut self, message: &Published, segment: u32) {
         let Published { before, facts, at, log_bytes } = *message;
-        if facts.id < self.messages.end().id || facts.id == u64::MAX {
+        if facts.id < self.messages.end().id {
             return;
         }
         self.miss(Mark { id: facts.id, bytes: before });
@@ -232,6 +237,8 @@ impl Topic {
         if gap.from >= gap.to {
             return;
         }
+        // What a log lost of where that begins was handed over.
+        self.hand_over_to(from, now, limits);
         let flow = self.flow.id();
         self.deferred.retain(|facts| facts.id >= to.id || facts.id < flow);
         self.backlog_voids.cut_before(to.id);
@@ -239,6 +246,7 @@ impl Topic {
         self.voids.cover(gap);
         if to.id > flow {
             self.messages.advance(&mut self.flow, to);
+            self.find_channels_ahead();
         }
     }
 
