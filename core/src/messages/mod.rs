@@ -263,7 +263,7 @@ impl Messages {
     }
 
     /// Whether a chunk is in the log and was not freed.
-    fn is_live(&self, chunk: u64) -> bool {
+    pub(crate) fn is_live(&self, chunk: u64) -> bool {
         let chunk = chunk.checked_sub(self.front).and_then(|index| self.chunks.get(index as usize));
         self.segment.is_some() && chunk.is_some_and(|chunk| !chunk.freed)
     }
