@@ -33,6 +33,12 @@ impl Channel {
         }
     }
 
+    /// The cursor comes past what cannot be read any more.
+    pub(super) fn pass_unreadable(&mut self, env: &mut Env<'_>) {
+        let cursor = env.messages.after_unreadable(self.backlog.mark(), self.backlog.chunk()).min(env.flow);
+        self.happen(Event::Advanced { channel: env.number.number(), cursor }, env);
+    }
+
     fn dropped(&mut self, ids: Ids, cursor: Mark, env: &mut Env<'_>) {
         let (channel, from) = (env.number.number(), self.told);
         self.happen(Event::Dropped { channel, from, cursor, ids, count: 1 }, env);
@@ -59,7 +65,10 @@ impl Channel {
             let (size, was_deferred) = match env.messages.find(oldest, self.backlog.chunk()) {
                 Found::Absent(chunk) => return Err(Absent(chunk)),
                 Found::Record(record) => (record.body.len() as u64, record.due.is_some()),
-                Found::Gone => (0, false),
+                Found::Gone => {
+                    self.pass_unreadable(env);
+                    continue;
+                }
             };
             (cursor.id, cursor.bytes) = (cursor.id + 1, cursor.bytes + size);
             // Whoever replays the log does not know that its time had come before it was handed over.

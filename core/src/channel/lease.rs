@@ -141,8 +141,7 @@ impl Channel {
                     return None;
                 }
                 Found::Gone => {
-                    let cursor = env.messages.after_unreadable(self.backlog.mark(), chunk);
-                    self.happen(Event::Advanced { channel: env.number.number(), cursor }, env);
+                    self.pass_unreadable(env);
                     continue;
                 }
             };

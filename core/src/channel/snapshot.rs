@@ -85,7 +85,10 @@ impl Channel {
         let dead = image.dead.values().map(|dead| (&dead.facts, dead.attempts, dead.delivery, Next::Dead));
         let held = image.held.values().map(|facts| (facts, 0, 0, Next::Waiting));
         for (facts, attempts, delivery, next) in dead.chain(held).chain(entries) {
-            channel.restore(facts, attempts, delivery, next, env.messages);
+            // Nothing departs before it is handed over.
+            if facts.id < env.flow.id {
+                channel.restore(facts, attempts, delivery, next, env.messages);
+            }
         }
         Some(channel)
     }
@@ -98,9 +101,6 @@ impl Channel {
         next: Next,
         messages: &mut Messages,
     ) {
-        if facts.id >= messages.end().id {
-            return;
-        }
         let departed: &mut Departed = &mut self.departed;
         if let Some(slot) = departed.insert(facts, || messages.pin_found(facts.id), next) {
             let entry = departed.get_mut(slot);

@@ -337,14 +337,19 @@ impl Messages {
         }
     }
 
-    /// The place after a message in this chunk that cannot be read: where the chunk has none that can, the next chunk.
+    /// The place after a message in this chunk that cannot be read, and after those behind it that cannot, either.
     pub(crate) fn after_unreadable(&self, at: Mark, chunk: u64) -> Mark {
+        let after = Mark { id: at.id + 1, ..at };
         let index = chunk.wrapping_sub(self.front) as usize;
-        let next = self.chunks.get(index).filter(|chunk| chunk.freed).and_then(|_| self.chunks.get(index + 1));
-        next.map_or(Mark { id: at.id + 1, ..at }, |next| next.first.max(Mark { id: at.id + 1, ..at }))
+        let Some(found) = self.chunks.get(index) else { return after };
+        if found.freed {
+            return self.chunks.get(index + 1).map_or(after, |next| next.first.max(after));
+        }
+        let content = found.content.as_ref().filter(|content| content.has(at.id));
+        content.map_or(after, |content| content.mark(content.readable_after(at.id)).max(after))
     }
 
-    /// The id after one that cannot be read: where its chunk has none that can, that of the next chunk.
+    /// The id after one that cannot be read, and after those behind it that cannot, either.
     pub(crate) fn next_id(&self, id: u64) -> u64 {
         self.after_unreadable(Mark { id, bytes: 0 }, self.chunk_of(id)).id
     }

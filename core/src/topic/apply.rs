@@ -86,9 +86,8 @@ impl Topic {
         if let Some(mark) = event.reaches() {
             // No id is used again for another message, however many of the last ones were lost.
             self.miss(mark);
-            let end = self.messages.end().id;
-            if event.departed().iter().any(|facts| facts.id >= end) {
-                // Nobody read what nobody published.
+            if event.departed().iter().any(|facts| facts.id >= mark.id) {
+                // Nobody read what is after where he came to.
                 return;
             }
             if event.reads() {
