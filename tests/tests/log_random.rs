@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use shelfmq_core::log::apply::Published;
 use shelfmq_core::log::event::{Event, Ids, Mark};
 use shelfmq_core::log::frame::{Found, Frames, Kind, SegmentHeader, write_frame};
 use shelfmq_core::log::image::TopicImage;
 use shelfmq_core::log::load::Loaded;
-use shelfmq_core::log::{Recovered, Recovery};
+use shelfmq_core::log::{Published, Recovered, Recovery, Replayed};
 use shelfmq_core::message::Record;
 use shelfmq_core::time::Time;
 use shelfmq_tests::events;
@@ -36,29 +35,32 @@ fn for_seeds(count: u64, run: impl Fn(&mut Random)) {
     }
 }
 
+fn empty_topic() -> Replayed {
+    Replayed::new(&TopicImage { name: TOPIC.into(), ..TopicImage::default() })
+}
+
 #[test]
 fn no_sequence_of_events_is_too_much_for_an_image() {
     for_seeds(3000, |random| {
-        let mut image = TopicImage { name: TOPIC.into(), ..TopicImage::default() };
+        let mut topic = empty_topic();
         for _ in 0..60 {
             match random.below(5) {
                 0 => {
                     let [before, at] = [events::number(random), events::number(random)];
                     let message = Published { before, facts: events::facts(random), at, log_bytes: at };
-                    image.publish(&message, random.below(4) as u32);
+                    topic.publish(&message, random.below(4) as u32);
                 }
-                1 => image.keep(events::number(random), events::number(random), random.below(4) as u32),
-                _ => image.apply(&events::event(random)),
+                1 => topic.rewritten(events::number(random), events::number(random), random.below(4) as u32),
+                _ => topic.apply(&events::event(random)),
             }
+            let image = topic.image();
             let next = image.next;
             assert!(image.flow.id <= next.id, "what was handed over is past what there is: {image:?}");
             let ahead = image.channels.values().find(|channel| channel.cursor.id > next.id);
             assert!(ahead.is_none(), "a channel is past what there is: {image:?}");
         }
+        let image = topic.image();
         let bytes = postcard::to_allocvec(&image).expect("an image is data");
-        // That is for replay only.
-        image.handed.clear();
-        image.due_again = 0;
         assert_eq!(TopicImage::read(&bytes), Some(image));
     });
 }
@@ -209,9 +211,9 @@ fn payload(random: &mut Random, kind: Kind, id: u64) -> Vec<u8> {
             payload
         }
         Kind::Snapshot | Kind::SnapshotCopy => {
-            let mut image = TopicImage { name: TOPIC.into(), ..TopicImage::default() };
-            (0..10).for_each(|_| image.apply(&events::event(random)));
-            postcard::to_allocvec(&image).expect("an image is data")
+            let mut topic = empty_topic();
+            (0..10).for_each(|_| topic.apply(&events::event(random)));
+            postcard::to_allocvec(&topic.image()).expect("an image is data")
         }
         Kind::Event | Kind::EventCopy => postcard::to_allocvec(&events::event(random)).expect("an event is data"),
     }

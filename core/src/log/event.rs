@@ -299,7 +299,7 @@ impl Event {
     }
 
     /// Whether it can have happened: where it [reaches](Event::reaches) is what a topic's numbers grow to.
-    fn is_sound(&self) -> bool {
+    pub(crate) fn is_sound(&self) -> bool {
         !self.is_implied() && self.reaches().is_none_or(Mark::is_sound)
     }
 

@@ -82,6 +82,9 @@ impl Topic {
 
     /// A log says that this happened.
     pub(crate) fn replay(&mut self, event: &Event) {
+        if !event.is_sound() {
+            return;
+        }
         let (now, limits) = (Time::default(), Limits::default());
         if let Some(mark) = event.reaches() {
             // No id is used again for another message, however many of the last ones were lost.
@@ -106,10 +109,11 @@ impl Topic {
     /// A log says that a message was published, and stands in this segment.
     pub(crate) fn replay_published(&mut self, message: &Published, segment: u32) {
         let Published { before, facts, at, log_bytes } = *message;
-        if facts.id < self.messages.end().id {
+        let place = Mark { id: facts.id, bytes: before };
+        if facts.id < self.messages.end().id || !place.is_sound() {
             return;
         }
-        self.miss(Mark { id: facts.id, bytes: before });
+        self.miss(place);
         self.messages.append_stored(Time::from_nanos(at), facts.size, log_bytes, segment);
         self.published(facts.id, facts.size, facts.due.map(|_| facts), facts.expires);
         self.replay_hand_over();
