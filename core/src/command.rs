@@ -333,6 +333,8 @@ pub struct TopicOptions {
     pub max_messages: u64,
     /// What happens at the limit.
     pub overflow: Overflow,
+    /// How long dedup keys are remembered; zero for the broker's default.
+    pub dedup_window: Duration,
 }
 
 /// Options of a topic to change; `None` leaves one as it is.
@@ -513,6 +515,10 @@ pub enum Refusal {
         /// The last number that was accepted.
         last: u64,
     },
+    /// The topic knows as many producers as it can.
+    TooManyProducers,
+    /// There is no message with this id yet.
+    PastEnd,
     /// The broker is going down.
     Exiting,
     /// Nobody serves the topic at this moment.

@@ -19,6 +19,8 @@ use crate::time::Time;
 const INACTIVE_AFTER: Duration = Duration::from_secs(300);
 /// So long a tombstoned topic is not to be found at its node, as by nsqlookupd.
 const TOMBSTONE_LIFETIME: Duration = Duration::from_secs(45);
+/// Bytes of memory that the names of all nodes may take.
+pub(crate) const MAX_BYTES: usize = 64 << 20;
 /// At most so many nodes are kept: registering costs whoever does it nothing.
 const MAX_NODES: usize = 1000;
 
@@ -82,6 +84,14 @@ struct Node {
     last_seen: Time,
 }
 
+impl Node {
+    /// About how many bytes of memory it takes.
+    fn bytes(&self) -> usize {
+        let names = self.said.topics.0.iter().flat_map(|(topic, channels)| core::iter::once(topic).chain(channels));
+        names.map(|name| name.len() + 32).sum::<usize>() + self.address.len() + 256
+    }
+}
+
 impl Directory {
     /// A node tells what it has.
     pub(crate) fn register(&mut self, now: Time, body: &[u8]) -> Result<(), String> {
@@ -96,6 +106,10 @@ impl Directory {
         let address = format!("{}:{}", said.broadcast_address, said.http_port);
         let place = self.nodes.binary_search_by(|node| node.address.cmp(&address));
         let node = Node { address, said, last_seen: now };
+        let others = self.nodes.iter().filter(|other| other.address != node.address);
+        if others.map(Node::bytes).sum::<usize>() + node.bytes() > MAX_BYTES {
+            return Err(format!("this directory knows {} MiB of names already", MAX_BYTES >> 20));
+        }
         match place {
             Ok(place) => self.nodes[place] = node,
             Err(_) if self.nodes.len() >= MAX_NODES => {

@@ -89,6 +89,7 @@ pub mod config;
 pub mod broker;
 mod directory;
 mod pollers;
+pub mod recovery;
 mod topic;
 
 mod channel;

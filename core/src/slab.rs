@@ -9,6 +9,9 @@ use core::ops::{Index, IndexMut};
 
 use serde::{Deserialize, Serialize};
 
+/// For so many items there is room even where there are none.
+const KEPT: usize = 64;
+
 /// The number of an item: of a type of its own for each slab whose numbers go further, so that no other is asked by it.
 pub(crate) trait Key: Copy {
     fn of(index: u32) -> Self;
@@ -162,6 +165,10 @@ impl<T, K: Key> Slab<T, K> {
             Place::Taken(item) => {
                 self.free = number;
                 self.len -= 1;
+                if self.len == 0 && self.places.len() > KEPT {
+                    // What was once large is not so for ever.
+                    (self.places, self.free) = (Vec::new(), 0);
+                }
                 item
             }
             Place::Free(_) => panic!("there is no item {number}"),

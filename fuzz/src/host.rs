@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use shelfmq_core::api::{Field, Known, Request, Response, Value};
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
-use shelfmq_core::log::replay::{Outcome, Segment};
-use shelfmq_core::log::{Loaded, LogId, Read, Recovered, Replay, SegmentHeader, Work};
+use shelfmq_core::log::{Loaded, LogId, Read, Recovered, SegmentHeader, Work};
+use shelfmq_core::recovery::Replay;
+use shelfmq_core::recovery::{Outcome, Segment};
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output};
 

@@ -1,8 +1,9 @@
 //! Recovery, of any log.
 
+use shelfmq_core::log::SegmentHeader;
 use shelfmq_core::log::event::Mark;
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
-use shelfmq_core::log::{Recovery, SegmentHeader};
+use shelfmq_core::recovery::Recovery;
 use shelfmq_core::time::Time;
 
 use super::segment::segment;

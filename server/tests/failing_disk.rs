@@ -239,7 +239,7 @@ fn a_topic_whose_file_cannot_be_synced_refuses_and_others_go_on() {
             }
             Some(answer)
         });
-        assert_eq!(failed.as_deref(), Some("503 STORAGE_FAILED"), "{point}");
+        assert_eq!(failed.as_deref(), Some("503 STORAGE_UNKNOWN"), "{point}");
         assert_eq!(publish(broker, topic, "again"), "503 STORAGE_FAILED", "{point}");
         let unwell = ping(broker);
         assert!(unwell.starts_with(&format!("500 NOK - the log of topic {topic} could not be ")), "{point}: {unwell}");
@@ -271,7 +271,7 @@ fn where_every_write_and_sync_fails_nothing_pretends() {
         faulty.control(&format!("enable name=posix/io/{point},failinfo=5"));
     }
     for topic in ["a", "b", "new"] {
-        assert_eq!(publish(broker, topic, "lost"), "503 STORAGE_FAILED", "{topic}");
+        assert_eq!(publish(broker, topic, "lost"), "503 STORAGE_UNKNOWN", "{topic}");
     }
     assert!(ping(broker).starts_with("500 NOK - "));
     // A disk that works again is not trusted again.

@@ -6,6 +6,7 @@ pub mod http;
 pub mod instant_log;
 pub mod lockstep;
 pub mod model;
+pub mod one;
 pub mod scenario;
 pub mod segments;
 pub mod server;

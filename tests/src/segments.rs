@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
+use shelfmq_core::log::Recovered;
 use shelfmq_core::log::event::{Event, Mark};
 use shelfmq_core::log::frame::{
     Found, Frames, HeaderError, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, split_message, write_frame,
 };
 use shelfmq_core::log::image::TopicImage;
-use shelfmq_core::log::replay::{self, Outcome, Replay, Wanted};
-use shelfmq_core::log::{Published, Recovered, Replayed};
 use shelfmq_core::message::Record;
+use shelfmq_core::recovery::replay::{self, Outcome, Replay, Wanted};
+use shelfmq_core::recovery::{Published, Replayed};
 use shelfmq_core::time::Time;
 
 /// The topic of all of them.

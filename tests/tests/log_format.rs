@@ -6,8 +6,8 @@ use shelfmq_core::log::event::{Departed, Event, Facts, Ids, Mark};
 use shelfmq_core::log::frame::{Kind, SEGMENT_HEADER_BYTES};
 use shelfmq_core::log::image::{ChannelImage, ChannelSettings, TopicImage, TopicSettings};
 use shelfmq_core::log::load::Loaded;
-use shelfmq_core::log::replay::Outcome;
 use shelfmq_core::message::{Record, write_header};
+use shelfmq_core::recovery::Outcome;
 use shelfmq_core::time::Time;
 use shelfmq_tests::segments::{Segment, TOPIC, outcome, recover, replay, served};
 

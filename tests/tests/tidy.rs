@@ -31,23 +31,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "broker",
         &[
-            "by_id", "pollers", "topic", "channel", "command", "config", "log", "messages", "message", "schedule",
-            "seeds", "slab", "state", "name", "sort", "time",
+            "by_id", "ids", "pollers", "topic", "channel", "command", "config", "log", "messages", "message",
+            "schedule", "seeds", "slab", "state", "name", "sort", "time",
         ],
     ),
+    ("recovery", &["log", "message", "topic"]),
     (
         "topic",
         &[
-            "by_id", "channel", "command", "dedup", "config", "gaps", "log", "messages", "message", "schedule",
+            "by_id", "ids", "channel", "command", "dedup", "config", "gaps", "log", "messages", "message", "schedule",
             "seeds", "slab", "name", "sort", "time",
         ],
     ),
-    ("pollers", &["by_id", "channel", "command", "schedule", "list", "slab", "state", "sort", "time"]),
+    ("pollers", &["by_id", "ids", "channel", "command", "schedule", "list", "slab", "state", "sort", "time"]),
     (
         "channel",
         &[
-            "by_id", "command", "config", "gaps", "log", "messages", "message", "schedule", "list", "slab", "name",
-            "state", "sort", "time",
+            "by_id", "ids", "command", "config", "gaps", "log", "messages", "message", "schedule", "list", "slab",
+            "name", "state", "sort", "time",
         ],
     ),
     ("command", &["message", "name", "time"]),
@@ -60,6 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("schedule", &["list", "slab", "time"]),
     ("list", &["slab"]),
     ("by_id", &["slab", "state"]),
+    ("ids", &["slab"]),
     ("slab", &[]),
     ("pairs", &["sort"]),
     ("seeds", &[]),
@@ -478,9 +480,10 @@ const NOT_IN_SCENARIOS: &[Code] = &[
     Code::Unauthorized,
     Code::Forbidden,
     Code::ReadOnly,
-    // As long as topics do not keep the numbers of producers, they are refused; then there are gaps to be told of.
-    Code::ProducersNotKept,
-    Code::SeqGap,
+    Code::StorageUnknown,
+    Code::NoOwner,
+    Code::Overloaded,
+    Code::TooManyProducers,
 ];
 
 #[test]

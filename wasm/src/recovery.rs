@@ -2,9 +2,9 @@
 
 use js_sys::Array;
 use shelfmq_core::log::frame::{HeaderError, SEGMENT_HEADER_BYTES};
-use shelfmq_core::log::replay::{Outcome, Replay, Segment, Wanted};
 use shelfmq_core::log::{Recovered, SegmentHeader};
 use shelfmq_core::name::Name;
+use shelfmq_core::recovery::{Outcome, Replay, Segment, Wanted};
 use wasm_bindgen::prelude::*;
 
 use crate::options::error;

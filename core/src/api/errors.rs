@@ -83,13 +83,15 @@ codes! {
     NoOwner "NO_OWNER" 503 "Nobody serves this topic at this moment: try again shortly.";
     Overloaded "OVERLOADED" 503 "More waits to be written than the topic's log takes: try again shortly.";
 
+    PastEnd "ID_PAST_END" 400 "There is no message with this id yet: give one of a message, or a time as 2026-01-01T00:00:00Z.";
+
     // Parameters out of range or not readable.
     InvalidDefer "INVALID_DEFER" 400 "defer is a duration from 0 to max-req-timeout: 1500 (milliseconds), 30s, 5m.";
     InvalidKey "INVALID_KEY" 400 "key has 1 to 256 bytes.";
     InvalidDedup "INVALID_DEDUP" 400 "dedup (or Idempotency-Key) has 1 to 256 bytes.";
     InvalidProducer "INVALID_PRODUCER" 400 "producer has 1 to 256 bytes and comes with seq.";
     InvalidSeq "INVALID_SEQ" 400 "seq is a number from 0 to 18446744073709551615 and comes with producer.";
-    ProducersNotKept "PRODUCERS_NOT_KEPT" 400 "This broker does not keep the numbers of producers yet: publish with dedup instead of producer and seq.";
+    TooManyProducers "TOO_MANY_PRODUCERS" 429 "The topic knows 100,000 producers already: one that is silent for 30 days is forgotten.";
     InvalidTtl "INVALID_TTL" 400 "ttl is a duration of 1ms or more: 1500 (milliseconds), 30s, 5m.";
     InvalidMax "INVALID_MAX" 400 "max is a number from 1 to 10000.";
     InvalidWait "INVALID_WAIT" 400 "wait is a duration from 0 to 1h: 1500 (milliseconds), 30s, 5m.";
@@ -209,6 +211,8 @@ impl From<Refusal> for ApiError {
             Refusal::StorageFailed => Code::StorageFailed,
             Refusal::StorageUnknown => Code::StorageUnknown,
             Refusal::NoOwner => Code::NoOwner,
+            Refusal::TooManyProducers => Code::TooManyProducers,
+            Refusal::PastEnd => Code::PastEnd,
             Refusal::Overloaded => Code::Overloaded,
         };
         code.into()

@@ -147,11 +147,19 @@ struct TopicOptionsBody {
     max_bytes: u64,
     max_messages: u64,
     overflow: &'static str,
+    #[serde(skip_serializing_if = "is_zero")]
+    dedup_window_ms: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde has it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl TopicOptionsBody {
     fn of(options: &TopicOptions) -> Self {
         TopicOptionsBody {
+            dedup_window_ms: milliseconds(options.dedup_window),
             retain_ms: milliseconds(options.retain),
             retain_bytes: options.retain_bytes,
             max_bytes: options.max_bytes,

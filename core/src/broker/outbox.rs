@@ -62,6 +62,9 @@ impl<'a> Leased<'a> {
     }
 
     /// The messages, in the order in which they were leased.
+    ///
+    /// # Panics
+    /// Where one is not in memory: what was leased is, as long as this is lent.
     pub fn deliveries(&self) -> impl ExactSizeIterator<Item = Delivery<'a>> + Clone + use<'a> {
         let messages = self.messages;
         self.leases.iter().map(move |lease| Delivery {

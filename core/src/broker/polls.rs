@@ -29,7 +29,7 @@ impl<O: Outbox> Broker<O> {
     ) -> Result<(), Refusal> {
         self.refuse_if_exiting()?;
         let Subscribe { channel, max, max_bytes, wait, timeout, auto_finish, finish, client, peer, stream } = subscribe;
-        let (topic, channel) = self.find_or_add_channel(name, channel, now)?;
+        let (topic, channel) = self.find_or_add_channel(name, &channel, now)?;
         let Scene { channel: found, mut env } = self.topics[topic].scene(channel, now, &self.limits);
         let client = found.client(client.as_deref(), peer, &env);
         let refused = finish_first(found, &finish, &mut env);
@@ -37,7 +37,7 @@ impl<O: Outbox> Broker<O> {
             let terms = Terms { timeout, client, stream: None };
             let leases = found.lease_up_to(max, max_bytes, &terms, &mut env);
             if !leases.is_empty() || (wait.is_zero() && !found.is_searching()) {
-                self.hand_out(topic, channel, leases, auto_finish, now, |outbox, leased| {
+                self.hand_out(topic, channel, &leases, auto_finish, now, |outbox, leased| {
                     outbox.leased(ticket, context, leased, &refused);
                 });
                 self.after_topic(topic, now);
@@ -55,7 +55,7 @@ impl<O: Outbox> Broker<O> {
     fn find_or_add_channel(
         &mut self,
         name: Name<'_>,
-        channel: Name<'_>,
+        channel: &Name<'_>,
         now: Time,
     ) -> Result<(TopicId, ChannelId), Refusal> {
         let topic = self.find_or_add_topic(name, now)?;
@@ -63,7 +63,7 @@ impl<O: Outbox> Broker<O> {
         if let Some(known) = found.find_channel(channel.as_str()) {
             return Ok((topic, known));
         }
-        let added = found.add_channel(channel.into_owned(), None, now, &self.limits);
+        let added = found.add_channel(channel, None, now, &self.limits);
         Ok((topic, added.expect("a channel that takes over the backlog needs nothing from the log")))
     }
 
@@ -86,7 +86,7 @@ impl<O: Outbox> Broker<O> {
         &mut self,
         topic: TopicId,
         number: ChannelId,
-        leases: Vec<Lease>,
+        leases: &[Lease],
         auto_finish: bool,
         now: Time,
         tell: impl FnOnce(&mut O, &Leased<'_>),
@@ -94,10 +94,10 @@ impl<O: Outbox> Broker<O> {
         let found = &self.topics[topic];
         let (name, channel) = (found.name().as_str(), found.channel_name(number).unwrap_or_default());
         let messages = Some(found.messages());
-        tell(&mut self.outbox, &Leased { topic: name, channel, leases: &leases, messages });
+        tell(&mut self.outbox, &Leased { topic: name, channel, leases, messages });
         if auto_finish {
             let Scene { channel, mut env } = self.topics[topic].scene(number, now, &self.limits);
-            for lease in &leases {
+            for lease in leases {
                 let finished = channel.finish(lease.receipt, &mut env);
                 debug_assert_eq!(finished, Ok(()), "what was just leased can be finished");
             }
@@ -161,12 +161,12 @@ impl<O: Outbox> Broker<O> {
                 (stream.busy, stream.sent_at) = (true, now);
                 stream.in_flight += if auto_finish { 0 } else { leases.len() as u32 };
                 self.leave_line(first);
-                self.hand_out(topic, number, leases, auto_finish, now, |outbox, leased| {
+                self.hand_out(topic, number, &leases, auto_finish, now, |outbox, leased| {
                     outbox.streamed(ticket, &context, leased);
                 });
             } else {
                 self.remove_poller(first, now);
-                self.hand_out(topic, number, leases, auto_finish, now, |outbox, leased| {
+                self.hand_out(topic, number, &leases, auto_finish, now, |outbox, leased| {
                     outbox.leased(ticket, &context, leased, &refused);
                 });
             }

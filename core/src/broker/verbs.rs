@@ -136,7 +136,7 @@ impl<O: Outbox> Broker<O> {
                 self.with_topic(topic, now, |topic, limits| {
                     let number = match topic.find_channel(channel.as_str()) {
                         Some(number) => number,
-                        None => topic.add_channel(channel.clone().into_owned(), changes.start, now, limits)?,
+                        None => topic.add_channel(channel, changes.start, now, limits)?,
                     };
                     let Scene { channel, mut env } = topic.scene(number, now, limits);
                     channel.configure(changes.clone(), &mut env);

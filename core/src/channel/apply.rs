@@ -35,34 +35,7 @@ impl Channel {
         match event {
             Event::ChannelConfigured(_, settings) => self.set_options(settings),
             Event::ChannelPaused(_, paused) => self.paused = *paused,
-            Event::Leased { at, until, delivery, from, cursor, departed, leased, .. } => {
-                let lease = Next::InFlight { at: Time::from_nanos(*at), until: Time::from_nanos(*until) };
-                let pinned = pin(departed, env);
-                self.read_on(*from, *cursor, env);
-                let mut delivery = *delivery;
-                for (facts, chunk) in departed.iter().zip(pinned) {
-                    if !leased.is_empty() {
-                        self.depart(facts, chunk, *at, env);
-                        continue;
-                    }
-                    // All that was read was leased.
-                    if let Some(slot) = self.insert(facts, chunk, lease) {
-                        self.delivered(slot, delivery);
-                    } else {
-                        env.messages.unpin(facts.id, chunk);
-                        self.lease(facts.id, delivery, lease);
-                    }
-                    delivery = delivery.saturating_add(1);
-                }
-                for &(first, count) in &leased.0 {
-                    for slot in self.known(first, count) {
-                        let id = self.departed.get(slot).id;
-                        self.lease(id, delivery.saturating_add(id - first), lease);
-                    }
-                    delivery = delivery.saturating_add(count);
-                }
-                self.next_delivery = self.next_delivery.max(delivery);
-            }
+            Event::Leased { .. } => self.leased(event, env),
             Event::Passed { at, from, cursor, departed, .. } => {
                 let pinned = pin(departed, env);
                 self.read_on(*from, *cursor, env);
@@ -115,6 +88,36 @@ impl Channel {
             Event::Expired { id, size, .. } => self.expire(*id, *size, env),
             _ => {}
         }
+    }
+
+    fn leased(&mut self, event: &Event, env: &mut Env<'_>) {
+        let Event::Leased { at, until, delivery, from, cursor, departed, leased, .. } = event else { return };
+        let lease = Next::InFlight { at: Time::from_nanos(*at), until: Time::from_nanos(*until) };
+        let pinned = pin(departed, env);
+        self.read_on(*from, *cursor, env);
+        let mut delivery = *delivery;
+        for (facts, chunk) in departed.iter().zip(pinned) {
+            if !leased.is_empty() {
+                self.depart(facts, chunk, *at, env);
+                continue;
+            }
+            // All that was read was leased.
+            if let Some(slot) = self.insert(facts, chunk, lease) {
+                self.delivered(slot, delivery);
+            } else {
+                env.messages.unpin(facts.id, chunk);
+                self.lease(facts.id, delivery, lease);
+            }
+            delivery = delivery.saturating_add(1);
+        }
+        for &(first, count) in &leased.0 {
+            for slot in self.known(first, count) {
+                let id = self.departed.get(slot).id;
+                self.lease(id, delivery.saturating_add(id - first), lease);
+            }
+            delivery = delivery.saturating_add(count);
+        }
+        self.next_delivery = self.next_delivery.max(delivery);
     }
 
     /// Whether the channel, when it comes there, passes over this message, or has come past it.

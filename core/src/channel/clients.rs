@@ -14,6 +14,9 @@ use crate::slab::{Key, Slab};
 use crate::sort;
 use crate::time::Time;
 
+/// With so many names, those of consumers that neither wait nor hold a message are forgotten at once.
+pub(crate) const MOST: usize = 10_000;
+
 /// Names a consumer of one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClientId(u32);
@@ -100,10 +103,14 @@ impl Clients {
     }
 
     fn purge(&mut self, now: Time, timeout: Duration) {
-        if self.slab.len() < self.purge_at {
+        if self.slab.len() < self.purge_at.min(MOST) {
             return;
         }
         self.slab.retain(|client| client.is_present(now, timeout));
+        if self.slab.len() >= MOST {
+            // Whoever has another name for each poll is one consumer of many names: only those count that are here.
+            self.slab.retain(Client::is_busy);
+        }
         self.names.retain(|_, id| self.slab.contains(*id));
         self.purge_at = 2 * self.slab.len() + 16;
     }

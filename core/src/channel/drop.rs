@@ -80,8 +80,11 @@ impl Channel {
 
     /// A message's time to live has run out. In flight, it may still be finished.
     pub(crate) fn expires(&mut self, id: u64, size: u32, env: &mut Env<'_>) {
+        let is_fresh = self.departed.find(id).is_none() && self.backlog.is_ahead(id);
         self.happen(Event::Expired { channel: env.number.number(), id, size }, env);
-        // Without consumers nobody else would let go of the memory.
-        self.pass_gaps(env);
+        if is_fresh {
+            // Without consumers nobody else would let go of the memory.
+            self.pass_gaps(env);
+        }
     }
 }

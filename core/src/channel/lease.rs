@@ -30,6 +30,7 @@ struct Candidate {
     is_last_attempt: bool,
 }
 
+#[derive(Clone, Copy)]
 enum Source {
     /// One that waits outside of the backlog.
     Waiting(u64),
@@ -64,7 +65,7 @@ impl Channel {
             if !leases.is_empty() && (bytes > max_bytes || is_alone) {
                 break;
             }
-            leases.push(self.hand_out(candidate, terms, env));
+            leases.push(self.hand_out(&candidate, terms, env));
         }
         leases
     }
@@ -162,7 +163,7 @@ impl Channel {
         }
     }
 
-    fn hand_out(&mut self, candidate: Candidate, terms: &Terms, env: &mut Env<'_>) -> Lease {
+    fn hand_out(&mut self, candidate: &Candidate, terms: &Terms, env: &mut Env<'_>) -> Lease {
         let timeout = terms.timeout.unwrap_or_else(|| self.timeout(env.limits));
         let (channel, at, until) = (env.number.number(), env.now.as_nanos(), (env.now + timeout).as_nanos());
         let (delivery, from, mut cursor) = (self.next_delivery, self.told, self.backlog.mark());

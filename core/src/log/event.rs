@@ -253,6 +253,19 @@ pub enum Event {
         /// The message.
         id: u64,
     },
+    /// The message after this is this producer's, with its number.
+    Produced {
+        /// The producer.
+        producer: String,
+        /// Its number.
+        seq: u64,
+        /// The message.
+        id: u64,
+        /// When, in nanoseconds.
+        at: u64,
+    },
+    /// Dedup keys are remembered so long from now on, in nanoseconds; zero for the broker's default.
+    DedupWindow(u64),
     /// Never written: the cursor came past what the channel had said before that it passes over.
     Advanced {
         /// The channel.
@@ -288,7 +301,9 @@ fn count_leased(departed: &[Facts], leased: &Ids) -> u64 {
 /// Names what was leased, where that is all that departed.
 fn name_leased(departed: &[Facts], leased: &mut Ids) {
     if leased.is_empty() {
-        departed.iter().for_each(|facts| leased.push(facts.id));
+        for facts in departed {
+            leased.push(facts.id);
+        }
     }
 }
 
@@ -389,6 +404,7 @@ impl Event {
         matches!(
             self,
             Event::TopicConfigured(_)
+                | Event::DedupWindow(_)
                 | Event::TopicPaused(_)
                 | Event::ChannelCreated(..)
                 | Event::ChannelConfigured(..)

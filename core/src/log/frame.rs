@@ -310,7 +310,7 @@ impl<'a> Iterator for Frames<'a> {
 }
 
 /// Whether the next frame belongs to the same publish as the one that these bytes begin with, whose header is good.
-pub(super) fn is_followed(frame: &[u8]) -> bool {
+pub(crate) fn is_followed(frame: &[u8]) -> bool {
     frame.get(4).is_some_and(|kind| kind & MORE != 0)
 }
 

@@ -6,7 +6,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::event::{Facts, Mark};
 use crate::by_id::ById;
@@ -48,6 +48,37 @@ pub struct TopicImage {
     pub seed: u64,
     /// Its channels, by number.
     pub channels: ById<ChannelImage>,
+    /// What snapshots did not have at first: none of it, in an old one.
+    #[serde(deserialize_with = "if_there")]
+    pub more: More,
+}
+
+/// What came to snapshots later. It stands at the end, so that those of before are read as well.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct More {
+    /// How long dedup keys are remembered, in nanoseconds; zero for the broker's default.
+    pub dedup_window: u64,
+    /// The producers that number their messages, by name.
+    pub producers: Vec<ProducerImage>,
+}
+
+/// A producer, and the last of its messages that was accepted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProducerImage {
+    /// Its name.
+    pub name: String,
+    /// The number it gave the message.
+    pub seq: u64,
+    /// The message.
+    pub id: u64,
+    /// When it was accepted, in nanoseconds.
+    pub at: u64,
+}
+
+/// An old snapshot ends before this.
+#[expect(clippy::unnecessary_wraps, reason = "serde has it so")]
+fn if_there<'de, D: Deserializer<'de>>(from: D) -> Result<More, D::Error> {
+    Ok(More::deserialize(from).unwrap_or_default())
 }
 
 impl TopicImage {

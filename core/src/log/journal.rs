@@ -17,6 +17,9 @@ use crate::time::Time;
 /// Less than this after a snapshot is replayed in no time.
 const MUCH_TO_REPLAY: u64 = 64 * 1024;
 
+/// A larger snapshot is not written.
+const MOST_SNAPSHOT_BYTES: usize = 1 << 30;
+
 /// The end of a topic's log.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Journal {
@@ -42,6 +45,8 @@ pub(crate) struct Journal {
     /// A segment has about so many bytes, and a few times those of its snapshot.
     segment_bytes: u64,
     snapshot_bytes: u64,
+    /// The segment that has the last snapshot; where it is not known, that which was read from.
+    last_snapshot: u32,
     /// Bytes of the segments before this one that are not forgotten.
     old: VecDeque<(u32, u64)>,
     seeds: Seeds,
@@ -83,6 +88,7 @@ impl Journal {
             durable: offset,
             segment_bytes,
             snapshot_bytes: 0,
+            last_snapshot: header.number,
             old: VecDeque::new(),
             seeds: Seeds::new(seed),
             failed: false,
@@ -303,12 +309,23 @@ impl Journal {
         self.wrote(self.unwritten.len() - SEGMENT_HEADER_BYTES);
     }
 
-    /// The topic as it is now, twice: what a segment begins with.
+    /// The topic as it is now, twice: what a segment begins with. One that would be too large for a frame is left out:
+    /// then a replay begins with a segment before, and none from that on may go.
     pub(crate) fn snapshot(&mut self, image: &TopicImage) {
+        let mut bytes = Vec::new();
+        if !crate::state::write(image, &mut bytes, MOST_SNAPSHOT_BYTES) {
+            return;
+        }
         let before = self.offset;
-        self.frame(Kind::Snapshot, false, |out| write_postcard(image, out));
-        self.frame(Kind::SnapshotCopy, false, |out| write_postcard(image, out));
+        self.frame(Kind::Snapshot, false, |out| out.extend_from_slice(&bytes));
+        self.frame(Kind::SnapshotCopy, false, |out| out.extend_from_slice(&bytes));
         self.snapshot_bytes = self.offset - before;
+        self.last_snapshot = self.header.number;
+    }
+
+    /// The segment of the last snapshot: this one and those after it are needed for a replay.
+    pub(crate) fn last_snapshot(&self) -> u32 {
+        self.last_snapshot
     }
 
     /// Segments before this one are not needed; answers whether there were any.

@@ -1,7 +1,7 @@
 //! A topic's log: how what happens to a topic becomes bytes, and bytes become the topic again.
 //!
 //! Read in this order: [`frame`] (the bytes of a segment), [`event`] (what can happen), [`image`] (a topic as plain
-//! data), `journal` (writing), [`recovery`], [`replay`] and [`load`] (reading). A
+//! data), `journal` (writing), [`load`] (reading messages back); the topic is made again by [`recovery`](crate::recovery). A
 //! whole log in one file is an [`export`]. All of it is free of I/O. The host has the files: it [appends](Append), [reads](Read),
 //! [forgets](Forget) and [deletes](Delete) what an engine says.
 //!
@@ -23,8 +23,7 @@ pub mod frame;
 pub mod image;
 pub(crate) mod journal;
 pub mod load;
-pub mod recovery;
-pub mod replay;
+mod recovered;
 
 use alloc::vec::Vec;
 
@@ -33,11 +32,7 @@ use serde::{Deserialize, Serialize};
 use crate::name::Name;
 pub use frame::SegmentHeader;
 pub use load::Loaded;
-pub use recovery::{Damage, Recovered, Recovery};
-pub use replay::Replay;
-
-pub use crate::topic::apply::Published;
-pub use crate::topic::snapshot::Replayed;
+pub use recovered::{Damage, Recovered};
 
 /// Names one life of a topic's log within an engine. Never used twice, however often a topic is deleted and made again.
 pub type LogId = u64;

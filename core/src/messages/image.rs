@@ -71,7 +71,8 @@ impl Messages {
     /// Ids from this place on that cannot be read, in rows.
     pub(crate) fn unreadable(&self, from: Mark) -> Vec<Gap> {
         let mut rows: Vec<Gap> = Vec::new();
-        for index in self.chunks.partition_point(|chunk| chunk.first.id <= from.id).saturating_sub(1)..self.chunks.len() {
+        for index in self.chunks.partition_point(|chunk| chunk.first.id <= from.id).saturating_sub(1)..self.chunks.len()
+        {
             let to = self.chunks.get(index + 1).map_or(self.end.id, |next| next.first.id);
             let start = self.chunks[index].first.id.max(from.id);
             match rows.last_mut() {

@@ -6,8 +6,11 @@ use crate::log::event::Mark;
 use crate::time::Time;
 
 impl Messages {
-    /// The place of the first message that may still be there.
+    /// The place of the first message that may still be there. In a replay, all may.
     pub(crate) fn first_mark(&self) -> Mark {
+        if self.replaying {
+            return Mark::default();
+        }
         self.chunks.iter().find(|chunk| !chunk.freed).map_or(self.end, |chunk| chunk.first)
     }
 

@@ -12,6 +12,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::producers::Last;
 use super::{LogState, Topic};
 use crate::channel::{Channel, Env};
 use crate::command::{Overflow, TopicOptions};
@@ -98,7 +99,10 @@ impl Topic {
                 self.hand_over_to(mark, now, &limits);
             }
         }
-        if !matches!(event, Event::Deduplicated { .. } | Event::Voided { .. } | Event::HandedOver { .. }) {
+        if !matches!(
+            event,
+            Event::Deduplicated { .. } | Event::Produced { .. } | Event::Voided { .. } | Event::HandedOver { .. }
+        ) {
             // What waited to be durable when a snapshot was made was handed over since.
             self.replay_hand_over();
         }
@@ -159,7 +163,13 @@ impl Topic {
                 let accepted = Accepted { first: *first, count: *count, until: Time::from_nanos(*until) };
                 self.dedup.insert(key, accepted);
             }
-            Event::TopicConfigured(settings) => self.options = settings.into(),
+            Event::Produced { producer, seq, id, at } => {
+                self.producers.accept(producer, Last { seq: *seq, id: *id, at: Time::from_nanos(*at) });
+            }
+            Event::TopicConfigured(settings) => {
+                self.options = TopicOptions { dedup_window: self.options.dedup_window, ..settings.into() };
+            }
+            Event::DedupWindow(window) => self.options.dedup_window = Duration::from_nanos(*window),
             Event::TopicPaused(paused) => self.paused = *paused,
             Event::Voided { from, to } => self.void(*from, *to, now, limits),
             Event::HandedOver { to } => self.hand_over_to(*to, now, limits),
@@ -316,6 +326,7 @@ impl From<&TopicSettings> for TopicOptions {
             max_bytes: settings.max_bytes,
             max_messages: settings.max_messages,
             overflow: if settings.drop_oldest { Overflow::DropOldest } else { Overflow::Reject },
+            dedup_window: Duration::ZERO,
         }
     }
 }

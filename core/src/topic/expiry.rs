@@ -24,7 +24,8 @@ impl Topic {
 
     /// Lets go of what is over by now, so many messages at most: what is left is still due. Answers how many there were.
     pub(crate) fn handle_timeout(&mut self, now: Time, limits: &Limits) -> u32 {
-        if self.handing_over {
+        let hands_over = self.handing_over;
+        if hands_over {
             self.hand_over(now, limits);
         }
         let most = (limits.slice / (self.names.len() as u32).max(1)).max(1);
@@ -41,7 +42,7 @@ impl Topic {
         }
         self.dedup.forget(now);
         self.update_retention(now);
-        most - left
+        if hands_over { limits.slice } else { most - left }
     }
 
     fn expire(&mut self, expiry: Expiry, now: Time, limits: &Limits) {

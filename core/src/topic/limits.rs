@@ -24,10 +24,7 @@ impl Amount {
     const NONE: Amount = Amount { messages: 0, bytes: 0 };
 
     fn and(self, other: Amount) -> Amount {
-        Amount {
-            messages: self.messages.saturating_add(other.messages),
-            bytes: self.bytes.saturating_add(other.bytes),
-        }
+        Amount { messages: self.messages.saturating_add(other.messages), bytes: self.bytes.saturating_add(other.bytes) }
     }
 
     fn fits(self, room: Amount) -> bool {
@@ -55,7 +52,8 @@ impl Topic {
         let room = Amount { messages: left(options.max_messages, messages)?, bytes: left(options.max_bytes, bytes)? };
         let (rejects, kept_back) = (options.overflow == Overflow::Reject, self.kept_back());
         // Of what is in flight or deferred, nothing is dropped; where the topic is to drop nothing, of the rest neither.
-        let (undroppable, beside) = if rejects { (backlog as Measure, kept_back) } else { (busy as Measure, Amount::NONE) };
+        let (undroppable, beside) =
+            if rejects { (backlog as Measure, kept_back) } else { (busy as Measure, Amount::NONE) };
         let numbers = self.channel_numbers();
         let mut all = numbers.iter().map(|number| {
             let Scene { channel, env } = self.quiet_scene(*number, now, limits);

@@ -173,6 +173,7 @@ impl Topic {
     fn forget_segments(&mut self) -> Option<Work> {
         let first = self.messages.first_segment();
         let log = self.log.as_mut()?;
+        let first = first.min(log.journal.last_snapshot());
         let (upto, segment) = *log.forget.get_or_insert_with(|| (log.journal.written_with_run(), first));
         if log.journal.durable() < upto {
             return None;

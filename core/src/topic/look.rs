@@ -155,13 +155,13 @@ impl Topic {
             Ok(())
         };
         // What is not here is shown as that: nothing is waited for.
-        let _ = match channel {
-            Some(number) => self.channel(number).peek(peek.state, from, self.flow.id(), &show, &mut add),
-            None => {
-                let from = self.messages.whole_from(from.max(self.earliest(now).unwrap_or_default()));
-                self.kept(from, &|id| show(id, None), &mut add)
-            }
+        let shown = if let Some(number) = channel {
+            self.channel(number).peek(peek.state, from, self.flow.id(), &show, &mut add)
+        } else {
+            let from = self.messages.whole_from(from.max(self.earliest(now).unwrap_or_default()));
+            self.kept(from, &|id| show(id, None), &mut add)
         };
+        debug_assert!(shown.is_ok(), "nothing is waited for");
         peeked
     }
 

@@ -11,6 +11,7 @@ mod expiry;
 mod limits;
 mod logged;
 mod look;
+mod producers;
 mod publish;
 pub(crate) mod snapshot;
 
@@ -43,8 +44,10 @@ use apply::Replaying;
 pub(crate) use logged::LogState;
 pub(crate) use look::Looked;
 pub use look::Sighting;
+use producers::Producers;
 
 #[derive(Debug, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
 pub(crate) struct Topic {
     name: Name<'static>,
     options: TopicOptions,
@@ -69,6 +72,7 @@ pub(crate) struct Topic {
     /// When messages with a time to live expire.
     expiries: BinaryHeap<Reverse<Expiry>>,
     dedup: Dedup,
+    producers: Producers,
     message_count: u64,
     message_bytes: u64,
     seed: u64,
@@ -150,6 +154,7 @@ impl Topic {
             deferred: Vec::new(),
             expiries: BinaryHeap::new(),
             dedup: Dedup::new(seed),
+            producers: Producers::default(),
             message_count: 0,
             message_bytes: 0,
             seed,
@@ -273,11 +278,11 @@ impl Topic {
     /// Makes a channel; answers its number. `start` says where it starts.
     pub(crate) fn add_channel(
         &mut self,
-        name: Name<'static>,
+        name: &Name<'_>,
         start: Option<Start>,
         now: Time,
         limits: &Limits,
-    ) -> Result<ChannelId, Absent> {
+    ) -> Result<ChannelId, Halt> {
         let position = match start {
             None => self.flow.mark(),
             Some(start) => self.resolve(start, now)?,
@@ -329,6 +334,9 @@ impl Topic {
         changes.max_messages.inspect(|value| options.max_messages = *value);
         changes.overflow.inspect(|value| options.overflow = *value);
         self.happen(Event::TopicConfigured((&options).into()), now, limits);
+        if let Some(window) = changes.dedup_window.filter(|window| *window != self.options.dedup_window) {
+            self.happen(Event::DedupWindow(crate::time::nanos(window)), now, limits);
+        }
         self.update_retention(now);
     }
 
@@ -351,7 +359,7 @@ impl Topic {
     }
 
     /// Moves a channel to another place; answers where it is now.
-    pub(crate) fn seek(&mut self, number: ChannelId, to: Start, now: Time, limits: &Limits) -> Result<u64, Absent> {
+    pub(crate) fn seek(&mut self, number: ChannelId, to: Start, now: Time, limits: &Limits) -> Result<u64, Halt> {
         let position = self.resolve(to, now)?;
         let voids = self.voids_after(position)?;
         let Scene { channel, mut env } = self.scene(number, now, limits);
@@ -361,18 +369,22 @@ impl Topic {
     }
 
     /// The mark of a place, among the messages that the topic keeps.
-    fn resolve(&self, start: Start, now: Time) -> Result<Mark, Absent> {
+    ///
+    /// # Errors
+    /// [`Refusal::PastEnd`] of an id that is further than the next message's.
+    fn resolve(&self, start: Start, now: Time) -> Result<Mark, Halt> {
         let (flow, durable) = (self.flow.mark(), self.handable());
         // What a paused topic keeps back was published before.
         let latest = if durable.id < flow.id { flow } else { durable };
         let id = match start {
             Start::Earliest => 0,
             Start::Latest => latest.id,
+            Start::Id(id) if id > self.messages.end().id => return Err(Refusal::PastEnd.into()),
             Start::Id(id) => id,
             Start::Time(time) => self.messages.find_time(time)?,
         };
         let id = id.max(self.earliest(now)?);
-        if id >= latest.id { Ok(latest) } else { self.messages.mark(id) }
+        Ok(if id >= latest.id { latest } else { self.messages.mark(id)? })
     }
 
     /// The oldest message that a channel may start with.

@@ -1,9 +1,14 @@
 //! Adding messages to a topic, all of a batch or none.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::hash::Hasher;
 
+use siphasher::sip::SipHasher13;
+
+use super::producers::Numbered;
 use super::{Halt, Topic};
-use crate::command::{MessageOptions, Messages, NewMessage, Publish, Published};
+use crate::command::{self, MessageOptions, Messages, NewMessage, Publish, Published};
 use crate::config::Limits;
 use crate::dedup::Accepted;
 use crate::log::event::Event;
@@ -17,18 +22,24 @@ impl Topic {
         if let Some(Accepted { first, count, .. }) = publish.dedup.as_ref().and_then(|key| self.dedup.get(key, now)) {
             return Ok(Published { first, count, duplicate: true, log: None });
         }
-        let published = match &publish.messages {
+        let mut published = match &publish.messages {
             Messages::Same(bodies, options) => {
+                if let Some((producer, seq)) = &publish.producer
+                    && let Numbered::Again(first) = self.producers.judge(producer, *seq, None, now)?
+                {
+                    return Ok(Published { first, count: 1, duplicate: true, log: self.life() });
+                }
                 let sizes = bodies.iter().map(|body| body.len() as u64).sum();
                 self.admit(bodies.len() as u64, sizes, now, limits)?;
                 if !bodies.is_empty() {
                     let (first, count) = (self.messages.end().id, bodies.len() as u32);
+                    self.produced(publish.producer.as_ref(), first, now, limits);
                     self.remember(publish.dedup.as_deref(), first, count, now, limits);
                 }
                 self.publish_same(bodies, options, now, limits)
             }
             Messages::Each(messages) => {
-                let new = self.without_duplicates(messages, now);
+                let new = self.without_repeated(self.without_duplicates(messages, now), now)?;
                 let sizes = new.iter().map(|message| message.body.len() as u64).sum();
                 self.admit(new.len() as u64, sizes, now, limits)?;
                 self.publish_each(messages, &new, publish.dedup.as_deref(), now, limits)
@@ -38,18 +49,68 @@ impl Topic {
         if self.retains() {
             self.update_retention(now);
         }
+        if publish.producer.is_some() {
+            published.log = self.life();
+        }
         Ok(published)
+    }
+
+    /// Names the life of the topic's log, for those who want to know whether they are still spoken to by the same. It tells
+    /// nothing of the seed that it is made of.
+    fn life(&self) -> Option<u64> {
+        self.log.as_ref()?;
+        let mut hasher = SipHasher13::new_with_keys(self.seed, 1);
+        hasher.write(b"log");
+        Some(hasher.finish())
+    }
+
+    /// A message that comes next is its producer's.
+    fn produced(&mut self, numbered: Option<&command::Numbered<'_>>, id: u64, now: Time, limits: &Limits) {
+        let Some((producer, seq)) = numbered else { return };
+        let event = Event::Produced { producer: producer.as_ref().into(), seq: *seq, id, at: now.as_nanos() };
+        self.happen_with_publish(&event, now, limits);
+    }
+
+    /// Something happens that holds if the publish after it does.
+    fn happen_with_publish(&mut self, event: &Event, now: Time, limits: &Limits) {
+        self.apply(event, now, limits);
+        if let Some(log) = &mut self.log {
+            log.journal().event_of_publish(event);
+        }
+    }
+
+    /// The messages whose numbers were not accepted before.
+    ///
+    /// # Errors
+    /// [`Refusal::SeqGap`](crate::command::Refusal::SeqGap) where one of them is not the next of its producer: then
+    /// none counts.
+    fn without_repeated<'m, 'a>(
+        &self,
+        messages: Vec<&'m NewMessage<'a>>,
+        now: Time,
+    ) -> Result<Vec<&'m NewMessage<'a>>, Halt> {
+        let mut accepted: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut new = Vec::with_capacity(messages.len());
+        for message in messages {
+            let Some((producer, seq)) = &message.producer else {
+                new.push(message);
+                continue;
+            };
+            let before = accepted.get(producer.as_ref()).copied();
+            if self.producers.judge(producer, *seq, before, now)? == Numbered::Next {
+                accepted.insert(producer, *seq);
+                new.push(message);
+            }
+        }
+        Ok(new)
     }
 
     /// Remembers what is published under a key; of that, at least the last message comes next.
     fn remember(&mut self, key: Option<&str>, first: u64, count: u32, now: Time, limits: &Limits) {
         let Some(key) = key else { return };
-        let until = (now + limits.dedup_window).as_nanos();
-        let event = Event::Deduplicated { key: key.into(), first, count, until };
-        self.apply(&event, now, limits);
-        if let Some(log) = &mut self.log {
-            log.journal().event_of_publish(&event);
-        }
+        let window = Some(self.options.dedup_window).filter(|window| !window.is_zero());
+        let until = (now + window.unwrap_or(limits.dedup_window)).as_nanos();
+        self.happen_with_publish(&Event::Deduplicated { key: key.into(), first, count, until }, now, limits);
     }
 
     fn publish_same(
@@ -83,6 +144,7 @@ impl Topic {
         let first = self.messages.end().id;
         for (index, message) in new.iter().enumerate() {
             let id = self.messages.end().id;
+            self.produced(message.producer.as_ref(), id, now, limits);
             self.remember(message.dedup.as_deref(), id, 1, now, limits);
             if index + 1 == new.len() {
                 self.remember(dedup, first, new.len() as u32, now, limits);

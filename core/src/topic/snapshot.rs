@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use core::cmp::Reverse;
+use core::time::Duration;
 
 use super::Topic;
 use super::apply::{Published, Replaying};
@@ -11,7 +12,7 @@ use crate::config::Limits;
 use crate::ids::ChannelId;
 use crate::log::Recovered;
 use crate::log::event::{Event, Mark};
-use crate::log::image::TopicImage;
+use crate::log::image::{More, TopicImage};
 use crate::log::journal::Journal;
 use crate::messages::Messages;
 use crate::name::Name;
@@ -27,6 +28,9 @@ pub struct Replayed(Box<Topic>);
 
 impl Replayed {
     /// Begins with what a snapshot told.
+    ///
+    /// # Panics
+    /// Never: the name that it goes by meanwhile is one.
     pub fn new(image: &TopicImage) -> Self {
         let name = Name::parse(String::from("replayed")).expect("it is a name");
         let mut topic = Topic::of(name, image, Messages::replaying(image), Time::default(), &Limits::default());
@@ -83,6 +87,10 @@ impl Topic {
             old_segments: self.log.as_ref().map_or_else(|| self.old_segments.clone(), |log| log.journal.old_segments()),
             kept,
             seed: self.seed,
+            more: More {
+                dedup_window: crate::time::nanos(self.options.dedup_window),
+                producers: self.producers.image(),
+            },
             channels: logged.map(|(number, channel)| (number.number().into(), channel.image())).collect(),
         }
     }
@@ -110,6 +118,8 @@ impl Topic {
         topic.old_segments.clone_from(&image.old_segments);
         (topic.message_count, topic.message_bytes) = (image.message_count, image.message_bytes);
         topic.dedup.open(&image.dedup);
+        topic.options.dedup_window = Duration::from_nanos(image.more.dedup_window);
+        topic.producers = image.more.producers.iter().cloned().collect();
         for (&number, channel) in image.channels.iter() {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             topic.add(ChannelId::of(number), channel, now, limits);

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use shelfmq_core::log::frame::{HeaderError, SEGMENT_HEADER_BYTES};
-use shelfmq_core::log::replay::{self, Outcome, Replay};
 use shelfmq_core::log::{Recovered, SegmentHeader};
 use shelfmq_core::name::Name;
+use shelfmq_core::recovery::replay::{self, Outcome, Replay};
 
 use super::dir::{DataDir, Unusable, is_unfinished, sync_directory};
 use crate::layout;

@@ -2,9 +2,9 @@
 
 use shelfmq_core::api;
 use shelfmq_core::config::LogOptions;
-use shelfmq_core::log::replay::{Outcome, Replay, Segment, Wanted};
 use shelfmq_core::log::{Loaded, Read, Recovered, SegmentHeader, Work};
 use shelfmq_core::name::Name;
+use shelfmq_core::recovery::{Outcome, Replay, Segment, Wanted};
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output};
 

@@ -85,8 +85,6 @@ pub(super) struct Channel {
     /// The tickets of the pollers that can be handed something, in the order of their turns.
     pub(super) line: Vec<Ticket>,
     pub(super) clients: Vec<Client>,
-    /// What was handed out and is to be finished, as it was handed out.
-    pub(super) handed: Vec<Vec<Delivery>>,
     /// Streams that hold one message less than before, in the order in which that came.
     pub(super) released: Vec<Ticket>,
     /// Dead letters on their way to another topic.
@@ -109,7 +107,6 @@ impl Channel {
             pollers: Vec::new(),
             line: Vec::new(),
             clients: Vec::new(),
-            handed: Vec::new(),
             released: Vec::new(),
             outbox: Vec::new(),
         }

@@ -25,22 +25,24 @@ impl Model {
             }
             let (from, max) = window(query)?;
             let now = self.at.now;
-            return Ok(Answer::json(self.topic(&topic)?.peek(from, max, now)));
+            let (found, next) = self.topic(&topic)?.peek(from, max, now);
+            return Ok(shown(found, next));
         };
         let state = state.unwrap_or(0);
         let (from, max) = window(query)?;
         let found = self.channel(&topic, &channel)?;
         let ids = [Channel::ready_ids, Channel::in_flight_ids, Channel::deferred_ids, Channel::dead_ids][state](found);
-        let ids = ids.into_iter().filter(|id| *id >= from).take(max).collect();
-        Ok(Answer::json(self.topic(&topic)?.peek_channel(&channel, ids, Some(states[state]))))
+        let (ids, next) = split(ids.into_iter().filter(|id| *id >= from), max);
+        Ok(shown(self.topic(&topic)?.peek_channel(&channel, ids, Some(states[state])), next))
     }
 
     /// `/dead`.
     pub(super) fn dead(&mut self, query: &Query) -> Result<Answer, Fail> {
         let (topic, channel) = (super::routes::arg_topic(query)?, super::routes::arg_channel(query)?);
         let (from, max) = window(query)?;
-        let ids = self.channel(&topic, &channel)?.dead_ids().into_iter().filter(|id| *id >= from).take(max).collect();
-        Ok(Answer::json(self.topic(&topic)?.peek_channel(&channel, ids, Some("dead"))))
+        let ids = self.channel(&topic, &channel)?.dead_ids();
+        let (ids, next) = split(ids.into_iter().filter(|id| *id >= from), max);
+        Ok(shown(self.topic(&topic)?.peek_channel(&channel, ids, Some("dead")), next))
     }
 
     /// The part of `/stats?format=json` that is foretold.
@@ -63,11 +65,23 @@ impl Model {
     }
 }
 
+/// The first so many, and the one after them.
+fn split(mut ids: impl Iterator<Item = u64>, max: usize) -> (Vec<u64>, Option<u64>) {
+    (ids.by_ref().take(max).collect(), ids.next())
+}
+
+/// An answer that says where to go on.
+fn shown(mut found: Value, next: Option<u64>) -> Answer {
+    let Some(next) = next.map(id_text) else { return Answer::json(found) };
+    found["next"] = json!(&next);
+    Answer::json(found).with("shelf-next", next)
+}
+
 impl Topic {
-    fn peek(&self, from: u64, max: usize, now: Nanos) -> Value {
+    fn peek(&self, from: u64, max: usize, now: Nanos) -> (Value, Option<u64>) {
         let ids = from.max(self.earliest(now))..self.end();
-        let shown = ids.filter(|id| !self.message(*id).lost && !self.message(*id).is_expired(now)).take(max);
-        json!({ "messages": shown.map(|id| self.show(id)).collect::<Vec<_>>() })
+        let (ids, next) = split(ids.filter(|id| !self.message(*id).lost && !self.message(*id).is_expired(now)), max);
+        (json!({ "messages": ids.into_iter().map(|id| self.show(id)).collect::<Vec<_>>() }), next)
     }
 
     fn peek_channel(&self, channel: &str, ids: Vec<u64>, state: Option<&str>) -> Value {

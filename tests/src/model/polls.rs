@@ -121,16 +121,6 @@ impl Channel {
         }
     }
 
-    /// Finishes what is finished as it is handed out, which may make room for more.
-    pub(super) fn finish_handed(&mut self, messages: &[Message], at: &mut Moment, events: &mut Events) {
-        while !self.handed.is_empty() {
-            for delivery in self.handed.remove(0) {
-                self.finish(delivery.id);
-            }
-            self.serve(messages, at, events);
-        }
-    }
-
     /// Puts into the line who has room and is not in it.
     fn line_up(&mut self) {
         let others: Vec<_> = self.pollers.iter().map(|poller| poller.ticket).collect();
@@ -163,10 +153,13 @@ impl Channel {
         if shown.is_empty() {
             return false;
         }
-        if poller.auto_finish {
-            self.handed.push(shown.iter().map(|shown| shown.delivery).collect());
-        }
+        let handed: Vec<_> = shown.iter().map(|shown| shown.delivery.id).collect();
         self.give(&poller, shown, at, events);
+        if poller.auto_finish {
+            for id in handed {
+                self.finish(id);
+            }
+        }
         true
     }
 

@@ -195,7 +195,7 @@ impl Model {
         let to = start(to).ok_or(Fail::from("INVALID_TO"))?;
         self.channel(topic, name)?;
         let topic = self.topics.get_mut(topic).expect("it was just found");
-        let position = topic.resolve(to, self.at.now);
+        let position = topic.resolve(to, self.at.now)?;
         topic.seek(name, position, &mut self.at);
         Ok(Answer::json(serde_json::json!({ "position": super::answer::id_text(position) })))
     }
@@ -223,7 +223,7 @@ impl Model {
         let dead_letter = query.read("dead_letter", "INVALID_DEAD_LETTER", letters)?;
         self.topic(topic)?;
         if path == "/channel/create" {
-            self.create_channel_at(topic, name, start_at);
+            self.create_channel_at(topic, name, start_at)?;
         }
         let channel = self.channel(topic, name)?;
         let options = &mut channel.options;
@@ -243,33 +243,35 @@ impl Model {
     /// Makes sure that topic and channel are there.
     pub(super) fn create_channel(&mut self, topic: &str, name: &str) {
         self.create_topic(topic);
-        self.create_channel_at(topic, name, None);
+        self.create_channel_at(topic, name, None).expect("the topic's own place is one");
     }
 
-    fn create_channel_at(&mut self, topic: &str, name: &str, start: Option<Start>) {
+    fn create_channel_at(&mut self, topic: &str, name: &str, start: Option<Start>) -> Result<(), Fail> {
         let topic = self.topics.get_mut(topic).expect("the topic is there");
         if topic.channels.contains_key(name) {
-            return;
+            return Ok(());
         }
-        let position = start.map_or(topic.flow, |start| topic.resolve(start, self.at.now));
+        let position = start.map_or(Ok(topic.flow), |start| topic.resolve(start, self.at.now))?;
         let mut channel = Channel::new(name, self.at.count());
         channel.start(position, &topic.messages[..topic.flow as usize - 1], &mut self.at);
         topic.channels.insert(name.into(), channel);
         topic.hand_over(&mut self.at);
+        Ok(())
     }
 }
 
 impl super::topic::Topic {
     /// Where a place is, among the messages that a channel can have.
-    fn resolve(&self, start: Start, now: Nanos) -> u64 {
+    fn resolve(&self, start: Start, now: Nanos) -> Result<u64, Fail> {
         let latest = self.end();
         let id = match start {
             Start::Earliest => 0,
             Start::Latest => latest,
+            Start::Id(id) if id > latest => return Err("ID_PAST_END".into()),
             Start::Id(id) => id,
             Start::Time(time) => self.at_time(time),
         };
-        id.clamp(self.earliest(now), latest)
+        Ok(id.clamp(self.earliest(now), latest))
     }
 }
 

@@ -38,7 +38,6 @@ impl Model {
     /// Does what a change makes possible, until there is nothing left to do.
     pub(super) fn settle_down(&mut self) {
         self.serve();
-        self.finish_handed();
         self.forward_dead_letters();
         self.remove_deserted();
     }
@@ -47,14 +46,6 @@ impl Model {
         for topic in self.topics.values_mut() {
             for channel in topic.channels.values_mut() {
                 channel.serve(&topic.messages, &mut self.at, &mut self.events);
-            }
-        }
-    }
-
-    fn finish_handed(&mut self) {
-        for topic in self.topics.values_mut() {
-            for channel in topic.channels.values_mut() {
-                channel.finish_handed(&topic.messages, &mut self.at, &mut self.events);
             }
         }
     }
@@ -73,7 +64,6 @@ impl Model {
         for (to, topic, channel, id) in &letters {
             self.forward(to, topic, channel, *id);
             self.serve();
-            self.finish_handed();
         }
     }
 

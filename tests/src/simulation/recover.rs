@@ -1,8 +1,9 @@
 //! Opening what is on the disk, as a host does when it starts.
 
 use shelfmq_core::log::frame::{Found, Frames, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, split_message};
-use shelfmq_core::log::replay::{Outcome, Replay, Segment, Wanted};
-use shelfmq_core::log::{Loaded, Read, Recovered, Recovery};
+use shelfmq_core::log::{Loaded, Read, Recovered};
+use shelfmq_core::recovery::Recovery;
+use shelfmq_core::recovery::{Outcome, Replay, Segment, Wanted};
 
 use super::disk::{Directory, SimDisk};
 use crate::workload::Random;

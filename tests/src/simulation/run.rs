@@ -478,7 +478,7 @@ impl Runner {
         };
         let text = String::from_utf8_lossy(bytes);
         self.transcript.push(format!("  {ticket}+ {}", text.trim_end().chars().take(300).collect::<String>()));
-        let lines = text.lines().filter(|line| !line.is_empty());
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
         let found: Option<Vec<_>> = lines.map(|line| Delivery::read(&serde_json::from_str(line).ok()?)).collect();
         self.deliver(&place, &found.ok_or("a chunk that is no messages")?, timeout)
     }

@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-use shelfmq_core::log::replay::{Outcome, Replay, Segment};
 use shelfmq_core::log::{Recovered, SegmentHeader};
 use shelfmq_core::name::Name;
+use shelfmq_core::recovery::{Outcome, Replay, Segment};
 
 use super::wit::OpenError;
 

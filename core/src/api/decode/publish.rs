@@ -27,10 +27,6 @@ use crate::pairs::Pairs;
 /// The lengths that a key may have: for order, for dedup, of a producer.
 const KEY_BYTES: core::ops::RangeInclusive<usize> = 1..=bounds::KEY_BYTES;
 
-/// Whether topics keep the numbers that producers give their messages. Until they do, a publish with a number is refused
-/// rather than accepted twice.
-const TOPICS_KEEP_PRODUCERS: bool = false;
-
 /// The shortest time to live.
 const MIN_TTL: Duration = Duration::from_millis(1);
 
@@ -94,10 +90,9 @@ fn producer<'a>(input: &Input<'_, 'a>) -> Result<Option<Numbered<'a>>, ApiError>
 fn numbered(producer: Option<Cow<'_, str>>, seq: Option<u64>) -> Result<Option<Numbered<'_>>, Code> {
     match (producer, seq) {
         (None, None) => Ok(None),
-        (Some(producer), Some(seq)) if TOPICS_KEEP_PRODUCERS => Ok(Some((producer, seq))),
+        (Some(producer), Some(seq)) => Ok(Some((producer, seq))),
         (None, Some(_)) => Err(Code::InvalidProducer),
         (Some(_), None) => Err(Code::InvalidSeq),
-        (Some(_), Some(_)) => Err(Code::ProducersNotKept),
     }
 }
 

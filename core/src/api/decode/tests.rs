@@ -412,8 +412,6 @@ fn a_producer_numbers_its_messages() {
     assert_eq!(code("seq=1"), Code::InvalidProducer);
     assert_eq!(code("producer=&seq=1"), Code::InvalidProducer);
     assert_eq!(code(&format!("producer={}&seq=1", "p".repeat(257))), Code::InvalidProducer);
-    // As long as topics do not keep them.
-    assert_eq!(code("producer=p&seq=1"), Code::ProducersNotKept);
     for line in [r#"{"body":"a","producer":"p"}"#, r#"{"body":"a","seq":1}"#, r#"{"body":"a","producer":"","seq":1}"#] {
         assert_eq!(error("POST", "/mpub?topic=t", NDJSON, line.as_bytes()).code, Code::BadLine, "{line}");
     }

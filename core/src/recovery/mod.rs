@@ -5,33 +5,24 @@
 //!                                  └── no snapshot can be read: begin with the segment before, then next_segment
 //! ```
 
+pub mod replay;
+
 use alloc::vec::Vec;
 
-use serde::{Deserialize, Serialize};
-
-use super::event::{Event, Mark};
-use super::frame::{
+use crate::log::event::{Event, Mark};
+use crate::log::frame::{
     FRAME_HEADER_BYTES, Found, Frame, Frames, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, is_followed, split_message,
 };
-use super::image::TopicImage;
-use super::{Published, Replayed};
+use crate::log::image::TopicImage;
+use crate::log::{Damage, Recovered};
 use crate::message::Record;
+
+pub use crate::topic::apply::Published;
+pub use crate::topic::snapshot::Replayed;
+pub use replay::{Outcome, Replay, Segment, Wanted};
 
 /// What a disk writes whole or not at all, at least.
 const SECTOR_BYTES: usize = 512;
-
-/// A place in a segment where something is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Damage {
-    /// The segment's number.
-    pub segment: u32,
-    /// Where it begins in the segment's file.
-    pub offset: u64,
-    /// How many bytes it takes.
-    pub length: u64,
-    /// What stood there, where that can still be told.
-    pub kind: Option<Kind>,
-}
 
 /// Replays the frames of a log onto a topic.
 #[derive(Debug)]
@@ -54,26 +45,6 @@ pub struct Recovery {
     hole: Option<u64>,
     /// Frames replayed.
     frames: u64,
-}
-
-/// A topic as its log tells, and where the log goes on.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Recovered {
-    /// The topic.
-    pub image: TopicImage,
-    /// The segment that the next bytes go to.
-    pub header: SegmentHeader,
-    /// Where in that segment.
-    pub end: u64,
-    /// What cannot be read, in the order of the log.
-    pub damage: Vec<Damage>,
-    /// How many bytes after `end` were written, but not wholly: to be cut off before anything is appended.
-    pub torn: u64,
-    /// No snapshot could be read: what the channels were and had done before is lost, and each message that is still
-    /// in the log is as if it had just been published.
-    pub headless: bool,
-    /// How many frames were replayed.
-    pub frames: u64,
 }
 
 impl Recovery {

@@ -8,8 +8,9 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::frame::{SEGMENT_HEADER_BYTES, SegmentHeader};
-use super::recovery::{Recovered, Recovery};
+use super::Recovery;
+use crate::log::Recovered;
+use crate::log::frame::{SEGMENT_HEADER_BYTES, SegmentHeader};
 
 /// A segment of a log that is to be replayed.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,92 @@
+//! Producers that number their messages: each number is accepted once, however long ago that was.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::Refusal;
+use crate::log::image::ProducerImage;
+use crate::time::Time;
+
+/// How long a producer may be silent before it is forgotten.
+const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How many producers a topic knows.
+pub(crate) const MAX_PRODUCERS: usize = 100_000;
+
+/// What is known of each producer of a topic.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Producers {
+    last: BTreeMap<Box<str>, Last>,
+    /// With so many, those that were silent for too long are looked for.
+    purge_at: usize,
+}
+
+/// The last message that was accepted of a producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Last {
+    pub(super) seq: u64,
+    pub(super) id: u64,
+    pub(super) at: Time,
+}
+
+/// What is to be done with a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Numbered {
+    /// The message is accepted.
+    Next,
+    /// It was accepted before, as the message with this id; zero where that is not known any more.
+    Again(u64),
+}
+
+impl Producers {
+    /// What this number means, where it comes after `before`, or else after the last that was accepted.
+    pub(super) fn judge(&self, producer: &str, seq: u64, before: Option<u64>, now: Time) -> Result<Numbered, Refusal> {
+        let known = self.last.get(producer).filter(|last| last.at + REMEMBERED > now);
+        match (before, known) {
+            (None, None) if self.last.len() >= MAX_PRODUCERS => Err(Refusal::TooManyProducers),
+            (None, None) => Ok(Numbered::Next),
+            (before, known) => {
+                let last = before.or(known.map(|known| known.seq)).unwrap_or_default();
+                if seq <= last {
+                    let is_last = known.filter(|known| before.is_none() && known.seq == seq);
+                    return Ok(Numbered::Again(is_last.map_or(0, |known| known.id)));
+                }
+                if last.checked_add(1) == Some(seq) { Ok(Numbered::Next) } else { Err(Refusal::SeqGap { last }) }
+            }
+        }
+    }
+
+    /// A message of this producer was accepted.
+    pub(super) fn accept(&mut self, producer: &str, last: Last) {
+        if self.last.len() >= self.purge_at.max(64) {
+            self.last.retain(|_, other| other.at + REMEMBERED > last.at);
+            self.purge_at = 2 * self.last.len();
+        }
+        match self.last.get_mut(producer) {
+            Some(known) => *known = last,
+            None => drop(self.last.insert(producer.into(), last)),
+        }
+    }
+
+    pub(super) fn image(&self) -> Vec<ProducerImage> {
+        let mut images = Vec::with_capacity(self.last.len());
+        for (name, &Last { seq, id, at }) in &self.last {
+            images.push(ProducerImage { name: name.as_ref().into(), seq, id, at: at.as_nanos() });
+        }
+        images
+    }
+}
+
+impl FromIterator<ProducerImage> for Producers {
+    fn from_iter<I: IntoIterator<Item = ProducerImage>>(images: I) -> Self {
+        let mut producers = Producers::default();
+        for ProducerImage { name, seq, id, at } in images {
+            producers.accept(&name, Last { seq, id, at: Time::from_nanos(at) });
+        }
+        producers
+    }
+}

@@ -1,0 +1,215 @@
+//! One engine, a clock, and a log whose host does what it is told to: for tests of what hosts and large numbers do.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde_json::Value;
+use shelfmq_core::api::Request;
+use shelfmq_core::config::{Config, Limits, LogOptions};
+use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
+use shelfmq_core::log::{Append, Loaded, Read, Recovered, SegmentHeader, Work};
+use shelfmq_core::recovery::{Outcome, Replay, Segment};
+use shelfmq_core::time::Time;
+use shelfmq_core::{Engine, Output};
+
+/// An engine with what came out of it.
+#[derive(Debug)]
+pub struct One {
+    /// The engine.
+    pub engine: Engine,
+    /// What time it is.
+    pub now: Time,
+    /// The last request's.
+    pub ticket: u64,
+    /// Answers that came to other requests than the last, as they came: ticket, status, body.
+    pub answers: Vec<(u64, u16, String)>,
+    /// Dead letters that go somewhere and are not there yet.
+    pub parcels: VecDeque<shelfmq_core::Parcel>,
+    /// Whether parcels are delivered at once.
+    pub delivers: bool,
+    /// What was appended to logs and is not durable yet.
+    pub appends: VecDeque<Append>,
+    /// The segments of the one topic's log, as far as they are durable.
+    pub segments: Vec<Vec<u8>>,
+}
+
+impl One {
+    /// One without a log, with the time in it that scenarios begin with.
+    pub fn new(limits: Limits) -> Self {
+        One::of(Engine::new(config(limits), 7))
+    }
+
+    /// One with a log.
+    pub fn with_log(limits: Limits) -> Self {
+        let options = LogOptions { segment_bytes: 1 << 20, cache_bytes: 1 << 20 };
+        One::of(Engine::with_log(config(limits), 7, options))
+    }
+
+    fn of(engine: Engine) -> Self {
+        let (parcels, appends) = (VecDeque::new(), VecDeque::new());
+        let now = start();
+        One { engine, now, ticket: 0, answers: Vec::new(), parcels, delivers: true, appends, segments: Vec::new() }
+    }
+
+    /// Sends a request; its answer's status and body, if there is one at once.
+    pub fn ask(&mut self, method: &str, target: &str, body: &[u8]) -> Option<(u16, String)> {
+        self.ticket += 1;
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        self.engine.handle(self.now, self.ticket, &Request { method, path, query, body, ..Request::default() });
+        self.drain();
+        let own = self.answers.iter().position(|answer| answer.0 == self.ticket)?;
+        let (_, status, body) = self.answers.remove(own);
+        Some((status, body))
+    }
+
+    /// What a request is answered that is answered at once, with 200.
+    ///
+    /// # Panics
+    /// Where it is not.
+    pub fn done(&mut self, target: &str, body: &[u8]) -> String {
+        let (status, text) = self.ask("POST", target, body).expect("an answer at once");
+        assert_eq!(status, 200, "{target}: {text}");
+        text
+    }
+
+    /// The error code of a request that is refused at once.
+    ///
+    /// # Panics
+    /// Where it is not.
+    pub fn refused(&mut self, target: &str, body: &[u8]) -> (u16, String) {
+        let (status, text) = self.ask("POST", target, body).expect("an answer at once");
+        let error: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{target}: {status} {text}"));
+        (status, error["message"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Takes in what the engine wants done.
+    pub fn drain(&mut self) {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Respond(ticket, response) => {
+                    let body = String::from_utf8_lossy(response.body.as_bytes()).into_owned();
+                    self.answers.push((ticket, response.status, body));
+                }
+                Output::Forward(parcel) if self.delivers => self.engine.handle_parcel(self.now, parcel),
+                Output::Forward(parcel) => self.parcels.push_back(parcel),
+                Output::Read(read) => {
+                    let loaded = self.read(&read);
+                    self.engine.handle_read(self.now, &read, loaded);
+                }
+                _ => {}
+            }
+        }
+        while let Some(work) = self.engine.poll_log() {
+            match work {
+                Work::Append(append) => self.appends.push_back(append),
+                Work::Delete(delete) => self.engine.handle_appended(self.now, delete.log, u64::MAX),
+                Work::Forget(_) => {}
+            }
+        }
+    }
+
+    /// What a log has of what is wanted.
+    fn read(&self, read: &Read) -> Option<Loaded> {
+        let start = SEGMENT_HEADER_BYTES;
+        let headed = self.segments.iter().filter_map(|bytes| Some((SegmentHeader::read(bytes).ok()?, bytes)));
+        let (header, bytes) = headed.into_iter().find(|(header, _)| header.number == read.segment)?;
+        Some(Loaded::decode(header.salt, start as u64, &bytes[start..], read.from, read.to))
+    }
+
+    /// What was appended so far is durable.
+    pub fn sync(&mut self) {
+        while let Some(append) = self.appends.pop_front() {
+            if append.segment.is_some() {
+                self.segments.push(Vec::new());
+            }
+            if let Some(segment) = self.segments.last_mut() {
+                segment.extend_from_slice(&append.bytes);
+            }
+            self.engine.handle_appended(self.now, append.log, append.upto);
+            self.drain();
+        }
+    }
+
+    /// The topic of this name as its log tells.
+    ///
+    /// # Panics
+    /// Where it tells of none.
+    pub fn recovered(&self, topic: &str) -> Recovered {
+        let headed = self.segments.iter().map(|bytes| {
+            let header = SegmentHeader::read(bytes).expect("it begins with a header");
+            Segment { header, size: bytes.len() as u64 }
+        });
+        let mut replay = Replay::new(topic, headed.collect(), true, 1 << 20).expect("there is a segment");
+        loop {
+            let wanted = replay.wanted();
+            let bytes = &self.segments[wanted.segment][wanted.offset as usize..][..wanted.bytes as usize];
+            match replay.feed(bytes) {
+                None => {}
+                Some(Outcome::Topic(recovered)) => return recovered,
+                Some(other) => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Lets time pass as a host should.
+    ///
+    /// # Panics
+    /// Where something is due for ever.
+    pub fn pass(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        for calls in 0.. {
+            let Some(at) = self.engine.poll_timeout().filter(|at| *at <= end) else { break };
+            self.now = self.now.max(at);
+            self.engine.handle_timeout(self.now);
+            self.drain();
+            assert!(calls < 100_000, "a deadline that never goes away: {at:?}");
+        }
+        self.now = end;
+    }
+
+    /// How many calls it takes until nothing is due any more; `between` is done after each.
+    ///
+    /// # Panics
+    /// Where something is due for ever.
+    pub fn calls_until_done(&mut self, mut between: impl FnMut(&mut Self)) -> u32 {
+        for calls in 0..1_000_000 {
+            if self.engine.poll_timeout().is_none_or(|at| at > self.now) {
+                return calls;
+            }
+            self.engine.handle_timeout(self.now);
+            self.drain();
+            between(self);
+        }
+        panic!("something is due for ever");
+    }
+
+    /// What `/stats` says of the topic `t`.
+    ///
+    /// # Panics
+    /// Where it says nothing.
+    pub fn stats(&mut self) -> Value {
+        let (_, body) = self.ask("GET", "/stats?format=json&topic=t", b"").expect("an answer at once");
+        serde_json::from_str::<Value>(&body).expect("statistics are JSON")["topics"][0].clone()
+    }
+
+    /// The messages that a poll that does not wait is handed.
+    ///
+    /// # Panics
+    /// Where it is not answered.
+    pub fn lease(&mut self, query: &str) -> Vec<Value> {
+        let target = format!("/sub?topic=t&channel=c&wait=0&format=json&{query}");
+        let (_, body) = self.ask("GET", &target, b"").expect("an answer at once");
+        let answer: Value = serde_json::from_str(&body).unwrap_or_default();
+        answer["messages"].as_array().cloned().unwrap_or_default()
+    }
+}
+
+/// When its time begins.
+pub fn start() -> Time {
+    Time::from_secs(1_800_000_000)
+}
+
+/// What an engine with these limits is told.
+pub fn config(limits: Limits) -> Config {
+    Config { limits, started: start(), ..Config::default() }
+}
