@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::messages::MOST_MESSAGES;
-
 use super::frame::{Found, Frames, Kind, split_message};
+
+/// More messages than any part of a log has that is read at once: of a log that says otherwise, they cannot be read.
+pub(crate) const MOST_MESSAGES: u64 = 1 << 22;
 
 /// The messages of a part of a log, verified. Made outside of whatever guards the engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

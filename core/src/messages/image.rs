@@ -6,10 +6,8 @@ use super::{Aside, CHUNK_BYTES, Chunk, Messages, NOWHERE};
 use crate::by_id::ById;
 use crate::log::event::Mark;
 use crate::log::image::{ChunkImage, Gap, TopicImage};
+use crate::log::load::MOST_MESSAGES;
 use crate::time::Time;
-
-/// More messages than any chunk has: of a log that says otherwise, they cannot be read.
-pub(crate) const MOST_MESSAGES: u64 = 1 << 22;
 
 impl Messages {
     /// Those that a log has, none of them in memory. What nobody needs of them is freed once all

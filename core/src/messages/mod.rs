@@ -27,7 +27,6 @@ use crate::log::frame::{FRAME_HEADER_BYTES, MESSAGE_HEADER_BYTES};
 use crate::message::{PLAIN_BYTES, Record};
 use crate::time::Time;
 use content::Content;
-pub(crate) use image::MOST_MESSAGES;
 
 /// The largest chunk, in bytes, unless one message is larger or the topic has very many.
 const CHUNK_BYTES: usize = 256 * 1024;
