@@ -63,6 +63,13 @@ impl Gaps {
         self.insert(from, to, bytes);
     }
 
+    /// Adds a range of which nobody knows the bytes, unless all of it is in one already.
+    pub(crate) fn cover_unknown(&mut self, gap: Gap) {
+        if self.end_of(gap.from).is_none_or(|end| end < gap.to) {
+            self.cover(Gap { bytes: 0, ..gap });
+        }
+    }
+
     fn take(&mut self, start: u64) {
         if let Some((end, bytes)) = self.ranges.remove(&start) {
             self.ids -= end - start;
@@ -84,12 +91,15 @@ impl Gaps {
         self.ranges.first_key_value().map(|(&start, &(end, bytes))| (start, end, bytes))
     }
 
-    /// Takes out the ranges that begin before this id, in order.
+    /// Takes out what is before this id, in order. The bytes of a range that it is in go with its first part.
     pub(crate) fn drain_before(&mut self, id: u64) -> Gaps {
         let mut drained = Gaps::default();
         while let Some((start, end, bytes)) = self.first().filter(|first| first.0 < id) {
             self.pass_first();
-            drained.insert(start, end, bytes);
+            drained.insert(start, end.min(id), bytes);
+            if id < end {
+                self.insert(id, end, 0);
+            }
         }
         drained
     }
@@ -98,6 +108,12 @@ impl Gaps {
     pub(crate) fn end_of(&self, id: u64) -> Option<u64> {
         let (_, &(end, _)) = self.ranges.range(..=id).next_back()?;
         (id < end).then_some(end)
+    }
+
+    /// Where the range begins that this id is in.
+    pub(crate) fn start_of(&self, id: u64) -> Option<u64> {
+        let (&start, &(end, _)) = self.ranges.range(..=id).next_back()?;
+        (id < end).then_some(start)
     }
 
     /// Takes out the first range, if it starts at this id; answers where it ends, and its bytes.

@@ -38,7 +38,7 @@ pub fn run(data: &[u8]) {
         assert!(damage.length > 0 && damage.offset + damage.length <= recovered.end);
     }
     if recovered.headless {
-        let next = Mark { id: header.index.max(1), bytes: 0 };
+        let next = Mark { id: header.index.clamp(1, 1 << 61), bytes: 0 };
         assert!(recovered.image.next >= next);
     }
 }

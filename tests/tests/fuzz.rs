@@ -139,9 +139,5 @@ macro_rules! targets {
 }
 
 targets! {
-    frames recovery load request
-    #[ignore = "the core takes numbers of a log for sizes and places: until its second edition"]
-    open
-    #[ignore = "what is read late meets what was taken away meanwhile: until the core's second edition"]
-    cold
+    frames recovery load request open cold
 }

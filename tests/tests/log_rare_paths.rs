@@ -153,3 +153,53 @@ fn no_segment_goes_before_it_is_written_that_nobody_needs_it() {
     broker.engine.handle_appended(now, finished.log, finished.upto);
     assert!(std::iter::from_fn(|| broker.engine.poll_log()).any(|work| matches!(work, Work::Forget(_))));
 }
+
+impl Broker {
+    /// Reads, one after another, until nothing is wanted: as many as that took.
+    fn read_all(&mut self) -> usize {
+        let mut count = 0;
+        while let Some(read) = self.reads.pop_front() {
+            let loaded = self.log.read(&read);
+            self.engine.handle_read(self.now, &read, loaded);
+            self.drain();
+            count += 1;
+            assert!(count < 1000, "it always wants more: {read:?}");
+        }
+        count
+    }
+}
+
+#[test]
+fn a_look_that_begins_where_time_and_bytes_say_reads_both_places_and_ends() {
+    let mut broker = Broker::new(20);
+    // The two are found in different segments, of which only one has room at a time.
+    broker.now = broker.now + Duration::from_secs(3600);
+    for _ in 0..20 {
+        broker.ask("POST", "/pub?topic=t", &[b'x'; 500]);
+    }
+    broker.ask("POST", "/topic/config?topic=t&retain=59m&retain_bytes=15100", b"");
+    broker.answers.clear();
+    let look = broker.ask("GET", "/peek?topic=t&max=1", b"");
+    broker.read_all();
+    assert_eq!(broker.statuses(), [(look, 200)]);
+}
+
+#[test]
+fn a_look_is_answered_though_all_of_what_it_waits_for_goes_meanwhile() {
+    let mut broker = Broker::new(20);
+    broker.ask("POST", "/topic/config?topic=t&retain_bytes=5100", b"");
+    broker.answers.clear();
+    let look = broker.ask("GET", "/peek?topic=t&max=1", b"");
+    assert!(!broker.reads.is_empty() && broker.answers.is_empty(), "what it begins with is not in memory");
+    // What it needs cannot be read for now, and nobody else needs it any more, while the log grows on.
+    broker.read(false);
+    for _ in 0..40 {
+        broker.ask("POST", "/pub?topic=t", &[b'x'; 500]);
+        broker.ask("POST", "/channel/empty?topic=t&channel=c", b"");
+    }
+    for _ in 0..4 {
+        broker.pass(Duration::from_secs(1));
+        broker.read_all();
+    }
+    assert!(broker.statuses().contains(&(look, 200)), "{:?}", broker.statuses());
+}

@@ -225,3 +225,14 @@ fn an_ephemeral_topic_keeps_no_more_than_it_will_hand_over() {
     let bytes = topic["memory_bytes"].as_u64().expect("a number of bytes");
     assert!(bytes < 12_000_000, "{bytes} bytes for 10,000 messages of 80, and 17 for each of 490,000 dropped");
 }
+
+#[test]
+fn a_message_may_come_back_more_often_than_can_be_counted() {
+    let mut broker = Broker::new("", "&timeout=1ms");
+    broker.post("/pub?topic=t", b"x");
+    for _ in 0..u32::from(u16::MAX) + 2 {
+        assert_eq!(broker.lease("").len(), 1);
+        broker.pass(Duration::from_millis(1));
+    }
+    assert_eq!(broker.lease("")[0]["attempts"], u16::MAX);
+}

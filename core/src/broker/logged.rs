@@ -309,6 +309,10 @@ impl<O: Outbox> Broker<O> {
             let messages = self.topics[number].messages_mut();
             messages.load_failed(chunk);
             messages.want(chunk);
+            if !messages.is_live(chunk) {
+                // Nobody needs it any more: so it will not come, either.
+                self.retry_parked(number, Some(chunk), now);
+            }
         }
         self.serve_all(number, now);
     }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::{Broker, Done, Outbox, Parcel};
-use crate::command::{Command, Context, Refusal, Ticket, Verb};
+use crate::command::{Command, Context, Refusal, Ticket};
 use crate::ids::TopicId;
 use crate::messages::Absent;
 use crate::time::Time;
@@ -79,8 +79,9 @@ impl<O: Outbox> Broker<O> {
     ) {
         match self.perform(now, &command.topic, &command.verb, &mut looked) {
             Err(Halt::Absent(absent)) => {
-                // What is found of messages stays found; a change begins anew, and needs all that it needed before.
-                let held = if let Verb::Peek(_) = command.verb {
+                // What is found of messages stays found; a change begins anew, and needs all that it needed before, and so
+                // does the search for where to begin.
+                let held = if looked.from.is_some() {
                     self.release(topic, &held);
                     Vec::new()
                 } else {

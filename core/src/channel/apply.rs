@@ -185,7 +185,7 @@ impl Channel {
     /// The cursor goes on. Of what the channel read before `from`, in a part of the log that is missing, nothing is
     /// known: it is due again, and where that would be too much, the channel reads it again.
     fn read_on(&mut self, from: u64, cursor: Mark, env: &mut Env<'_>) {
-        let missed = self.missed(from);
+        let missed = self.missed(from.min(cursor.id));
         if !missed.is_empty()
             && let Some(due_again) = &mut env.due_again
         {
@@ -320,7 +320,7 @@ impl Channel {
     fn remove(&mut self, id: u64, size: u32, env: &mut Env<'_>) {
         match self.departed.find(id) {
             Some(slot) => self.remove_entry(slot, env),
-            None if self.backlog.is_ahead(id) => {
+            None if self.backlog.is_ahead(id) && id < env.messages.end().id => {
                 self.backlog.skip(Gap { from: id, to: id.saturating_add(1), bytes: size.into() });
             }
             None => {}

@@ -12,7 +12,8 @@ use crate::messages::{Cursor, Messages};
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Backlog {
     cursor: Cursor,
-    /// Ids from the cursor on that the channel passes over: expired, dropped, or finished before their turn.
+    /// Ids from the cursor on that the channel passes over: expired, dropped, or finished before their turn. Invariant:
+    /// all of them are of messages that were published.
     gaps: Gaps,
     /// Entries at or after the cursor that are in no gap, and the bytes of their bodies.
     ahead: u64,
@@ -64,6 +65,11 @@ impl Backlog {
         id >= self.id() && self.gaps.end_of(id).is_none()
     }
 
+    /// Where the gap begins that this id is in.
+    pub(super) fn start_of_gap(&self, id: u64) -> Option<u64> {
+        self.gaps.start_of(id)
+    }
+
     /// Where the gap ends that this id is in.
     pub(super) fn end_of_gap(&self, id: u64) -> Option<u64> {
         self.gaps.end_of(id)
@@ -94,6 +100,11 @@ impl Backlog {
     pub(super) fn skip(&mut self, gap: Gap) {
         let from = gap.from.max(self.id());
         self.gaps.cover(Gap { from, ..gap });
+    }
+
+    /// The same of those that are in no gap yet, whose sizes nobody knows.
+    pub(super) fn skip_unknown(&mut self, gap: Gap) {
+        self.gaps.cover_unknown(gap);
     }
 
     /// From the cursor over gaps and entries, up to `end` and so many of them.
@@ -141,9 +152,9 @@ impl Backlog {
 
     /// The cursor goes on somewhere else, and passes over these ids from there on.
     pub(super) fn seek(&mut self, to: Mark, gaps: &[Gap], departed: &Departed, messages: &mut Messages) {
+        let end = messages.end();
         messages.seek(&mut self.cursor, to);
-        self.gaps = gaps.iter().copied().collect();
-        self.gaps.cut_before(to.id);
+        self.gaps = gaps.iter().map(|gap| gap.within(to.id, end)).collect();
         self.recount(departed);
     }
 

@@ -13,6 +13,10 @@ impl Channel {
         let mut id = env.flow.id;
         while excess > 0 && id > from.max(self.backlog.id()) {
             id -= 1;
+            if let Some(start) = self.backlog.start_of_gap(id) {
+                id = start;
+                continue;
+            }
             let is_new = |slot| !self.departed.get(slot).client_has_it() && self.departed.get(slot).attempts == 0;
             if self.backlog.is_ahead(id) && self.departed.find(id).is_none_or(is_new) {
                 self.dropped(Ids::one(id), self.backlog.mark(), env);
@@ -27,6 +31,12 @@ impl Channel {
         if fresh.passed > 0 {
             self.happen(Event::Advanced { channel: env.number.number(), cursor: fresh.at }, env);
         }
+    }
+
+    /// The cursor comes past what cannot be read any more.
+    pub(super) fn pass_unreadable(&mut self, env: &mut Env<'_>) {
+        let cursor = env.messages.after_unreadable(self.backlog.mark(), self.backlog.chunk()).min(env.flow);
+        self.happen(Event::Advanced { channel: env.number.number(), cursor }, env);
     }
 
     fn dropped(&mut self, ids: Ids, cursor: Mark, env: &mut Env<'_>) {
@@ -55,7 +65,10 @@ impl Channel {
             let (size, was_deferred) = match env.messages.find(oldest, self.backlog.chunk()) {
                 Found::Absent(chunk) => return Err(Absent(chunk)),
                 Found::Record(record) => (record.body.len() as u64, record.due.is_some()),
-                Found::Gone => (0, false),
+                Found::Gone => {
+                    self.pass_unreadable(env);
+                    continue;
+                }
             };
             (cursor.id, cursor.bytes) = (cursor.id + 1, cursor.bytes + size);
             // Whoever replays the log does not know that its time had come before it was handed over.

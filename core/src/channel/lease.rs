@@ -98,7 +98,7 @@ impl Channel {
             let id = entry.id;
             match env.messages.find(id, entry.chunk) {
                 Found::Record(record) => {
-                    let is_last = entry.attempts > 0 && entry.attempts + 1 == self.options.max_attempts;
+                    let is_last = entry.attempts > 0 && entry.attempts.saturating_add(1) == self.options.max_attempts;
                     return Some(Candidate::new(Source::Waiting(id), &record, is_last));
                 }
                 Found::Absent(chunk) => {
@@ -143,8 +143,7 @@ impl Channel {
                     return None;
                 }
                 Found::Gone => {
-                    let cursor = env.messages.after_unreadable(self.backlog.mark(), chunk);
-                    self.happen(Event::Advanced { channel: env.number.number(), cursor }, env);
+                    self.pass_unreadable(env);
                     continue;
                 }
             };

@@ -90,6 +90,7 @@ pub(crate) struct Channel {
     options: ChannelOptions,
     paused: bool,
     backlog: Backlog,
+    /// Invariant: all of them were handed over by the topic.
     departed: Departed,
     next_delivery: u64,
     /// Messages before this id were not for this channel.

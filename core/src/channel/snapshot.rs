@@ -56,7 +56,8 @@ impl Channel {
     /// The channel that an image tells of; `None` where it has no name that a channel can have.
     pub(crate) fn of(image: &ChannelImage, env: &mut Env<'_>) -> Option<Self> {
         let name = Name::parse(image.name.clone())?.into_owned();
-        let start = image.cursor.max(env.messages.first_mark()).min(env.messages.end());
+        let end = env.messages.end();
+        let start = image.cursor.within(env.messages.first_mark(), end);
         let mut channel = Channel::new(name, env.messages.cursor(start), image.next_delivery);
         channel.options = (&image.settings).into();
         channel.departed.set_ordered(image.settings.ordered);
@@ -66,7 +67,10 @@ impl Channel {
         (counts.finished, counts.requeued, counts.timed_out) = (image.finished, image.requeued, image.timed_out);
         (counts.expired, counts.dropped) = (image.expired, image.dropped);
         for gap in &image.gaps {
-            channel.backlog.skip(crate::log::image::Gap { to: gap.to.min(env.messages.end().id), ..*gap });
+            channel.backlog.skip(gap.within(start.id, end));
+        }
+        for gap in env.messages.unreadable(start) {
+            channel.backlog.skip_unknown(gap);
         }
         let entries = image.entries.values().map(|entry| {
             let next = match entry.spot {
@@ -81,7 +85,10 @@ impl Channel {
         let dead = image.dead.values().map(|dead| (&dead.facts, dead.attempts, dead.delivery, Next::Dead));
         let held = image.held.values().map(|facts| (facts, 0, 0, Next::Waiting));
         for (facts, attempts, delivery, next) in dead.chain(held).chain(entries) {
-            channel.restore(facts, attempts, delivery, next, env.messages);
+            // Nothing departs before it is handed over.
+            if facts.id < env.flow.id {
+                channel.restore(facts, attempts, delivery, next, env.messages);
+            }
         }
         Some(channel)
     }
@@ -94,9 +101,6 @@ impl Channel {
         next: Next,
         messages: &mut Messages,
     ) {
-        if facts.id >= messages.end().id {
-            return;
-        }
         let departed: &mut Departed = &mut self.departed;
         if let Some(slot) = departed.insert(facts, || messages.pin_found(facts.id), next) {
             let entry = departed.get_mut(slot);

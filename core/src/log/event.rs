@@ -23,6 +23,22 @@ pub struct Mark {
     pub bytes: u64,
 }
 
+/// No log has as many messages, or bytes: so below this, a few can be added, and one to each, without a thought.
+const MOST: u64 = 1 << 62;
+
+impl Mark {
+    /// Whether a log can come to this place.
+    pub(crate) fn is_sound(self) -> bool {
+        self.id < MOST && self.bytes < MOST
+    }
+
+    /// The nearest place that is not before `first`, nor after `end`: in ids, and in bytes.
+    pub(crate) fn within(self, first: Mark, end: Mark) -> Mark {
+        let mark = self.max(first);
+        if mark.id < end.id { Mark { bytes: mark.bytes.min(end.bytes), ..mark } } else { end }
+    }
+}
+
 /// Ids in ascending order, as (first, how many in a row).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ids(pub SmallVec<[(u64, u64); 1]>);
@@ -292,9 +308,22 @@ fn name_leased(departed: &[Facts], leased: &mut Ids) {
 }
 
 impl Event {
-    /// The event of a frame's payload.
+    /// The event of a frame's payload; `None` where it is none that is ever written.
     pub fn read(payload: &[u8]) -> Option<Self> {
-        postcard::from_bytes(payload).ok()
+        postcard::from_bytes(payload).ok().filter(Event::is_sound)
+    }
+
+    /// Whether it can have happened: where it [reaches](Event::reaches) is what a topic's numbers grow to.
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.is_implied() && self.reaches().is_none_or(Mark::is_sound)
+    }
+
+    /// What a channel read, where it did.
+    pub(crate) fn departed(&self) -> &[Facts] {
+        match self {
+            Event::Leased { departed, .. } | Event::Passed { departed, .. } => departed,
+            _ => &[],
+        }
     }
 
     /// Whether it follows from what was written before, and from the time, and so is not written itself.

@@ -82,9 +82,9 @@ fn if_there<'de, D: Deserializer<'de>>(from: D) -> Result<More, D::Error> {
 }
 
 impl TopicImage {
-    /// The image of a snapshot's payload.
+    /// The image of a snapshot's payload; `None` where no topic can have come so far.
     pub fn read(payload: &[u8]) -> Option<Self> {
-        postcard::from_bytes(payload).ok()
+        postcard::from_bytes(payload).ok().filter(|image: &TopicImage| image.next.is_sound())
     }
 }
 
@@ -112,6 +112,13 @@ pub struct Gap {
     pub to: u64,
     /// Bytes of the bodies of their messages.
     pub bytes: u64,
+}
+
+impl Gap {
+    /// The part that is not before the first of these places, nor after the second; perhaps nothing.
+    pub(crate) fn within(self, first: u64, end: Mark) -> Gap {
+        Gap { from: self.from.max(first), to: self.to.min(end.id), bytes: self.bytes.min(end.bytes) }
+    }
 }
 
 /// When a message's time to live runs out.

@@ -120,7 +120,7 @@ impl Journal {
 
     /// Bytes of all segments.
     pub(crate) fn disk_bytes(&self) -> u64 {
-        self.offset + self.old.iter().map(|segment| segment.1).sum::<u64>()
+        self.old.iter().fold(self.offset, |sum, segment| sum.saturating_add(segment.1))
     }
 
     /// How far the log reaches.

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::frame::{Found, Frames, Kind, split_message};
 
+/// More messages than any part of a log has that is read at once: of a log that says otherwise, they cannot be read.
+pub(crate) const MOST_MESSAGES: u64 = 1 << 22;
+
 /// The messages of a part of a log, verified. Made outside of whatever guards the engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loaded {
@@ -28,6 +31,8 @@ impl Loaded {
     /// offset of a segment with this salt; and all that were kept there. `bytes` may begin and end with other frames,
     /// but begins with a whole one.
     pub fn decode(salt: u64, offset: u64, bytes: &[u8], from: u64, to: u64) -> Self {
+        // No part of a log has more: a number that was read is no reason to make room.
+        let to = to.clamp(from, from.saturating_add(MOST_MESSAGES));
         let mut loaded = Loaded { from, ..Loaded::default() };
         let mut next = from;
         for found in Frames::new(salt, offset, bytes) {
@@ -46,7 +51,7 @@ impl Loaded {
                 }
             }
         }
-        let rest = to.saturating_sub(from) as usize;
+        let rest = (to - from) as usize;
         loaded.offsets.resize(rest, loaded.records.len() as u32);
         loaded
     }

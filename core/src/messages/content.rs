@@ -109,6 +109,15 @@ impl Content {
         Some(&self.records[start..end])
     }
 
+    /// The next message that can be read, or the one after its last.
+    pub(super) fn readable_after(&self, id: u64) -> u64 {
+        let mut index = (id - self.start.id) as usize + 1;
+        while self.bytes(index).is_some_and(<[u8]>::is_empty) {
+            index += 1;
+        }
+        self.start.id + index as u64
+    }
+
     /// The place of a message that it has, or of the one after its last.
     pub(super) fn mark(&self, id: u64) -> Mark {
         let index = (id - self.start.id) as usize;

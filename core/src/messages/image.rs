@@ -5,37 +5,49 @@ use alloc::vec::Vec;
 use super::{Aside, CHUNK_BYTES, Chunk, Messages, NOWHERE};
 use crate::by_id::ById;
 use crate::log::event::Mark;
-use crate::log::image::{ChunkImage, TopicImage};
+use crate::log::image::{ChunkImage, Gap, TopicImage};
+use crate::log::load::MOST_MESSAGES;
 use crate::time::Time;
-
-/// More messages than any chunk has: of a log that says otherwise, they cannot be read.
-const MOST_MESSAGES: u64 = 1 << 22;
 
 impl Messages {
     /// Those that a log has, none of them in memory. What nobody needs of them is freed once all
     /// [cursors](Messages::cursor) and [pins](Messages::pin) are there, by [`Messages::set_keep`].
     pub(crate) fn recovered(image: &TopicImage, segment: u32) -> Self {
-        let mut messages = Messages::empty(Some(segment), image.next);
+        let end = Mark { id: image.next.id.max(1), ..image.next };
+        let mut messages = Messages::empty(Some(segment), end);
         messages.front = image.chunks.first().map_or(0, |chunk| chunk.number.min(u64::MAX / 2));
-        let ends = image.chunks.iter().skip(1).map(|next| next.first.id).chain([image.next.id]);
-        for (chunk, end) in image.chunks.iter().zip(ends) {
-            let first = chunk.first.max(messages.chunks.back().map_or(Mark::default(), |last: &Chunk| last.first));
+        let (mut first, mut last_at, mut in_segment) = (Mark { id: 1, bytes: 0 }, Time::default(), 0);
+        for chunk in &image.chunks {
+            // Whatever order they are told in: places, times and segments only grow from chunk to chunk.
+            first = chunk.first.within(first, end);
+            last_at = last_at.max(Time::from_nanos(chunk.last_at));
+            in_segment = chunk.segment.max(in_segment);
             messages.chunks.push_back(Chunk {
-                first: first.min(image.next),
-                last_at: Time::from_nanos(chunk.last_at),
-                log_bytes: chunk.log_bytes,
+                first,
+                last_at,
+                log_bytes: chunk.log_bytes.min(u32::MAX.into()),
                 record_bytes: u32::MAX as usize,
-                segment: chunk.segment,
-                // What cannot be read because it is not there is no reason to have room for it.
-                freed: chunk.freed || end.saturating_sub(chunk.first.id) > MOST_MESSAGES,
+                segment: in_segment,
+                freed: chunk.freed,
                 ..Chunk::default()
             });
-            messages.log_bytes = messages.log_bytes.saturating_add(chunk.log_bytes);
+        }
+        for index in 0..messages.chunks.len() {
+            let next = messages.chunks.get(index + 1).map_or(end.id, |next| next.first.id);
+            let chunk = &mut messages.chunks[index];
+            // What cannot be read because it is not there is no reason to have room for it.
+            if next - chunk.first.id > MOST_MESSAGES {
+                chunk.freed = true;
+            }
+            if chunk.freed {
+                chunk.log_bytes = 0;
+            }
+            messages.log_bytes += chunk.log_bytes;
         }
         if let Some(freed) = messages.chunks.iter().rposition(|chunk| chunk.freed) {
-            messages.whole = messages.chunks.get(freed + 1).map_or(image.next.id, |chunk| chunk.first.id);
+            messages.whole = messages.chunks.get(freed + 1).map_or(end.id, |chunk| chunk.first.id);
         } else {
-            messages.whole = messages.chunks.front().map_or(image.next.id, |chunk| chunk.first.id);
+            messages.whole = messages.chunks.front().map_or(end.id, |chunk| chunk.first.id);
         }
         for (&id, &number) in image.kept.iter() {
             if let Some(chunk) = number.checked_sub(messages.front).and_then(|i| messages.chunks.get_mut(i as usize)) {
@@ -47,6 +59,27 @@ impl Messages {
         messages.add_chunk(0);
         messages.low = messages.tail_number();
         messages
+    }
+
+    /// No message was published later than now, whatever clock said so: chunks of times to come would be kept until then.
+    pub(crate) fn fit_clock(&mut self, now: Time) {
+        self.chunks.iter_mut().for_each(|chunk| chunk.last_at = chunk.last_at.min(now));
+    }
+
+    /// Ids from this place on that cannot be read, in rows.
+    pub(crate) fn unreadable(&self, from: Mark) -> Vec<Gap> {
+        let mut rows: Vec<Gap> = Vec::new();
+        for index in self.chunks.partition_point(|chunk| chunk.first.id <= from.id).saturating_sub(1)..self.chunks.len()
+        {
+            let to = self.chunks.get(index + 1).map_or(self.end.id, |next| next.first.id);
+            let start = self.chunks[index].first.id.max(from.id);
+            match rows.last_mut() {
+                _ if !self.chunks[index].freed || start >= to => {}
+                Some(last) if last.to == start => last.to = to,
+                _ => rows.push(Gap { from: start, to, bytes: 0 }),
+            }
+        }
+        rows
     }
 
     /// The same, for a replay to go on with.
@@ -68,6 +101,7 @@ impl Messages {
 
     /// Messages up to this place were published, and the log does not have them.
     pub(crate) fn append_lost(&mut self, to: Mark) {
+        let to = Mark { bytes: to.bytes.max(self.end.bytes), ..to };
         let (segment, last_at) = self.chunks.back().map_or_else(Default::default, |last| (last.segment, last.last_at));
         self.chunks.push_back(Chunk { first: self.end, last_at, segment, freed: true, ..Chunk::default() });
         self.end = to;

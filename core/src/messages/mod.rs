@@ -222,7 +222,7 @@ impl Messages {
             self.fresh.push(number);
         }
         let tail = self.tail_mut();
-        tail.last_at = record.timestamp;
+        tail.last_at = tail.last_at.max(record.timestamp);
         tail.record_bytes += bytes;
         tail.log_bytes += (FRAME_HEADER_BYTES + MESSAGE_HEADER_BYTES + bytes) as u64;
         if let Some(content) = &mut tail.content {
@@ -262,7 +262,7 @@ impl Messages {
     }
 
     /// Whether a chunk is in the log and was not freed.
-    fn is_live(&self, chunk: u64) -> bool {
+    pub(crate) fn is_live(&self, chunk: u64) -> bool {
         let chunk = chunk.checked_sub(self.front).and_then(|index| self.chunks.get(index as usize));
         self.segment.is_some() && chunk.is_some_and(|chunk| !chunk.freed)
     }
@@ -336,11 +336,21 @@ impl Messages {
         }
     }
 
-    /// The place after a message in this chunk that cannot be read: where the chunk has none that can, the next chunk.
+    /// The place after a message in this chunk that cannot be read, and after those behind it that cannot, either.
     pub(crate) fn after_unreadable(&self, at: Mark, chunk: u64) -> Mark {
+        let after = Mark { id: at.id + 1, ..at };
         let index = chunk.wrapping_sub(self.front) as usize;
-        let next = self.chunks.get(index).filter(|chunk| chunk.freed).and_then(|_| self.chunks.get(index + 1));
-        next.map_or(Mark { id: at.id + 1, ..at }, |next| next.first.max(at))
+        let Some(found) = self.chunks.get(index) else { return after };
+        if found.freed {
+            return self.chunks.get(index + 1).map_or(after, |next| next.first.max(after));
+        }
+        let content = found.content.as_ref().filter(|content| content.has(at.id));
+        content.map_or(after, |content| content.mark(content.readable_after(at.id)).max(after))
+    }
+
+    /// The id after one that cannot be read, and after those behind it that cannot, either.
+    pub(crate) fn next_id(&self, id: u64) -> u64 {
+        self.after_unreadable(Mark { id, bytes: 0 }, self.chunk_of(id)).id
     }
 
     /// Moves a reader to another place.
@@ -375,7 +385,9 @@ impl Messages {
             return;
         }
         // In a log, a message may have been moved out of a chunk that is not known yet to be free of messages.
-        if chunk < self.front || self.chunk(chunk).freed || self.aside.contains_key(&id) {
+        // And of what a log says, some stands in no chunk.
+        let stands = |chunk: &Chunk| !chunk.freed && chunk.first.id <= id;
+        if chunk < self.front || !stands(self.chunk(chunk)) || self.aside.contains_key(&id) {
             match self.aside.get_mut(&id) {
                 Some(aside) => aside.pins += 1,
                 None => self.set_aside(id, Aside { pins: 1, record: None, chunk: NOWHERE }),

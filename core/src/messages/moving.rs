@@ -47,9 +47,10 @@ impl Messages {
 
     /// Makes the messages of a chunk that are needed stand at the end of the log, and frees the chunk. `write` is given
     /// each with its id, and answers how far the log reaches then, in bytes ever written to it; what cannot be read any
-    /// more is left behind.
+    /// more is left behind. A chunk that a command waits for stays, for it would wait for ever.
     pub(crate) fn moved(&mut self, number: u64, mut write: impl FnMut(u64, &[u8]) -> u64) {
-        if !self.is_live(number) || number >= self.low || number == self.tail_number() {
+        let is_held = self.is_live(number) && self.chunk(number).holds > 0;
+        if !self.is_live(number) || is_held || number >= self.low || number == self.tail_number() {
             return;
         }
         if self.segment.is_some_and(|segment| segment != self.tail().segment) {

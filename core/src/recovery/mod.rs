@@ -9,7 +9,7 @@ pub mod replay;
 
 use alloc::vec::Vec;
 
-use crate::log::event::Event;
+use crate::log::event::{Event, Mark};
 use crate::log::frame::{
     FRAME_HEADER_BYTES, Found, Frame, Frames, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, is_followed, split_message,
 };
@@ -170,7 +170,8 @@ impl Recovery {
         let seed = self.topic.as_ref().map_or(0, Replayed::seed);
         let read = split_message(frame.payload)
             .and_then(|(id, before, record)| Some(Published::of(id, before, &Record::read(record)?, seed)));
-        let Some(message) = read else {
+        let is_sound = |message: &Published| Mark { id: message.facts.id, bytes: message.before }.is_sound();
+        let Some(message) = read.filter(is_sound) else {
             return self.unreadable(frame);
         };
         self.go_on_batch(frame);

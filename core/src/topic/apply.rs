@@ -80,10 +80,17 @@ impl Topic {
 
     /// A log says that this happened.
     pub(crate) fn replay(&mut self, event: &Event) {
+        if !event.is_sound() {
+            return;
+        }
         let (now, limits) = (Time::default(), Limits::default());
         if let Some(mark) = event.reaches() {
             // No id is used again for another message, however many of the last ones were lost.
             self.miss(mark);
+            if event.departed().iter().any(|facts| facts.id >= mark.id) {
+                // Nobody read what is after where he came to.
+                return;
+            }
             if event.reads() {
                 // Of what was lost, too, the topic handed over what a channel read.
                 self.hand_over_to(mark, now, &limits);
@@ -103,10 +110,11 @@ impl Topic {
     /// A log says that a message was published, and stands in this segment.
     pub(crate) fn replay_published(&mut self, message: &Published, segment: u32) {
         let Published { before, facts, at, log_bytes } = *message;
-        if facts.id < self.messages.end().id || facts.id == u64::MAX {
+        let place = Mark { id: facts.id, bytes: before };
+        if facts.id < self.messages.end().id || !place.is_sound() {
             return;
         }
-        self.miss(Mark { id: facts.id, bytes: before });
+        self.miss(place);
         self.messages.append_stored(Time::from_nanos(at), facts.size, log_bytes, segment);
         self.published(facts.id, facts.size, facts.due.map(|_| facts), facts.expires);
         self.replay_hand_over();
@@ -239,6 +247,8 @@ impl Topic {
         if gap.from >= gap.to {
             return;
         }
+        // What a log lost of where that begins was handed over.
+        self.hand_over_to(from, now, limits);
         let flow = self.flow.id();
         self.deferred.retain(|facts| facts.id >= to.id || facts.id < flow);
         self.backlog_voids.cut_before(to.id);
@@ -246,6 +256,7 @@ impl Topic {
         self.voids.cover(gap);
         if to.id > flow {
             self.messages.advance(&mut self.flow, to);
+            self.find_channels_ahead();
         }
     }
 

@@ -62,7 +62,7 @@ impl Topic {
         {
             let start = self.flow.mark();
             self.voids.cover(Gap { from: start.id, to: end, bytes });
-            self.messages.advance(&mut self.flow, Mark { id: end, bytes: start.bytes + bytes });
+            self.messages.advance(&mut self.flow, Mark { id: end, bytes: start.bytes.saturating_add(bytes) });
         }
     }
 

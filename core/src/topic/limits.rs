@@ -24,7 +24,7 @@ impl Amount {
     const NONE: Amount = Amount { messages: 0, bytes: 0 };
 
     fn and(self, other: Amount) -> Amount {
-        Amount { messages: self.messages + other.messages, bytes: self.bytes + other.bytes }
+        Amount { messages: self.messages.saturating_add(other.messages), bytes: self.bytes.saturating_add(other.bytes) }
     }
 
     fn fits(self, room: Amount) -> bool {
@@ -74,8 +74,9 @@ impl Topic {
 
     /// What the topic has not handed over.
     fn kept_back(&self) -> Amount {
-        let bytes = self.messages.end().bytes - self.flow.mark().bytes;
-        Amount { messages: self.depth(), bytes: bytes - self.backlog_voids.bytes() }
+        // Only of ids it is sure that they agree, where a log has other bytes than it says.
+        let bytes = self.messages.end().bytes.saturating_sub(self.flow.mark().bytes);
+        Amount { messages: self.depth(), bytes: bytes.saturating_sub(self.backlog_voids.bytes()) }
     }
 
     /// Drops the oldest of what was not handed over until there is room in each channel, with what that has.
@@ -102,7 +103,7 @@ impl Topic {
         while !fits(left) && to.id < self.messages.end().id {
             if let Some(end) = self.backlog_voids.end_of(to.id) {
                 let bytes = self.backlog_voids.after(to.id).next().map_or(0, |gap| gap.bytes);
-                to = Mark { id: end, bytes: to.bytes + bytes };
+                to = Mark { id: end, bytes: to.bytes.saturating_add(bytes) };
                 continue;
             }
             let size = match self.messages.get(to.id) {
@@ -111,7 +112,7 @@ impl Topic {
                 Found::Gone => 0,
             };
             (to.id, to.bytes) = (to.id + 1, to.bytes + size);
-            left = Amount { messages: left.messages - 1, bytes: left.bytes.saturating_sub(size) };
+            left = Amount { messages: left.messages.saturating_sub(1), bytes: left.bytes.saturating_sub(size) };
         }
         (to, Ok(()))
     }

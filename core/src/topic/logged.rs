@@ -129,8 +129,8 @@ impl Topic {
     fn plan_moves(&mut self) {
         let Some(log) = self.log.as_mut().filter(|log| log.moving.is_empty()) else { return };
         let (needed, sparse) = self.messages.needed();
-        let slack = SLACK_SEGMENTS * log.journal.segment_bytes();
-        if log.journal.disk_bytes() > 2 * needed + slack {
+        let slack = log.journal.segment_bytes().saturating_mul(SLACK_SEGMENTS);
+        if log.journal.disk_bytes() > slack.saturating_add(2 * needed) {
             log.moving = sparse.into();
         }
     }

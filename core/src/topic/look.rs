@@ -185,9 +185,11 @@ impl Topic {
                 id = end;
                 continue;
             }
-            if let Some(found) = show(id)?
-                && let Err(next) = add(found)
-            {
+            let Some(found) = show(id)? else {
+                id = self.messages.next_id(id);
+                continue;
+            };
+            if let Err(next) = add(found) {
                 return Ok(Some(next));
             }
             id += 1;

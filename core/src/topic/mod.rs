@@ -53,6 +53,7 @@ pub(crate) struct Topic {
     options: TopicOptions,
     paused: bool,
     messages: Messages,
+    /// Invariant: no void is at or after it, and no backlog void or deferred message before it.
     flow: Cursor,
     channels: Slab<Box<Channel>, ChannelId>,
     names: Vec<(Name<'static>, ChannelId)>,
@@ -262,6 +263,7 @@ impl Topic {
 
     /// The clock went back by much: what it made while it was wrong ends no later than anything can that is made now.
     pub(crate) fn clock_went_back(&mut self, now: Time, limits: &Limits) {
+        self.messages.fit_clock(now);
         self.channels.iter_mut().for_each(|(_, channel)| channel.fit_clock(now, limits));
     }
 
@@ -436,6 +438,7 @@ impl Topic {
         let most = (limits.slice as usize / self.names.len()).max(1);
         let Some(after) = self.deferred.get(most).filter(|facts| facts.id < end.id) else { return Some(end) };
         // What is deferred, each channel keeps by itself.
-        Some(self.messages.mark(after.id).unwrap_or(end))
+        let to = self.messages.mark(after.id).unwrap_or(end);
+        Some(if to.id > self.flow.id() { to } else { end })
     }
 }

@@ -95,20 +95,26 @@ impl Topic {
         }
     }
 
-    /// The topic that an image tells of.
+    /// The topic that an image tells of. A log may come from somebody else, so that here, in
+    /// [`Messages::recovered`] and in [`Channel::of`](crate::channel::Channel::of) what an image says is made to agree
+    /// with where the messages end: no place is after that, and nothing is said of messages that are not there.
     fn of(name: Name<'static>, image: &TopicImage, mut messages: Messages, now: Time, limits: &Limits) -> Self {
         let end = messages.end();
-        let flow = messages.cursor(image.flow.max(messages.first_mark()).min(end));
+        let from = image.flow.within(messages.first_mark(), end);
+        let flow = messages.cursor(from);
         let mut topic = Topic::with_messages(name, image.seed, messages, flow);
         topic.options = (&image.settings).into();
         topic.paused = image.paused;
-        topic.voids = image.voids.iter().copied().collect();
-        topic.backlog_voids = image.backlog_voids.iter().copied().collect();
-        topic.backlog_voids.cut_before(topic.flow.id());
+        topic.voids = image.voids.iter().map(|gap| gap.within(0, from)).collect();
+        topic.backlog_voids = image.backlog_voids.iter().map(|gap| gap.within(from.id, end)).collect();
+        for gap in topic.messages.unreadable(from) {
+            topic.backlog_voids.cover_unknown(gap);
+        }
         topic.deferred.clone_from(&image.deferred);
-        topic.deferred.retain(|facts| facts.id < end.id);
+        topic.deferred.retain(|facts| (from.id..end.id).contains(&facts.id));
         crate::sort::by(&mut topic.deferred, |a, b| a.id.cmp(&b.id));
-        topic.expiries = image.expiries.iter().copied().map(Reverse).collect();
+        topic.deferred.dedup_by_key(|facts| facts.id);
+        topic.expiries = image.expiries.iter().filter(|expiry| expiry.id < end.id).copied().map(Reverse).collect();
         topic.old_segments.clone_from(&image.old_segments);
         (topic.message_count, topic.message_bytes) = (image.message_count, image.message_bytes);
         topic.dedup.open(&image.dedup);
@@ -135,7 +141,12 @@ impl Topic {
         let image = &recovered.image;
         let name = Name::parse(image.name.clone()).ok_or(Refusal::StorageFailed)?.into_owned();
         journal.set_old_segments(image.old_segments.clone());
-        let messages = Messages::recovered(image, journal.segment());
+        if recovered.header.number > u32::MAX / 2 || !image.next.is_sound() {
+            // There would be no numbers to go on with.
+            return Err(Refusal::StorageFailed);
+        }
+        let mut messages = Messages::recovered(image, journal.segment());
+        messages.fit_clock(now);
         let mut topic = Topic::of(name, image, messages, now, limits);
         topic.seeds = Seeds::new(seed ^ image.seed);
         topic.log = Some(super::LogState::new(journal, topic.messages.end()));
@@ -154,7 +165,7 @@ impl Topic {
 impl TopicImage {
     /// A topic of which nothing is known but its name, and that its log goes on with this message.
     pub(crate) fn bare(name: &str, next: u64) -> Self {
-        let next = Mark { id: next.max(1), bytes: 0 };
+        let next = Mark { id: next.clamp(1, 1 << 61), bytes: 0 };
         TopicImage { name: name.into(), next, flow: next, ..TopicImage::default() }
     }
 }
