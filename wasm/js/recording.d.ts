@@ -75,18 +75,50 @@ export interface StepTold {
   handed: Handed[];
 }
 
-/** One thing that happened to a message; `what: 'now'` comes last and says where it is and why. */
-export interface StoryLine {
-  what: string; // published, leased, finished, requeued, timed out, died, redriven, dropped, moved, touched, …, now
+/** What happened to a message. A code means the same for ever; the sentences beside codes may change. */
+export type WhatCode =
+  | 'published' | 'leased' | 'touched' | 'finished' | 'requeued' | 'timed_out' | 'died' | 'dead_gone' | 'redriven'
+  | 'dropped' | 'channel_moved' | 'lost' | 'topic_deleted' | 'expired' | 'moved' | 'now';
+
+/** Why it happened, or why a message is where it is. What the sentence names is beside it. */
+export type BecauseCode =
+  | 'unknown' | 'no_channel' | 'topic_paused' | 'not_durable' | 'in_topic' | 'channel_paused' | 'in_flight_limit'
+  | 'no_consumer' | 'no_room' | 'leased' | 'deferred' | 'held' | 'dead' | 'dead_waits' | 'expired' | 'done'
+  | 'lease_ran_out' | 'requeued' | 'moved_or_dropped' | 'topic_full' | 'unreadable';
+
+/** Why, and what there is to say of it. Of `because_code`, where that is not said otherwise. */
+export interface Why {
+  because?: string;
+  because_code?: BecauseCode;
+  /** Of `in_flight_limit`: how many messages are in flight. */
+  in_flight?: number;
+  /** Of `no_room`: the id that the channel reads on at. */
+  reads_next?: string;
+  /** Of `leased`: who has it. */
+  client?: string;
+  /** Of `leased` and `deferred`: RFC 3339 with nanoseconds. */
+  until?: string | null;
+  /** Of `held`: the id of the first message of its key. */
+  behind?: string;
+  /** Of `dead` and `dead_waits`: how often it was delivered. */
+  attempts?: number;
+  /** Of `dead_waits`: the topic that dead letters go to. */
+  dead_letter?: string;
+}
+
+/** One thing that happened to a message; `code: 'now'` comes last and says where it is and why. */
+export interface StoryLine extends Why {
+  what: string;
+  code: WhatCode;
   at: string; // RFC 3339 with nanoseconds
   channel?: string | null;
-  because?: string;
+  /** What came to the engine; `by_code` is the `kind` of that step. */
   by?: unknown;
+  by_code?: StepKind;
   receipt?: string;
-  until?: string | null;
   to?: unknown;
   /** Of `now`: where it is in each channel. */
-  channels?: ({ channel: string; because: string } & Record<string, unknown>)[];
+  channels?: (Why & { channel: string; because: string; because_code: BecauseCode } & Record<string, unknown>)[];
   [more: string]: unknown;
 }
 

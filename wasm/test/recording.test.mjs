@@ -86,8 +86,19 @@ for (const [what, storage] of [['in memory', () => undefined], ['with a log', ()
     assert.ok(story.some((line) => line.what === 'leased' && line.to.client === 'worker-1'));
     assert.equal(story.at(-1).what, 'now');
     assert.equal(story.at(-1).channels[0].channel, 'c');
+    // For programs, by codes.
+    assert.deepEqual([story[0].code, story[0].by_code, story.at(-1).code], ['published', 'request', 'now']);
+    for (const { what, code, by, by_code } of story) {
+      assert.match(code, /^[a-z_]+$/, what);
+      assert.equal(by === undefined, by_code === undefined, what);
+    }
+    for (const { because, because_code } of [...story, ...story.at(-1).channels]) {
+      assert.equal(because === undefined, because_code === undefined, because);
+    }
     recording.seek({ step: 3 });
-    assert.match(recording.story('t', ids[5]).at(-1).because, /no message of this id/);
+    const unknown = recording.story('t', ids[5]).at(-1);
+    assert.match(unknown.because, /no message of this id/);
+    assert.equal(unknown.because_code, 'unknown');
     recording.close();
     await broker.close();
   });

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use super::codes::Cause;
 use super::input::Input;
 use super::replay::{Asker, Broken, State, Step};
 use crate::api::{self, Field, Response, Scope};
@@ -172,7 +173,7 @@ pub fn step(step: &Step<'_>, state: &State) -> Value {
     let told = step.work.iter().map(work).chain(step.outputs.iter().map(|output| summary(output, &who)));
     let mut value = json!({
         "step": state.steps(), "at": ms(step.at), "time": time(step.at), "shard": step.shard,
-        "kind": kind(&step.input), "told": told.collect::<Vec<_>>(), "handed": handed.collect::<Vec<_>>(),
+        "kind": kind(&step.input).code(), "told": told.collect::<Vec<_>>(), "handed": handed.collect::<Vec<_>>(),
     });
     if let Some(ticket) = by {
         value["by"] = who(ticket);
@@ -189,21 +190,22 @@ pub fn ms(at: Time) -> f64 {
     at.as_nanos() as f64 / 1e6
 }
 
-fn kind(input: &Input<'_>) -> &'static str {
+/// What came to an engine, for programs.
+pub(super) fn kind(input: &Input<'_>) -> Cause {
     match input {
-        Input::Request(..) => "request",
-        Input::Timeout => "timeout",
-        Input::Writable(_) => "writable",
-        Input::Parcel(_) => "parcel",
-        Input::Cancel(_) => "hang-up",
-        Input::Shutdown => "shutdown",
-        Input::PollLog => "written",
-        Input::Appended(..) => "appended",
-        Input::AppendFailed(_) => "append-failed",
-        Input::Read(..) => "read",
-        Input::Space(_) => "space",
-        Input::Unwell(_) => "unwell",
-        Input::OpenTopic(_) => "open-topic",
+        Input::Request(..) => Cause::Request,
+        Input::Timeout => Cause::Timeout,
+        Input::Writable(_) => Cause::Writable,
+        Input::Parcel(_) => Cause::Parcel,
+        Input::Cancel(_) => Cause::HangUp,
+        Input::Shutdown => Cause::Shutdown,
+        Input::PollLog => Cause::Written,
+        Input::Appended(..) => Cause::Appended,
+        Input::AppendFailed(_) => Cause::AppendFailed,
+        Input::Read(..) => Cause::Read,
+        Input::Space(_) => Cause::Space,
+        Input::Unwell(_) => Cause::Unwell,
+        Input::OpenTopic(_) => Cause::OpenTopic,
     }
 }
 
