@@ -1,14 +1,17 @@
 // A recording's steps, in words.
 import type { Asker, StepTold } from 'shelfmq/recording';
+import { routeOf } from 'shelfmq/routes';
 
 import type { Told } from '../broker/play.js';
 import type { Seen } from './flows.js';
-import { looks } from './host/looks.js';
 
-/** Whether something happens here that somebody would ask about: not what the broker does to keep it, and no looks. */
+/**
+ * Whether something happens here that somebody would ask about: not what the broker does to keep it, and no looks. What
+ * leads nowhere is a mistake, which is seen.
+ */
 export function matters({ kind, by }: StepTold): boolean {
   if (kind === 'timeout' || kind === 'hang-up' || kind === 'shutdown') return true;
-  return kind === 'request' && !looks(by?.method ?? 'GET', by?.path ?? '/');
+  return kind === 'request' && !routeOf(by?.method ?? 'GET', by?.path ?? '/')?.looks;
 }
 
 /** Steps that matter, each with what follows it up to the next one: a publish is there once it is written. */
