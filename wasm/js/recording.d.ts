@@ -59,6 +59,20 @@ export interface Handed {
   count: number;
 }
 
+/** What became of messages, beside that they were handed out: some of the codes that stories have. */
+export interface Happened {
+  code: WhatCode;
+  /** Of `died`: by the end of a lease, or by a consumer. */
+  because_code?: 'lease_ran_out' | 'requeued';
+  topic: string;
+  /** What is published is in no channel yet. */
+  channel?: string;
+  /** At most 100 of them. */
+  ids: string[];
+  /** How many there are. */
+  count: number;
+}
+
 export interface StepTold {
   /** Counts from 1: it is the step that leads to `position.step` of the same number. */
   step: number;
@@ -73,6 +87,8 @@ export interface StepTold {
   topic?: string;
   told: Told[];
   handed: Handed[];
+  /** In its order. A message is published where its publisher is answered. */
+  happened: Happened[];
 }
 
 /** What happened to a message. A code means the same for ever; the sentences beside codes may change. */
@@ -149,7 +165,10 @@ export declare class Recording {
   previous(): StepTold | undefined;
   /** Answers what only looks (GET /stats, /peek, /dead, /topics …) from the state at the position; else 403 READ_ONLY. */
   fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>;
-  /** Steps `from`, `from + 1` … (counted from 1), as many as `count` or as there are. Does not move the position. */
+  /**
+   * Steps `from`, `from + 1` … (counted from 1), as many as `count` or as there are: what happened since step n is
+   * `steps(n + 1, count)`. Does not move the position.
+   */
   steps(from: number, count: number): StepTold[];
   /** What happened to a message from the beginning to the position. `id`: 16 hex digits, as the API has them. */
   story(topic: string, id: string): StoryLine[];

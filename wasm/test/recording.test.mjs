@@ -79,6 +79,22 @@ for (const [what, storage] of [['in memory', () => undefined], ['with a log', ()
     assert.equal(handed[0].to.client, 'worker-1');
     assert.equal(handed[0].to.peer, '10.0.0.1:1000');
     assert.deepEqual([handed[0].topic, handed[0].channel, handed[0].messages[0].id, handed[0].messages[0].attempts], ['t', 'c', ids[0], 1]);
+    // What happened since a step, message by message.
+    const happened = all.flatMap((step) => step.happened);
+    const idsOf = (code) => happened.filter((one) => one.code === code).flatMap((one) => one.ids);
+    assert.deepEqual(idsOf('published'), ids);
+    const { finish_count, requeue_count, timeout_count, dead_count } = await (async () => {
+      const { topics } = await (await broker.look('/stats?format=json')).json();
+      return topics[0].channels[0];
+    })();
+    assert.ok(finish_count > 0 && requeue_count > 0 && timeout_count > 0 && dead_count > 0);
+    // Who dies was given back, or not settled in time.
+    const died = (why) => happened.filter((one) => one.because_code === why).flatMap((one) => one.ids).length;
+    assert.equal(idsOf('finished').length, finish_count);
+    assert.equal(idsOf('requeued').length + died('requeued'), requeue_count);
+    assert.equal(idsOf('timed_out').length + died('lease_ran_out'), timeout_count);
+    assert.equal(idsOf('died').length, dead_count);
+    assert.ok(happened.every(({ topic, channel, code }) => topic === 't' && channel === (code === 'published' ? undefined : 'c')));
     // A story, at the end and in the middle.
     recording.seek({ step: recording.stepCount });
     const story = recording.story('t', ids[1]);

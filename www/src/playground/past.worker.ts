@@ -8,7 +8,7 @@ import { Flows } from './flows.js';
 import { clipped } from './host/frames.js';
 import type { Opened, PastCalls, Shown, To } from './past.js';
 import { answerCalls, sendNews } from './rpc.js';
-import { groups, handedIn, toldOf } from './steps.js';
+import { groups, movedIn, toldOf } from './steps.js';
 
 /** Steps further than this are a jump: what moved on the way is not shown. */
 const WALK = 400;
@@ -45,7 +45,7 @@ async function seek(to: To): Promise<Shown> {
   const { step, at } = here.seek(to);
   const walked = step - last;
   if (last < 0 || walked < 0 || walked > WALK) flows.clear();
-  else if (walked > 0) for (const seen of handedIn(here.steps(last + 1, walked))) flows.see(seen);
+  else if (walked > 0) for (const seen of movedIn(here.steps(last + 1, walked))) flows.see(seen);
   last = step;
   const shown = clipped(await snapshot(look));
   // A seek for time comes to the last step before it, but it is that time.
