@@ -145,6 +145,11 @@ export interface StoryLine extends Why {
 export declare class Recording {
   /** Runs all of it once, in pieces, so that any moment is near afterwards. */
   static open(parts: Uint8Array[], options?: RecordingOptions): Promise<Recording>;
+  /**
+   * Takes parts that have all of this one, and what came since: only that is run, at once. The position stays. False, and
+   * nothing has changed, where they are not that: the oldest may be gone, or several engines share the topics.
+   */
+  grow(parts: Uint8Array[]): boolean;
   /** When the first and the last step was. */
   readonly from: number;
   readonly to: number;

@@ -172,6 +172,44 @@ test('what is kept as it comes, of one broker after another, is one past', async
   await assert.rejects(Recording.open(kept.toReversed()), /another order/);
 });
 
+test('a recording grows as its broker goes on, and is the same as one that was opened then', async () => {
+  const { broker, clock, ids } = await work({}, 10);
+  const client = new Client({ fetch: broker.fetch });
+  const growing = await Recording.open(broker.recording(), { imageBytes: 100_000 });
+  growing.seek({ step: 7 });
+  growing.steps(5, 5);
+  for (const round of [1, 2, 3]) {
+    for (let n = 0; n < 50; n += 1) {
+      ids.push((await client.publish('t', `more ${round} ${n}`)).id);
+      clock.advance(10);
+    }
+    await broker.settled();
+    const parts = broker.recording();
+    const known = growing.stepCount;
+    assert.equal(growing.grow(parts), true);
+    assert.deepEqual(growing.position.step, 7);
+    const opened = await Recording.open(parts);
+    assert.deepEqual([growing.stepCount, growing.from, growing.to], [opened.stepCount, opened.from, opened.to]);
+    assert.ok(growing.stepCount >= known + 50);
+    assert.deepEqual(growing.steps(1, 10_000), opened.steps(1, 10_000));
+    for (const step of [known, growing.stepCount, 7]) {
+      growing.seek({ step });
+      opened.seek({ step });
+      assert.deepEqual(await lookAtAll(growing), await lookAtAll(opened));
+    }
+    opened.close();
+  }
+  assert.equal(growing.grow(broker.recording()), true);
+  // What is not more of the same is left alone.
+  const { broker: other } = await work({}, 12);
+  const before = growing.stepCount;
+  assert.equal(growing.grow(other.recording()), false);
+  assert.throws(() => growing.grow([new Uint8Array(3)]), /is no recording/);
+  assert.deepEqual([growing.stepCount, growing.position.step], [before, 7]);
+  assert.equal((await growing.fetch('/ping')).status, 200);
+  await Promise.all([broker.close(), other.close()]);
+});
+
 test('a recording can be looked at, and not be changed', async () => {
   const { broker } = await work({}, 3);
   const recording = await Recording.open(broker.recording());

@@ -22,12 +22,15 @@ let last = -1;
 let tell: (done: number) => void = () => {};
 
 async function open(parts: Bytes[]): Promise<Opened> {
-  recording?.close();
-  recording = undefined;
-  const opened = await Recording.open(parts, { onProgress: tell });
-  recording = opened;
-  flows = new Flows();
-  last = -1;
+  // Of the broker's own, most is known: what was run is not run again.
+  if (!recording?.grow(parts)) {
+    recording?.close();
+    recording = undefined;
+    recording = await Recording.open(parts, { onProgress: tell });
+    flows = new Flows();
+    last = -1;
+  }
+  const opened = recording;
   const { from, to, stepCount: steps, broken, torn } = opened;
   const why = broken ?? (torn > 0 ? `${torn} bytes at its end are torn or damaged, and were left out` : undefined);
   return { from, to, steps, ...(why === undefined ? {} : { broken: why }) };
