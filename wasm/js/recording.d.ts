@@ -59,6 +59,20 @@ export interface Handed {
   count: number;
 }
 
+/** What became of messages, beside that they were handed out: some of the codes that stories have. */
+export interface Happened {
+  code: WhatCode;
+  /** Of `died`: by the end of a lease, or by a consumer. */
+  because_code?: 'lease_ran_out' | 'requeued';
+  topic: string;
+  /** What is published is in no channel yet. */
+  channel?: string;
+  /** At most 100 of them. */
+  ids: string[];
+  /** How many there are. */
+  count: number;
+}
+
 export interface StepTold {
   /** Counts from 1: it is the step that leads to `position.step` of the same number. */
   step: number;
@@ -73,20 +87,54 @@ export interface StepTold {
   topic?: string;
   told: Told[];
   handed: Handed[];
+  /** In its order. A message is published where its publisher is answered. */
+  happened: Happened[];
 }
 
-/** One thing that happened to a message; `what: 'now'` comes last and says where it is and why. */
-export interface StoryLine {
-  what: string; // published, leased, finished, requeued, timed out, died, redriven, dropped, moved, touched, …, now
+/** What happened to a message. A code means the same for ever; the sentences beside codes may change. */
+export type WhatCode =
+  | 'published' | 'leased' | 'touched' | 'finished' | 'requeued' | 'timed_out' | 'died' | 'dead_gone' | 'redriven'
+  | 'dropped' | 'channel_moved' | 'lost' | 'topic_deleted' | 'expired' | 'moved' | 'now';
+
+/** Why it happened, or why a message is where it is. What the sentence names is beside it. */
+export type BecauseCode =
+  | 'unknown' | 'no_channel' | 'topic_paused' | 'not_durable' | 'in_topic' | 'channel_paused' | 'in_flight_limit'
+  | 'no_consumer' | 'no_room' | 'leased' | 'deferred' | 'held' | 'dead' | 'dead_waits' | 'expired' | 'done'
+  | 'lease_ran_out' | 'requeued' | 'moved_or_dropped' | 'topic_full' | 'unreadable';
+
+/** Why, and what there is to say of it. Of `because_code`, where that is not said otherwise. */
+export interface Why {
+  because?: string;
+  because_code?: BecauseCode;
+  /** Of `in_flight_limit`: how many messages are in flight. */
+  in_flight?: number;
+  /** Of `no_room`: the id that the channel reads on at. */
+  reads_next?: string;
+  /** Of `leased`: who has it. */
+  client?: string;
+  /** Of `leased` and `deferred`: RFC 3339 with nanoseconds. */
+  until?: string | null;
+  /** Of `held`: the id of the first message of its key. */
+  behind?: string;
+  /** Of `dead` and `dead_waits`: how often it was delivered. */
+  attempts?: number;
+  /** Of `dead_waits`: the topic that dead letters go to. */
+  dead_letter?: string;
+}
+
+/** One thing that happened to a message; `code: 'now'` comes last and says where it is and why. */
+export interface StoryLine extends Why {
+  what: string;
+  code: WhatCode;
   at: string; // RFC 3339 with nanoseconds
   channel?: string | null;
-  because?: string;
+  /** What came to the engine; `by_code` is the `kind` of that step. */
   by?: unknown;
+  by_code?: StepKind;
   receipt?: string;
-  until?: string | null;
   to?: unknown;
   /** Of `now`: where it is in each channel. */
-  channels?: ({ channel: string; because: string } & Record<string, unknown>)[];
+  channels?: (Why & { channel: string; because: string; because_code: BecauseCode } & Record<string, unknown>)[];
   [more: string]: unknown;
 }
 
@@ -97,6 +145,11 @@ export interface StoryLine {
 export declare class Recording {
   /** Runs all of it once, in pieces, so that any moment is near afterwards. */
   static open(parts: Uint8Array[], options?: RecordingOptions): Promise<Recording>;
+  /**
+   * Takes parts that have all of this one, and what came since: only that is run, at once. The position stays. False, and
+   * nothing has changed, where they are not that: the oldest may be gone, or several engines share the topics.
+   */
+  grow(parts: Uint8Array[]): boolean;
   /** When the first and the last step was. */
   readonly from: number;
   readonly to: number;
@@ -117,7 +170,10 @@ export declare class Recording {
   previous(): StepTold | undefined;
   /** Answers what only looks (GET /stats, /peek, /dead, /topics …) from the state at the position; else 403 READ_ONLY. */
   fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>;
-  /** Steps `from`, `from + 1` … (counted from 1), as many as `count` or as there are. Does not move the position. */
+  /**
+   * Steps `from`, `from + 1` … (counted from 1), as many as `count` or as there are: what happened since step n is
+   * `steps(n + 1, count)`. Does not move the position.
+   */
   steps(from: number, count: number): StepTold[];
   /** What happened to a message from the beginning to the position. `id`: 16 hex digits, as the API has them. */
   story(topic: string, id: string): StoryLine[];

@@ -46,6 +46,15 @@ export class Recording {
     return new Recording(core);
   }
 
+  grow(parts) {
+    const { step } = this.position;
+    if (!guarded(() => this.#core.grow(parts))) return false;
+    while (!guarded(() => this.#core.run(RUN_BYTES)));
+    this.#about = JSON.parse(this.#core.about());
+    this.seek({ step });
+    return true;
+  }
+
   get from() {
     return this.#about.from;
   }

@@ -1,10 +1,8 @@
 // Brings a page's own requests of the broker's API to the broker, which runs in a worker of one of the tabs: see tab.js.
 // It keeps nothing: the browser stops it when it likes.
 import { fetchOver } from './port.js';
+import { isPath } from './routes.js';
 
-/** Paths of the API, and what its other paths begin with, so that a page's own files are let through. */
-const PATH = /^\/(pub|mpub|sub|fin|req|touch|settle|peek|dead|ping|info|stats|metrics|openapi\.json|topics|channels|lookup|nodes)$/;
-const FOLDER = /^\/(config|topic|channel|dead|nodes)\//;
 /** How long a tab is waited for that has the broker, in milliseconds. */
 const PATIENCE = 5_000;
 
@@ -32,7 +30,8 @@ self.addEventListener('message', ({ data, source, ports: [port] }) => {
 
 self.addEventListener('fetch', (event) => {
   const url = new URL(event.request.url);
-  if (url.origin !== self.location.origin || !(PATH.test(url.pathname) || FOLDER.test(url.pathname))) return;
+  // A page's own files are let through, and the first of them is not the broker's page of commands.
+  if (url.origin !== self.location.origin || url.pathname === '/' || !isPath(url.pathname)) return;
   event.respondWith(answer(event.request));
 });
 
@@ -42,7 +41,8 @@ async function answer(request) {
     const body = JSON.stringify({ message: 'NO_BROKER', detail: 'No tab of this origin has the broker open.' });
     return new Response(body, { status: 503, headers: { 'content-type': 'application/json' } });
   }
-  // What only asks is asked again of the tab that took over; what may have been done is not done twice.
+  // What is got is asked again of the tab that took over: what a poll leased, or finished by itself, its asker has not got
+  // either way. What may have been done otherwise is not done twice.
   const again = request.method === 'GET' ? request.clone() : undefined;
   try {
     return await asked.fetch(request);

@@ -2,6 +2,7 @@
 // asked of the broker. For pages that want to be there soon.
 import init from '../pkg/shelfmq_wasm.js';
 import { brokerOn } from './broker.js';
+import { isFirstLook } from './first.js';
 import { compile, compileNow, loader } from './loader.js';
 import { requestOf } from './request.js';
 
@@ -9,8 +10,6 @@ export { VirtualClock } from './clock.js';
 export { Client } from './client.js';
 export { MemoryStorage } from './storage/memory.js';
 
-/** What a visit looks at before anything is done: the first part does for it, where the broker is empty. */
-const LOOK = /^\/stats\?format=json(&include_(clients|mem)=(true|false))*$/;
 const REST = new URL('../pkg/shelfmq_split_rest.wasm', import.meta.url);
 /** A module that hands on the function that it imports: a table takes functions of modules only. */
 const HANDING_ON = [
@@ -87,7 +86,7 @@ export class Broker extends brokerOn(load) {
   async look(input, init) {
     const request = requestOf(input, init);
     const { pathname, search } = new URL(request.url);
-    return LOOK.test(pathname + search) ? super.look(request) : withRest(() => super.look(request));
+    return isFirstLook(pathname + search) ? super.look(request) : withRest(() => super.look(request));
   }
 
   settled() {

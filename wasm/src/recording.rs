@@ -24,6 +24,11 @@ fn broken(why: Broken) -> JsValue {
     error(&why.to_string())
 }
 
+fn read(parts: &Array) -> Result<recording::Recording<'static>, JsValue> {
+    let parts = parts.iter().map(|part| Cow::Owned(Uint8Array::new(&part).to_vec())).collect();
+    recording::Recording::read(parts).map_err(|why| error(&format!("this {why}")))
+}
+
 fn text(values: impl Into<Value>) -> String {
     values.into().to_string()
 }
@@ -32,9 +37,12 @@ fn text(values: impl Into<Value>) -> String {
 impl Recording {
     /// Reads parts; images may take so many bytes. To be [run](Recording::run) to its end first.
     pub fn open(parts: &Array, image_bytes: f64) -> Result<Recording, JsValue> {
-        let parts = parts.iter().map(|part| Cow::Owned(Uint8Array::new(&part).to_vec())).collect();
-        let recording = recording::Recording::read(parts).map_err(|why| error(&format!("this {why}")))?;
-        Scrub::new(recording, image_bytes as usize, scrub::SPACING).map(Recording).map_err(broken)
+        Scrub::new(read(parts)?, image_bytes as usize, scrub::SPACING).map(Recording).map_err(broken)
+    }
+
+    /// Takes parts that have more of the same, of which only what is new is to be [run](Recording::run); whether they do.
+    pub fn grow(&mut self, parts: &Array) -> Result<bool, JsValue> {
+        Ok(self.0.grow(read(parts)?))
     }
 
     /// Runs about so many bytes more; whether it was run to its end.

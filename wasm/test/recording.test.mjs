@@ -79,6 +79,22 @@ for (const [what, storage] of [['in memory', () => undefined], ['with a log', ()
     assert.equal(handed[0].to.client, 'worker-1');
     assert.equal(handed[0].to.peer, '10.0.0.1:1000');
     assert.deepEqual([handed[0].topic, handed[0].channel, handed[0].messages[0].id, handed[0].messages[0].attempts], ['t', 'c', ids[0], 1]);
+    // What happened since a step, message by message.
+    const happened = all.flatMap((step) => step.happened);
+    const idsOf = (code) => happened.filter((one) => one.code === code).flatMap((one) => one.ids);
+    assert.deepEqual(idsOf('published'), ids);
+    const { finish_count, requeue_count, timeout_count, dead_count } = await (async () => {
+      const { topics } = await (await broker.look('/stats?format=json')).json();
+      return topics[0].channels[0];
+    })();
+    assert.ok(finish_count > 0 && requeue_count > 0 && timeout_count > 0 && dead_count > 0);
+    // Who dies was given back, or not settled in time.
+    const died = (why) => happened.filter((one) => one.because_code === why).flatMap((one) => one.ids).length;
+    assert.equal(idsOf('finished').length, finish_count);
+    assert.equal(idsOf('requeued').length + died('requeued'), requeue_count);
+    assert.equal(idsOf('timed_out').length + died('lease_ran_out'), timeout_count);
+    assert.equal(idsOf('died').length, dead_count);
+    assert.ok(happened.every(({ topic, channel, code }) => topic === 't' && channel === (code === 'published' ? undefined : 'c')));
     // A story, at the end and in the middle.
     recording.seek({ step: recording.stepCount });
     const story = recording.story('t', ids[1]);
@@ -86,8 +102,19 @@ for (const [what, storage] of [['in memory', () => undefined], ['with a log', ()
     assert.ok(story.some((line) => line.what === 'leased' && line.to.client === 'worker-1'));
     assert.equal(story.at(-1).what, 'now');
     assert.equal(story.at(-1).channels[0].channel, 'c');
+    // For programs, by codes.
+    assert.deepEqual([story[0].code, story[0].by_code, story.at(-1).code], ['published', 'request', 'now']);
+    for (const { what, code, by, by_code } of story) {
+      assert.match(code, /^[a-z_]+$/, what);
+      assert.equal(by === undefined, by_code === undefined, what);
+    }
+    for (const { because, because_code } of [...story, ...story.at(-1).channels]) {
+      assert.equal(because === undefined, because_code === undefined, because);
+    }
     recording.seek({ step: 3 });
-    assert.match(recording.story('t', ids[5]).at(-1).because, /no message of this id/);
+    const unknown = recording.story('t', ids[5]).at(-1);
+    assert.match(unknown.because, /no message of this id/);
+    assert.equal(unknown.because_code, 'unknown');
     recording.close();
     await broker.close();
   });
@@ -143,6 +170,44 @@ test('what is kept as it comes, of one broker after another, is one past', async
   assert.deepEqual(story.slice(0, 2), ['published', 'leased']);
   assert.ok(recording.to - recording.from > 120_000);
   await assert.rejects(Recording.open(kept.toReversed()), /another order/);
+});
+
+test('a recording grows as its broker goes on, and is the same as one that was opened then', async () => {
+  const { broker, clock, ids } = await work({}, 10);
+  const client = new Client({ fetch: broker.fetch });
+  const growing = await Recording.open(broker.recording(), { imageBytes: 100_000 });
+  growing.seek({ step: 7 });
+  growing.steps(5, 5);
+  for (const round of [1, 2, 3]) {
+    for (let n = 0; n < 50; n += 1) {
+      ids.push((await client.publish('t', `more ${round} ${n}`)).id);
+      clock.advance(10);
+    }
+    await broker.settled();
+    const parts = broker.recording();
+    const known = growing.stepCount;
+    assert.equal(growing.grow(parts), true);
+    assert.deepEqual(growing.position.step, 7);
+    const opened = await Recording.open(parts);
+    assert.deepEqual([growing.stepCount, growing.from, growing.to], [opened.stepCount, opened.from, opened.to]);
+    assert.ok(growing.stepCount >= known + 50);
+    assert.deepEqual(growing.steps(1, 10_000), opened.steps(1, 10_000));
+    for (const step of [known, growing.stepCount, 7]) {
+      growing.seek({ step });
+      opened.seek({ step });
+      assert.deepEqual(await lookAtAll(growing), await lookAtAll(opened));
+    }
+    opened.close();
+  }
+  assert.equal(growing.grow(broker.recording()), true);
+  // What is not more of the same is left alone.
+  const { broker: other } = await work({}, 12);
+  const before = growing.stepCount;
+  assert.equal(growing.grow(other.recording()), false);
+  assert.throws(() => growing.grow([new Uint8Array(3)]), /is no recording/);
+  assert.deepEqual([growing.stepCount, growing.position.step], [before, 7]);
+  assert.equal((await growing.fetch('/ping')).status, 200);
+  await Promise.all([broker.close(), other.close()]);
 });
 
 test('a recording can be looked at, and not be changed', async () => {

@@ -3,7 +3,11 @@
 import { readFileSync } from 'node:fs';
 
 import init from '../pkg/shelfmq_wasm.js';
+import { isFirstLook } from '../js/first.js';
 import { Broker, MemoryStorage, VirtualClock } from '../js/index.js';
+
+const LOOK = '/stats?format=json&include_clients=true';
+if (!isFirstLook(LOOK)) throw new Error('what is visited is what waits for nothing');
 
 const exports = await init({ module_or_path: readFileSync(process.argv[2]) });
 const clock = new VirtualClock(1_700_000_000_000);
@@ -11,7 +15,7 @@ const limits = { maxWait: 86_400_000_000 };
 const broker = await Broker.open({ storage: new MemoryStorage(), clock, limits, seed: 1, record: true, module: 'loaded' });
 
 async function look() {
-  const response = await broker.look('/stats?format=json&include_clients=true');
+  const response = await broker.look(LOOK);
   if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
   await response.text();
 }

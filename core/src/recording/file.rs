@@ -224,6 +224,13 @@ impl<'a> Recording<'a> {
         self.shards.len()
     }
 
+    /// Whether it has all that another one has, in the same order, and maybe more after that.
+    pub(super) fn goes_on(&self, other: &Recording<'_>) -> bool {
+        let mut shards = other.shards.iter().enumerate();
+        let is_same = |shard, index| self.frame(shard, index) == other.frame(shard, index);
+        self.head == other.head && shards.all(|(shard, frames)| (0..frames.len()).all(|index| is_same(shard, index)))
+    }
+
     /// An engine's frame.
     pub(super) fn frame(&self, shard: usize, index: usize) -> Option<(Kind, &[u8])> {
         let place = self.shards.get(shard)?.get(index)?;

@@ -5,12 +5,13 @@
 //! and the state at any moment between.
 //!
 //! Read in this order: [`input`] (what can come), [`recorder`] (an engine that writes it down), [`mod@file`] (the bytes),
-//! [`replay`] (running it again), [`told`] and [`story`] (what that shows), [`scrub`] (going to any moment). All of it is
-//! free of I/O: hosts have the files.
+//! [`replay`] (running it again), [`told`], [`story`] and [`codes`] (what that shows), [`scrub`] (going to any moment). All
+//! of it is free of I/O: hosts have the files.
 //!
 //! A recording is trusted as far as its checksums reach: it holds an engine's insides, and is to be opened by those who
 //! may see all messages in it.
 
+pub mod codes;
 pub mod file;
 pub mod input;
 pub mod recorder;

@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::file::{Kind, Recording};
 use super::input::{Asked, Input};
-use crate::command::Ticket;
+use crate::api;
+use crate::command::{Filter, Ticket};
 use crate::engine::{Engine, HandedTo, Output};
 use crate::log::Work;
+use crate::log::event::Event;
 use crate::state;
 use crate::time::Time;
 
@@ -54,6 +56,9 @@ struct Shard {
     next: Option<Time>,
     /// Something is missing here: the next checkpoint need not be what it has come to.
     gap: bool,
+    /// The topics whose events are kept, by name, once somebody [listens](Replay::listen): whatever is kept is taken at each step.
+    #[serde(skip)]
+    watched: Option<Vec<String>>,
 }
 
 /// Who asked something.
@@ -86,6 +91,19 @@ pub struct Step<'a> {
     pub work: Option<Work>,
     /// What it handed out, where the replay [listens](Replay::listen).
     pub handed: Vec<HandedTo>,
+    /// What happened to topics that were there before, likewise.
+    pub heard: Vec<Heard>,
+}
+
+/// Something that happened to a topic.
+#[derive(Debug)]
+pub struct Heard {
+    /// The topic.
+    pub topic: String,
+    /// The channel, where it happened in one.
+    pub channel: Option<String>,
+    /// What.
+    pub event: Event,
 }
 
 /// Why a replay cannot go on.
@@ -205,9 +223,10 @@ impl<'a> Replay<'a> {
         self.state.shards.get_mut(shard)?.engine.as_mut()
     }
 
-    /// Steps tell what was handed out, if the engine is told before each of them.
+    /// Steps tell what was handed out and what happened, if the engines are told before each of them.
     pub fn listen(&mut self) {
-        self.state.shards.iter_mut().filter_map(|shard| shard.engine.as_mut()).for_each(Engine::listen);
+        let now = self.state.at;
+        self.state.shards.iter_mut().for_each(|shard| shard.listen(now));
     }
 
     /// Which engine is called next, and when; `None` at the end.
@@ -242,6 +261,7 @@ impl<'a> Replay<'a> {
         let work = input.clone().apply(engine, at);
         let outputs: Vec<Output> = core::iter::from_fn(|| engine.poll_output()).collect();
         let handed = engine.handed();
+        let heard = shard.watched.as_mut().map(|watched| hear(engine, watched, &input)).unwrap_or_default();
         let answered = |ticket: Ticket| matches!(outputs[..], [Output::Respond(other, _)] if other == ticket);
         match &input {
             // Most are answered at once, and it is known who asked as long as the step is.
@@ -256,11 +276,53 @@ impl<'a> Replay<'a> {
                 gone.push((index, *ticket));
             }
         }
-        Ok(Some(Step { shard: index, at, input, outputs, work, handed }))
+        Ok(Some(Step { shard: index, at, input, outputs, work, handed, heard }))
+    }
+}
+
+/// Takes what happened. What a step makes is watched from then on, as it would be by who begins to listen there.
+fn hear(engine: &mut Engine, watched: &mut Vec<String>, input: &Input<'_>) -> Vec<Heard> {
+    let mut heard = Vec::new();
+    for topic in &*watched {
+        let events = engine.heard(topic).into_iter();
+        heard.extend(events.map(|(channel, event)| Heard { topic: topic.clone(), channel, event }));
+    }
+    if let Some(topic) = named(input) {
+        engine.watch(&topic);
+        if let Err(at) = watched.binary_search(&topic) {
+            watched.insert(at, topic);
+        }
+    }
+    heard
+}
+
+/// The topic that an input may make.
+fn named(input: &Input<'_>) -> Option<String> {
+    match input {
+        Input::Request(_, asked, _) => {
+            let Asked { method, path, query, .. } = *asked;
+            let routed = api::route(api::Head { method, path, query, ..api::Head::default() });
+            routed.topic().map(|topic| topic.as_str().into())
+        }
+        Input::Parcel(parcel) => Some(parcel.to.as_str().into()),
+        Input::OpenTopic(recovered) => Some(recovered.image.name.clone()),
+        _ => None,
     }
 }
 
 impl Shard {
+    fn listen(&mut self, now: Time) {
+        let Some(engine) = &mut self.engine else { return };
+        engine.listen();
+        if self.watched.is_none() {
+            let topics = engine.survey(now, &Filter::default()).topics;
+            for topic in &topics {
+                engine.watch(&topic.name);
+            }
+            self.watched = Some(topics.into_iter().map(|topic| topic.name).collect());
+        }
+    }
+
     /// Finds when the next input is, by way of whatever stands before it. Whether something is missing there: then nobody
     /// knows which requests were answered meanwhile, and another engine counts them anew.
     fn advance(&mut self, recording: &Recording<'_>, index: usize) -> Result<bool, Broken> {
@@ -297,6 +359,7 @@ impl Shard {
             return Err(Broken::Diverged(index));
         }
         self.engine = Some(Engine::from_checkpoint(checkpoint).ok_or(Broken::Nonsense)?);
+        self.watched = None;
         self.gap = false;
         Ok(())
     }

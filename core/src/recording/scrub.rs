@@ -107,6 +107,24 @@ impl<'a> Scrub<'a> {
         self.is_whole && left > 0
     }
 
+    /// Takes a longer recording in its place, of which only what is new is to be [run](Scrub::run), before anything else
+    /// is asked; whether it is that, and nothing has changed where it is not.
+    ///
+    /// Where engines share topics, what is new of one may be older than what is known of another: such a one is not taken.
+    pub fn grow(&mut self, recording: Recording<'a>) -> bool {
+        let is_run = self.is_whole && self.broken.is_none();
+        if !is_run || recording.shards() != 1 || !recording.goes_on(&self.recording) {
+            return false;
+        }
+        // It came to its end before, so it does again.
+        if self.seek(self.steps).is_err() {
+            return false;
+        }
+        self.recording = recording;
+        self.is_whole = false;
+        true
+    }
+
     /// What it is.
     pub fn recording(&self) -> &Recording<'a> {
         &self.recording

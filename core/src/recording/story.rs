@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
+use super::codes::{Because, What};
 use super::replay::{Broken, Replay, State, Step};
 use super::told;
 use crate::broker::{Place, Sighting, Whereabouts};
@@ -57,7 +58,7 @@ impl Story {
         let mut lines = Vec::new();
         let was_published = self.seen.as_ref().is_some_and(|seen| seen.published);
         if !was_published && sight.as_ref().is_some_and(|sight| sight.published) {
-            lines.push(json!({ "what": "published" }));
+            lines.push(happened(What::Published, "published"));
         }
         for (channel, event) in engine.heard(&self.topic) {
             if let Some(mut line) = self.tell(&event, step, replay) {
@@ -69,6 +70,7 @@ impl Story {
         for line in &mut lines {
             line["at"] = told::time(step.at).into();
             line["by"] = told::cause(&step.input);
+            line["by_code"] = told::kind(&step.input).code().into();
         }
         self.seen = sight;
         lines
@@ -84,27 +86,36 @@ impl Story {
                 let ids = if leased.0.is_empty() { all } else { leased.iter().collect() };
                 let place = ids.iter().position(|id| *id == self.id)?;
                 let receipt = Receipt { id: self.id, delivery: delivery + place as u64 };
-                let to = receiver(receipt, step, replay);
-                json!({ "what": "leased", "receipt": receipt.to_string(), "until": when(*until), "to": to })
+                let mut line = happened(What::Leased, "leased");
+                line["receipt"] = receipt.to_string().into();
+                line["until"] = when(*until).into();
+                line["to"] = receiver(receipt, step, replay);
+                line
             }
-            Event::Touched { until, ids, .. } if has(ids) => json!({ "what": "touched", "until": when(*until) }),
-            Event::Finished { ids, .. } if has(ids) => json!({ "what": "finished" }),
+            Event::Touched { until, ids, .. } if has(ids) => with(What::Touched, "touched", "until", when(*until)),
+            Event::Finished { ids, .. } if has(ids) => happened(What::Finished, "finished"),
             Event::Requeued { id, due, .. } if *id == self.id => {
-                json!({ "what": "requeued", "until": due.map(when) })
+                with(What::Requeued, "requeued", "until", due.map(when))
             }
-            Event::TimedOut { ids, .. } if has(ids) => json!({ "what": "timed out" }),
-            Event::Died { ids, timed_out, .. } if has(ids) => {
-                json!({ "what": "died", "because": if *timed_out { "its lease ran out" } else { "it was requeued" } })
+            Event::TimedOut { ids, .. } if has(ids) => happened(What::TimedOut, "timed out"),
+            Event::Died { ids, timed_out: true, .. } if has(ids) => {
+                because(happened(What::Died, "died"), Because::LeaseRanOut, "its lease ran out")
+            }
+            Event::Died { ids, .. } if has(ids) => {
+                because(happened(What::Died, "died"), Because::Requeued, "it was requeued")
             }
             Event::DeadGone { ids, .. } if has(ids) => {
-                json!({ "what": "no dead letter any more", "because": "it was moved to another topic, or dropped" })
+                let line = happened(What::DeadGone, "no dead letter any more");
+                because(line, Because::MovedOrDropped, "it was moved to another topic, or dropped")
             }
-            Event::Redriven { ids, .. } if has(ids) => json!({ "what": "redriven" }),
+            Event::Redriven { ids, .. } if has(ids) => happened(What::Redriven, "redriven"),
             Event::Dropped { from, cursor, ids, .. } if has(ids) || (*from..cursor.id).contains(&self.id) => {
-                json!({ "what": "dropped", "because": "the topic was full" })
+                because(happened(What::Dropped, "dropped"), Because::TopicFull, "the topic was full")
             }
-            Event::Sought { to, .. } => json!({ "what": "channel moved", "to": told::id(to.id) }),
-            Event::Lost { id, .. } if *id == self.id => json!({ "what": "lost", "because": "it cannot be read" }),
+            Event::Sought { to, .. } => with(What::ChannelMoved, "channel moved", "to", told::id(to.id)),
+            Event::Lost { id, .. } if *id == self.id => {
+                because(happened(What::Lost, "lost"), Because::Unreadable, "it cannot be read")
+            }
             _ => return None,
         })
     }
@@ -113,21 +124,19 @@ impl Story {
     fn moves(&self, sight: Option<&Sighting>, told: &[Value]) -> Vec<Value> {
         let Some(sight) = sight.filter(|sight| sight.published) else {
             let was = self.seen.as_ref().is_some_and(|seen| seen.published);
-            return if was { alloc::vec![json!({ "what": "topic deleted" })] } else { Vec::new() };
+            return if was { alloc::vec![happened(What::TopicDeleted, "topic deleted")] } else { Vec::new() };
         };
         let before = self.seen.as_ref().filter(|seen| seen.published);
         let mut lines = Vec::new();
         if sight.void && before.is_some_and(|seen| !seen.void) {
-            lines.push(json!({ "what": "expired, or dropped with the topic's backlog" }));
+            lines.push(happened(What::Expired, "expired, or dropped with the topic's backlog"));
         }
         for now in &sight.channels {
             let was = before.and_then(|seen| seen.channels.iter().find(|was| was.channel == now.channel));
             let is_told = told.iter().any(|line| line["channel"] == *now.channel);
             let is_new = was.is_none() && matches!(now.place, Place::InTopic | Place::Backlog | Place::Done);
             if !is_told && !is_new && was.is_none_or(|was| was.place != now.place) {
-                let mut line = json!({ "what": "moved", "because": why(now, sight) });
-                add_place(&mut line, now);
-                lines.push(line);
+                lines.push(at_place(happened(What::Moved, "moved"), now, sight));
             }
         }
         lines
@@ -141,24 +150,37 @@ impl Story {
     /// Where the message is at this moment, and why.
     pub fn end_at(&self, state: &State, now: Time) -> Value {
         let sight = state.engine(self.shard).and_then(|engine| engine.sight(&self.topic, self.id));
-        let head = json!({ "what": "now", "at": told::time(now), "topic": self.topic, "id": told::id(self.id) });
+        let mut line = happened(What::Now, "now");
+        line["at"] = told::time(now).into();
+        line["topic"] = self.topic.as_str().into();
+        line["id"] = told::id(self.id).into();
         let Some(sight) = sight.filter(|sight| sight.published) else {
-            let mut line = head;
-            line["because"] = "no message of this id was published to this topic, as far as is recorded".into();
-            return line;
+            let text = "no message of this id was published to this topic, as far as is recorded";
+            return because(line, Because::Unknown, text);
         };
-        let mut line = head;
         if sight.channels.is_empty() {
-            line["because"] = "the topic has no channel: the first one gets it".into();
+            line = because(line, Because::NoChannel, "the topic has no channel: the first one gets it");
         }
-        let channels = sight.channels.iter().map(|channel| {
-            let mut line = json!({ "because": why(channel, &sight) });
-            add_place(&mut line, channel);
-            line
-        });
-        line["channels"] = channels.collect();
+        line["channels"] = sight.channels.iter().map(|channel| at_place(json!({}), channel, &sight)).collect();
         line
     }
+}
+
+/// A line of a story: its code, and its sentence.
+fn happened(what: What, text: &str) -> Value {
+    json!({ "what": text, "code": what.code() })
+}
+
+fn with(what: What, text: &str, field: &str, value: impl Into<Value>) -> Value {
+    let mut line = happened(what, text);
+    line[field] = value.into();
+    line
+}
+
+fn because(mut line: Value, code: Because, text: impl Into<Value>) -> Value {
+    line["because"] = text.into();
+    line["because_code"] = code.code().into();
+    line
 }
 
 /// The request that got the message with this receipt.
@@ -171,7 +193,16 @@ fn receiver(receipt: Receipt, step: &Step<'_>, replay: &Replay<'_>) -> Value {
     }
 }
 
-fn add_place(line: &mut Value, at: &Whereabouts) {
+/// Where a message is in a channel, and why.
+fn at_place(line: Value, at: &Whereabouts, sight: &Sighting) -> Value {
+    let (code, text) = why(at, sight);
+    let mut line = because(line, code, text);
+    match code {
+        Because::InFlightLimit => line["in_flight"] = at.in_flight.into(),
+        Because::NoRoom => line["reads_next"] = told::id(at.reads_next).into(),
+        Because::DeadWaits => line["dead_letter"] = at.dead_letter.as_deref().into(),
+        _ => {}
+    }
     line["channel"] = at.channel.as_str().into();
     if let Ok(Value::Object(place)) = serde_json::to_value(&at.place) {
         for (name, value) in place {
@@ -182,33 +213,49 @@ fn add_place(line: &mut Value, at: &Whereabouts) {
             };
         }
     }
+    line
 }
 
-/// Why a message is where it is, in a sentence.
-fn why(at: &Whereabouts, sight: &Sighting) -> String {
-    let waits = || match at {
-        Whereabouts { paused: true, .. } => "the channel is paused".into(),
-        Whereabouts { max_in_flight, in_flight, .. } if *max_in_flight > 0 && in_flight >= max_in_flight => {
-            format!("the channel has {in_flight} messages in flight, as many as max_in_flight lets it")
+/// Why a message is where it is: for programs, and in a sentence.
+fn why(at: &Whereabouts, sight: &Sighting) -> (Because, String) {
+    let (code, text) = match &at.place {
+        Place::InTopic if sight.topic_paused => (Because::TopicPaused, "the topic is paused"),
+        Place::InTopic if !sight.durable => (Because::NotDurable, "it is not as durable as was promised"),
+        Place::InTopic => (Because::InTopic, "the topic has not handed it over"),
+        Place::Backlog | Place::Ready { .. } => return why_ready(at),
+        Place::InFlight { client, until, .. } => {
+            return (Because::Leased, format!("leased to {client} until {}", told::time(*until)));
         }
-        Whereabouts { waiting: 0, .. } => "no consumer waits".into(),
-        Whereabouts { reads_next, .. } => {
-            format!("the channel reads on at {}, and its consumers have no room", told::id(*reads_next))
+        Place::Deferred { until, .. } => return (Because::Deferred, format!("deferred until {}", told::time(*until))),
+        Place::Held { behind } => {
+            return (Because::Held, format!("held behind message {} of its key", told::id(*behind)));
         }
+        Place::Dead { attempts } => {
+            return match &at.dead_letter {
+                Some(topic) => {
+                    (Because::DeadWaits, format!("dead after {attempts} attempts, and not taken by {topic} yet"))
+                }
+                None => (Because::Dead, format!("dead after {attempts} attempts")),
+            };
+        }
+        Place::Done if sight.void => (Because::Expired, "expired, or dropped"),
+        Place::Done => (Because::Done, "finished, dropped, or passed over"),
     };
-    match &at.place {
-        Place::InTopic if sight.topic_paused => "the topic is paused".into(),
-        Place::InTopic if !sight.durable => "it is not as durable as was promised".into(),
-        Place::InTopic => "the topic has not handed it over".into(),
-        Place::Backlog | Place::Ready { .. } => waits(),
-        Place::InFlight { client, until, .. } => format!("leased to {client} until {}", told::time(*until)),
-        Place::Deferred { until, .. } => format!("deferred until {}", told::time(*until)),
-        Place::Held { behind } => format!("held behind message {} of its key", told::id(*behind)),
-        Place::Dead { attempts } => match &at.dead_letter {
-            Some(topic) => format!("dead after {attempts} attempts, and not taken by {topic} yet"),
-            None => format!("dead after {attempts} attempts"),
-        },
-        Place::Done if sight.void => "expired, or dropped".into(),
-        Place::Done => "finished, dropped, or passed over".into(),
+    (code, text.into())
+}
+
+/// Why a message waits for a consumer.
+fn why_ready(at: &Whereabouts) -> (Because, String) {
+    match at {
+        Whereabouts { paused: true, .. } => (Because::ChannelPaused, "the channel is paused".into()),
+        Whereabouts { max_in_flight, in_flight, .. } if *max_in_flight > 0 && in_flight >= max_in_flight => {
+            let text = format!("the channel has {in_flight} messages in flight, as many as max_in_flight lets it");
+            (Because::InFlightLimit, text)
+        }
+        Whereabouts { waiting: 0, .. } => (Because::NoConsumer, "no consumer waits".into()),
+        Whereabouts { reads_next, .. } => {
+            let next = told::id(*reads_next);
+            (Because::NoRoom, format!("the channel reads on at {next}, and its consumers have no room"))
+        }
     }
 }

@@ -9,13 +9,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use super::codes::{Because, Cause, What};
 use super::input::Input;
-use super::replay::{Asker, Broken, State, Step};
-use crate::api::{self, Field, Response, Scope};
+use super::replay::{Asker, Broken, Heard, State, Step};
+use crate::api::routes::Right;
+use crate::api::{self, Field, Known, Response, Scope};
 use crate::broker::Survey;
 use crate::command::Ticket;
 use crate::engine::Output;
 use crate::log::Work;
+use crate::log::event::{Event, Ids};
 use crate::time::Time;
 
 /// A point in time, as RFC 3339 has it, to the nanosecond.
@@ -169,10 +172,14 @@ pub fn step(step: &Step<'_>, state: &State) -> Value {
             "messages": named.collect::<Vec<_>>(), "count": handed.messages.len(),
         })
     });
+    let happened = step.heard.iter().filter_map(happened);
+    let published = step.outputs.iter().filter_map(|output| published(output, step, state));
+    let happened: Vec<_> = published.chain(happened).collect();
     let told = step.work.iter().map(work).chain(step.outputs.iter().map(|output| summary(output, &who)));
     let mut value = json!({
         "step": state.steps(), "at": ms(step.at), "time": time(step.at), "shard": step.shard,
-        "kind": kind(&step.input), "told": told.collect::<Vec<_>>(), "handed": handed.collect::<Vec<_>>(),
+        "kind": kind(&step.input).code(), "told": told.collect::<Vec<_>>(), "handed": handed.collect::<Vec<_>>(),
+        "happened": happened,
     });
     if let Some(ticket) = by {
         value["by"] = who(ticket);
@@ -183,27 +190,82 @@ pub fn step(step: &Step<'_>, state: &State) -> Value {
     value
 }
 
+/// What became of messages.
+fn became(what: What, topic: &str, ids: &mut dyn Iterator<Item = u64>, count: u64) -> Value {
+    let ids: Vec<Value> = ids.take(NAMED).map(|number| id(number).into()).collect();
+    json!({ "code": what.code(), "topic": topic, "ids": ids, "count": count })
+}
+
+fn happened(heard: &Heard) -> Option<Value> {
+    let one;
+    let (mut range, mut because) = (0..0, None);
+    let (what, ids) = match &heard.event {
+        Event::Touched { ids, .. } => (What::Touched, ids),
+        Event::Finished { ids, .. } => (What::Finished, ids),
+        Event::TimedOut { ids, .. } => (What::TimedOut, ids),
+        Event::DeadGone { ids, .. } => (What::DeadGone, ids),
+        Event::Redriven { ids, .. } => (What::Redriven, ids),
+        Event::Died { ids, timed_out, .. } => {
+            because = Some(if *timed_out { Because::LeaseRanOut } else { Because::Requeued });
+            (What::Died, ids)
+        }
+        Event::Dropped { from, cursor, ids, .. } => {
+            range = *from..cursor.id;
+            (What::Dropped, ids)
+        }
+        Event::Requeued { id, .. } | Event::Lost { id, .. } => {
+            one = Ids::one(*id);
+            (if matches!(heard.event, Event::Lost { .. }) { What::Lost } else { What::Requeued }, &one)
+        }
+        _ => return None,
+    };
+    let count = if let Event::Dropped { count, .. } = heard.event { count } else { ids.count() };
+    let mut value = became(what, &heard.topic, &mut ids.iter().chain(range), count);
+    value["channel"] = heard.channel.as_deref().into();
+    if let Some(because) = because {
+        value["because_code"] = because.code().into();
+    }
+    Some(value)
+}
+
+/// What an answer says was published.
+fn published(output: &Output, step: &Step<'_>, state: &State) -> Option<Value> {
+    let Output::Respond(ticket, response) = output else { return None };
+    let header = |known| {
+        let mut fields = response.headers.iter();
+        fields.find_map(|(field, value)| (*field == Field::Known(known)).then_some(value))
+    };
+    let Some(api::Value::Id(first)) = header(Known::Id) else { return None };
+    let asker = asker(*ticket, step, state)?;
+    let Asker { method, path, query, .. } = &*asker;
+    let routed = api::route(api::Head { method, path, query, ..api::Head::default() });
+    let topic = routed.topic().filter(|_| routed.right() == Right::Publish && header(Known::Duplicate).is_none())?;
+    let count = if let Some(api::Value::Number(count)) = header(Known::Count) { *count } else { 1 };
+    Some(became(What::Published, topic.as_str(), &mut (*first..first.saturating_add(count)), count))
+}
+
 /// A time as JavaScript has it: milliseconds since 1970.
 #[expect(clippy::cast_precision_loss, reason = "a float has no room for the nanoseconds of today")]
 pub fn ms(at: Time) -> f64 {
     at.as_nanos() as f64 / 1e6
 }
 
-fn kind(input: &Input<'_>) -> &'static str {
+/// What came to an engine, for programs.
+pub(super) fn kind(input: &Input<'_>) -> Cause {
     match input {
-        Input::Request(..) => "request",
-        Input::Timeout => "timeout",
-        Input::Writable(_) => "writable",
-        Input::Parcel(_) => "parcel",
-        Input::Cancel(_) => "hang-up",
-        Input::Shutdown => "shutdown",
-        Input::PollLog => "written",
-        Input::Appended(..) => "appended",
-        Input::AppendFailed(_) => "append-failed",
-        Input::Read(..) => "read",
-        Input::Space(_) => "space",
-        Input::Unwell(_) => "unwell",
-        Input::OpenTopic(_) => "open-topic",
+        Input::Request(..) => Cause::Request,
+        Input::Timeout => Cause::Timeout,
+        Input::Writable(_) => Cause::Writable,
+        Input::Parcel(_) => Cause::Parcel,
+        Input::Cancel(_) => Cause::HangUp,
+        Input::Shutdown => Cause::Shutdown,
+        Input::PollLog => Cause::Written,
+        Input::Appended(..) => Cause::Appended,
+        Input::AppendFailed(_) => Cause::AppendFailed,
+        Input::Read(..) => Cause::Read,
+        Input::Space(_) => Cause::Space,
+        Input::Unwell(_) => Cause::Unwell,
+        Input::OpenTopic(_) => Cause::OpenTopic,
     }
 }
 

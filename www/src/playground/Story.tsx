@@ -1,5 +1,6 @@
 import { useComputed, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import type { StoryLine as Line } from 'shelfmq/recording';
 
 import { texts } from '../app/texts.js';
 import { reason } from '../broker/fetch.js';
@@ -9,7 +10,7 @@ import { timeOf } from './clock.js';
 import style from './Events.module.css';
 import { follow, seldom } from './follow.js';
 import { CloseIcon } from './icons.js';
-import { becauseText, whatText } from './storyTexts.js';
+import { becauseText, shortId, whatText } from './storyTexts.js';
 
 const t = texts(
   {
@@ -31,16 +32,6 @@ const t = texts(
     until: (time) => `至 ${time}`,
   },
 );
-
-interface Line {
-  what: string;
-  at: string;
-  channel?: string | null;
-  because?: string;
-  until?: string | null;
-  to?: { client?: string } | null;
-  channels?: { channel: string; because: string }[];
-}
 
 /** What happened to one message, and why it is where it is. */
 export function Story({ play, of, onClose }: { play: Play; of: Selected; onClose(): void }) {
@@ -71,7 +62,7 @@ export function Story({ play, of, onClose }: { play: Play; of: Selected; onClose
     <section class={style['story']} aria-label={t().title(id)}>
       <div class={style['storyHead']}>
         <h2>
-          {t().title(id.replace(/^0+(?=.)/, ''))} <span class="soft">{topic}</span>
+          {t().title(shortId(id))} <span class="soft">{topic}</span>
         </h2>
         <button class="quiet" aria-label={t().close} onClick={onClose}>
           <CloseIcon />
@@ -88,17 +79,18 @@ export function Story({ play, of, onClose }: { play: Play; of: Selected; onClose
 }
 
 function StoryLine({ line }: { line: Line }) {
-  const more = [line.to?.client ? t().to(line.to.client) : '', line.until ? t().until(timeOf(Date.parse(line.until))) : ''].filter(Boolean);
+  const { client } = (line.to ?? {}) as { client?: string };
+  const more = [client ? t().to(client) : '', line.until ? t().until(timeOf(Date.parse(line.until))) : ''].filter(Boolean);
   return (
-    <li class={line.what === 'now' ? style['nowLine'] : undefined}>
+    <li class={line.code === 'now' ? style['nowLine'] : undefined}>
       <p>
-        <b>{whatText(line.what)}</b> {line.channel && <span class="mono">{line.channel}</span>} {more.join(' ')}{' '}
+        <b>{whatText(line.code)}</b> {line.channel && <span class="mono">{line.channel}</span>} {more.join(' ')}{' '}
         <span class={style['time']}>{timeOf(Date.parse(line.at))}</span>
       </p>
-      {line.because && <p class="soft">{becauseText(line.because)}</p>}
-      {line.channels?.map(({ channel, because }) => (
-        <p key={channel} class="soft">
-          <span class="mono">{channel}</span>: {becauseText(because)}
+      {line.because_code && <p class="soft">{becauseText(line)}</p>}
+      {line.channels?.map((where) => (
+        <p key={where.channel} class="soft">
+          <span class="mono">{where.channel}</span>: {becauseText(where)}
         </p>
       ))}
     </li>

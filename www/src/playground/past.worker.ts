@@ -8,7 +8,7 @@ import { Flows } from './flows.js';
 import { clipped } from './host/frames.js';
 import type { Opened, PastCalls, Shown, To } from './past.js';
 import { answerCalls, sendNews } from './rpc.js';
-import { groups, handedIn, toldOf } from './steps.js';
+import { groups, movedIn, toldOf } from './steps.js';
 
 /** Steps further than this are a jump: what moved on the way is not shown. */
 const WALK = 400;
@@ -22,12 +22,15 @@ let last = -1;
 let tell: (done: number) => void = () => {};
 
 async function open(parts: Bytes[]): Promise<Opened> {
-  recording?.close();
-  recording = undefined;
-  const opened = await Recording.open(parts, { onProgress: tell });
-  recording = opened;
-  flows = new Flows();
-  last = -1;
+  // Of the broker's own, most is known: what was run is not run again.
+  if (!recording?.grow(parts)) {
+    recording?.close();
+    recording = undefined;
+    recording = await Recording.open(parts, { onProgress: tell });
+    flows = new Flows();
+    last = -1;
+  }
+  const opened = recording;
   const { from, to, stepCount: steps, broken, torn } = opened;
   const why = broken ?? (torn > 0 ? `${torn} bytes at its end are torn or damaged, and were left out` : undefined);
   return { from, to, steps, ...(why === undefined ? {} : { broken: why }) };
@@ -45,7 +48,7 @@ async function seek(to: To): Promise<Shown> {
   const { step, at } = here.seek(to);
   const walked = step - last;
   if (last < 0 || walked < 0 || walked > WALK) flows.clear();
-  else if (walked > 0) for (const seen of handedIn(here.steps(last + 1, walked))) flows.see(seen);
+  else if (walked > 0) for (const seen of movedIn(here.steps(last + 1, walked))) flows.see(seen);
   last = step;
   const shown = clipped(await snapshot(look));
   // A seek for time comes to the last step before it, but it is that time.

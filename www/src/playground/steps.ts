@@ -1,14 +1,17 @@
 // A recording's steps, in words.
-import type { Asker, StepTold } from 'shelfmq/recording';
+import type { Asker, BecauseCode, StepTold, WhatCode } from 'shelfmq/recording';
+import { routeOf } from 'shelfmq/routes';
 
 import type { Told } from '../broker/play.js';
 import type { Seen } from './flows.js';
-import { looks } from './host/looks.js';
 
-/** Whether something happens here that somebody would ask about: not what the broker does to keep it, and no looks. */
+/**
+ * Whether something happens here that somebody would ask about: not what the broker does to keep it, and no looks. What
+ * leads nowhere is a mistake, which is seen.
+ */
 export function matters({ kind, by }: StepTold): boolean {
   if (kind === 'timeout' || kind === 'hang-up' || kind === 'shutdown') return true;
-  return kind === 'request' && !looks(by?.method ?? 'GET', by?.path ?? '/');
+  return kind === 'request' && !routeOf(by?.method ?? 'GET', by?.path ?? '/')?.looks;
 }
 
 /** Steps that matter, each with what follows it up to the next one: a publish is there once it is written. */
@@ -21,10 +24,21 @@ export function groups(steps: readonly StepTold[]): StepTold[][] {
   return out;
 }
 
-/** What was handed out in these steps. */
-export function handedIn(steps: readonly StepTold[]): Seen[] {
-  return steps.flatMap(({ handed }) =>
-    handed.map(({ topic, channel, to, count, messages }) => ({
+/** What moves messages in the picture, of what happens to them: who dies was given back, too, or not settled in time. */
+const MOVES: { [code in WhatCode | BecauseCode]?: Seen['kind'] } = {
+  published: 'published',
+  finished: 'finished',
+  requeued: 'requeued',
+  timed_out: 'timed_out',
+  lease_ran_out: 'timed_out',
+  died: 'dead',
+  redriven: 'redriven',
+};
+
+/** What moved in these steps. */
+export function movedIn(steps: readonly StepTold[]): Seen[] {
+  return steps.flatMap(({ handed, happened }) => [
+    ...handed.map(({ topic, channel, to, count, messages }) => ({
       kind: 'delivered' as const,
       topic,
       channel,
@@ -32,7 +46,13 @@ export function handedIn(steps: readonly StepTold[]): Seen[] {
       count,
       ids: messages.map(({ id }) => id),
     })),
-  );
+    ...happened.flatMap(({ code, because_code, ...what }) =>
+      [because_code, code].flatMap((code) => {
+        const kind = code && MOVES[code];
+        return kind === undefined ? [] : [{ kind, ...what }];
+      }),
+    ),
+  ]);
 }
 
 /** Parameters that stand elsewhere in a line, or say how somebody asks, not what for. */

@@ -1,59 +1,119 @@
-// A story's sentences in the language of the page. The recording tells them in English.
-import { language } from '../app/texts.js';
+// A story in the language of the page, by its codes.
+import type { BecauseCode, WhatCode, Why } from 'shelfmq/recording';
+
+import { texts } from '../app/texts.js';
 import { timeOf } from './clock.js';
 
-const WHAT: Record<string, string> = {
-  published: '发布',
-  leased: '租出',
-  touched: '续期',
-  finished: '完成',
-  requeued: '重新排队',
-  'timed out': '租约到期',
-  died: '成为死信',
-  'no dead letter any more': '不再是死信',
-  redriven: '重投',
-  dropped: '丢弃',
-  'channel moved': '通道移动了位置',
-  lost: '丢失',
-  'topic deleted': '主题被删除',
-  'expired, or dropped with the topic’s backlog': '过期，或随主题积压一起丢弃',
-  moved: '移动',
-  now: '现在',
-};
-
-const BECAUSE: [RegExp, string][] = [
-  [/^the channel is paused$/, '通道已暂停'],
-  [/^the channel has (\d+) messages in flight, as many as max_in_flight lets it$/, '通道有 $1 条消息处理中，已达 max_in_flight 上限'],
-  [/^no consumer waits$/, '没有消费者在等待'],
-  [/^the channel reads on at (\S+), and its consumers have no room$/, '通道将从 $1 继续读取，但消费者没有余量'],
-  [/^the topic is paused$/, '主题已暂停'],
-  [/^it is not as durable as was promised$/, '尚未持久化到所承诺的程度'],
-  [/^the topic has not handed it over$/, '主题尚未交给通道'],
-  [/^the topic has no channel: the first one gets it$/, '主题还没有通道：第一个通道会得到它'],
-  [/^leased to (.*) until (\S+)$/, '租给 $1，至 $2'],
-  [/^deferred until (\S+)$/, '延迟至 $1'],
-  [/^held behind message (\S+) of its key$/, '排在同键消息 $1 之后'],
-  [/^dead after (\d+) attempts, and not taken by (\S+) yet$/, '投递 $1 次后成为死信，尚未被 $2 接收'],
-  [/^dead after (\d+) attempts$/, '投递 $1 次后成为死信'],
-  [/^expired, or dropped$/, '已过期或被丢弃'],
-  [/^finished, dropped, or passed over$/, '已完成、被丢弃或被跳过'],
-  [/^its lease ran out$/, '租约到期'],
-  [/^it was requeued$/, '被重新排队'],
-  [/^the topic was full$/, '主题已满'],
-  [/^it cannot be read$/, '无法读取'],
-  [/^it was moved to another topic, or dropped$/, '已移至另一主题或被丢弃'],
-  [/^no message of this id was published to this topic, as far as is recorded$/, '在录像范围内，该主题没有发布过此编号的消息'],
-];
-
-export function whatText(what: string): string {
-  return language.value === 'zh' ? WHAT[what.replace("'", '’')] ?? what : what;
+interface Texts {
+  what: Record<WhatCode, string>;
+  because: Record<BecauseCode, (why: Why) => string>;
 }
 
-/** With times by the page's clock, and without the zeros that ids begin with. */
-export function becauseText(because: string): string {
-  const [pattern, chinese] = (language.value === 'zh' && BECAUSE.find(([pattern]) => pattern.test(because))) || [];
-  const text = pattern ? because.replace(pattern, chinese!) : because;
-  return text
-    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, (time) => timeOf(Date.parse(time)))
-    .replace(/\b0+([1-9a-f][0-9a-f]*)\b/g, (id, short: string) => (id.length === 16 ? short : id));
+const ENGLISH: Texts = {
+  what: {
+    published: 'published',
+    leased: 'leased',
+    touched: 'touched',
+    finished: 'finished',
+    requeued: 'requeued',
+    timed_out: 'timed out',
+    died: 'died',
+    dead_gone: 'no dead letter any more',
+    redriven: 'redriven',
+    dropped: 'dropped',
+    channel_moved: 'channel moved',
+    lost: 'lost',
+    topic_deleted: 'topic deleted',
+    expired: 'expired, or dropped with the topic’s backlog',
+    moved: 'moved',
+    now: 'now',
+  },
+  because: {
+    unknown: () => 'no message of this id was published to this topic, as far as is recorded',
+    no_channel: () => 'the topic has no channel: the first one gets it',
+    topic_paused: () => 'the topic is paused',
+    not_durable: () => 'it is not as durable as was promised',
+    in_topic: () => 'the topic has not handed it over',
+    channel_paused: () => 'the channel is paused',
+    in_flight_limit: ({ in_flight }) => `the channel has ${in_flight} messages in flight, as many as max_in_flight lets it`,
+    no_consumer: () => 'no consumer waits',
+    no_room: (why) => `the channel reads on at ${shortId(why.reads_next)}, and its consumers have no room`,
+    leased: ({ client, until }) => `leased to ${client} until ${time(until)}`,
+    deferred: ({ until }) => `deferred until ${time(until)}`,
+    held: ({ behind }) => `held behind message ${shortId(behind)} of its key`,
+    dead: ({ attempts }) => `dead after ${attempts} attempts`,
+    dead_waits: (why) => `dead after ${why.attempts} attempts, and not taken by ${why.dead_letter} yet`,
+    expired: () => 'expired, or dropped',
+    done: () => 'finished, dropped, or passed over',
+    lease_ran_out: () => 'its lease ran out',
+    requeued: () => 'it was requeued',
+    moved_or_dropped: () => 'it was moved to another topic, or dropped',
+    topic_full: () => 'the topic was full',
+    unreadable: () => 'it cannot be read',
+  },
+};
+
+const CHINESE: Texts = {
+  what: {
+    published: '发布',
+    leased: '租出',
+    touched: '续期',
+    finished: '完成',
+    requeued: '重新排队',
+    timed_out: '租约到期',
+    died: '成为死信',
+    dead_gone: '不再是死信',
+    redriven: '重投',
+    dropped: '丢弃',
+    channel_moved: '通道移动了位置',
+    lost: '丢失',
+    topic_deleted: '主题被删除',
+    expired: '过期，或随主题积压一起丢弃',
+    moved: '移动',
+    now: '现在',
+  },
+  because: {
+    unknown: () => '在录像范围内，该主题没有发布过此编号的消息',
+    no_channel: () => '主题还没有通道：第一个通道会得到它',
+    topic_paused: () => '主题已暂停',
+    not_durable: () => '尚未持久化到所承诺的程度',
+    in_topic: () => '主题尚未交给通道',
+    channel_paused: () => '通道已暂停',
+    in_flight_limit: ({ in_flight }) => `通道有 ${in_flight} 条消息处理中，已达 max_in_flight 上限`,
+    no_consumer: () => '没有消费者在等待',
+    no_room: (why) => `通道将从 ${shortId(why.reads_next)} 继续读取，但消费者没有余量`,
+    leased: ({ client, until }) => `租给 ${client}，至 ${time(until)}`,
+    deferred: ({ until }) => `延迟至 ${time(until)}`,
+    held: ({ behind }) => `排在同键消息 ${shortId(behind)} 之后`,
+    dead: ({ attempts }) => `投递 ${attempts} 次后成为死信`,
+    dead_waits: (why) => `投递 ${why.attempts} 次后成为死信，尚未被 ${why.dead_letter} 接收`,
+    expired: () => '已过期或被丢弃',
+    done: () => '已完成、被丢弃或被跳过',
+    lease_ran_out: () => '租约到期',
+    requeued: () => '被重新排队',
+    moved_or_dropped: () => '已移至另一主题或被丢弃',
+    topic_full: () => '主题已满',
+    unreadable: () => '无法读取',
+  },
+};
+
+const t = texts(ENGLISH, CHINESE);
+
+/** An id without the zeros that it begins with. */
+export function shortId(id = ''): string {
+  return id.replace(/^0+(?=.)/, '');
+}
+
+/** By the page's clock. */
+function time(rfc3339: string | null | undefined): string {
+  return rfc3339 ? timeOf(Date.parse(rfc3339)) : '';
+}
+
+export function whatText(code: WhatCode): string {
+  return t().what[code];
+}
+
+/** Nothing, where nothing is said of why. */
+export function becauseText(why: Why): string {
+  return why.because_code === undefined ? '' : t().because[why.because_code](why);
 }

@@ -1,5 +1,6 @@
 import { deflateRawSync } from 'node:zlib';
 
+import type { StepTold } from 'shelfmq/recording';
 import { describe, expect, test } from 'vitest';
 
 import { language } from '../../src/app/texts.js';
@@ -9,11 +10,10 @@ import { inOrder, kindOf } from '../../src/playground/files.js';
 import { Flows } from '../../src/playground/flows.js';
 import { BehindStorage, merged } from '../../src/playground/host/behind.js';
 import { milliseconds } from '../../src/playground/host/consumer.js';
-import { looks } from '../../src/playground/host/looks.js';
 import { due, idsFrom } from '../../src/playground/host/producer.js';
 import { readState, writeState, type State } from '../../src/playground/host/state.js';
 import { fragmentOf, LONGEST, sharedIn, TooLong } from '../../src/playground/share.js';
-import { groups, toldOf } from '../../src/playground/steps.js';
+import { groups, matters, movedIn, toldOf } from '../../src/playground/steps.js';
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -44,9 +44,22 @@ test('lengths of time as the API takes them', () => {
   expect(milliseconds('soon')).toBeUndefined();
 });
 
-test('which requests only look', () => {
-  expect([looks('GET', '/stats'), looks('GET', '/peek'), looks('GET', '/')]).toEqual([true, true, true]);
-  expect([looks('GET', '/sub'), looks('POST', '/stats'), looks('POST', '/pub')]).toEqual([false, false, false]);
+test('what happens is seen, and mistakes are; who only looks is not', () => {
+  const asked = (method: string, path: string) => matters({ kind: 'request', by: { ticket: 1, method, path } } as StepTold);
+  expect([asked('GET', '/stats'), asked('GET', '/peek'), asked('GET', '/'), asked('GET', '/config/log_level')]).toEqual([false, false, false, false]);
+  expect([asked('GET', '/sub'), asked('POST', '/stats'), asked('POST', '/pub'), asked('GET', '/typo')]).toEqual([true, true, true, true]);
+});
+
+test('what moved in steps is what they say of messages', () => {
+  const handed = [{ topic: 't', channel: 'c', to: { ticket: 1, client: 'joe' }, messages: [{ id: '01', receipt: 'r', attempts: 1 }], count: 1 }];
+  const at = { topic: 't', channel: 'c', ids: ['01'], count: 1 };
+  const happened = [{ code: 'finished', ...at }, { code: 'touched', ...at }, { code: 'died', because_code: 'lease_ran_out', ...at }];
+  expect(movedIn([{ handed, happened } as unknown as StepTold])).toEqual([
+    { kind: 'delivered', client: 'joe', ...at },
+    { kind: 'finished', ...at },
+    { kind: 'timed_out', ...at },
+    { kind: 'dead', ...at },
+  ]);
 });
 
 describe('a storage that is written to later', () => {

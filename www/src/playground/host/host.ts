@@ -1,4 +1,5 @@
 // The broker for all tabs, with its time, its consumers and producers.
+import { looks, routeOf } from 'shelfmq/routes';
 import { Broker, loadRest, MemoryStorage, type Storage } from 'shelfmq/split';
 import { IndexedDbStorage } from 'shelfmq/storage/indexeddb';
 
@@ -42,6 +43,13 @@ function unstored(why: unknown): Response {
     detail: `The browser could not store it: ${reason(why)}`,
   };
   return Response.json(body, { status: full ? 507 : 503 });
+}
+
+/** Whether a request does something that is not to be forgotten. A lease may be: then the message is handed out again. */
+function isForGood({ method, url }: Request): boolean {
+  const { pathname, searchParams } = new URL(url);
+  if (looks(method, pathname)) return false;
+  return method !== 'GET' || searchParams.get('ack') === 'auto' || searchParams.has('fin');
 }
 
 export class Host {
@@ -141,8 +149,7 @@ export class Host {
     await this.#opened;
     const response = await this.#tap.through(request);
     this.#keepTime();
-    // What is finished as it is handed out must not come again.
-    const settles = request.method === 'POST' || /[?&]ack=auto\b/.test(request.url);
+    const settles = isForGood(request);
     if (settles) this.#begun();
     if (settles && response.ok) {
       try {
@@ -243,7 +250,8 @@ export class Host {
 
   /** Something that only looks: as a look, where that tells all. Messages may be in the storage alone. */
   async #askOnly(request: Request): Promise<Response> {
-    const look = /\/(peek|dead)\?/.test(request.url) ? undefined : await this.#look()?.(request);
+    const showsMessages = routeOf(request.method, new URL(request.url).pathname)?.of === 'topic';
+    const look = showsMessages ? undefined : await this.#look()?.(request);
     return look === undefined || look.status === 403 ? this.#ask(request) : look;
   }
 

@@ -1,6 +1,7 @@
 // Sees the API's requests go by, for what they move. Answers go on as they are.
+import { routeOf } from 'shelfmq/routes';
+
 import type { Seen } from '../flows.js';
-import { looks } from './looks.js';
 import { idsFrom } from './producer.js';
 
 /** How many receipts are remembered, to know whose messages are settled. */
@@ -41,7 +42,7 @@ export class Tap {
 
   readonly through = async (request: Request): Promise<Response> => {
     const { pathname, searchParams } = new URL(request.url);
-    if (looks(request.method, pathname)) return this.look(request);
+    if (routeOf(request.method, pathname)?.looks) return this.look(request);
     const topic = searchParams.get('topic') ?? '';
     const channel = searchParams.get('channel') ?? undefined;
     const goes = request.method === 'POST' && (pathname === '/topic/delete' || pathname === '/channel/delete');
