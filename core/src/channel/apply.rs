@@ -25,8 +25,8 @@ const DUE_AGAIN: u64 = 1 << 20;
 
 impl Channel {
     /// Makes an event happen: the channel changes by it, and it is written down.
-    pub(super) fn happen(&mut self, event: Event, env: &mut Env<'_>) {
-        self.apply(&event, env);
+    pub(super) fn happen(&mut self, event: &Event, env: &mut Env<'_>) {
+        self.apply(event, env);
         env.record(event);
     }
 

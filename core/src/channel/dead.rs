@@ -30,7 +30,7 @@ impl Channel {
         let ids = self.dead_among(ids);
         let (count, at) = (ids.count(), env.now.as_nanos());
         if count > 0 {
-            self.happen(Event::Redriven { channel: env.number.number(), at, ids }, env);
+            self.happen(&Event::Redriven { channel: env.number.number(), at, ids }, env);
         }
         count
     }
@@ -40,7 +40,7 @@ impl Channel {
         let ids = self.dead_among(ids);
         let count = ids.count();
         if count > 0 {
-            self.happen(Event::DeadGone { channel: env.number.number(), ids }, env);
+            self.happen(&Event::DeadGone { channel: env.number.number(), ids }, env);
         }
         count
     }

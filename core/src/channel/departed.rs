@@ -4,6 +4,7 @@
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry as Place;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::num::NonZeroU64;
 
 use hashbrown::HashMap;
@@ -126,6 +127,9 @@ impl Entry {
 pub(super) struct Departed {
     entries: Slab<Entry>,
     by_id: BTreeMap<u64, Slot>,
+    /// The entry that was looked up or put in last; of no meaning where there is none there, or another message's.
+    #[serde(skip)]
+    last: Cell<Slot>,
     /// Those that may be handed out, in the order in which they became so. Invariant: exactly those in
     /// [`State::Ready`], and none whose key has another in flight, or another before it.
     ready: List,
@@ -187,7 +191,14 @@ impl Departed {
     }
 
     pub(super) fn find(&self, id: u64) -> Option<Slot> {
-        self.by_id.get(&id).copied()
+        // Whoever decides looks a message up, and so does what then happens to it.
+        let last = self.last.get();
+        if self.entries.get(last).is_some_and(|entry| entry.id == id) {
+            return Some(last);
+        }
+        let found = self.by_id.get(&id).copied();
+        self.last.set(found.unwrap_or(last));
+        found
     }
 
     pub(super) fn get(&self, slot: Slot) -> &Entry {
@@ -264,6 +275,7 @@ impl Departed {
         let Place::Vacant(place) = self.by_id.entry(facts.id) else { return None };
         let slot = self.entries.insert(Entry::new(facts, chunk()));
         place.insert(slot);
+        self.last.set(slot);
         self.bytes = self.bytes.saturating_add(facts.size.into());
         if !matches!(next, Next::Dead) {
             self.join_key(slot);

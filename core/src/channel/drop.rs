@@ -29,19 +29,19 @@ impl Channel {
     pub(crate) fn pass_gaps(&mut self, env: &mut Env<'_>) {
         let fresh = self.backlog.fresh(&self.departed, env.flow.id, u32::MAX);
         if fresh.passed > 0 {
-            self.happen(Event::Advanced { channel: env.number.number(), cursor: fresh.at }, env);
+            self.happen(&Event::Advanced { channel: env.number.number(), cursor: fresh.at }, env);
         }
     }
 
     /// The cursor comes past what cannot be read any more.
     pub(super) fn pass_unreadable(&mut self, env: &mut Env<'_>) {
         let cursor = env.messages.after_unreadable(self.backlog.mark(), self.backlog.chunk()).min(env.flow);
-        self.happen(Event::Advanced { channel: env.number.number(), cursor }, env);
+        self.happen(&Event::Advanced { channel: env.number.number(), cursor }, env);
     }
 
     fn dropped(&mut self, ids: Ids, cursor: Mark, env: &mut Env<'_>) {
         let (channel, from) = (env.number.number(), self.told);
-        self.happen(Event::Dropped { channel, from, cursor, ids, count: 1 }, env);
+        self.happen(&Event::Dropped { channel, from, cursor, ids, count: 1 }, env);
         self.told = cursor.id;
     }
 
@@ -81,7 +81,7 @@ impl Channel {
     /// A message's time to live has run out. In flight, it may still be finished.
     pub(crate) fn expires(&mut self, id: u64, size: u32, env: &mut Env<'_>) {
         let is_fresh = self.departed.find(id).is_none() && self.backlog.is_ahead(id);
-        self.happen(Event::Expired { channel: env.number.number(), id, size }, env);
+        self.happen(&Event::Expired { channel: env.number.number(), id, size }, env);
         if is_fresh {
             // Without consumers nobody else would let go of the memory.
             self.pass_gaps(env);

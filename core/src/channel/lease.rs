@@ -106,7 +106,7 @@ impl Channel {
                     self.search = Search::Reading;
                     return None;
                 }
-                Found::Gone => self.happen(Event::Lost { channel: env.number.number(), id }, env),
+                Found::Gone => self.happen(&Event::Lost { channel: env.number.number(), id }, env),
             }
         }
         None
@@ -118,7 +118,7 @@ impl Channel {
         loop {
             let fresh = self.backlog.fresh(&self.departed, env.flow.id, *left);
             if fresh.passed > 0 {
-                self.happen(Event::Advanced { channel: env.number.number(), cursor: fresh.at }, env);
+                self.happen(&Event::Advanced { channel: env.number.number(), cursor: fresh.at }, env);
                 *left -= fresh.passed;
             }
             if self.backlog.id() >= env.flow.id || self.departed.waiting() >= MAX_HELD {
@@ -159,7 +159,7 @@ impl Channel {
             let mut cursor = self.backlog.mark();
             (cursor.id, cursor.bytes) = (cursor.id + 1, cursor.bytes + u64::from(facts.size));
             let departed = core::iter::once(facts).collect();
-            self.happen(Event::Passed { channel, at, from, cursor, departed }, env);
+            self.happen(&Event::Passed { channel, at, from, cursor, departed }, env);
             self.told = cursor.id;
         }
     }
@@ -176,7 +176,7 @@ impl Channel {
             }
         };
         self.redelivery_turn = leased.is_empty();
-        self.happen(Event::Leased { channel, at, until, delivery, from, cursor, departed, leased }, env);
+        self.happen(&Event::Leased { channel, at, until, delivery, from, cursor, departed, leased }, env);
         self.told = cursor.id;
         let slot = self.departed.find(id).expect("what was just leased is an entry");
         self.departed.assign(slot, terms, candidate.published);

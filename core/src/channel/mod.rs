@@ -70,7 +70,7 @@ pub(crate) struct Env<'a> {
 
 impl Env<'_> {
     /// Writes down what happened.
-    fn record(&mut self, event: Event) {
+    fn record(&mut self, event: &Event) {
         if let Some(heard) = &mut self.heard {
             heard.push(event.clone());
         }
@@ -235,7 +235,7 @@ impl Channel {
             settings.dead_letter = topic.map(|topic| topic.as_str().into());
         }
         let before = self.options.dead_letter.clone();
-        self.happen(Event::ChannelConfigured(env.number.number(), settings), env);
+        self.happen(&Event::ChannelConfigured(env.number.number(), settings), env);
         if self.options.dead_letter.is_some() && self.options.dead_letter != before {
             self.effects.outbox.extend(self.departed.dead_from(0));
         }
@@ -243,7 +243,7 @@ impl Channel {
 
     /// Stops (or starts) leasing.
     pub(crate) fn pause(&mut self, paused: bool, env: &mut Env<'_>) {
-        self.happen(Event::ChannelPaused(env.number.number(), paused), env);
+        self.happen(&Event::ChannelPaused(env.number.number(), paused), env);
     }
 
     /// How long a lease lasts unless the consumer says otherwise.
@@ -266,7 +266,7 @@ impl Channel {
                 self.time_out(slot, env);
             } else {
                 let event = Event::FellDue { channel: env.number.number(), id: entry.id };
-                self.happen(event, env);
+                self.happen(&event, env);
             }
         }
         env.limits.slice
@@ -282,7 +282,7 @@ impl Channel {
     /// Goes on at another place, from where on these ranges are not to be delivered. Leases and deferrals are
     /// dropped; dead letters stay what they are.
     pub(crate) fn seek(&mut self, to: Mark, gaps: Vec<Gap>, env: &mut Env<'_>) {
-        self.happen(Event::Sought { channel: env.number.number(), to, gaps }, env);
+        self.happen(&Event::Sought { channel: env.number.number(), to, gaps }, env);
         self.told = to.id;
     }
 

@@ -24,7 +24,7 @@ impl Channel {
             Err(_) if self.is_unseen(receipt, env) => {}
             Err(refused) => return Err(refused),
         }
-        self.happen(Event::Finished { channel: env.number.number(), ids: Ids::one(receipt.id) }, env);
+        self.happen(&Event::Finished { channel: env.number.number(), ids: Ids::one(receipt.id) }, env);
         Ok(())
     }
 
@@ -61,7 +61,7 @@ impl Channel {
         let timeout = timeout.unwrap_or_else(|| self.timeout(env.limits));
         let longest = self.departed.get(slot).leased_at + env.limits.max_msg_timeout;
         let (until, ids) = ((env.now + timeout).min(longest).as_nanos(), Ids::one(receipt.id));
-        self.happen(Event::Touched { channel: env.number.number(), until, ids }, env);
+        self.happen(&Event::Touched { channel: env.number.number(), until, ids }, env);
         Ok(())
     }
 
@@ -78,15 +78,15 @@ impl Channel {
         let (id, size, has_expired) = (entry.id, entry.size, entry.has_expired(env.now));
         let channel = env.number.number();
         if self.options.max_attempts > 0 && entry.attempts >= self.options.max_attempts {
-            self.happen(Event::Died { channel, ids: Ids::one(id), timed_out }, env);
+            self.happen(&Event::Died { channel, ids: Ids::one(id), timed_out }, env);
             if self.options.dead_letter.is_some() {
                 self.effects.outbox.push_back(id);
             }
             return;
         }
-        self.happen(back, env);
+        self.happen(&back, env);
         if has_expired {
-            self.happen(Event::Expired { channel, id, size }, env);
+            self.happen(&Event::Expired { channel, id, size }, env);
         }
     }
 

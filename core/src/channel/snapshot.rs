@@ -131,7 +131,7 @@ impl Channel {
             .map(|entry| (entry.id, entry.size))
             .collect();
         for (id, size) in over {
-            self.happen(crate::log::event::Event::Expired { channel: env.number.number(), id, size }, env);
+            self.happen(&crate::log::event::Event::Expired { channel: env.number.number(), id, size }, env);
         }
         if self.options.dead_letter.is_some() {
             self.effects.outbox.extend(self.departed.dead_from(0));

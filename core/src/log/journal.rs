@@ -173,18 +173,18 @@ impl Journal {
     }
 
     /// Something happened. What consumers do to one message after another becomes one event.
-    pub(crate) fn event(&mut self, event: Event) {
+    pub(crate) fn event(&mut self, event: &Event) {
         if event.is_implied() || self.failed {
             return;
         }
-        if self.open.as_mut().is_some_and(|open| open.join(&event)) {
+        if self.open.as_mut().is_some_and(|open| open.join(event)) {
             return;
         }
         self.end_run();
         if event.can_join() {
-            self.open = Some(event);
+            self.open = Some(event.clone());
         } else {
-            self.write_event(&event);
+            self.write_event(event);
         }
     }
 

@@ -74,7 +74,7 @@ impl Topic {
             heard.push(event.clone());
         }
         if let Some(log) = &mut self.log {
-            log.journal().event(event);
+            log.journal().event(&event);
         }
     }
 
@@ -213,7 +213,7 @@ impl Topic {
     }
 
     /// Hands over what is before this place.
-    fn hand_over_to(&mut self, to: Mark, now: Time, limits: &Limits) {
+    pub(super) fn hand_over_to(&mut self, to: Mark, now: Time, limits: &Limits) {
         if to.id <= self.flow.id() {
             return;
         }

@@ -408,16 +408,16 @@ impl Topic {
         let start = self.flow.id();
         self.handing_over = false;
         let Some(to) = self.next_hand_over(limits) else { return };
-        let event = Event::HandedOver { to };
         if self.ephemeral_channels as usize == self.names.len() {
-            self.happen(event, now, limits);
+            self.happen(Event::HandedOver { to }, now, limits);
         } else {
             // It follows from what is in the log.
-            self.apply(&event, now, limits);
+            self.hand_over_to(to, now, limits);
         }
         self.handing_over = to.id < self.handable().id;
-        for number in self.with_pollers.iter().map(|number| ChannelId::of(number as u32)).collect::<Vec<_>>() {
-            self.mark(number);
+        if !self.with_pollers.is_empty() {
+            let numbers: Vec<u64> = self.with_pollers.iter().collect();
+            numbers.into_iter().for_each(|number| self.mark(ChannelId::of(number as u32)));
         }
         if self.ephemeral_channels > 0 {
             for number in self.channel_numbers() {
@@ -434,6 +434,9 @@ impl Topic {
         let end = self.handable();
         if self.flow.id() >= end.id || self.keeps_back() {
             return None;
+        }
+        if self.deferred.is_empty() {
+            return Some(end);
         }
         let most = (limits.slice as usize / self.names.len()).max(1);
         let Some(after) = self.deferred.get(most).filter(|facts| facts.id < end.id) else { return Some(end) };
