@@ -20,8 +20,8 @@ build() {
     wasm/within.sh "wasm/pkg/$1.js" "$5"
 }
 
-build shelfmq_recording recording 270000 296000 4500
-build shelfmq_wasm broker 232000 255000 7400
+build shelfmq_recording recording 276000 302000 4500
+build shelfmq_wasm broker 237000 260000 7400
 
 # The broker's module in two parts: what a first visit calls, a third of it, and the rest.
 split() { cargo run --locked --quiet --package shelfmq-wasm-tools --no-default-features --features split --bin split -- "$@"; }
