@@ -20,12 +20,12 @@ build() {
     wasm/within.sh "wasm/pkg/$1.js" "$5"
 }
 
-build shelfmq_recording recording 276000 302000 4500
-build shelfmq_wasm broker 237000 260000 7400
+build shelfmq_recording recording 271500 297500 4500
+build shelfmq_wasm broker 233500 256500 7400
 
 # The broker's module in two parts: what a first visit calls, a third of it, and the rest.
 split() { cargo run --locked --quiet --package shelfmq-wasm-tools --no-default-features --features split --bin split -- "$@"; }
 split count wasm/pkg/shelfmq_wasm_bg.wasm "$target/wasm/counted.wasm"
 node wasm/tools/visit.mjs "$target/wasm/counted.wasm" >"$target/wasm/called"
 split cut wasm/pkg/shelfmq_wasm_bg.wasm "$target/wasm/called" wasm/pkg/shelfmq_split_first.wasm wasm/pkg/shelfmq_split_rest.wasm
-wasm/within.sh wasm/pkg/shelfmq_split_first.wasm $((limit * 35 / 100))
+wasm/within.sh wasm/pkg/shelfmq_split_first.wasm $((limit * 32 / 100))

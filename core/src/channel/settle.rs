@@ -46,7 +46,7 @@ impl Channel {
         let delay = delay.min(env.limits.max_req_timeout);
         let due = (!delay.is_zero()).then(|| (env.now + delay).as_nanos());
         let back = Event::Requeued { channel: env.number.number(), id: receipt.id, due };
-        self.give_back(slot, false, back, env);
+        self.give_back(slot, false, &back, env);
         Ok(())
     }
 
@@ -68,12 +68,13 @@ impl Channel {
     /// A lease ran out.
     pub(super) fn time_out(&mut self, slot: Slot, env: &mut Env<'_>) {
         let ids = Ids::one(self.departed.get(slot).id);
-        self.give_back(slot, true, Event::TimedOut { channel: env.number.number(), ids }, env);
+        let back = Event::TimedOut { channel: env.number.number(), ids };
+        self.give_back(slot, true, &back, env);
     }
 
     /// A message that was in flight comes back, by this event; or is dead after too many attempts, or gone where its
     /// time to live ran out meanwhile.
-    fn give_back(&mut self, slot: Slot, timed_out: bool, back: Event, env: &mut Env<'_>) {
+    fn give_back(&mut self, slot: Slot, timed_out: bool, back: &Event, env: &mut Env<'_>) {
         let entry = self.departed.get(slot);
         let (id, size, has_expired) = (entry.id, entry.size, entry.has_expired(env.now));
         let channel = env.number.number();
@@ -84,7 +85,7 @@ impl Channel {
             }
             return;
         }
-        self.happen(&back, env);
+        self.happen(back, env);
         if has_expired {
             self.happen(&Event::Expired { channel, id, size }, env);
         }

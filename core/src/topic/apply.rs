@@ -68,13 +68,13 @@ impl Replaying {
 
 impl Topic {
     /// Makes an event happen: the topic changes by it, and it is written down.
-    pub(super) fn happen(&mut self, event: Event, now: Time, limits: &Limits) {
-        self.apply(&event, now, limits);
+    pub(super) fn happen(&mut self, event: &Event, now: Time, limits: &Limits) {
+        self.apply(event, now, limits);
         if let Some(heard) = &mut self.heard {
             heard.push(event.clone());
         }
         if let Some(log) = &mut self.log {
-            log.journal().event(&event);
+            log.journal().event(event);
         }
     }
 

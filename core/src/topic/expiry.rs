@@ -51,7 +51,7 @@ impl Topic {
         if is_void || !self.messages.has(id) {
             return;
         }
-        self.happen(Event::TimeToLiveOver(expiry), now, limits);
+        self.happen(&Event::TimeToLiveOver(expiry), now, limits);
         self.pass_voids();
     }
 

@@ -92,7 +92,7 @@ impl Topic {
         let from = self.flow.mark();
         let (to, done) = self.find_room(|left| amounts.iter().all(|amount| amount.and(left).fits(room)));
         if to.id > from.id {
-            self.happen(Event::Voided { from, to }, now, limits);
+            self.happen(&Event::Voided { from, to }, now, limits);
         }
         Ok(done?)
     }

@@ -307,7 +307,7 @@ impl Topic {
         if number.number() >= MAX_CHANNELS {
             return Err(Refusal::TopicFull.into());
         }
-        self.happen(Event::ChannelCreated(number.number(), Box::new(image)), now, limits);
+        self.happen(&Event::ChannelCreated(number.number(), Box::new(image)), now, limits);
         self.hand_over(now, limits);
         Ok(number)
     }
@@ -325,7 +325,7 @@ impl Topic {
     /// Takes a channel away, whose pollers must be gone; answers the streams that hold one of its messages, each
     /// as often.
     pub(crate) fn remove_channel(&mut self, number: ChannelId, now: Time, limits: &Limits) -> Vec<PollerId> {
-        self.happen(Event::ChannelDeleted(number.number()), now, limits);
+        self.happen(&Event::ChannelDeleted(number.number()), now, limits);
         core::mem::take(&mut self.released)
     }
 
@@ -336,15 +336,15 @@ impl Topic {
         changes.max_bytes.inspect(|value| options.max_bytes = *value);
         changes.max_messages.inspect(|value| options.max_messages = *value);
         changes.overflow.inspect(|value| options.overflow = *value);
-        self.happen(Event::TopicConfigured((&options).into()), now, limits);
+        self.happen(&Event::TopicConfigured((&options).into()), now, limits);
         if let Some(window) = changes.dedup_window.filter(|window| *window != self.options.dedup_window) {
-            self.happen(Event::DedupWindow(crate::time::nanos(window)), now, limits);
+            self.happen(&Event::DedupWindow(crate::time::nanos(window)), now, limits);
         }
         self.update_retention(now);
     }
 
     pub(crate) fn pause(&mut self, paused: bool, now: Time, limits: &Limits) {
-        self.happen(Event::TopicPaused(paused), now, limits);
+        self.happen(&Event::TopicPaused(paused), now, limits);
         self.hand_over(now, limits);
     }
 
@@ -352,7 +352,7 @@ impl Topic {
     pub(crate) fn empty(&mut self, now: Time, limits: &Limits) {
         let (from, to) = (self.flow.mark(), self.messages.end());
         if from.id < to.id {
-            self.happen(Event::Voided { from, to }, now, limits);
+            self.happen(&Event::Voided { from, to }, now, limits);
             // Without consumers nobody else would let go of the memory.
             for number in self.channel_numbers() {
                 let Scene { channel, mut env } = self.scene(number, now, limits);
@@ -409,15 +409,16 @@ impl Topic {
         self.handing_over = false;
         let Some(to) = self.next_hand_over(limits) else { return };
         if self.ephemeral_channels as usize == self.names.len() {
-            self.happen(Event::HandedOver { to }, now, limits);
+            self.happen(&Event::HandedOver { to }, now, limits);
         } else {
             // It follows from what is in the log.
             self.hand_over_to(to, now, limits);
         }
         self.handing_over = to.id < self.handable().id;
         if !self.with_pollers.is_empty() {
-            let numbers: Vec<u64> = self.with_pollers.iter().collect();
-            numbers.into_iter().for_each(|number| self.mark(ChannelId::of(number as u32)));
+            for number in self.with_pollers.iter().collect::<Vec<_>>() {
+                self.mark(ChannelId::of(number as u32));
+            }
         }
         if self.ephemeral_channels > 0 {
             for number in self.channel_numbers() {
