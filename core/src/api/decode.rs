@@ -33,7 +33,7 @@ pub fn decode<'a>(limits: &Limits, request: &Request<'a>) -> Decoded<'a> {
 pub(super) struct Input<'r, 'a> {
     pub(super) limits: &'r Limits,
     pub(super) head: &'r Head<'a>,
-    pub(super) params: Params<'a>,
+    pub(super) params: &'r Params<'a>,
     /// What stands for the path's own parameter.
     pub(super) segment: &'a str,
     pub(super) body: &'a [u8],
@@ -47,23 +47,25 @@ pub(super) type Understood<'a> = Result<(View, Call<'a>), ApiError>;
 
 impl<'a> Routed<'a> {
     /// Reads the rest of the request. `body` is the whole body, of [`Routed::body_limit`] bytes at most.
-    pub fn decode(self, limits: &Limits, body: &'a [u8]) -> Decoded<'a> {
-        let route = self.route();
-        let Routed { head, segment, params, topic, channel, ignored, fault, .. } = self;
-        let mut context = Context { ignored, ..Context::default() };
-        let understand = || {
-            let Some(route) = route else { return Err(fault.unwrap_or_else(|| Code::NotFound.into())) };
-            check_body(limits, route, body)?;
-            if let Some(fault) = fault {
-                return Err(fault);
-            }
-            let mut input = Input { limits, head: &head, params, segment, body, topic, channel };
-            let (view, call) = (route.decode)(&mut input)?;
-            context.view = view.into();
-            Ok(call)
-        };
-        let call = understand().map_err(|error| error.with_limits(limits));
+    pub fn decode(mut self, limits: &Limits, body: &'a [u8]) -> Decoded<'a> {
+        let mut context = Context { ignored: self.ignored.take(), ..Context::default() };
+        let call = self.understand(limits, body, &mut context).map_err(|error| error.with_limits(limits));
         Decoded { context, call }
+    }
+
+    fn understand(&mut self, limits: &Limits, body: &'a [u8], context: &mut Context) -> Result<Call<'a>, ApiError> {
+        let fault = self.fault.take();
+        let Some(route) = self.route() else { return Err(fault.map_or(Code::NotFound.into(), |fault| *fault)) };
+        check_body(limits, route, body)?;
+        if let Some(fault) = fault {
+            return Err(*fault);
+        }
+        let Routed { head, segment, params, topic, channel, .. } = self;
+        let (topic, channel) = (topic.take(), channel.take());
+        let mut input = Input { limits, head, params, segment, body, topic, channel };
+        let (view, call) = (route.decode)(&mut input)?;
+        context.view = view.into();
+        Ok(call)
     }
 
     /// As [`Routed::decode`], where nothing but looking is allowed: what would change something is refused as that,

@@ -29,7 +29,7 @@ pub struct Routed<'a> {
     /// There wherever the route needs one and there is no `fault`.
     pub(super) channel: Option<Name<'a>>,
     pub(super) ignored: Option<Box<str>>,
-    pub(super) fault: Option<ApiError>,
+    pub(super) fault: Option<Box<ApiError>>,
 }
 
 /// Finds out what a request's head asks for. Pure: no state, no clock, no limits that a host may set.
@@ -47,10 +47,10 @@ pub fn route(head: Head<'_>) -> Routed<'_> {
     match routes::find(head.method, head.path) {
         Found::Route(route, segment) => {
             (routed.route, routed.segment) = (Some(route), segment);
-            routed.fault = routed.read(route).err();
+            routed.fault = routed.read(route).err().map(Box::new);
         }
-        Found::OtherMethods(allow) => routed.fault = Some(method_not_allowed(&head, allow)),
-        Found::Nothing => routed.fault = Some(Code::NotFound.into()),
+        Found::OtherMethods(allow) => routed.fault = Some(Box::new(method_not_allowed(&head, allow))),
+        Found::Nothing => routed.fault = Some(Box::new(Code::NotFound.into())),
     }
     routed
 }
@@ -123,13 +123,13 @@ impl<'a> Routed<'a> {
     /// What is wrong with the head, in itself: it is refused for this, whatever its body says, unless the body is
     /// refused first.
     pub fn fault(&self) -> Option<&ApiError> {
-        self.fault.as_ref()
+        self.fault.as_deref()
     }
 
     /// The answer to what is wrong with the head, for a host that does not want to read the body of what is refused.
     pub fn refusal(&self) -> Option<Response> {
         let context = Context { ignored: self.ignored.clone(), ..Context::default() };
-        self.fault.as_ref().map(|fault| refuse(&context, fault))
+        self.fault.as_deref().map(|fault| refuse(&context, fault))
     }
 
     /// Which engine it is for. What is refused is for any.

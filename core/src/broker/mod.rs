@@ -176,28 +176,21 @@ impl<O: Outbox> Broker<O> {
 
     /// Does what a command asks. The answer goes to the [outbox](Outbox), at once or later.
     pub fn execute(&mut self, now: Time, ticket: Ticket, context: &Context, command: Command<'_>) {
-        let Command { topic: name, verb } = command;
-        let done = match verb {
-            Verb::Subscribe(subscribe) => match self.subscribe(now, ticket, context, name, subscribe) {
-                Ok(()) => return,
-                Err(refusal) => Err(refusal),
-            },
-            verb => {
-                let mut looked = Looked::default();
-                match self.perform(now, &name, &verb, &mut looked) {
-                    Ok(done) => Ok(done),
-                    Err(Halt::Refused(refusal)) => Err(refusal),
-                    Err(Halt::Absent(absent)) => {
-                        let command = Command { topic: name.into_owned(), verb: verb.into_owned() };
-                        let what = What::Command(ticket, context.clone(), command, looked);
-                        return self.park(absent, Vec::new(), what);
-                    }
-                }
+        if let Verb::Subscribe(subscribe) = &command.verb {
+            if let Err(refusal) = self.subscribe(now, ticket, context, &command.topic, subscribe) {
+                self.outbox.replied(ticket, context, Err(refusal), None);
             }
-        };
-        match done {
+            return;
+        }
+        let mut looked = Looked::default();
+        match self.perform(now, &command.topic, &command.verb, &mut looked) {
             Ok(Done { reply, barrier }) => self.outbox.replied(ticket, context, Ok(reply), barrier),
-            Err(refusal) => self.outbox.replied(ticket, context, Err(refusal), None),
+            Err(Halt::Refused(refusal)) => self.outbox.replied(ticket, context, Err(refusal), None),
+            Err(Halt::Absent(absent)) => {
+                let Command { topic, verb } = command;
+                let command = Command { topic: topic.into_owned(), verb: verb.into_owned() };
+                self.park(absent, Vec::new(), What::Command(ticket, context.clone(), command, looked));
+            }
         }
     }
 

@@ -24,15 +24,15 @@ impl<O: Outbox> Broker<O> {
         now: Time,
         ticket: Ticket,
         context: &Context,
-        name: Name<'_>,
-        subscribe: Subscribe<'_>,
+        name: &Name<'_>,
+        subscribe: &Subscribe<'_>,
     ) -> Result<(), Refusal> {
         self.refuse_if_exiting()?;
-        let Subscribe { channel, max, max_bytes, wait, timeout, auto_finish, finish, client, peer, stream } = subscribe;
-        let (topic, channel) = self.find_or_add_channel(name, &channel, now)?;
+        let &Subscribe { max, max_bytes, wait, timeout, auto_finish, peer, stream, .. } = subscribe;
+        let (topic, channel) = self.find_or_add_channel(name.borrow(), &subscribe.channel, now)?;
         let Scene { channel: found, mut env } = self.topics[topic].scene(channel, now, &self.limits);
-        let client = found.client(client.as_deref(), peer, &env);
-        let refused = finish_first(found, &finish, &mut env);
+        let client = found.client(subscribe.client.as_deref(), peer, &env);
+        let refused = finish_first(found, &subscribe.finish, &mut env);
         if !stream && found.pollers.is_empty() {
             let terms = Terms { timeout, client, stream: None };
             let leases = found.lease_up_to(max, max_bytes, &terms, &mut env);
