@@ -145,6 +145,6 @@ test('a storage that fails says so, and what it did not take is not acknowledged
   storage.write = write;
   await waits;
   storage.write = () => Promise.reject(new Error('it broke'));
-  await assert.rejects(client.publish('t', 'lost'), { status: 503, code: 'STORAGE_FAILED' });
+  await assert.rejects(client.publish('t', 'lost'), { status: 503, code: 'STORAGE_UNKNOWN' });
   assert.equal((await broker.fetch('/ping')).status, 500);
 });

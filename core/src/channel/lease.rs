@@ -58,6 +58,8 @@ impl Channel {
         let mut bytes = 0_usize;
         let mut left = SCAN;
         self.search = Search::Done;
+        // Messages may have come since the cursor moved last, to a chunk of their own.
+        self.backlog.catch_up(env.messages);
         while leases.len() < max as usize
             && let Some(candidate) = self.find_candidate(&mut left, env)
         {
@@ -129,7 +131,6 @@ impl Channel {
                 return None;
             };
             *left = less;
-            self.backlog.catch_up(env.messages);
             let (id, chunk) = (self.backlog.id(), self.backlog.chunk());
             let (facts, candidate) = match env.messages.find(id, chunk) {
                 Found::Record(record) => {
@@ -158,7 +159,7 @@ impl Channel {
             let (channel, at, from) = (env.number.number(), env.now.as_nanos(), self.told);
             let mut cursor = self.backlog.mark();
             (cursor.id, cursor.bytes) = (cursor.id + 1, cursor.bytes + u64::from(facts.size));
-            let departed = core::iter::once(facts).collect();
+            let departed = Departed::from_buf([facts]);
             self.happen(&Event::Passed { channel, at, from, cursor, departed }, env);
             self.told = cursor.id;
         }
@@ -172,7 +173,7 @@ impl Channel {
             Source::Waiting(id) => (id, Departed::default(), Ids::one(id)),
             Source::Fresh(facts) => {
                 (cursor.id, cursor.bytes) = (cursor.id + 1, cursor.bytes + u64::from(facts.size));
-                (facts.id, core::iter::once(facts).collect(), Ids::default())
+                (facts.id, Departed::from_buf([facts]), Ids::default())
             }
         };
         self.redelivery_turn = leased.is_empty();

@@ -9,7 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use super::image::{ChannelImage, ChannelSettings, Expiry, Gap, TopicSettings};
 pub use crate::message::Facts;
@@ -53,7 +53,7 @@ impl Ids {
 impl Ids {
     /// One.
     pub fn one(id: u64) -> Self {
-        Ids(smallvec![(id, 1)])
+        Ids(SmallVec::from_buf([(id, 1)]))
     }
 
     /// Adds one at the end.
