@@ -203,6 +203,23 @@ impl<'a> Record<'a> {
     }
 }
 
+/// About how many bytes a message's bytes take in an answer: as text with escapes, or in base64. Of small ones, what
+/// escapes take is left out of account.
+pub(crate) fn encoded_bytes(body: &[u8]) -> usize {
+    const SMALL: usize = 4096;
+    if body.len() < SMALL {
+        return body.len();
+    }
+    let escaped = |sum: usize, &byte: &u8| {
+        sum + match byte {
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
+            0..0x20 => 6,
+            _ => 1,
+        }
+    };
+    if core::str::from_utf8(body).is_ok() { body.iter().fold(0, escaped) } else { body.len().div_ceil(3) * 4 }
+}
+
 /// Appends one kept header to a record's header block.
 pub fn write_header(block: &mut Vec<u8>, name: &str, value: &[u8]) {
     write_short(block, name.as_bytes());
@@ -270,6 +287,15 @@ mod tests {
         plain.write(&mut bytes);
         assert_eq!(Record::read(&bytes), Some(plain));
         assert_eq!(bytes.len(), PLAIN_BYTES + 4);
+    }
+
+    #[test]
+    fn what_an_answer_has_of_a_message_counts_escapes() {
+        assert_eq!(encoded_bytes(b"\x01"), 1);
+        assert_eq!(encoded_bytes(&[1; 5000]), 30_000);
+        assert_eq!(encoded_bytes(&[b'"'; 5000]), 10_000);
+        assert_eq!(encoded_bytes(&[b'x'; 5000]), 5000);
+        assert_eq!(encoded_bytes(&[0xff; 6000]), 8000);
     }
 
     #[test]

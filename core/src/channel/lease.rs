@@ -8,7 +8,7 @@ use crate::command::Lease;
 use crate::config::{MAX_HELD, SCAN};
 use crate::ids::PollerId;
 use crate::log::event::{Departed, Event, Ids};
-use crate::message::{Facts, Receipt, Record};
+use crate::message::{Facts, Receipt, Record, encoded_bytes};
 use crate::messages::Found;
 use crate::time::Time;
 
@@ -42,7 +42,7 @@ enum Source {
 impl Candidate {
     fn new(source: Source, record: &Record<'_>, is_last_attempt: bool) -> Self {
         // Receipt, times and what else is written about it, and what it is.
-        let bytes = 128 + record.option_bytes() + record.body.len();
+        let bytes = 128 + record.option_bytes() + encoded_bytes(record.body);
         Candidate { source, published: record.timestamp, bytes, is_last_attempt }
     }
 }

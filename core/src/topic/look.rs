@@ -11,7 +11,7 @@ use crate::channel::{Channel, Whereabouts};
 use crate::command::{Filter, Peek, Peeked, TopicStats};
 use crate::config::Limits;
 use crate::ids::ChannelId;
-use crate::message::Record;
+use crate::message::{Record, encoded_bytes};
 use crate::messages::{Absent, Found};
 use crate::time::Time;
 
@@ -220,7 +220,7 @@ impl Peeked {
     /// About how many bytes it takes in an answer and in memory.
     fn bytes(&self) -> usize {
         let headers = self.headers.iter().map(|(name, value)| name.len() + value.len() + 8).sum::<usize>();
-        128 + self.body.len() + headers + self.key.as_ref().map_or(0, String::len)
+        128 + encoded_bytes(&self.body) + headers + self.key.as_ref().map_or(0, String::len)
     }
 
     /// A message as it lies in the log.
