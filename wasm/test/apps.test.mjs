@@ -40,7 +40,9 @@ test('a bundler: Vite', async () => {
   const path = await app('vite');
   await build({ root: path, logLevel: 'warn', build: { target: 'es2022' } });
   const files = await serveFiles(join(path, 'dist'));
-  const browser = await chromium.launch({ executablePath: executable, args: ['--no-sandbox'] });
+  const launch = () => chromium.launch({ executablePath: executable, args: ['--no-sandbox'] });
+  // Now and then Chromium crashes while it starts, before any page: no fault of ours.
+  const browser = await launch().catch(launch);
   try {
     const page = await browser.newPage();
     const errors = [];

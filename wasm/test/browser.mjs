@@ -63,7 +63,9 @@ export async function launchToKill(profile) {
 /** A scenario host in a page, a dedicated worker or a service worker. */
 export async function hostIn(place) {
   const files = await serveFiles();
-  const browser = await chromium.launch({ executablePath: executable, args: ['--no-sandbox'] });
+  const launch = () => chromium.launch({ executablePath: executable, args: ['--no-sandbox'] });
+  // Now and then Chromium crashes while it starts, before any page: no fault of ours.
+  const browser = await launch().catch(launch);
   const page = await browser.newPage();
   page.on('pageerror', (error) => console.error(`${place}: ${error}`));
   await page.goto(`${files.url}/test/page.html?${place}`);

@@ -315,7 +315,8 @@ pub static OVERFLOW: Param = Param::plus(
 pub static DEAD_IDS: Param =
     Param::plus("id", Shape::Ids, Code::InvalidId, "Only the dead letters with these ids; by default all.");
 /// Where to look from.
-pub static FROM: Param = Param::plus("from", Shape::Id, Code::InvalidFrom, "From this message id on.").default("0");
+pub static FROM: Param =
+    Param::plus("from", Shape::Id, Code::InvalidFrom, "From this message id on.").default("0000000000000000");
 /// What to look at.
 pub static STATE: Param = Param::plus(
     "state",

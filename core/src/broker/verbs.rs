@@ -119,7 +119,8 @@ impl<O: Outbox> Broker<O> {
             Some(channel) => Some(self.find_channel(name, channel)?.1),
             None => None,
         };
-        Ok(Reply::Peeked(topic.look(channel, peek, now), None))
+        let (found, next) = topic.look(channel, peek, now);
+        Ok(Reply::Peeked(found, next))
     }
 
     fn channel_verb(

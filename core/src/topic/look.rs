@@ -113,18 +113,7 @@ impl Topic {
             (None, Some(_)) => peek.from,
             (None, None) => peek.from.max(self.earliest(now)?),
         };
-        let found = &mut looked.found;
-        let mut bytes = found.iter().map(Peeked::bytes).sum::<usize>();
-        let mut add = |shown: Peeked| {
-            bytes = bytes.saturating_add(shown.bytes());
-            let has_room = found.is_empty() || (bytes <= peek.max_bytes && found.len() < peek.max as usize);
-            if has_room {
-                found.push(shown);
-                Ok(())
-            } else {
-                Err(shown.id)
-            }
-        };
+        let mut add = adding(&mut looked.found, peek);
         // What cannot be read any more is not looked for again, either.
         let at = Cell::new(from);
         let show = |id: u64, chunk: Option<u64>| {
@@ -140,29 +129,24 @@ impl Topic {
     }
 
     /// What one of those two shows: of messages that are not in memory, only that they are there.
-    pub(crate) fn look(&self, channel: Option<ChannelId>, peek: &Peek<'_>, now: Time) -> Vec<Peeked> {
-        let (from, max) = (peek.from, peek.max as usize);
+    pub(crate) fn look(&self, channel: Option<ChannelId>, peek: &Peek<'_>, now: Time) -> (Vec<Peeked>, Option<u64>) {
+        let from = peek.from;
         let show = |id: u64, chunk: Option<u64>| {
             let absent = Peeked { id, absent: true, ..Peeked::default() };
             self.show(id, chunk).or(Ok(Some(absent)))
         };
         let mut peeked = Vec::new();
-        let mut add = |found: Peeked| {
-            if peeked.len() == max {
-                return Err(found.id);
-            }
-            peeked.push(found);
-            Ok(())
-        };
+        let mut add = adding(&mut peeked, peek);
         // What is not here is shown as that: nothing is waited for.
-        let shown = if let Some(number) = channel {
+        let next = if let Some(number) = channel {
             self.channel(number).peek(peek.state, from, self.flow.id(), &show, &mut add)
         } else {
             let from = self.messages.whole_from(from.max(self.earliest(now).unwrap_or_default()));
             self.kept(from, &|id| show(id, None), &mut add)
         };
-        debug_assert!(shown.is_ok(), "nothing is waited for");
-        peeked
+        debug_assert!(next.is_ok(), "nothing is waited for");
+        drop(add);
+        (peeked, next.unwrap_or_default())
     }
 
     fn show(&self, id: u64, chunk: Option<u64>) -> Result<Option<Peeked>, Absent> {
@@ -212,6 +196,21 @@ impl Topic {
             disk_bytes: self.disk_bytes(),
             options: self.options.clone(),
             channels: channels.map(|channel| channel.stats(filter, self.flow.id(), now, limits)).collect(),
+        }
+    }
+}
+
+/// Adds what is found to an answer while there is room in it, and at least one; else says which has none.
+fn adding(found: &mut Vec<Peeked>, peek: &Peek<'_>) -> impl FnMut(Peeked) -> Result<(), u64> {
+    let (max, max_bytes) = (peek.max as usize, peek.max_bytes);
+    let mut bytes = found.iter().map(Peeked::bytes).sum::<usize>();
+    move |shown| {
+        bytes = bytes.saturating_add(shown.bytes());
+        if found.is_empty() || (bytes <= max_bytes && found.len() < max) {
+            found.push(shown);
+            Ok(())
+        } else {
+            Err(shown.id)
         }
     }
 }

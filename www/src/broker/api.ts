@@ -135,6 +135,13 @@ export interface Message {
   absent?: boolean;
 }
 
+/** As many messages as an answer has room for. */
+export interface Messages {
+  messages: Message[];
+  /** The id of the one after them. */
+  next?: string;
+}
+
 export class Api {
   constructor(
     readonly fetch: Fetch,
@@ -166,8 +173,8 @@ export class Api {
     return this.#stats({ include_clients: false, ...(search === '' ? {} : { search }), ...page });
   }
 
-  async peek(topic: string, channel?: string, state?: State, max = 100, from?: string): Promise<Message[]> {
-    return (JSON.parse(await this.peeked(topic, channel, state, max, from)) as { messages: Message[] }).messages;
+  async peek(topic: string, channel?: string, state?: State, max = 100, from?: string): Promise<Messages> {
+    return JSON.parse(await this.peeked(topic, channel, state, max, from)) as Messages;
   }
 
   /** The same as it is written. */

@@ -56,8 +56,8 @@ export async function snapshot(fetch: Fetch, wanted = MUCH, topic?: string): Pro
     if (count === 0) return NONE;
     if (wanted.messages === 0 || !looked) return { count, first: [] };
     // It may be gone by now.
-    const first = await api.peek(topic, channel, state, wanted.messages).catch(() => []);
-    return { count, first };
+    const { messages } = await api.peek(topic, channel, state, wanted.messages).catch(() => ({ messages: [] }));
+    return { count, first: messages };
   };
   return {
     topics: await Promise.all(

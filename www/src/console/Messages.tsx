@@ -1,9 +1,9 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 
 import { bytes, count, duration, language, texts } from '../app/texts.js';
-import type { Message } from '../broker/api.js';
+import type { Message, Messages as Page } from '../broker/api.js';
 import { wantsToken, type Session } from '../broker/session.js';
-import { bodyOf, nextId, preview } from './body.js';
+import { bodyOf, preview } from './body.js';
 import style from './Console.module.css';
 import { MessageBody } from './MessageBody.js';
 import own from './Messages.module.css';
@@ -64,7 +64,7 @@ interface Props {
   session: Session;
   label: string;
   /** Looks at messages from an id on. */
-  peek(max: number, from?: string): Promise<Message[]>;
+  peek(max: number, from?: string): Promise<Page>;
   /** Not where messages belong to no channel: there, nobody attempts anything. */
   hasAttempts?: boolean;
   /** Another one means that there may be other messages. */
@@ -79,10 +79,10 @@ interface Props {
 export function Messages({ session, label, peek, hasAttempts = true, version, onRedrive, whyNot }: Props) {
   const [from, setFrom] = useState<string>();
   const [open, setOpen] = useState<string>();
-  const { messages, wrong, look, isOpen, isHeavy } = useMessages(session, peek, version, from, open);
-  if (!messages) return wrong === undefined ? <p class="soft">{words().loading}</p> : <Problem error={wrong} />;
-  const shown = messages.slice(0, PAGE);
-  const hasPages = from !== undefined || messages.length > PAGE;
+  const { page, wrong, look, isOpen, isHeavy } = useMessages(session, peek, version, from, open);
+  if (!page) return wrong === undefined ? <p class="soft">{words().loading}</p> : <Problem error={wrong} />;
+  const { messages: shown, next } = page;
+  const hasPages = from !== undefined || next !== undefined;
   const hasUntil = shown.some(({ until }) => until !== undefined);
   const go = (to: string | undefined) => (setOpen(undefined), setFrom(to));
   const redrive = onRedrive && (async (id: string) => (await onRedrive(id), setOpen(undefined), look()));
@@ -117,7 +117,7 @@ export function Messages({ session, label, peek, hasAttempts = true, version, on
             <button disabled={from === undefined} onClick={() => go(undefined)}>
               {t().first}
             </button>
-            <button disabled={messages.length <= PAGE} onClick={() => go(nextId(shown.at(-1)!.id))}>
+            <button disabled={next === undefined} onClick={() => go(next)}>
               {t().more}
             </button>
           </>
@@ -132,11 +132,12 @@ export function Messages({ session, label, peek, hasAttempts = true, version, on
 }
 
 /**
- * A page of messages, and one more where there is another page. They are looked at again where there may be others:
- * but not while one is open, and not by itself where they are large.
+ * A page of messages. They are looked at again where there may be others: but not while one is open, and not by itself
+ * where they are large.
  */
 function useMessages(session: Session, peek: Props['peek'], version: string, from: string | undefined, open: string | undefined) {
-  const [messages, setMessages] = useState<Message[]>();
+  const [page, setPage] = useState<Page>();
+  const messages = page?.messages;
   const [wrong, setWrong] = useState<unknown>();
   const asked = useRef(0);
   const looked = useRef('');
@@ -145,9 +146,9 @@ function useMessages(session: Session, peek: Props['peek'], version: string, fro
     looked.current = version;
     const mine = asked.current;
     try {
-      const found = await peek(PAGE + 1, from);
+      const found = await peek(PAGE, from);
       if (mine !== asked.current) return;
-      setMessages(found);
+      setPage(found);
       setWrong(undefined);
     } catch (why) {
       if (mine === asked.current) setWrong(why);
@@ -172,7 +173,7 @@ function useMessages(session: Session, peek: Props['peek'], version: string, fro
     }, RETRY);
     return () => clearInterval(timer);
   }, [isOld]);
-  return { messages, wrong, look, isOpen, isHeavy };
+  return { page, wrong, look, isOpen, isHeavy };
 }
 
 function Head({ hasAttempts, hasUntil, hasRedrive }: { hasAttempts: boolean; hasUntil: boolean; hasRedrive: boolean }) {

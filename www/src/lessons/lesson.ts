@@ -95,7 +95,7 @@ export class Look {
   }
 
   async messages(topic: string, channel: string, state: State): Promise<Message[]> {
-    return (await this.channel(topic, channel)) ? this.api.peek(topic, channel, state) : [];
+    return (await this.channel(topic, channel)) ? (await this.api.peek(topic, channel, state)).messages : [];
   }
 
   /** How many messages a channel has not finished. */

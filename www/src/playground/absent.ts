@@ -37,13 +37,13 @@ export class Absent {
   async #ask(topic: string, ids: Set<string>): Promise<void> {
     const missing = [...ids].filter((id) => !this.#known.has(`${topic} ${id}`)).sort();
     for (let asks = 0; missing.length > 0 && asks < ASKS; asks += 1) {
-      const found = await this.#api.peek(topic, undefined, undefined, PAGE, missing[0]).catch(() => []);
-      for (const { id, timestamp, key, headers, body, body_base64 } of found) {
+      const peeked = this.#api.peek(topic, undefined, undefined, PAGE, missing[0]);
+      const { messages, next } = await peeked.catch(() => ({ messages: [], next: undefined }));
+      for (const { id, timestamp, key, headers, body, body_base64 } of messages) {
         const said = { timestamp, ...(key === undefined ? {} : { key }), ...(headers ? { headers } : {}) };
         this.#known.set(`${topic} ${id}`, { ...said, ...(body === undefined ? {} : { body }), ...(body_base64 === undefined ? {} : { body_base64 }) });
       }
-      const last = found.length < PAGE ? undefined : found.at(-1)!.id;
-      while (missing[0] !== undefined && (last === undefined || missing[0] <= last)) {
+      while (missing[0] !== undefined && (next === undefined || missing[0] < next)) {
         const at = `${topic} ${missing.shift()}`;
         if (!this.#known.has(at)) this.#known.set(at, undefined);
       }

@@ -77,7 +77,9 @@ export async function startServer(...args) {
  * the test.
  */
 export async function openBrowser(t, { width = 1280, height = 800, locale = 'en-US', colorScheme = 'light', serviceWorkers = 'allow' } = {}) {
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--host-resolver-rules=MAP shelf.test 127.0.0.1'] });
+  const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--host-resolver-rules=MAP shelf.test 127.0.0.1'] });
+  // Now and then Chromium crashes while it starts, before any page: no fault of the app.
+  const browser = await launch().catch(launch);
   const context = await browser.newContext({ viewport: { width, height }, locale, colorScheme, serviceWorkers });
   const wrong = [];
   context.on('page', (page) => {

@@ -319,10 +319,11 @@ test('messages are exported, as they are, to be published again', async (t) => {
   await page.getByText('251 messages, ').waitFor();
   // To the last digit of each time.
   const told = [];
-  for (let from = '0'; told.length < 251; ) {
+  for (let from = '0'.repeat(16); from; ) {
     const text = await (await call(`/peek?topic=orders&max=100&from=${from}`)).text();
-    told.push(...text.slice('{"messages":['.length, -2).split(/,(?=\{"id")/));
-    from = (BigInt(`0x${JSON.parse(told.at(-1)).id}`) + 1n).toString(16);
+    const [, messages, next] = /^{"messages":\[(.*)\](?:,"next":"(.*)")?}$/s.exec(text);
+    told.push(...messages.split(/,(?=\{"id")/));
+    from = next;
   }
   assert.deepEqual(kept.trimEnd().split('\n'), told);
   await page.getByText('curl --data-binary @orders.ndjson').waitFor();

@@ -24,7 +24,8 @@ function broker() {
     asked.push(params.get('from')!);
     const from = Math.max(100, parseInt(params.get('from')!, 16));
     const messages = Array.from({ length: Math.max(0, Math.min(100, 1_000 - from)) }, (_, n) => ({ id: id(from + n), timestamp: 5e6, body: `m${from + n}` }));
-    return Response.json({ messages });
+    const next = from + messages.length;
+    return Response.json({ messages, ...(next < 1_000 ? { next: id(next) } : {}) });
   };
   return { asked, absent: new Absent(fetch) };
 }
