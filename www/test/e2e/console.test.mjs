@@ -281,6 +281,20 @@ test('messages are looked at page by page, and a list of them follows what happe
   await page.getByText('No messages here.').waitFor();
 });
 
+test('a page ends where an answer has no room for large messages, and the next one goes on there', async (t) => {
+  const { page } = await openBrowser(t);
+  const { url, post } = await startConsole(t);
+  await post('/topic/create?topic=large');
+  for (let n = 1; n <= 12; n += 1) await post('/pub?topic=large', `body ${n}. ${'x'.repeat(1_000_000)}`);
+  await page.goto(`${url}#/topics/large`);
+  await page.getByText('body 8.').waitFor();
+  assert.equal(await page.getByText('body 9.').count(), 0);
+  await button(page, 'Next page').click();
+  await page.getByText('body 9.').waitFor();
+  await page.getByText('body 12.').waitFor();
+  assert.ok(await button(page, 'Next page').isDisabled());
+});
+
 test('many channels are searched', async (t) => {
   const { page } = await openBrowser(t);
   const { url, post } = await startConsole(t);

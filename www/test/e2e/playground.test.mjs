@@ -48,7 +48,7 @@ const all = (page) =>
         channels: await Promise.all(
           channels.map(async ({ channel_name, depth, in_flight_count, deferred_count, dead_count, finish_count, timeout_count, position }) => ({
             ...{ channel_name, depth, in_flight_count, deferred_count, dead_count, finish_count, timeout_count, position },
-            messages: await Promise.all(['ready', 'in_flight', 'deferred', 'dead'].map((state) => shelfmq.api.peek(topic_name, channel_name, state))),
+            messages: await Promise.all(['ready', 'in_flight', 'deferred', 'dead'].map(async (state) => (await shelfmq.api.peek(topic_name, channel_name, state)).messages)),
           })),
         ),
       })),
