@@ -285,8 +285,9 @@ test('a page ends where an answer has no room for large messages, and the next o
   const { page } = await openBrowser(t);
   const { url, post } = await startConsole(t);
   await post('/topic/create?topic=large');
+  await post('/channel/create?topic=large&channel=c');
   for (let n = 1; n <= 12; n += 1) await post('/pub?topic=large', `body ${n}. ${'x'.repeat(1_000_000)}`);
-  await page.goto(`${url}#/topics/large`);
+  await page.goto(`${url}#/topics/large/channels/c`);
   await page.getByText('body 8.').waitFor();
   assert.equal(await page.getByText('body 9.').count(), 0);
   await button(page, 'Next page').click();
