@@ -170,16 +170,18 @@ impl Channel {
 
     /// Puts a message, which is pinned in this chunk, among the entries, where it is none.
     fn insert(&mut self, facts: &Facts, chunk: u64, next: Next) -> Option<Slot> {
-        let slot = self.departed.insert(facts, || chunk, next)?;
+        let slot = self.departed.insert(facts, chunk, next)?;
         self.backlog.departed(facts.id, facts.size);
         Some(slot)
     }
 
-    fn pin_and_insert(&mut self, facts: &Facts, next: Next, env: &mut Env<'_>) {
-        if self.departed.find(facts.id).is_none() {
-            let chunk = env.messages.pin_found(facts.id);
-            self.insert(facts, chunk, next);
+    /// The same for a message that nothing pins yet.
+    pub(super) fn pin_and_insert(&mut self, facts: &Facts, next: Next, env: &mut Env<'_>) -> Option<Slot> {
+        if self.departed.find(facts.id).is_some() {
+            return None;
         }
+        let chunk = env.messages.pin_found(facts.id);
+        self.insert(facts, chunk, next)
     }
 
     /// The cursor goes on. Of what the channel read before `from`, in a part of the log that is missing, nothing is
@@ -239,13 +241,17 @@ impl Channel {
 
     /// An entry that is not dead waits again.
     fn come_back(&mut self, id: u64, next: Next) {
-        if let Some(slot) = self.departed.find(id).filter(|slot| !self.departed.get(*slot).is_dead()) {
+        if let Some(slot) = self.find_alive(id) {
             self.departed.set_state(slot, next);
         }
     }
 
+    fn find_alive(&self, id: u64) -> Option<Slot> {
+        self.departed.find(id).filter(|slot| !self.departed.get(*slot).is_dead())
+    }
+
     fn lease(&mut self, id: u64, delivery: u64, lease: Next) {
-        if let Some(slot) = self.departed.find(id).filter(|slot| !self.departed.get(*slot).is_dead()) {
+        if let Some(slot) = self.find_alive(id) {
             self.departed.set_state(slot, lease);
             self.delivered(slot, delivery);
         }

@@ -252,8 +252,8 @@ impl Departed {
     }
 
     /// When an entry's state ends by itself.
-    pub(super) fn until(&self, slot: Slot) -> Option<Time> {
-        match self.get(slot).state {
+    pub(super) fn until(&self, entry: &Entry) -> Option<Time> {
+        match entry.state {
             State::InFlight(deadline) | State::Deferred(deadline) => Some(self.deadlines.deadline(deadline)),
             State::Ready | State::Held | State::Dead => None,
         }
@@ -270,10 +270,10 @@ impl Departed {
         self.keys.get(&entry.key?)?.ids.front().copied()
     }
 
-    /// Puts a message among the entries; `None` where it is one already, and nothing changes.
-    pub(super) fn insert(&mut self, facts: &Facts, chunk: impl FnOnce() -> u64, next: Next) -> Option<Slot> {
+    /// Puts a message, which is pinned in this chunk, among the entries; `None` where it is one already, and nothing changes.
+    pub(super) fn insert(&mut self, facts: &Facts, chunk: u64, next: Next) -> Option<Slot> {
         let Place::Vacant(place) = self.by_id.entry(facts.id) else { return None };
-        let slot = self.entries.insert(Entry::new(facts, chunk()));
+        let slot = self.entries.insert(Entry::new(facts, chunk));
         place.insert(slot);
         self.last.set(slot);
         self.bytes = self.bytes.saturating_add(facts.size.into());
@@ -458,8 +458,7 @@ impl Departed {
         if let Some(slot) = id.and_then(|id| self.find(id))
             && self.get(slot).state == State::Ready
         {
-            self.ready.remove(&mut self.entries, slot);
-            self.get_mut(slot).state = State::Held;
+            self.make_held(slot);
         }
     }
 
@@ -483,9 +482,18 @@ impl Departed {
         if let Some(first) = first.and_then(|id| self.find(id))
             && self.get(first).state == State::Held
         {
-            self.ready.push_back(&mut self.entries, first);
-            self.get_mut(first).state = State::Ready;
+            self.make_ready(first);
         }
+    }
+
+    fn make_ready(&mut self, slot: Slot) {
+        self.ready.push_back(&mut self.entries, slot);
+        self.get_mut(slot).state = State::Ready;
+    }
+
+    fn make_held(&mut self, slot: Slot) {
+        self.ready.remove(&mut self.entries, slot);
+        self.get_mut(slot).state = State::Held;
     }
 
     /// Begins or ends to keep messages of one key in line. O(entries).
@@ -507,14 +515,8 @@ impl Departed {
         for slot in all {
             let Entry { id, key, state, .. } = self.entries[slot];
             match (state, self.may_deliver(key, id)) {
-                (State::Held, true) => {
-                    self.ready.push_back(&mut self.entries, slot);
-                    self.get_mut(slot).state = State::Ready;
-                }
-                (State::Ready, false) => {
-                    self.ready.remove(&mut self.entries, slot);
-                    self.get_mut(slot).state = State::Held;
-                }
+                (State::Held, true) => self.make_ready(slot),
+                (State::Ready, false) => self.make_held(slot),
                 _ => {}
             }
         }

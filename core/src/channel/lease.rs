@@ -56,6 +56,7 @@ impl Channel {
         let there = self.depth(env.flow.id).min(max.into()) as usize;
         let mut leases: Vec<Lease> = Vec::with_capacity(there);
         let mut bytes = 0_usize;
+        let mut is_alone = false;
         let mut left = SCAN;
         self.search = Search::Done;
         // Messages may have come since the cursor moved last, to a chunk of their own.
@@ -64,18 +65,13 @@ impl Channel {
             && let Some(candidate) = self.find_candidate(&mut left, env)
         {
             bytes = bytes.saturating_add(candidate.bytes);
-            let is_alone = candidate.is_last_attempt || self.last_was_alone(&leases);
+            is_alone |= candidate.is_last_attempt;
             if !leases.is_empty() && (bytes > max_bytes || is_alone) {
                 break;
             }
             leases.push(self.hand_out(&candidate, terms, env));
         }
         leases
-    }
-
-    /// Whether what was leased last is handed out alone.
-    fn last_was_alone(&self, leases: &[Lease]) -> bool {
-        leases.last().is_some_and(|lease| lease.attempts > 1 && lease.attempts == self.options.max_attempts)
     }
 
     /// The next message to be handed out, if there is one.

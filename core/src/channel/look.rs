@@ -53,9 +53,8 @@ impl Channel {
             State::InFlight | State::Deferred => &mut self.departed.from(from).filter(here).map(|entry| entry.id),
         };
         for id in ids {
-            let slot = self.departed.find(id);
-            let entry = slot.map(|slot| self.departed.get(slot));
-            let until = slot.and_then(|slot| self.departed.until(slot));
+            let entry = self.departed.entry(id);
+            let until = entry.and_then(|entry| self.departed.until(entry));
             let Some(shown) = show(id, entry.map(|entry| entry.chunk))? else { continue };
             let attempts = entry.map_or(0, |entry| entry.attempts);
             if let Err(next) = add(Peeked { state: Some(state), attempts, until, ..shown }) {

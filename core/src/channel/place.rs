@@ -106,14 +106,14 @@ impl Channel {
 
     fn place_of_entry(&self, entry: &Entry) -> Place {
         let attempts = entry.attempts;
-        let until = || self.departed.find(entry.id).and_then(|slot| self.departed.until(slot)).unwrap_or_default();
+        let until = self.departed.until(entry).unwrap_or_default();
         match entry.state() {
             State::InFlight(_) => {
                 let (client, address) = self.departed.clients.names(entry.client);
                 let receipt = Receipt { id: entry.id, delivery: entry.delivery }.to_string();
-                Place::InFlight { attempts, receipt, client: client.into(), address: address.into(), until: until() }
+                Place::InFlight { attempts, receipt, client: client.into(), address: address.into(), until }
             }
-            State::Deferred(_) => Place::Deferred { attempts, until: until() },
+            State::Deferred(_) => Place::Deferred { attempts, until },
             State::Ready => Place::Ready { attempts },
             State::Held => Place::Held { behind: self.departed.first_of_key(entry).unwrap_or_default() },
             State::Dead => Place::Dead { attempts },

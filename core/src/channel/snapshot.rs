@@ -1,10 +1,12 @@
 //! A channel as a snapshot writes it, and back.
 
-use super::departed::{Departed, Entry, Next, State};
+use alloc::vec::Vec;
+
+use super::departed::{Entry, Next, State};
 use super::{Channel, Env, Search};
 use crate::config::Limits;
+use crate::log::event::Event;
 use crate::log::image::{ChannelImage, DeadImage, EntryImage, SpotImage};
-use crate::messages::Messages;
 use crate::name::Name;
 use crate::time::Time;
 
@@ -44,10 +46,10 @@ impl Channel {
 
     /// Where an entry is that is not dead.
     fn spot(&self, entry: &Entry) -> Option<SpotImage> {
-        let until = || self.departed.find(entry.id).and_then(|slot| self.departed.until(slot)).unwrap_or_default();
+        let until = self.departed.until(entry).unwrap_or_default().as_nanos();
         Some(match entry.state() {
-            State::InFlight(_) => SpotImage::InFlight { until: until().as_nanos(), at: entry.leased_at.as_nanos() },
-            State::Deferred(_) => SpotImage::Deferred { until: until().as_nanos() },
+            State::InFlight(_) => SpotImage::InFlight { until, at: entry.leased_at.as_nanos() },
+            State::Deferred(_) => SpotImage::Deferred { until },
             State::Ready | State::Held => SpotImage::Ready,
             State::Dead => return None,
         })
@@ -86,27 +88,14 @@ impl Channel {
         let held = image.held.values().map(|facts| (facts, 0, 0, Next::Waiting));
         for (facts, attempts, delivery, next) in dead.chain(held).chain(entries) {
             // Nothing departs before it is handed over.
-            if facts.id < env.flow.id {
-                channel.restore(facts, attempts, delivery, next, env.messages);
+            if facts.id < env.flow.id
+                && let Some(slot) = channel.pin_and_insert(facts, next, env)
+            {
+                let entry = channel.departed.get_mut(slot);
+                (entry.attempts, entry.delivery) = (attempts, delivery);
             }
         }
         Some(channel)
-    }
-
-    fn restore(
-        &mut self,
-        facts: &crate::message::Facts,
-        attempts: u16,
-        delivery: u64,
-        next: Next,
-        messages: &mut Messages,
-    ) {
-        let departed: &mut Departed = &mut self.departed;
-        if let Some(slot) = departed.insert(facts, || messages.pin_found(facts.id), next) {
-            let entry = departed.get_mut(slot);
-            (entry.attempts, entry.delivery) = (attempts, delivery);
-            self.backlog.departed(facts.id, facts.size);
-        }
     }
 
     /// The channel goes on after a start. The seed is another at every one, so that two starts after which nothing was
@@ -124,14 +113,14 @@ impl Channel {
         self.told = self.backlog.id();
         self.search = Search::Done;
         self.fit_clock(env.now, env.limits);
-        let over: alloc::vec::Vec<(u64, u32)> = self
+        let over: Vec<(u64, u32)> = self
             .departed
             .from(0)
             .filter(|entry| entry.has_expired(env.now))
             .map(|entry| (entry.id, entry.size))
             .collect();
         for (id, size) in over {
-            self.happen(&crate::log::event::Event::Expired { channel: env.number.number(), id, size }, env);
+            self.happen(&Event::Expired { channel: env.number.number(), id, size }, env);
         }
         if self.options.dead_letter.is_some() {
             self.effects.outbox.extend(self.departed.dead_from(0));
@@ -141,12 +130,12 @@ impl Channel {
     /// Ends of leases and deferrals that no request can have made at this time or before are as late as one could:
     /// a clock that was wrong made them. A lease from the future lasts as long from now as it was to last from then.
     pub(crate) fn fit_clock(&mut self, now: Time, limits: &Limits) {
-        let wrong: alloc::vec::Vec<(u32, Time, Time)> = self
+        let wrong: Vec<(u32, Time, Time)> = self
             .departed
-            .from(0)
-            .filter_map(|entry| {
-                let slot = self.departed.find(entry.id)?;
-                let until = self.departed.until(slot)?;
+            .range(0..u64::MAX)
+            .filter_map(|(_, slot)| {
+                let entry = self.departed.get(slot);
+                let until = self.departed.until(entry)?;
                 let (at, fit) = if entry.client_has_it() {
                     let at = entry.leased_at.min(now);
                     (at, (until - entry.leased_at.since(at)).min(now + limits.max_msg_timeout))
