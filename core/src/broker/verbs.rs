@@ -106,21 +106,22 @@ impl<O: Outbox> Broker<O> {
     }
 
     fn peek(&self, now: Time, name: &Name<'_>, peek: &Peek<'_>, looked: &mut Looked) -> Result<Reply, Halt> {
-        let topic = self.find_topic(name)?;
-        let channel = peek.channel.as_ref().map(|channel| self.find_channel(name, channel)).transpose()?;
-        let next = self.topics[topic].peek(channel.map(|(_, channel)| channel), peek, now, looked)?;
+        let (topic, channel) = self.find_peeked(name, peek)?;
+        let next = topic.peek(channel, peek, now, looked)?;
         Ok(Reply::Peeked(core::mem::take(&mut looked.found), next))
     }
 
     /// The same, with what is in memory; of what is not, only where it is.
     pub(crate) fn look(&self, now: Time, name: &Name<'_>, peek: &Peek<'_>) -> Result<Reply, Refusal> {
-        let topic = &self.topics[self.find_topic(name)?];
-        let channel = match &peek.channel {
-            Some(channel) => Some(self.find_channel(name, channel)?.1),
-            None => None,
-        };
+        let (topic, channel) = self.find_peeked(name, peek)?;
         let (found, next) = topic.look(channel, peek, now);
         Ok(Reply::Peeked(found, next))
+    }
+
+    fn find_peeked(&self, name: &Name<'_>, peek: &Peek<'_>) -> Result<(&Topic, Option<ChannelId>), Refusal> {
+        let topic = self.find_topic(name)?;
+        let channel = peek.channel.as_ref().map(|channel| self.find_channel(name, channel)).transpose()?;
+        Ok((&self.topics[topic], channel.map(|(_, channel)| channel)))
     }
 
     fn channel_verb(
