@@ -58,24 +58,18 @@ pub fn instant(text: &str) -> Option<Time> {
 
 /// A point in time as RFC 3339 has it, to the nanosecond: what JavaScript's numbers cannot hold.
 pub fn rfc3339_nanos(time: Time) -> [u8; 30] {
-    let (days, seconds) = (time.as_secs() / 86_400, time.as_secs() % 86_400);
-    // Howard Hinnant's days_from_civil, the other way round: years of 366 days that begin in March.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    let date = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    // By hand from here on, for the crate's own formatting needs std.
+    let ((year, month, day), (hour, minute, second)) = (date.to_calendar_date(), date.to_hms());
     let mut text = *b"0000-00-00T00:00:00.000000000Z";
     let fields = [
-        (0..4, year),
-        (5..7, month),
-        (8..10, day),
-        (11..13, seconds / 3_600),
-        (14..16, seconds / 60 % 60),
-        (17..19, seconds % 60),
+        (0..4, u64::from(year.unsigned_abs())),
+        (5..7, u8::from(month).into()),
+        (8..10, day.into()),
+        (11..13, hour.into()),
+        (14..16, minute.into()),
+        (17..19, second.into()),
         (20..29, time.as_nanos() % 1_000_000_000),
     ];
     for (place, mut number) in fields {
