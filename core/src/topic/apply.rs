@@ -12,8 +12,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Topic;
 use super::producers::Last;
-use super::{LogState, Topic};
 use crate::channel::{Channel, Env};
 use crate::command::{Overflow, TopicOptions};
 use crate::config::{Limits, MAX_CHANNELS};
@@ -22,7 +22,6 @@ use crate::ids::ChannelId;
 use crate::log::event::{Event, Facts, Mark};
 use crate::log::frame::{FRAME_HEADER_BYTES, MESSAGE_HEADER_BYTES};
 use crate::log::image::{ChannelImage, Expiry, Gap, TopicSettings};
-use crate::log::journal::Journal;
 use crate::message::{PLAIN_BYTES, Record};
 use crate::slab::Key;
 use crate::time::{Time, nanos};
@@ -74,7 +73,7 @@ impl Topic {
             heard.push(event.clone());
         }
         if let Some(log) = &mut self.log {
-            log.journal().event(event);
+            log.journal.event(event);
         }
     }
 
@@ -338,13 +337,6 @@ impl From<&TopicOptions> for TopicSettings {
             max_messages: options.max_messages,
             drop_oldest: options.overflow == Overflow::DropOldest,
         }
-    }
-}
-
-impl LogState {
-    /// The journal, where what happens is written.
-    pub(super) fn journal(&mut self) -> &mut Journal {
-        &mut self.journal
     }
 }
 

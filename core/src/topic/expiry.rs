@@ -46,13 +46,16 @@ impl Topic {
     }
 
     fn expire(&mut self, expiry: Expiry, now: Time, limits: &Limits) {
-        let id = expiry.id;
-        let is_void = self.voids.end_of(id).or_else(|| self.backlog_voids.end_of(id)).is_some();
-        if is_void || !self.messages.has(id) {
+        if self.end_of_void(expiry.id).is_some() || !self.messages.has(expiry.id) {
             return;
         }
         self.happen(&Event::TimeToLiveOver(expiry), now, limits);
         self.pass_voids();
+    }
+
+    /// Where those end, from this id on, that no channel gets (again); `None` where this is not one of them.
+    pub(super) fn end_of_void(&self, id: u64) -> Option<u64> {
+        self.voids.end_of(id).or_else(|| self.backlog_voids.end_of(id))
     }
 
     /// Moves on past what is not to be handed over, where there is no channel that has to be told.

@@ -88,7 +88,7 @@ impl Topic {
             published: (1..self.messages.end().id).contains(&id),
             durable: id < self.handable().id,
             handed_over: id < flow,
-            void: self.voids.end_of(id).or_else(|| self.backlog_voids.end_of(id)).is_some(),
+            void: self.end_of_void(id).is_some(),
             topic_paused: self.paused,
             channels: channels.collect(),
         }
@@ -165,7 +165,7 @@ impl Topic {
     ) -> Result<Option<u64>, Absent> {
         let mut id = from;
         while id < self.messages.end().id {
-            if let Some(end) = self.voids.end_of(id).or_else(|| self.backlog_voids.end_of(id)) {
+            if let Some(end) = self.end_of_void(id) {
                 id = end;
                 continue;
             }

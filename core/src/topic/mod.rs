@@ -221,7 +221,7 @@ impl Topic {
     /// The same for whoever looks at it.
     pub(crate) fn quiet_scene<'a>(&'a mut self, number: ChannelId, now: Time, limits: &'a Limits) -> Scene<'a> {
         let channel = &mut self.channels[number];
-        let journal = self.log.as_mut().filter(|_| !channel.name().is_ephemeral()).map(LogState::journal);
+        let journal = self.log.as_mut().filter(|_| !channel.name().is_ephemeral()).map(|log| &mut log.journal);
         let (flow, seed) = (self.flow.mark(), self.seed);
         let heard = self.heard.as_mut();
         let messages = &mut self.messages;

@@ -75,7 +75,7 @@ impl Topic {
     fn happen_with_publish(&mut self, event: &Event, now: Time, limits: &Limits) {
         self.apply(event, now, limits);
         if let Some(log) = &mut self.log {
-            log.journal().event_of_publish(event);
+            log.journal.event_of_publish(event);
         }
     }
 
@@ -179,7 +179,7 @@ impl Topic {
         let before = self.messages.end().bytes;
         let id = self.messages.append(record);
         if let Some(log) = &mut self.log {
-            log.journal().message(id, before, self.messages.last_record(), more);
+            log.journal.message(id, before, self.messages.last_record(), more);
         }
         let deferred = record.due.map(|_| record.facts(id, self.seed));
         self.published(id, size, deferred, record.expires.map(Time::as_nanos));
