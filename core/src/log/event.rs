@@ -58,19 +58,18 @@ impl Ids {
 
     /// Adds one at the end.
     pub fn push(&mut self, id: u64) {
-        match self.0.last_mut() {
-            Some((first, count)) if first.checked_add(*count) == Some(id) => *count += 1,
-            _ => self.0.push((id, 1)),
-        }
+        self.push_row(id, 1);
     }
 
     /// Adds others at the end.
     fn append(&mut self, other: &Ids) {
-        for &(from, more) in &other.0 {
-            match self.0.last_mut() {
-                Some((first, count)) if first.checked_add(*count) == Some(from) => *count += more,
-                _ => self.0.push((from, more)),
-            }
+        other.0.iter().for_each(|&(from, more)| self.push_row(from, more));
+    }
+
+    fn push_row(&mut self, from: u64, more: u64) {
+        match self.0.last_mut() {
+            Some((first, count)) if first.checked_add(*count) == Some(from) => *count += more,
+            _ => self.0.push((from, more)),
         }
     }
 
