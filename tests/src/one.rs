@@ -8,9 +8,11 @@ use shelfmq_core::api::Request;
 use shelfmq_core::config::{Config, Limits, LogOptions};
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
 use shelfmq_core::log::{Append, Loaded, Read, Recovered, SegmentHeader, Work};
-use shelfmq_core::recovery::{Outcome, Replay, Segment};
+use shelfmq_core::recovery::Outcome;
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output};
+
+use crate::segments;
 
 /// An engine with what came out of it.
 #[derive(Debug)]
@@ -135,19 +137,9 @@ impl One {
     /// # Panics
     /// Where it tells of none.
     pub fn recovered(&self, topic: &str) -> Recovered {
-        let headed = self.segments.iter().map(|bytes| {
-            let header = SegmentHeader::read(bytes).expect("it begins with a header");
-            Segment { header, size: bytes.len() as u64 }
-        });
-        let mut replay = Replay::new(topic, headed.collect(), true, 1 << 20).expect("there is a segment");
-        loop {
-            let wanted = replay.wanted();
-            let bytes = &self.segments[wanted.segment][wanted.offset as usize..][..wanted.bytes as usize];
-            match replay.feed(bytes) {
-                None => {}
-                Some(Outcome::Topic(recovered)) => return recovered,
-                Some(other) => panic!("{other:?}"),
-            }
+        match segments::outcome_of(topic, &self.segments, 1 << 20) {
+            Ok(Outcome::Topic(recovered)) => recovered,
+            other => panic!("{other:?}"),
         }
     }
 

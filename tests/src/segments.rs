@@ -188,10 +188,21 @@ pub fn recover(segments: &[Vec<u8>], window: usize) -> Result<Recovered, HeaderE
 /// # Panics
 /// Where there are no segments.
 pub fn outcome(segments: &[Vec<u8>], window: usize) -> Result<Outcome, HeaderError> {
+    outcome_of(TOPIC, segments, window)
+}
+
+/// The same, where the topic is another.
+///
+/// # Errors
+/// A segment's header is none.
+///
+/// # Panics
+/// Where there are no segments.
+pub fn outcome_of(topic: &str, segments: &[Vec<u8>], window: usize) -> Result<Outcome, HeaderError> {
     let headed = segments
         .iter()
         .map(|bytes| Ok(replay::Segment { header: SegmentHeader::read(bytes)?, size: bytes.len() as u64 }));
-    let replay = Replay::new(TOPIC, headed.collect::<Result<_, _>>()?, true, window as u64);
+    let replay = Replay::new(topic, headed.collect::<Result<_, _>>()?, true, window as u64);
     let mut replay = replay.expect("there is a segment");
     loop {
         let Wanted { segment, offset, bytes } = replay.wanted();

@@ -8,10 +8,9 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { transpile, writeFiles } from '@bytecodealliance/jco-transpile';
 import { Miniflare } from 'miniflare';
-import { chromium } from 'playwright-core';
 import { build } from 'vite';
 
-import { executable, serveFiles } from './browser.mjs';
+import { launch, serveFiles } from './browser.mjs';
 
 const PACKAGE = fileURLToPath(new URL('..', import.meta.url));
 const home = await mkdtemp(join(tmpdir(), 'shelfmq-'));
@@ -40,9 +39,7 @@ test('a bundler: Vite', async () => {
   const path = await app('vite');
   await build({ root: path, logLevel: 'warn', build: { target: 'es2022' } });
   const files = await serveFiles(join(path, 'dist'));
-  const launch = () => chromium.launch({ executablePath: executable, args: ['--no-sandbox'] });
-  // Now and then Chromium crashes while it starts, before any page: no fault of ours.
-  const browser = await launch().catch(launch);
+  const browser = await launch();
   try {
     const page = await browser.newPage();
     const errors = [];

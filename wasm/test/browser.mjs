@@ -29,6 +29,11 @@ export async function serveFiles(root = ROOT) {
 /** The browser. */
 export const executable = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
+const launchOnce = () => chromium.launch({ executablePath: executable, args: ['--no-sandbox'] });
+
+/** A browser. Now and then Chromium crashes while it starts, before any page, which is no fault of ours: it starts once more. */
+export const launch = () => launchOnce().catch(launchOnce);
+
 /**
  * A browser with this profile, in a process group of its own, so that all of it can be killed at once: Playwright does
  * not say which process is the one that it starts.
@@ -63,9 +68,7 @@ export async function launchToKill(profile) {
 /** A scenario host in a page, a dedicated worker or a service worker. */
 export async function hostIn(place) {
   const files = await serveFiles();
-  const launch = () => chromium.launch({ executablePath: executable, args: ['--no-sandbox'] });
-  // Now and then Chromium crashes while it starts, before any page: no fault of ours.
-  const browser = await launch().catch(launch);
+  const browser = await launch();
   const page = await browser.newPage();
   page.on('pageerror', (error) => console.error(`${place}: ${error}`));
   await page.goto(`${files.url}/test/page.html?${place}`);
