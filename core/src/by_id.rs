@@ -202,8 +202,8 @@ impl<V: Serialize> Serialize for ById<V> {
 
 impl<'de, V: Deserialize<'de>> Deserialize<'de> for ById<V> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Pairs<V>(PhantomData<V>);
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for Pairs<V> {
+        struct SortedFields<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for SortedFields<V> {
             type Value = ById<V>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -218,7 +218,7 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for ById<V> {
                 Ok(all)
             }
         }
-        from.deserialize_map(Pairs(PhantomData))
+        from.deserialize_map(SortedFields(PhantomData))
     }
 }
 

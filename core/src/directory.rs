@@ -8,11 +8,11 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::api::Producer;
-use crate::broker::Survey;
+use crate::broker::BrokerStats;
 use crate::config::{Identity, MAX_DIRECTORY_BYTES};
 use crate::name::Name;
-use crate::pairs::Pairs;
 use crate::sort;
+use crate::sorted_fields::SortedFields;
 use crate::time::Time;
 
 /// A node that has not registered for so long is taken for gone, as by nsqlookupd.
@@ -42,7 +42,7 @@ struct Registration {
     topology_zone: String,
     topology_region: String,
     /// Its topics, each with its channels.
-    topics: Pairs<Vec<String>>,
+    topics: SortedFields<Vec<String>>,
 }
 
 /// The same as it is sent, where `null` is not said.
@@ -55,12 +55,12 @@ struct Sent {
     version: String,
     topology_zone: Option<String>,
     topology_region: Option<String>,
-    topics: Option<Pairs<Option<Vec<String>>>>,
+    topics: Option<SortedFields<Option<Vec<String>>>>,
 }
 
 impl From<Sent> for Registration {
     fn from(sent: Sent) -> Self {
-        let Pairs(topics) = sent.topics.unwrap_or_default();
+        let SortedFields(topics) = sent.topics.unwrap_or_default();
         let topics = topics.into_iter().map(|(topic, channels)| (topic, channels.unwrap_or_default()));
         Registration {
             broadcast_address: sent.broadcast_address,
@@ -70,7 +70,7 @@ impl From<Sent> for Registration {
             version: sent.version,
             topology_zone: sent.topology_zone.unwrap_or_default(),
             topology_region: sent.topology_region.unwrap_or_default(),
-            topics: Pairs(topics.collect()),
+            topics: SortedFields(topics.collect()),
         }
     }
 }
@@ -120,11 +120,11 @@ impl Directory {
     }
 
     /// A node's topic is not to be found for a while. Nothing to do for what nobody has.
-    pub(crate) fn tombstone(&mut self, now: Time, identity: &Identity, survey: &Survey, topic: &str, node: &str) {
+    pub(crate) fn tombstone(&mut self, now: Time, identity: &Identity, stats: &BrokerStats, topic: &str, node: &str) {
         self.tombstones.retain(|(_, _, until)| *until > now);
         let is_it =
             |found: &Producer| found.remote_address == node && found.topics.iter().any(|(name, _)| name == topic);
-        if !self.nodes(now, identity, survey).iter().any(is_it) {
+        if !self.nodes(now, identity, stats).iter().any(is_it) {
             return;
         }
         self.tombstones.retain(|(of, at, _)| (of.as_str(), at.as_str()) != (topic, node));
@@ -132,15 +132,15 @@ impl Directory {
     }
 
     /// The names of all topics.
-    pub(crate) fn topics<'a>(&'a self, now: Time, survey: &'a Survey) -> Vec<&'a str> {
-        let own = survey.topics.iter().map(|topic| topic.name.as_str());
+    pub(crate) fn topics<'a>(&'a self, now: Time, stats: &'a BrokerStats) -> Vec<&'a str> {
+        let own = stats.topics.iter().map(|topic| topic.name.as_str());
         let others = self.active(now).flat_map(|node| node.topics.0.iter().map(|(topic, _)| topic.as_str()));
         each_once(own.chain(others).collect())
     }
 
     /// The names of a topic's channels.
-    pub(crate) fn channels<'a>(&'a self, now: Time, survey: &'a Survey, topic: &str) -> Vec<&'a str> {
-        let own = survey.topics.iter().filter(|found| found.name == topic);
+    pub(crate) fn channels<'a>(&'a self, now: Time, stats: &'a BrokerStats, topic: &str) -> Vec<&'a str> {
+        let own = stats.topics.iter().filter(|found| found.name == topic);
         let own = own.flat_map(|topic| topic.channels.iter().map(|channel| channel.name.as_str()));
         let others = self.active(now).filter_map(|node| node.topics.get(topic)).flatten().map(String::as_str);
         each_once(own.chain(others).collect())
@@ -151,20 +151,20 @@ impl Directory {
         &'a self,
         now: Time,
         identity: &Identity,
-        survey: &'a Survey,
+        stats: &'a BrokerStats,
         topic: &str,
     ) -> Option<(Vec<&'a str>, Vec<Producer>)> {
-        let mut producers = self.nodes(now, identity, survey);
+        let mut producers = self.nodes(now, identity, stats);
         producers.retain(|node| node.topics.iter().any(|(name, _)| name == topic));
         if producers.is_empty() {
             return None;
         }
         producers.retain(|node| node.topics.iter().any(|(name, tombstoned)| name == topic && !tombstoned));
-        Some((self.channels(now, survey, topic), producers))
+        Some((self.channels(now, stats, topic), producers))
     }
 
     /// All nodes, this one first.
-    pub(crate) fn nodes(&self, now: Time, identity: &Identity, survey: &Survey) -> Vec<Producer> {
+    pub(crate) fn nodes(&self, now: Time, identity: &Identity, stats: &BrokerStats) -> Vec<Producer> {
         let own = Registration {
             broadcast_address: identity.broadcast_address.clone(),
             hostname: identity.hostname.clone(),
@@ -173,7 +173,7 @@ impl Directory {
             version: identity.version.clone(),
             topology_zone: identity.topology_zone.clone(),
             topology_region: identity.topology_region.clone(),
-            topics: Pairs(survey.topics.iter().map(|topic| (topic.name.clone(), Vec::new())).collect()),
+            topics: SortedFields(stats.topics.iter().map(|topic| (topic.name.clone(), Vec::new())).collect()),
         };
         let is_other =
             |node: &&Registration| (&node.broadcast_address, node.http_port) != (&own.broadcast_address, own.http_port);

@@ -132,7 +132,7 @@ impl Local {
                         *is_open = false;
                     }
                 }
-                Output::Forward(parcel) => self.engine.handle_parcel(now, parcel),
+                Output::Forward(transfer) => self.engine.handle_transfer(now, transfer),
                 // There is no log, and an option that is set is read where it is asked for.
                 Output::Read(_) | Output::Configured(..) => {}
             }

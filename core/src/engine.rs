@@ -8,13 +8,13 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, ApiError, Call, Code, Decoded, NodeCall, NodeReply, Request, Response, Routed, Scope, Stats};
-use crate::broker::{Barrier, Broker, Leased, Outbox, Parcel, Sighting, Survey};
+use crate::broker::{Barrier, Broker, BrokerStats, Leased, MessageTrace, Outbox, Transfer};
 use crate::by_id::ById;
 use crate::command::{Command, Context, Filter, Refusal, Refused, Reply, Ticket, Verb};
 use crate::config::{Config, LogOptions, log_level};
 use crate::directory::Directory;
 use crate::log::image::TopicImage;
-use crate::log::{self, Loaded, LogId, Read, Recovered, Work};
+use crate::log::{self, Loaded, LogCommand, LogId, Read, Recovered};
 use crate::message::Receipt;
 use crate::state;
 use crate::time::Time;
@@ -42,7 +42,7 @@ struct Outputs {
     queue: VecDeque<Output>,
     /// What was handed out since somebody listens.
     #[serde(skip)]
-    handed: Option<Vec<HandedTo>>,
+    deliveries: Option<Vec<TracedDelivery>>,
     /// What is told once a log is durable so far, by log, in order.
     held: ById<VecDeque<(u64, Held)>>,
 }
@@ -53,9 +53,9 @@ impl Outputs {
     }
 
     fn note_handed(&mut self, ticket: Ticket, leased: &Leased<'_>) {
-        if let Some(noted) = &mut self.handed {
+        if let Some(noted) = &mut self.deliveries {
             let messages = leased.deliveries().map(|delivery| (delivery.receipt, delivery.attempts)).collect();
-            noted.push(HandedTo { ticket, topic: leased.topic.into(), channel: leased.channel.into(), messages });
+            noted.push(TracedDelivery { ticket, topic: leased.topic.into(), channel: leased.channel.into(), messages });
         }
     }
 }
@@ -108,10 +108,10 @@ impl Outbox for Outputs {
         self.respond(ticket, api::refuse(context, &refusal.into()).with_refused(refused));
     }
 
-    fn forward(&mut self, parcel: Parcel, barrier: Option<Barrier>) {
+    fn forward(&mut self, transfer: Transfer, barrier: Option<Barrier>) {
         match barrier {
-            Some((log, upto)) => self.held.or_default(log).push_back((upto, Held::Parcel(parcel))),
-            None => self.queue.push_back(Output::Forward(parcel)),
+            Some((log, upto)) => self.held.or_default(log).push_back((upto, Held::Transfer(transfer))),
+            None => self.queue.push_back(Output::Forward(transfer)),
         }
     }
 
@@ -120,7 +120,7 @@ impl Outbox for Outputs {
         while held.front().is_some_and(|held| held.0 <= upto) {
             self.queue.extend(held.pop_front().map(|(_, held)| match held {
                 Held::Response(ticket, _, response) => Output::Respond(ticket, response),
-                Held::Parcel(parcel) => Output::Forward(parcel),
+                Held::Transfer(transfer) => Output::Forward(transfer),
             }));
         }
         if held.is_empty() {
@@ -145,12 +145,12 @@ impl Outbox for Outputs {
 #[derive(Debug, Serialize, Deserialize)]
 enum Held {
     Response(Ticket, Context, Response),
-    Parcel(Parcel),
+    Transfer(Transfer),
 }
 
 /// Messages that were handed out by one answer, or one chunk of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HandedTo {
+pub struct TracedDelivery {
     /// The request that got them.
     pub ticket: Ticket,
     /// Their topic.
@@ -172,8 +172,8 @@ pub enum Output {
     Chunk(Ticket, Vec<u8>),
     /// End an open answer.
     Close(Ticket),
-    /// Give the parcel to the engine that has the topic [`Parcel::to`], by [`Engine::handle_parcel`].
-    Forward(Parcel),
+    /// Give the transfer to the engine that has the topic [`Transfer::to`], by [`Engine::handle_transfer`].
+    Forward(Transfer),
     /// Read this from a log, and give it to [`Engine::handle_read`].
     Read(Read),
     /// An option was set at run time, by `PUT /config/<name>`.
@@ -236,9 +236,9 @@ impl Engine {
         &self.config
     }
 
-    /// What this engine tells of its topics; see [`Scope::Survey`].
-    pub fn survey(&self, now: Time, filter: &Filter<'_>) -> Survey {
-        self.broker.survey(now.max(self.now), filter)
+    /// What this engine tells of its topics; see [`Scope::Stats`].
+    pub fn stats(&self, now: Time, filter: &Filter<'_>) -> BrokerStats {
+        self.broker.stats(now.max(self.now), filter)
     }
 
     /// Takes one HTTP request. Its answer comes out of [`Engine::poll_output`], at once or later.
@@ -248,22 +248,22 @@ impl Engine {
 
     /// The same for a request whose head was [understood](api::route) before its body was read.
     pub fn handle_routed<'a>(&mut self, now: Time, ticket: Ticket, routed: Routed<'a>, body: &'a [u8]) {
-        let survey = match routed.scope() {
-            Scope::Survey(filter) => {
+        let stats = match routed.scope() {
+            Scope::Stats(filter) => {
                 self.pass_time(now);
-                Some(self.survey(now, &filter))
+                Some(self.stats(now, &filter))
             }
             Scope::Topic(_) | Scope::Node => None,
         };
         let decoded = routed.decode(&self.config.limits, body);
-        self.handle_decoded(now, ticket, decoded, survey);
+        self.handle_decoded(now, ticket, decoded, stats);
     }
 
     /// The same for a request that was decoded before, outside of whatever guards this engine.
     ///
     /// `survey` is that of all engines that share the broker's topics, where the request's
     /// [scope](api::Routed::scope) asks for one.
-    pub fn handle_decoded(&mut self, now: Time, ticket: Ticket, decoded: Decoded<'_>, survey: Option<Survey>) {
+    pub fn handle_decoded(&mut self, now: Time, ticket: Ticket, decoded: Decoded<'_>, stats: Option<BrokerStats>) {
         let now = self.pass_time(now);
         let Decoded { context, call } = decoded;
         let reply = match call {
@@ -272,7 +272,7 @@ impl Engine {
                 return self.finish(now);
             }
             Ok(Call::Node(call)) => Some(
-                self.node(now, &context, call, &survey.unwrap_or_default())
+                self.node(now, &context, call, &stats.unwrap_or_default())
                     .unwrap_or_else(|error| api::refuse(&context, &error)),
             ),
             Err(error) => Some(api::refuse(&context, &error)),
@@ -285,7 +285,7 @@ impl Engine {
 
     /// What waits to be written to logs. To be called when the host has time to write: all that came for a topic
     /// meanwhile is one piece.
-    pub fn poll_log(&mut self) -> Option<Work> {
+    pub fn poll_log(&mut self) -> Option<LogCommand> {
         self.broker.poll_log(self.now)
     }
 
@@ -363,50 +363,52 @@ impl Engine {
         self.broker.image_of(topic)
     }
 
-    /// Keeps what happens to this topic, where there is one, until it is taken by [`Engine::heard`]. Changes nothing
+    /// Keeps what happens to this topic, where there is one, until it is taken by [`Engine::take_events`]. Changes nothing
     /// else, and is no part of a checkpoint.
-    pub fn watch(&mut self, topic: &str) {
-        self.broker.watch(topic);
+    pub fn trace_topic(&mut self, topic: &str) {
+        self.broker.trace_topic(topic);
     }
 
     /// What happened to a watched topic since the last look, each with the channel's name where it happened in one.
-    pub fn heard(&mut self, topic: &str) -> Vec<(Option<String>, log::event::Event)> {
-        self.broker.heard(topic)
+    pub fn take_events(&mut self, topic: &str) -> Vec<(Option<String>, log::event::Event)> {
+        self.broker.take_events(topic)
     }
 
-    /// Keeps what is handed out from now on, until it is taken by [`Engine::handed`]. Changes nothing else, and is no
+    /// Keeps what is handed out from now on, until it is taken by [`Engine::take_deliveries`]. Changes nothing else, and is no
     /// part of a checkpoint.
-    pub fn listen(&mut self) {
-        self.broker.outbox.handed.get_or_insert_default();
+    pub fn trace_deliveries(&mut self) {
+        self.broker.outbox.deliveries.get_or_insert_default();
     }
 
     /// What was handed out since the last look, where somebody listens.
-    pub fn handed(&mut self) -> Vec<HandedTo> {
-        self.broker.outbox.handed.as_mut().map(core::mem::take).unwrap_or_default()
+    pub fn take_deliveries(&mut self) -> Vec<TracedDelivery> {
+        self.broker.outbox.deliveries.as_mut().map(core::mem::take).unwrap_or_default()
     }
 
     /// Answers what only looks, at once, and changes nothing; the rest is refused. Messages that are only in a log are
     /// shown without what they say. Time does not pass.
-    pub fn look(&self, now: Time, request: &Request<'_>) -> Response {
+    pub fn query(&self, now: Time, request: &Request<'_>) -> Response {
         let routed = api::route(request.head());
-        let survey = match routed.scope() {
-            Scope::Survey(filter) => self.survey(now, &filter),
-            Scope::Topic(_) | Scope::Node => Survey::default(),
+        let stats = match routed.scope() {
+            Scope::Stats(filter) => self.stats(now, &filter),
+            Scope::Topic(_) | Scope::Node => BrokerStats::default(),
         };
-        let decoded = routed.decode_look(&self.config.limits, request.body);
-        self.look_decoded(now, decoded, &survey)
+        let decoded = routed.decode_query(&self.config.limits, request.body);
+        self.query_decoded(now, decoded, &stats)
     }
 
-    /// The same for a request that was [decoded](api::Routed::decode_look) before; `survey` as with [`Engine::handle_decoded`].
-    pub fn look_decoded(&self, now: Time, decoded: Decoded<'_>, survey: &Survey) -> Response {
+    /// The same for a request that was [decoded](api::Routed::decode_query) before; `survey` as with [`Engine::handle_decoded`].
+    pub fn query_decoded(&self, now: Time, decoded: Decoded<'_>, stats: &BrokerStats) -> Response {
         let now = self.now.max(now);
         let Decoded { context, call } = decoded;
         let done = match call {
             Ok(Call::Topic(Command { topic, verb: Verb::Peek(peek) })) => {
-                let peeked = self.broker.look(now, &topic, &peek);
+                let peeked = self.broker.query(now, &topic, &peek);
                 peeked.map(|reply| api::encode(&context, &reply)).map_err(ApiError::from)
             }
-            Ok(Call::Node(call)) => self.tell(now, &context, &call, survey).unwrap_or(Err(Code::ReadOnly.into())),
+            Ok(Call::Node(call)) => {
+                self.answer_query(now, &context, &call, stats).unwrap_or(Err(Code::ReadOnly.into()))
+            }
             Ok(_) => Err(Code::ReadOnly.into()),
             Err(error) => Err(error),
         };
@@ -414,8 +416,8 @@ impl Engine {
     }
 
     /// Where a message is; `None` where there is no such topic.
-    pub fn sight(&self, topic: &str, id: u64) -> Option<Sighting> {
-        self.broker.sight(topic, id)
+    pub fn trace(&self, topic: &str, id: u64) -> Option<MessageTrace> {
+        self.broker.trace(topic, id)
     }
 
     /// Time has passed. To be called when [`Engine::poll_timeout`] says.
@@ -432,10 +434,10 @@ impl Engine {
         self.finish(now);
     }
 
-    /// A parcel that this or another engine [forwarded](Output::Forward).
-    pub fn handle_parcel(&mut self, now: Time, parcel: Parcel) {
+    /// A transfer that this or another engine [forwarded](Output::Forward).
+    pub fn handle_transfer(&mut self, now: Time, transfer: Transfer) {
         let now = self.pass_time(now);
-        self.broker.receive(now, parcel);
+        self.broker.receive(now, transfer);
         self.finish(now);
     }
 
@@ -507,10 +509,10 @@ impl Engine {
         now: Time,
         context: &Context,
         call: NodeCall<'_>,
-        survey: &Survey,
+        stats: &BrokerStats,
     ) -> Result<Response, ApiError> {
-        if let Some(told) = self.tell(now, context, &call, survey) {
-            return told;
+        if let Some(answer) = self.answer_query(now, context, &call, stats) {
+            return answer;
         }
         let identity = &self.config.identity;
         match call {
@@ -518,7 +520,7 @@ impl Engine {
                 let value = self.set_option(&name, value)?;
                 return Ok(api::encode_node(context, &self.config.identity, NodeReply::Config(&value)));
             }
-            NodeCall::Tombstone(topic, node) => self.directory.tombstone(now, identity, survey, &topic, &node),
+            NodeCall::Tombstone(topic, node) => self.directory.tombstone(now, identity, stats, &topic, &node),
             NodeCall::Register(body) => {
                 self.directory.register(now, body).map_err(|detail| ApiError::new(Code::InvalidBody, detail))?;
             }
@@ -528,12 +530,12 @@ impl Engine {
     }
 
     /// The answer to a call that only looks; `None` to another.
-    fn tell(
+    fn answer_query(
         &self,
         now: Time,
         context: &Context,
         call: &NodeCall<'_>,
-        survey: &Survey,
+        stats: &BrokerStats,
     ) -> Option<Result<Response, ApiError>> {
         let identity = &self.config.identity;
         let started = self.config.started;
@@ -542,26 +544,26 @@ impl Engine {
             NodeCall::Ping => encode(self.unwell.as_deref().map_or(NodeReply::Well, NodeReply::Unwell)),
             NodeCall::Info => encode(NodeReply::Info(started)),
             NodeCall::Stats { json, memory, filter, page } => {
-                let page = page.map(|page| page.of(&survey.topics));
+                let page = page.map(|page| page.of(&stats.topics));
                 let (topics, total) =
-                    page.as_ref().map_or((&survey.topics, None), |(topics, total)| (topics, Some(*total)));
+                    page.as_ref().map_or((&stats.topics, None), |(topics, total)| (topics, Some(*total)));
                 let (json, memory, unwell) = (*json, *memory, self.unwell.as_deref());
                 encode(NodeReply::Stats(Stats { json, memory, filter, topics, total, unwell, started, now }))
             }
-            NodeCall::Metrics => encode(NodeReply::Metrics(&survey.topics)),
+            NodeCall::Metrics => encode(NodeReply::Metrics(&stats.topics)),
             NodeCall::OpenApi => encode(NodeReply::OpenApi),
             NodeCall::Home(host) => encode(NodeReply::Home(*host)),
             NodeCall::GetConfig(name) => match self.config.options.iter().find(|option| option.0 == *name) {
                 Some(option) => encode(NodeReply::Config(&option.1)),
                 None => Some(Err(Code::InvalidOption.into())),
             },
-            NodeCall::Topics => encode(NodeReply::Topics(self.directory.topics(now, survey))),
-            NodeCall::Channels(topic) => encode(NodeReply::Channels(self.directory.channels(now, survey, topic))),
-            NodeCall::Lookup(topic) => match self.directory.lookup(now, identity, survey, topic) {
+            NodeCall::Topics => encode(NodeReply::Topics(self.directory.topics(now, stats))),
+            NodeCall::Channels(topic) => encode(NodeReply::Channels(self.directory.channels(now, stats, topic))),
+            NodeCall::Lookup(topic) => match self.directory.lookup(now, identity, stats, topic) {
                 Some((channels, producers)) => encode(NodeReply::Lookup(channels, &producers)),
                 None => Some(Err(Code::TopicNotFound.into())),
             },
-            NodeCall::Nodes => encode(NodeReply::Nodes(&self.directory.nodes(now, identity, survey))),
+            NodeCall::Nodes => encode(NodeReply::Nodes(&self.directory.nodes(now, identity, stats))),
             NodeCall::PutConfig(..) | NodeCall::Tombstone(..) | NodeCall::Register(_) => None,
         }
     }

@@ -47,7 +47,7 @@
 //!     while let Some(output) = engine.poll_output() {
 //!         match output {
 //!             Output::Respond(ticket, response) => drop(answers.insert(ticket, response)),
-//!             Output::Forward(parcel) => engine.handle_parcel(now, parcel),
+//!             Output::Forward(transfer) => engine.handle_transfer(now, transfer),
 //!             // Streams, and options set at run time: nobody asks for them here.
 //!             _ => {}
 //!         }
@@ -105,15 +105,15 @@ pub mod by_id;
 mod ids;
 mod list;
 pub mod name;
-mod pairs;
 mod schedule;
-mod seeds;
 mod slab;
 mod sort;
+mod sorted_fields;
+mod split_mix;
 mod state;
 pub mod time;
 
-pub use broker::Parcel;
+pub use broker::Transfer;
 pub use embed::Local;
 pub use engine::{Engine, Output};
 

@@ -23,7 +23,7 @@ use crate::time::Time;
 
 /// What of a message decides where it goes, beside its id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Facts {
+pub struct MessageMeta {
     /// The message.
     pub id: u64,
     /// Bytes of its body.
@@ -182,7 +182,7 @@ impl<'a> Record<'a> {
     }
 
     /// What decides where the message goes; its id and its topic's seed are not in the record.
-    pub(crate) fn facts(&self, id: u64, seed: u64) -> Facts {
+    pub(crate) fn meta(&self, id: u64, seed: u64) -> MessageMeta {
         let key = self.key.map(|key| {
             // A hash that stays the same from version to version: it stands in logs.
             let mut hasher = SipHasher13::new_with_keys(seed, 0);
@@ -190,7 +190,13 @@ impl<'a> Record<'a> {
             hasher.finish().max(1)
         });
         let nanos = Time::as_nanos;
-        Facts { id, size: self.body.len() as u32, key, due: self.due.map(nanos), expires: self.expires.map(nanos) }
+        MessageMeta {
+            id,
+            size: self.body.len() as u32,
+            key,
+            due: self.due.map(nanos),
+            expires: self.expires.map(nanos),
+        }
     }
 
     /// The kept headers, in the order they came.

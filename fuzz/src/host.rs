@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shelfmq_core::api::{Field, Known, Request, Response, Value};
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
-use shelfmq_core::log::{Loaded, LogId, Read, Recovered, SegmentHeader, Work};
+use shelfmq_core::log::{Loaded, LogCommand, LogId, Read, Recovered, SegmentHeader};
 use shelfmq_core::recovery::Replay;
 use shelfmq_core::recovery::{Outcome, Segment};
 use shelfmq_core::time::Time;
@@ -189,9 +189,9 @@ impl Host {
         }
     }
 
-    fn work(&mut self, work: Work) {
+    fn work(&mut self, work: LogCommand) {
         match work {
-            Work::Append(append) => {
+            LogCommand::Append(append) => {
                 let log = self.logs.entry(append.topic.as_str().to_owned()).or_default();
                 let segment = log.entry(append.number).or_default();
                 // What a forged log says of where it ends is wrong where its segments are not its own.
@@ -199,12 +199,12 @@ impl Host {
                 segment.extend_from_slice(&append.bytes);
                 self.written.push_back((append.log, append.upto));
             }
-            Work::Forget(forget) => {
+            LogCommand::Truncate(forget) => {
                 if let Some(log) = self.logs.get_mut(forget.topic.as_str()) {
                     log.retain(|number, _| *number >= forget.segment);
                 }
             }
-            Work::Delete(delete) => {
+            LogCommand::Delete(delete) => {
                 self.logs.remove(delete.topic.as_str());
                 self.written.retain(|(log, _)| *log != delete.log);
                 self.written.push_back((delete.log, u64::MAX));
@@ -230,7 +230,7 @@ impl Host {
                 self.engine.handle_writable(self.now, ticket);
             }
             Output::Close(ticket) => assert!(self.streams.remove(&ticket), "{ticket} has no open answer to end"),
-            Output::Forward(parcel) => self.engine.handle_parcel(self.now, parcel),
+            Output::Forward(transfer) => self.engine.handle_transfer(self.now, transfer),
             Output::Read(read) if self.is_slow => self.reads.push_back(read),
             Output::Read(read) => {
                 let loaded = self.read(&read, false);

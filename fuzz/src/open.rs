@@ -147,7 +147,7 @@ fn add(input: &mut Input<'_>, salt: u64, out: &mut Vec<u8>) {
                 body: b"forged",
             };
             record.write(&mut payload);
-            (if what == 12 { Kind::Kept } else { Kind::Message }, payload)
+            (if what == 12 { Kind::Rewritten } else { Kind::Message }, payload)
         }
         13 => {
             let length = input.byte().into();

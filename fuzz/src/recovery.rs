@@ -1,7 +1,7 @@
 //! Recovery, of any log.
 
 use shelfmq_core::log::SegmentHeader;
-use shelfmq_core::log::event::Mark;
+use shelfmq_core::log::event::Position;
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
 use shelfmq_core::recovery::Recovery;
 use shelfmq_core::time::Time;
@@ -38,7 +38,7 @@ pub fn run(data: &[u8]) {
         assert!(damage.length > 0 && damage.offset + damage.length <= recovered.end);
     }
     if recovered.headless {
-        let next = Mark { id: header.index.clamp(1, 1 << 61), bytes: 0 };
+        let next = Position { id: header.index.clamp(1, 1 << 61), bytes: 0 };
         assert!(recovered.image.next >= next);
     }
 }

@@ -13,7 +13,7 @@ pub fn segment(input: &mut Input<'_>, offset: u64) -> (Vec<u8>, u64) {
         let what = input.byte();
         let kind = match what & 15 {
             0..=3 => Kind::Message,
-            4 => Kind::Kept,
+            4 => Kind::Rewritten,
             5 => Kind::Snapshot,
             6 => Kind::SnapshotCopy,
             7..=10 => Kind::Event,
@@ -52,7 +52,7 @@ pub fn segment(input: &mut Input<'_>, offset: u64) -> (Vec<u8>, u64) {
 
 fn payload(input: &mut Input<'_>, kind: Kind, any: bool) -> Vec<u8> {
     let mut payload = Vec::new();
-    if matches!(kind, Kind::Message | Kind::Kept) && !any {
+    if matches!(kind, Kind::Message | Kind::Rewritten) && !any {
         payload.extend_from_slice(&input.number().to_le_bytes());
         payload.extend_from_slice(&input.number().to_le_bytes());
     }

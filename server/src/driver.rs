@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use shelfmq_core::api::{Response, Routed, Scope};
-use shelfmq_core::broker::Survey;
+use shelfmq_core::broker::BrokerStats;
 use shelfmq_core::command::{Filter, Ticket};
 use shelfmq_core::config::{Config, Limits, LogOptions};
-use shelfmq_core::log::{Loaded, Read, Work};
+use shelfmq_core::log::{Loaded, LogCommand, Read};
 use shelfmq_core::recording::Recorder;
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output, shard_of};
@@ -24,7 +24,7 @@ use shelfmq_core::{Engine, Output, shard_of};
 use crate::clock::{Alarm, Clock};
 use crate::disk::{DataDir, Disk, DiskOptions, Done, Logs, Unusable};
 use crate::recording::{RecordOptions, Recording};
-use crate::shard::{Errand, Errands, Shard};
+use crate::shard::{Effect, Effects, Shard};
 
 /// Is told the name and the new value of an option.
 pub type Configured = Box<dyn Fn(&str, &Value) + Send + Sync>;
@@ -89,7 +89,7 @@ struct Inner {
     alarm: Arc<Alarm>,
     configured: Configured,
     shards: Box<[Padded]>,
-    /// How many parcels left an engine, and how many arrived at one.
+    /// How many transfers left an engine, and how many arrived at one.
     departed: AtomicUsize,
     arrived: AtomicUsize,
     disk: OnceLock<Disk>,
@@ -217,43 +217,43 @@ impl Shelf {
     }
 
     /// What there is: topics, channels, counts.
-    pub fn survey(&self, filter: &Filter<'_>) -> Survey {
-        let mut whole = Survey::default();
-        self.each_shard(|shard, now| whole.merge(shard.engine.survey(now, filter)));
+    pub fn stats(&self, filter: &Filter<'_>) -> BrokerStats {
+        let mut whole = BrokerStats::default();
+        self.each_shard(|shard, now| whole.merge(shard.engine.stats(now, filter)));
         whole
     }
 
     /// Takes a request. Answers it at once, or gives what its answer comes out of.
     pub(crate) fn request<'a>(&self, routed: Routed<'a>, body: &'a [u8]) -> Result<Response, Answer> {
-        let (index, survey) = match routed.scope() {
+        let (index, stats) = match routed.scope() {
             Scope::Topic(topic) => (shard_of(topic, self.0.shards.len()), None),
-            Scope::Survey(filter) => (0, Some(self.survey(&filter))),
+            Scope::Stats(filter) => (0, Some(self.stats(&filter))),
             Scope::Node => (0, None),
         };
         let request = routed.head().with_body(body);
         let decoded = routed.decode(&self.0.limits, body);
-        let first = self.drive(index, |shard, now, errands| shard.request(now, &request, decoded, survey, errands));
+        let first = self.drive(index, |shard, now, effects| shard.request(now, &request, decoded, stats, effects));
         first.map_err(|ticket| Answer { shelf: self.clone(), shard: index, ticket, writable: false, ended: false })
     }
 
     /// Does something with a shard, and then what its engine wants done.
-    fn drive<R>(&self, index: usize, act: impl FnOnce(&mut Shard, Time, &mut Errands) -> R) -> R {
-        let mut errands = Errands::new();
-        let result = self.visit(index, &mut errands, act);
-        while let Some(errand) = errands.pop_front() {
-            match errand {
-                Errand::Wake(waker) => waker.wake(),
-                Errand::Configured(name, value) => (self.0.configured)(&name, &value),
-                Errand::Alarm(deadline) => self.0.alarm.set(deadline),
-                Errand::Read(shard, read) => self.read(shard, read),
-                Errand::Write(shard) => {
+    fn drive<R>(&self, index: usize, act: impl FnOnce(&mut Shard, Time, &mut Effects) -> R) -> R {
+        let mut effects = Effects::new();
+        let result = self.visit(index, &mut effects, act);
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Wake(waker) => waker.wake(),
+                Effect::Configured(name, value) => (self.0.configured)(&name, &value),
+                Effect::Alarm(deadline) => self.0.alarm.set(deadline),
+                Effect::Read(shard, read) => self.read(shard, read),
+                Effect::Write(shard) => {
                     if let Some(disk) = self.0.disk.get() {
                         disk.wake(shard);
                     }
                 }
-                Errand::Forward(parcel) => {
-                    let index = shard_of(parcel.to.as_str(), self.0.shards.len());
-                    self.visit(index, &mut errands, |shard, now, _| shard.engine.handle_parcel(now, parcel));
+                Effect::Forward(transfer) => {
+                    let index = shard_of(transfer.to.as_str(), self.0.shards.len());
+                    self.visit(index, &mut effects, |shard, now, _| shard.engine.handle_transfer(now, transfer));
                     self.0.arrived.fetch_add(1, SeqCst);
                 }
             }
@@ -264,27 +264,27 @@ impl Shelf {
     fn visit<R>(
         &self,
         index: usize,
-        errands: &mut Errands,
-        act: impl FnOnce(&mut Shard, Time, &mut Errands) -> R,
+        effects: &mut Effects,
+        act: impl FnOnce(&mut Shard, Time, &mut Effects) -> R,
     ) -> R {
         let mut shard = self.lock(index);
         // Read under the lock, so that no engine sees time run backwards.
         let now = self.now();
-        let before = errands.len();
-        let result = act(&mut shard, now, errands);
-        shard.drain(None, errands);
-        let parcels = errands.iter().skip(before).filter(|errand| matches!(errand, Errand::Forward(_))).count();
-        if parcels > 0 {
-            self.0.departed.fetch_add(parcels, SeqCst);
+        let before = effects.len();
+        let result = act(&mut shard, now, effects);
+        shard.drain(None, effects);
+        let transfers = effects.iter().skip(before).filter(|effect| matches!(effect, Effect::Forward(_))).count();
+        if transfers > 0 {
+            self.0.departed.fetch_add(transfers, SeqCst);
         }
-        errands.extend(shard.reads.drain(..).map(|read| Errand::Read(index, read)));
+        effects.extend(shard.reads.drain(..).map(|read| Effect::Read(index, read)));
         if shard.engine.has_log_work() {
-            errands.push_back(Errand::Write(index));
+            effects.push_back(Effect::Write(index));
         }
         let deadline = shard.engine.poll_timeout().unwrap_or(Time::MAX);
         if deadline < shard.armed {
             shard.armed = deadline;
-            errands.push_back(Errand::Alarm(deadline));
+            effects.push_back(Effect::Alarm(deadline));
         }
         result
     }
@@ -349,7 +349,7 @@ impl Logs for Logged {
         self.shelf().map_or(0, |shelf| shelf.0.shards.len())
     }
 
-    fn take(&self, shard: usize, work: &mut Vec<Work>) {
+    fn take(&self, shard: usize, work: &mut Vec<LogCommand>) {
         if let Some(shelf) = self.shelf() {
             let mut shard = shelf.lock(shard);
             let now = shelf.now();
@@ -421,7 +421,7 @@ impl Answer {
     pub(crate) fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Output> {
         let writable = mem::take(&mut self.writable);
         let output =
-            self.shelf.drive(self.shard, |shard, now, errands| shard.take(now, self.ticket, writable, cx, errands));
+            self.shelf.drive(self.shard, |shard, now, effects| shard.take(now, self.ticket, writable, cx, effects));
         if let Poll::Ready(output) = &output {
             self.writable = matches!(output, Output::Chunk(..));
             self.ended = matches!(output, Output::Respond(..) | Output::Close(_));

@@ -23,13 +23,13 @@ mod app;
 pub mod clock;
 pub mod disk;
 pub mod driver;
+pub mod duration_arg;
 mod http;
 pub mod layout;
 pub mod listen;
 pub mod recording;
 pub mod serve;
 mod shard;
-pub mod span;
 
 use std::net::SocketAddr;
 

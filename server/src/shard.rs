@@ -5,12 +5,12 @@ use std::task::{Context, Poll, Waker};
 
 use serde_json::Value;
 use shelfmq_core::api::{Decoded, Request, Response};
-use shelfmq_core::broker::Survey;
+use shelfmq_core::broker::BrokerStats;
 use shelfmq_core::command::Ticket;
 use shelfmq_core::log::Read;
 use shelfmq_core::recording::Recorder;
 use shelfmq_core::time::Time;
-use shelfmq_core::{Engine, Output, Parcel};
+use shelfmq_core::{Engine, Output, Transfer};
 
 pub(crate) struct Shard {
     pub(crate) engine: Recorder,
@@ -31,9 +31,9 @@ struct Parked {
 }
 
 /// What is to be done once the lock is released.
-pub(crate) enum Errand {
+pub(crate) enum Effect {
     Wake(Waker),
-    Forward(Parcel),
+    Forward(Transfer),
     Configured(String, Value),
     Alarm(Time),
     /// To be read from the disk, for this shard.
@@ -42,7 +42,7 @@ pub(crate) enum Errand {
     Write(usize),
 }
 
-pub(crate) type Errands = VecDeque<Errand>;
+pub(crate) type Effects = VecDeque<Effect>;
 
 impl Shard {
     pub(crate) fn new(engine: Engine) -> Self {
@@ -61,13 +61,13 @@ impl Shard {
         now: Time,
         request: &Request<'_>,
         decoded: Decoded<'_>,
-        survey: Option<Survey>,
-        errands: &mut Errands,
+        stats: Option<BrokerStats>,
+        effects: &mut Effects,
     ) -> Result<Response, Ticket> {
         self.last_ticket += 1;
         let ticket = self.last_ticket;
-        self.engine.handle_decoded(now, ticket, request, decoded, survey);
-        let answer = self.drain(Some(ticket), errands);
+        self.engine.handle_decoded(now, ticket, request, decoded, stats);
+        let answer = self.drain(Some(ticket), effects);
         answer.ok_or_else(|| {
             self.parked.entry(ticket).or_default();
             ticket
@@ -81,11 +81,11 @@ impl Shard {
         ticket: Ticket,
         writable: bool,
         cx: &Context<'_>,
-        errands: &mut Errands,
+        effects: &mut Effects,
     ) -> Poll<Output> {
         if writable {
             self.engine.handle_writable(now, ticket);
-            self.drain(None, errands);
+            self.drain(None, effects);
         }
         let parked = self.parked.get_mut(&ticket).expect("it is there until its answer has ended");
         let Some(output) = parked.outputs.pop_front() else {
@@ -105,14 +105,14 @@ impl Shard {
     }
 
     /// Hands what the engine wants done to those whom it concerns; gives back the whole answer to `mine`.
-    pub(crate) fn drain(&mut self, mine: Option<Ticket>, errands: &mut Errands) -> Option<Response> {
+    pub(crate) fn drain(&mut self, mine: Option<Ticket>, effects: &mut Effects) -> Option<Response> {
         let mut answer = None;
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Respond(ticket, response) if mine == Some(ticket) => answer = Some(response),
-                Output::Forward(parcel) => errands.push_back(Errand::Forward(parcel)),
+                Output::Forward(transfer) => effects.push_back(Effect::Forward(transfer)),
                 Output::Read(read) => self.reads.push(read),
-                Output::Configured(name, value) => errands.push_back(Errand::Configured(name, value)),
+                Output::Configured(name, value) => effects.push_back(Effect::Configured(name, value)),
                 Output::Respond(ticket, _)
                 | Output::Open(ticket, _)
                 | Output::Chunk(ticket, _)
@@ -123,7 +123,7 @@ impl Shard {
                     // Whoever is not there hung up.
                     if let Some(parked) = self.parked.get_mut(&ticket) {
                         parked.outputs.push_back(output);
-                        errands.extend(parked.waker.take().map(Errand::Wake));
+                        effects.extend(parked.waker.take().map(Effect::Wake));
                     }
                 }
             }

@@ -42,7 +42,7 @@ fn a_body_that_breaks_off_is_no_message() {
     assert!(rest(&mut server.send(broken)).starts_with("HTTP/1.1 400 "));
     drop(server.send("POST /pub?topic=t HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhello"));
     assert!(server.call("GET", "/ping", "").starts_with("HTTP/1.1 200 "));
-    assert!(server.shelf.survey(&Filter::default()).topics.is_empty());
+    assert!(server.shelf.stats(&Filter::default()).topics.is_empty());
 }
 
 #[test]
@@ -85,6 +85,6 @@ fn a_stream_that_nobody_reads_stops() {
 }
 
 fn depth(server: &Server) -> u64 {
-    let survey = server.shelf.survey(&Filter::default());
-    survey.topics.iter().map(|topic| topic.channels.iter().map(|channel| channel.depth).sum::<u64>()).sum()
+    let stats = server.shelf.stats(&Filter::default());
+    stats.topics.iter().map(|topic| topic.channels.iter().map(|channel| channel.depth).sum::<u64>()).sum()
 }

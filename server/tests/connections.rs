@@ -14,8 +14,8 @@ const POLL: &str = "GET /sub?topic=t&channel=c&wait=1h HTTP/1.1\r\nhost: x\r\n\r
 const STREAM: &str = "GET /sub?topic=t&channel=c&format=sse HTTP/1.1\r\nhost: x\r\n\r\n";
 
 fn waiting(server: &Server) -> u64 {
-    let survey = server.shelf.survey(&Filter::default());
-    survey.topics.iter().map(|topic| topic.channels.iter().map(|channel| channel.waiting).sum::<u64>()).sum()
+    let stats = server.shelf.stats(&Filter::default());
+    stats.topics.iter().map(|topic| topic.channels.iter().map(|channel| channel.waiting).sum::<u64>()).sum()
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use shelfmq::disk::DataDir;
 use shelfmq_core::by_id::ById;
 use shelfmq_core::log::SegmentHeader;
-use shelfmq_core::log::event::{Event, Facts, Ids, Mark};
+use shelfmq_core::log::event::{Event, Ids, MessageMeta, Position};
 use shelfmq_core::log::frame::{Kind, write_frame};
 use shelfmq_core::log::image::{ChannelImage, TopicImage};
 use shelfmq_core::message::{Record, write_header};
@@ -58,14 +58,14 @@ impl Segment {
 }
 
 fn image(next: u64) -> TopicImage {
-    let next = Mark { id: next, bytes: 10 * next };
-    let (first, start) = (Mark { id: 1, bytes: 10 }, Mark { id: 3, bytes: 30 });
+    let next = Position { id: next, bytes: 10 * next };
+    let (first, start) = (Position { id: 1, bytes: 10 }, Position { id: 3, bytes: 30 });
     let channel =
         ChannelImage { name: "readers".into(), cursor: first.min(next).max(start), ..ChannelImage::default() };
     TopicImage {
         name: "books".into(),
         next,
-        flow: next,
+        high_watermark: next,
         channels: [(1, channel)].into_iter().collect(),
         ..TopicImage::default()
     }
@@ -85,8 +85,8 @@ fn log() -> [Segment; 3] {
         until: 20,
         delivery: 5,
         from: 3,
-        cursor: Mark { id: 4, bytes: 40 },
-        departed: [Facts { id: 3, size: 1, ..Facts::default() }].into_iter().collect(),
+        cursor: Position { id: 4, bytes: 40 },
+        departed: [MessageMeta { id: 3, size: 1, ..MessageMeta::default() }].into_iter().collect(),
         leased: Ids::default(),
     };
     third.message(6, b"six", false).event(&leased);

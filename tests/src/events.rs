@@ -1,6 +1,6 @@
 //! Random events of a topic's log: some that fit together, many that make no sense.
 
-use shelfmq_core::log::event::{Departed, Event, Facts, Ids, Mark};
+use shelfmq_core::log::event::{Departed, Event, Ids, MessageMeta, Position};
 use shelfmq_core::log::image::{ChannelImage, ChannelSettings, Gap, TopicSettings};
 
 use crate::workload::Random;
@@ -18,7 +18,7 @@ pub fn event(random: &mut Random) -> Event {
         }
         1 => Event::TopicConfigured(TopicSettings { retain: number(random), ..TopicSettings::default() }),
         2 => Event::TopicPaused(random.percent(30)),
-        3 => Event::Voided { from: mark(random), to: mark(random) },
+        3 => Event::Tombstoned { from: position(random), to: position(random) },
         4 => Event::ChannelCreated(channel, Box::new(channel_image(random))),
         5 => Event::ChannelConfigured(channel, settings(random)),
         6 => Event::ChannelPaused(channel, random.percent(50)),
@@ -29,12 +29,12 @@ pub fn event(random: &mut Random) -> Event {
             until: number(random),
             delivery: number(random),
             from: random.below(IDS),
-            cursor: mark(random),
+            cursor: position(random),
             departed: departed(random),
             leased: ids(random),
         },
         9 => {
-            let (at, from, cursor) = (number(random), random.below(IDS), mark(random));
+            let (at, from, cursor) = (number(random), random.below(IDS), position(random));
             Event::Passed { channel, at, from, cursor, departed: departed(random) }
         }
         10 => Event::Touched { channel, until: number(random), ids: ids(random) },
@@ -45,12 +45,12 @@ pub fn event(random: &mut Random) -> Event {
         15 => Event::DeadGone { channel, ids: ids(random) },
         16 => Event::Redriven { channel, at: number(random), ids: ids(random) },
         17 => {
-            let (from, cursor, count) = (random.below(IDS), mark(random), number(random));
+            let (from, cursor, count) = (random.below(IDS), position(random), number(random));
             Event::Dropped { channel, from, cursor, ids: ids(random), count }
         }
-        18 => Event::HandedOver { to: mark(random) },
+        18 => Event::HandedOver { to: position(random) },
         19 => Event::Lost { channel, id: number(random) },
-        _ => Event::Sought { channel, to: mark(random), gaps: (0..random.below(3)).map(|_| gap(random)).collect() },
+        _ => Event::Sought { channel, to: position(random), gaps: (0..random.below(3)).map(|_| gap(random)).collect() },
     }
 }
 
@@ -60,14 +60,14 @@ pub fn number(random: &mut Random) -> u64 {
 }
 
 /// A place, which need not be one of the topic.
-pub fn mark(random: &mut Random) -> Mark {
-    Mark { id: number(random), bytes: number(random) }
+pub fn position(random: &mut Random) -> Position {
+    Position { id: number(random), bytes: number(random) }
 }
 
 /// What is told of a message.
-pub fn facts(random: &mut Random) -> Facts {
+pub fn meta(random: &mut Random) -> MessageMeta {
     let (id, size) = (number(random), number(random) as u32);
-    Facts { id, size, key: maybe(random), due: maybe(random), expires: maybe(random) }
+    MessageMeta { id, size, key: maybe(random), due: maybe(random), expires: maybe(random) }
 }
 
 /// Some ids, in no order.
@@ -84,7 +84,7 @@ fn gap(random: &mut Random) -> Gap {
 }
 
 fn departed(random: &mut Random) -> Departed {
-    (0..random.below(4)).map(|_| facts(random)).collect()
+    (0..random.below(4)).map(|_| meta(random)).collect()
 }
 
 fn settings(random: &mut Random) -> ChannelSettings {
@@ -93,7 +93,7 @@ fn settings(random: &mut Random) -> ChannelSettings {
 }
 
 fn channel_image(random: &mut Random) -> ChannelImage {
-    let (settings, cursor, since) = (settings(random), mark(random), number(random));
+    let (settings, cursor, since) = (settings(random), position(random), number(random));
     let (next_delivery, gaps) = (number(random), vec![gap(random)]);
     ChannelImage { name: "c".into(), settings, cursor, since, next_delivery, gaps, ..ChannelImage::default() }
 }

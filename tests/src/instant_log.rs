@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use shelfmq_core::Engine;
 use shelfmq_core::config::LogOptions;
-use shelfmq_core::log::{Loaded, LogId, Read, SegmentHeader, Work};
+use shelfmq_core::log::{Loaded, LogCommand, LogId, Read, SegmentHeader};
 use shelfmq_core::time::Time;
 
 /// The segments of all logs of an engine.
@@ -27,16 +27,16 @@ impl InstantLog {
     pub fn write(&mut self, engine: &mut Engine, now: Time) {
         while let Some(work) = engine.poll_log() {
             match work {
-                Work::Append(append) => {
+                LogCommand::Append(append) => {
                     let segment = self.segments.entry((append.log, append.number)).or_default();
                     assert_eq!(segment.len() as u64, append.offset, "appends follow each other");
                     segment.extend_from_slice(&append.bytes);
                     engine.handle_appended(now, append.log, append.upto);
                 }
-                Work::Forget(forget) => {
+                LogCommand::Truncate(forget) => {
                     self.segments.retain(|(log, number), _| *log != forget.log || *number >= forget.segment);
                 }
-                Work::Delete(delete) => {
+                LogCommand::Delete(delete) => {
                     self.segments.retain(|(log, _), _| *log != delete.log);
                     engine.handle_appended(now, delete.log, u64::MAX);
                 }

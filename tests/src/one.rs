@@ -7,7 +7,7 @@ use serde_json::Value;
 use shelfmq_core::api::Request;
 use shelfmq_core::config::{Config, Limits, LogOptions};
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
-use shelfmq_core::log::{Append, Loaded, Read, Recovered, SegmentHeader, Work};
+use shelfmq_core::log::{Append, Loaded, LogCommand, Read, Recovered, SegmentHeader};
 use shelfmq_core::recovery::Outcome;
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output};
@@ -26,8 +26,8 @@ pub struct One {
     /// Answers that came to other requests than the last, as they came: ticket, status, body.
     pub answers: Vec<(u64, u16, String)>,
     /// Dead letters that go somewhere and are not there yet.
-    pub parcels: VecDeque<shelfmq_core::Parcel>,
-    /// Whether parcels are delivered at once.
+    pub transfers: VecDeque<shelfmq_core::Transfer>,
+    /// Whether transfers are delivered at once.
     pub delivers: bool,
     /// What was appended to logs and is not durable yet.
     pub appends: VecDeque<Append>,
@@ -48,9 +48,9 @@ impl One {
     }
 
     fn of(engine: Engine) -> Self {
-        let (parcels, appends) = (VecDeque::new(), VecDeque::new());
+        let (transfers, appends) = (VecDeque::new(), VecDeque::new());
         let now = start();
-        One { engine, now, ticket: 0, answers: Vec::new(), parcels, delivers: true, appends, segments: Vec::new() }
+        One { engine, now, ticket: 0, answers: Vec::new(), transfers, delivers: true, appends, segments: Vec::new() }
     }
 
     /// Sends a request; its answer's status and body, if there is one at once.
@@ -92,8 +92,8 @@ impl One {
                     let body = String::from_utf8_lossy(response.body.as_bytes()).into_owned();
                     self.answers.push((ticket, response.status, body));
                 }
-                Output::Forward(parcel) if self.delivers => self.engine.handle_parcel(self.now, parcel),
-                Output::Forward(parcel) => self.parcels.push_back(parcel),
+                Output::Forward(transfer) if self.delivers => self.engine.handle_transfer(self.now, transfer),
+                Output::Forward(transfer) => self.transfers.push_back(transfer),
                 Output::Read(read) => {
                     let loaded = self.read(&read);
                     self.engine.handle_read(self.now, &read, loaded);
@@ -103,9 +103,9 @@ impl One {
         }
         while let Some(work) = self.engine.poll_log() {
             match work {
-                Work::Append(append) => self.appends.push_back(append),
-                Work::Delete(delete) => self.engine.handle_appended(self.now, delete.log, u64::MAX),
-                Work::Forget(_) => {}
+                LogCommand::Append(append) => self.appends.push_back(append),
+                LogCommand::Delete(delete) => self.engine.handle_appended(self.now, delete.log, u64::MAX),
+                LogCommand::Truncate(_) => {}
             }
         }
     }

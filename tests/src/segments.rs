@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use shelfmq_core::log::Recovered;
-use shelfmq_core::log::event::{Event, Mark};
+use shelfmq_core::log::event::{Event, Position};
 use shelfmq_core::log::frame::{
     Found, Frames, HeaderError, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, split_message, write_frame,
 };
@@ -100,15 +100,15 @@ impl Segment {
     }
 
     /// Appends a message that is published.
-    pub fn message(&mut self, at: Mark, record: &Record<'_>, more: bool) -> &mut Self {
+    pub fn message(&mut self, at: Position, record: &Record<'_>, more: bool) -> &mut Self {
         let what = What::Message(Published::of(at.id, at.bytes, record, 0));
         self.write(Kind::Message, more, what, &message_payload(at, record));
         self
     }
 
     /// Appends a message that was published long ago.
-    pub fn kept(&mut self, at: Mark, record: &Record<'_>) -> &mut Self {
-        self.write(Kind::Kept, false, What::Kept(at.id), &message_payload(at, record));
+    pub fn kept(&mut self, at: Position, record: &Record<'_>) -> &mut Self {
+        self.write(Kind::Rewritten, false, What::Kept(at.id), &message_payload(at, record));
         self
     }
 
@@ -121,7 +121,7 @@ impl Segment {
     }
 }
 
-fn message_payload(at: Mark, record: &Record<'_>) -> Vec<u8> {
+fn message_payload(at: Position, record: &Record<'_>) -> Vec<u8> {
     let mut payload = [at.id.to_le_bytes(), at.bytes.to_le_bytes()].concat();
     record.write(&mut payload);
     payload
@@ -218,7 +218,7 @@ pub fn served(bytes: &[u8]) -> Vec<(Kind, u64, Vec<u8>)> {
     let frames = Frames::new(header.salt, SEGMENT_HEADER_BYTES as u64, &bytes[SEGMENT_HEADER_BYTES..]);
     frames
         .filter_map(|found| match found {
-            Found::Frame(frame) if matches!(frame.kind, Kind::Message | Kind::Kept) => {
+            Found::Frame(frame) if matches!(frame.kind, Kind::Message | Kind::Rewritten) => {
                 let (id, _, record) = split_message(frame.payload)?;
                 Some((frame.kind, id, record.to_vec()))
             }

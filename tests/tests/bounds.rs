@@ -116,15 +116,15 @@ fn only_so_many_dead_letters_are_on_their_way_at_once() {
     one.pass(2 * SECOND);
     one.delivers = false;
     one.done("/channel/config?topic=t&channel=c0&dead_letter=dead", b"");
-    assert_eq!(one.parcels.len(), 8);
+    assert_eq!(one.transfers.len(), 8);
     // One arrives, and the word of it makes room for the next.
-    let parcel = one.parcels.pop_front().expect("there are eight");
-    one.engine.handle_parcel(one.now, parcel);
+    let transfer = one.transfers.pop_front().expect("there are eight");
+    one.engine.handle_transfer(one.now, transfer);
     one.drain();
-    assert_eq!(one.parcels.len(), 8, "seven, and the word that one arrived");
+    assert_eq!(one.transfers.len(), 8, "seven, and the word that one arrived");
     one.delivers = true;
-    while let Some(parcel) = one.parcels.pop_front() {
-        one.engine.handle_parcel(one.now, parcel);
+    while let Some(transfer) = one.transfers.pop_front() {
+        one.engine.handle_transfer(one.now, transfer);
         one.drain();
     }
     let (_, topics) = one.ask("GET", "/stats?format=json&topic=dead", b"").expect("statistics");

@@ -2,7 +2,7 @@
 //! with each of their bits flipped.
 
 use shelfmq_core::log::Recovered;
-use shelfmq_core::log::event::{Departed, Event, Facts, Ids, Mark};
+use shelfmq_core::log::event::{Departed, Event, Ids, MessageMeta, Position};
 use shelfmq_core::log::frame::{Kind, SEGMENT_HEADER_BYTES};
 use shelfmq_core::log::image::{ChannelImage, ChannelSettings, TopicImage, TopicSettings};
 use shelfmq_core::log::load::Loaded;
@@ -19,12 +19,12 @@ fn plain(body: &[u8]) -> Record<'_> {
 
 /// A topic with one channel, and two messages that are gone already.
 fn start() -> TopicImage {
-    let next = Mark { id: 3, bytes: 20 };
+    let next = Position { id: 3, bytes: 20 };
     let channel = ChannelImage { name: "readers".into(), cursor: next, next_delivery: 77, ..ChannelImage::default() };
     TopicImage {
         name: TOPIC.into(),
         next,
-        flow: next,
+        high_watermark: next,
         message_count: 2,
         message_bytes: 20,
         channels: [(1, channel)].into_iter().collect(),
@@ -39,7 +39,7 @@ fn busy() -> Segment {
     let (due, expires) = (Some(Time::from_secs(1_800_000_900)), Some(Time::from_secs(1_800_009_000)));
     let rich = Record { due, expires, key: Some("shelf-7"), header_block: &headers, ..plain(b"with everything") };
     let mut segment = Segment::begin(1, &start());
-    let at = |id, bytes| Mark { id, bytes };
+    let at = |id, bytes| Position { id, bytes };
     segment
         .message(at(3, 20), &plain(b"alone"), false)
         .message(at(4, 25), &plain(b"first of three"), true)
@@ -62,8 +62,8 @@ fn other() -> ChannelImage {
     ChannelImage { name: "others".into(), settings, next_delivery: 5, ..ChannelImage::default() }
 }
 
-fn leased(from: Mark, cursor: Mark, messages: &[(u64, u32)]) -> Event {
-    let departed = messages.iter().map(|&(id, size)| Facts { id, size, ..Facts::default() }).collect();
+fn leased(from: Position, cursor: Position, messages: &[(u64, u32)]) -> Event {
+    let departed = messages.iter().map(|&(id, size)| MessageMeta { id, size, ..MessageMeta::default() }).collect();
     let (at, until) = (1_800_000_001_000_000_000, 1_800_000_061_000_000_000);
     Event::Leased { channel: 1, at, until, delivery: 77, from: from.id, cursor, departed, leased: Ids::default() }
 }
@@ -74,7 +74,7 @@ fn busy_next(first: &Segment) -> Segment {
     let next = image.next;
     let mut segment = Segment::begin(2, &image);
     segment
-        .kept(Mark { id: 4, bytes: 25 }, &plain(b"first of three"))
+        .kept(Position { id: 4, bytes: 25 }, &plain(b"first of three"))
         .message(next, &plain(b"one more"), false)
         .event(&Event::TimedOut { channel: 1, ids: [4].into_iter().collect() });
     segment
@@ -84,29 +84,29 @@ fn busy_next(first: &Segment) -> Segment {
 fn batch_last() -> Segment {
     let mut segment = Segment::begin(1, &start());
     segment
-        .message(Mark { id: 3, bytes: 20 }, &plain(b"before"), false)
-        .message(Mark { id: 4, bytes: 26 }, &plain(b"a batch's first"), true)
-        .message(Mark { id: 5, bytes: 41 }, &plain(b"a batch's last"), false);
+        .message(Position { id: 3, bytes: 20 }, &plain(b"before"), false)
+        .message(Position { id: 4, bytes: 26 }, &plain(b"a batch's first"), true)
+        .message(Position { id: 5, bytes: 41 }, &plain(b"a batch's last"), false);
     segment
 }
 
 /// Logs in which the last message is followed by something that names a place after it.
 fn message_and(events: &[Event]) -> Segment {
     let mut segment = Segment::begin(1, &start());
-    segment.message(Mark { id: 3, bytes: 20 }, &plain(b"last one"), false);
+    segment.message(Position { id: 3, bytes: 20 }, &plain(b"last one"), false);
     events.iter().fold(&mut segment, |segment, event| segment.event(event));
     segment
 }
 
 fn places_after_the_last() -> [Segment; 4] {
-    let to = Mark { id: 4, bytes: 28 };
+    let to = Position { id: 4, bytes: 28 };
     [
-        message_and(&[leased(Mark { id: 3, bytes: 20 }, to, &[(3, 8)])]),
+        message_and(&[leased(Position { id: 3, bytes: 20 }, to, &[(3, 8)])]),
         message_and(&[Event::Passed { channel: 1, at: 5, from: 3, cursor: to, departed: Departed::new() }]),
         message_and(&[Event::ChannelCreated(2, Box::new(ChannelImage { cursor: to, ..other() }))]),
         message_and(&[
             Event::Sought { channel: 1, to, gaps: Vec::new() },
-            Event::Voided { from: Mark { id: 3, bytes: 20 }, to },
+            Event::Tombstoned { from: Position { id: 3, bytes: 20 }, to },
         ]),
     ]
 }
@@ -132,7 +132,7 @@ fn what_was_written_reads_back() {
     let image = second.image();
     assert_eq!((image.next.id, image.message_count, image.dedup.len()), (11, 10, 1));
     assert_eq!((image.channels[&1].entries.len(), image.channels[&2].entries.len()), (2, 1));
-    assert_eq!(image.kept.len(), 1);
+    assert_eq!(image.rewritten.len(), 1);
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn check_flip(segments: &[Segment], hit: usize, byte: usize, recovered: &Recover
     let image = replay(segments, &|at, index| at != hit || !segments[at].pieces[index].place.contains(&byte), true);
     assert_eq!(recovered.image, image.expect("one snapshot is good"), "byte {byte}");
     let image = &recovered.image;
-    let marks = image.channels.values().map(|channel| channel.cursor).chain([image.flow]);
+    let marks = image.channels.values().map(|channel| channel.cursor).chain([image.high_watermark]);
     assert!(marks.max() <= Some(image.next), "byte {byte}: a channel is past the next message");
 }
 
@@ -265,7 +265,7 @@ fn check_served(segment: &Segment, byte: usize, bytes: &[u8]) {
     let written = served(&segment.bytes);
     let read = served(bytes);
     let hit = segment.pieces.iter().find(|piece| piece.place.contains(&(byte as u64))).expect("it is in one");
-    let lost = usize::from(matches!(hit.kind, Kind::Message | Kind::Kept));
+    let lost = usize::from(matches!(hit.kind, Kind::Message | Kind::Rewritten));
     assert_eq!(read.len(), written.len() - lost, "byte {byte}");
     assert!(read.iter().all(|message| written.contains(message)), "byte {byte}");
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use shelfmq_core::log::Recovered;
-use shelfmq_core::log::event::{Event, Ids, Mark};
+use shelfmq_core::log::event::{Event, Ids, Position};
 use shelfmq_core::log::frame::{Found, Frames, Kind, SegmentHeader, write_frame};
 use shelfmq_core::log::image::TopicImage;
 use shelfmq_core::log::load::Loaded;
@@ -48,7 +48,7 @@ fn no_sequence_of_events_is_too_much_for_an_image() {
             match random.below(5) {
                 0 => {
                     let [before, at] = [events::number(random), events::number(random)];
-                    let message = Published { before, facts: events::facts(random), at, log_bytes: at };
+                    let message = Published { before, meta: events::meta(random), at, log_bytes: at };
                     topic.publish(&message, random.below(4) as u32);
                 }
                 1 => topic.rewritten(events::number(random), events::number(random), random.below(4) as u32),
@@ -56,7 +56,7 @@ fn no_sequence_of_events_is_too_much_for_an_image() {
             }
             let image = topic.image();
             let next = image.next;
-            assert!(image.flow.id <= next.id, "what was handed over is past what there is: {image:?}");
+            assert!(image.high_watermark.id <= next.id, "what was handed over is past what there is: {image:?}");
             let ahead = image.channels.values().find(|channel| channel.cursor.id > next.id);
             assert!(ahead.is_none(), "a channel is past what there is: {image:?}");
         }
@@ -188,7 +188,7 @@ fn noise(random: &mut Random, salt: u64, base: u64) -> (Vec<u8>, u64) {
     let count = random.below(20);
     let mut id = 0;
     for _ in 0..count {
-        let kinds = [Kind::Message, Kind::Kept, Kind::Snapshot, Kind::Event, Kind::SnapshotCopy, Kind::EventCopy];
+        let kinds = [Kind::Message, Kind::Rewritten, Kind::Snapshot, Kind::Event, Kind::SnapshotCopy, Kind::EventCopy];
         let (kind, more, offset) = (random.pick(&kinds), random.percent(20), base + bytes.len() as u64);
         id += random.below(3);
         let payload = payload(random, kind, id);
@@ -211,8 +211,8 @@ fn noise(random: &mut Random, salt: u64, base: u64) -> (Vec<u8>, u64) {
 fn payload(random: &mut Random, kind: Kind, id: u64) -> Vec<u8> {
     match kind {
         _ if random.percent(10) => (0..random.below(60)).map(|_| random.below(256) as u8).collect(),
-        Kind::Message | Kind::Kept => {
-            let Mark { bytes, .. } = events::mark(random);
+        Kind::Message | Kind::Rewritten => {
+            let Position { bytes, .. } = events::position(random);
             let mut payload = [id.to_le_bytes(), bytes.to_le_bytes()].concat();
             Record { body: b"body", ..empty() }.write(&mut payload);
             payload

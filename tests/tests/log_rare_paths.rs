@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shelfmq_core::api::Request;
 use shelfmq_core::config::{Config, LogOptions};
-use shelfmq_core::log::{Read, Work};
+use shelfmq_core::log::{LogCommand, Read};
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output};
 use shelfmq_tests::instant_log::InstantLog;
@@ -144,14 +144,14 @@ fn no_segment_goes_before_it_is_written_that_nobody_needs_it() {
     let (now, request) =
         (broker.now, |path, query, body| Request { method: "POST", path, query, body, ..Request::default() });
     broker.engine.handle(now, 1000, &request("/pub", "topic=t", b"x"));
-    let Some(Work::Append(append)) = broker.engine.poll_log() else { panic!("a publish is written") };
+    let Some(LogCommand::Append(append)) = broker.engine.poll_log() else { panic!("a publish is written") };
     broker.engine.handle(now, 1001, &request("/fin", "topic=t&channel=c", receipts.join("\n").as_bytes()));
     broker.engine.handle_appended(now, append.log, append.upto);
     let mut work = std::iter::from_fn(|| broker.engine.poll_log());
-    let Some(Work::Append(finished)) = work.next() else { panic!("a segment goes first") };
-    assert!(work.all(|work| !matches!(work, Work::Forget(_))));
+    let Some(LogCommand::Append(finished)) = work.next() else { panic!("a segment goes first") };
+    assert!(work.all(|work| !matches!(work, LogCommand::Truncate(_))));
     broker.engine.handle_appended(now, finished.log, finished.upto);
-    assert!(std::iter::from_fn(|| broker.engine.poll_log()).any(|work| matches!(work, Work::Forget(_))));
+    assert!(std::iter::from_fn(|| broker.engine.poll_log()).any(|work| matches!(work, LogCommand::Truncate(_))));
 }
 
 impl Broker {

@@ -50,7 +50,7 @@ impl Broker {
                         self.late.push((ticket, response.status, body));
                     }
                 }
-                Output::Forward(parcel) => self.engine.handle_parcel(self.now, parcel),
+                Output::Forward(transfer) => self.engine.handle_transfer(self.now, transfer),
                 _ => {}
             }
         }

@@ -6,8 +6,10 @@ use std::fmt::Write as _;
 
 use shelfmq_core::api::{self, Request, Response, Scope};
 use shelfmq_core::config::{Config, Limits, LogOptions};
-use shelfmq_core::log::{Loaded, LogId, SegmentHeader, Work};
-use shelfmq_core::recording::{Broken, Head, Kind, Recorder, Recording, Replay, Scrub, Step, Unreadable, write_frame};
+use shelfmq_core::log::{Loaded, LogCommand, LogId, SegmentHeader};
+use shelfmq_core::recording::{
+    Broken, Head, Kind, Recorder, Recording, Replay, Step, TimeTravel, Unreadable, write_frame,
+};
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output};
 use shelfmq_tests::workload::{Op, Random, Template, generate};
@@ -114,12 +116,12 @@ impl Host {
         if self.random.percent(10) {
             return self.recorder.handle(self.now, self.tickets, &request);
         }
-        let survey = match routed.scope() {
-            Scope::Survey(filter) => Some(self.recorder.survey(self.now, &filter)),
+        let stats = match routed.scope() {
+            Scope::Stats(filter) => Some(self.recorder.stats(self.now, &filter)),
             _ => None,
         };
         let decoded = routed.decode(&limits, body);
-        self.recorder.handle_decoded(self.now, self.tickets, &request, decoded, survey);
+        self.recorder.handle_decoded(self.now, self.tickets, &request, decoded, stats);
     }
 
     /// Puts receipts that were given out into the holes of a template.
@@ -161,7 +163,7 @@ impl Host {
                     self.taken.push(ticket);
                     self.scrape(&String::from_utf8_lossy(&bytes));
                 }
-                Output::Forward(parcel) => self.recorder.handle_parcel(self.now, parcel),
+                Output::Forward(transfer) => self.recorder.handle_transfer(self.now, transfer),
                 Output::Read(read) => {
                     let segment = self.segments.get(&(read.log, read.segment));
                     let loaded = segment.filter(|_| !self.random.percent(5)).map(|bytes| {
@@ -200,7 +202,7 @@ impl Host {
         while let Some(work) = self.recorder.poll_log(self.now) {
             self.told.push(format!("{} {work:?}", self.now.as_nanos()));
             match work {
-                Work::Append(append) => {
+                LogCommand::Append(append) => {
                     let segment = self.segments.entry((append.log, append.number)).or_default();
                     assert_eq!(segment.len() as u64, append.offset);
                     segment.extend_from_slice(&append.bytes);
@@ -210,10 +212,10 @@ impl Host {
                         self.recorder.handle_appended(self.now, append.log, append.upto);
                     }
                 }
-                Work::Forget(forget) => {
+                LogCommand::Truncate(forget) => {
                     self.segments.retain(|(log, number), _| *log != forget.log || *number >= forget.segment);
                 }
-                Work::Delete(delete) => self.recorder.handle_appended(self.now, delete.log, u64::MAX),
+                LogCommand::Delete(delete) => self.recorder.handle_appended(self.now, delete.log, u64::MAX),
             }
             self.drain();
         }
@@ -351,7 +353,7 @@ fn the_workload_comes_to_what_it_should() {
         "Read(Read",
         "Append(",
         "number: 2",
-        "Forget(",
+        "Truncate(",
         "Delete(",
         "Chunk(",
         "Close(",
@@ -496,21 +498,22 @@ fn every_moment_is_the_same_however_one_comes_to_it() {
             while replay.step().expect("it replays").is_some() {
                 states.push(replay.state().engines().next().expect("it is there").checkpoint(ROOM));
             }
-            let mut scrub = Scrub::new(read(&recorded.parts).expect("it is one"), 1 << 20, 1_000).expect("it is one");
-            while !scrub.run(10_000) {}
-            assert_eq!((scrub.steps() as usize, scrub.broken()), (states.len() - 1, None));
+            let mut travel =
+                TimeTravel::new(read(&recorded.parts).expect("it is one"), 1 << 20, 1_000).expect("it is one");
+            while !travel.run(10_000) {}
+            assert_eq!((travel.steps() as usize, travel.broken()), (states.len() - 1, None));
             let mut random = Random::new(seed);
             for _ in 0..40 {
-                let step = 1 + random.below(scrub.steps());
-                scrub.seek(step).expect("it can be gone to");
-                assert_eq!(scrub.position().0, step);
-                let state = scrub.state().engines().next().and_then(|engine| engine.checkpoint(ROOM));
+                let step = 1 + random.below(travel.steps());
+                travel.seek(step).expect("it can be gone to");
+                assert_eq!(travel.position().0, step);
+                let state = travel.state().engines().next().and_then(|engine| engine.checkpoint(ROOM));
                 assert_eq!(state, states[step as usize], "seed {seed}, step {step}");
-                let (undone, done) = (scrub.back().expect("it goes back"), scrub.forward().expect("and on"));
+                let (undone, done) = (travel.back().expect("it goes back"), travel.forward().expect("and on"));
                 assert!(undone.is_some() && undone == done);
-                let (step, at) = scrub.position();
-                scrub.seek_time(at, 0).expect("it can be gone to");
-                assert!(scrub.position().0 >= step);
+                let (step, at) = travel.position();
+                travel.seek_time(at, 0).expect("it can be gone to");
+                assert!(travel.position().0 >= step);
             }
         }
     }

@@ -6,9 +6,9 @@ use std::rc::{Rc, Weak};
 use js_sys::{Array, Function, Promise, Uint8Array};
 use shelfmq_core::by_id::ById;
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
-use shelfmq_core::log::{Loaded, LogId, Read, SegmentHeader, Work, export};
+use shelfmq_core::log::{Loaded, LogCommand, LogId, Read, SegmentHeader, export};
 use shelfmq_core::name::Name;
-use shelfmq_core::recording::{Recorder, told};
+use shelfmq_core::recording::{Recorder, describe};
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output, api};
 use wasm_bindgen::prelude::*;
@@ -17,11 +17,11 @@ use web_sys::{AbortSignal, Request, Response};
 
 use crate::clock::Clock;
 use crate::http::{self, Asked};
+use crate::input_log::InputLog;
 use crate::options::{Options, error};
 use crate::recovery::recover;
 use crate::storage::{Change, Storage};
 use crate::stream::{Stream, promise, send};
-use crate::tape::Tape;
 
 /// How long to wait before a storage that has no room is tried again, in milliseconds.
 const FULL_WAIT_MS: f64 = 500.0;
@@ -40,7 +40,7 @@ struct Inner {
 struct State {
     engine: Recorder,
     /// What is written down of what comes to it.
-    tape: Option<Tape>,
+    input_log: Option<InputLog>,
     pending: ById<Pending>,
     last_ticket: u64,
     timer: Option<(Time, JsValue)>,
@@ -79,11 +79,11 @@ impl Broker {
             Some(_) => Engine::with_log(config, options.seed(), options.log()),
             None => Engine::new(config, options.seed()),
         });
-        let tape = match options.record_bytes() {
+        let input_log = match options.record_bytes() {
             Some(bytes) => {
                 // Others that begin at this moment have another number.
-                let tape = Tape::begin(&mut engine, bytes as usize, now.as_nanos() ^ options.seed());
-                Some(tape.ok_or_else(|| error("record.bytes is too little for any recording"))?)
+                let input_log = InputLog::begin(&mut engine, bytes as usize, now.as_nanos() ^ options.seed());
+                Some(input_log.ok_or_else(|| error("record.bytes is too little for any recording"))?)
             }
             None => None,
         };
@@ -98,7 +98,7 @@ impl Broker {
         }
         let state = State {
             engine,
-            tape,
+            input_log,
             pending: ById::default(),
             last_ticket: 0,
             timer: None,
@@ -119,9 +119,9 @@ impl Broker {
         inner.pump();
         if !is_empty {
             // What was recorded begins with all topics, rather than with opening them.
-            let State { engine, tape, .. } = &mut *inner.state.borrow_mut();
-            if let Some(tape) = tape {
-                tape.begin_anew(engine);
+            let State { engine, input_log, .. } = &mut *inner.state.borrow_mut();
+            if let Some(input_log) = input_log {
+                input_log.begin_anew(engine);
             }
         }
         Ok(Broker(inner))
@@ -161,7 +161,7 @@ impl Broker {
     pub fn look(&self, request: &Request) -> Result<Response, JsValue> {
         let now = self.0.clock.now();
         let state = self.0.state.borrow();
-        http::whole(Asked::of(request, None).with(|head, body| state.engine.look(now, &head.with_body(body))))
+        http::whole(Asked::of(request, None).with(|head, body| state.engine.query(now, &head.with_body(body))))
     }
 
     /// Comes back when every request was taken in, and nothing waits for the storage.
@@ -175,15 +175,15 @@ impl Broker {
     /// What was recorded after so many bytes of this part, to the last call: parts' numbers, from 1 on, where in them the
     /// bytes belong, and the bytes. Nothing where nothing is recorded.
     pub fn recording(&self, part: u32, bytes: f64) -> Array {
-        let State { engine, tape, .. } = &mut *self.0.state.borrow_mut();
-        tape.as_mut().map_or_else(Array::new, |tape| tape.since(engine, part, bytes as usize))
+        let State { engine, input_log, .. } = &mut *self.0.state.borrow_mut();
+        input_log.as_mut().map_or_else(Array::new, |input_log| input_log.since(engine, part, bytes as usize))
     }
 
     /// When something is due next, in milliseconds since 1970.
     #[wasm_bindgen(js_name = nextTimeout)]
     pub fn next_timeout(&self) -> Option<f64> {
         let at = self.0.state.borrow().engine.poll_timeout()?;
-        Some(told::ms(at.max(self.0.clock.now())))
+        Some(describe::ms(at.max(self.0.clock.now())))
     }
 
     /// Answers who waits, writes what is to be written, and ends. Nothing is to be asked of it after.
@@ -333,9 +333,9 @@ impl Inner {
         self.set_timer();
         let settled = {
             let mut state = self.state.borrow_mut();
-            let State { engine, tape, .. } = &mut *state;
-            if let Some(tape) = tape {
-                tape.note(engine);
+            let State { engine, input_log, .. } = &mut *state;
+            if let Some(input_log) = input_log {
+                input_log.note(engine);
             }
             let is_settled = !state.writing && state.reading_bodies == 0 && state.engine.is_settled();
             if is_settled { std::mem::take(&mut state.settling) } else { Vec::new() }
@@ -371,9 +371,9 @@ impl Inner {
                     let _ = stream.controller().close();
                 }
             }
-            Output::Forward(parcel) => {
+            Output::Forward(transfer) => {
                 let now = self.clock.now();
-                self.state.borrow_mut().engine.handle_parcel(now, parcel);
+                self.state.borrow_mut().engine.handle_transfer(now, transfer);
             }
             Output::Read(read) => {
                 let inner = Rc::clone(self);
@@ -460,9 +460,9 @@ impl Inner {
         while let Some(work) = state.engine.poll_log(now) {
             changes.push(&Change::of(&work).into());
             match work {
-                Work::Append(append) => told.push((append.log, append.upto)),
-                Work::Delete(delete) => told.push((delete.log, u64::MAX)),
-                Work::Forget(_) => {}
+                LogCommand::Append(append) => told.push((append.log, append.upto)),
+                LogCommand::Delete(delete) => told.push((delete.log, u64::MAX)),
+                LogCommand::Truncate(_) => {}
             }
         }
         if changes.length() == 0 {

@@ -2,7 +2,7 @@
 //!
 //! [`Broker::fetch`] is the whole API: it takes what `fetch` takes and answers what a shelfmq server answers, long
 //! polls, streams and hang-ups included. `broker` drives the core, `http` turns requests and responses over, `stream`
-//! has the open answers, `storage` writes and reads the logs, `recovery` opens them. `tape` writes down what comes
+//! has the open answers, `storage` writes and reads the logs, `recovery` opens them. `input_log` writes down what comes
 //! to a broker, `recording` goes to any moment of it.
 //!
 //! The package has two modules of it, by feature: the broker, and what steps through recordings.
@@ -19,6 +19,8 @@
 mod broker;
 mod clock;
 mod http;
+#[cfg(feature = "broker")]
+mod input_log;
 mod options;
 #[cfg(feature = "recording")]
 mod recording;
@@ -26,8 +28,6 @@ mod recording;
 mod recovery;
 mod storage;
 mod stream;
-#[cfg(feature = "broker")]
-mod tape;
 
 #[cfg(feature = "broker")]
 pub use broker::Broker;

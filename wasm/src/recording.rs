@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use js_sys::{Array, Uint8Array};
 use serde_json::Value;
 use shelfmq_core::message::parse_hex;
-use shelfmq_core::recording::{self, Broken, Scrub, scrub, told};
+use shelfmq_core::recording::{self, Broken, TimeTravel, describe, time_travel};
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
 
@@ -18,7 +18,7 @@ const SLACK: u64 = 999;
 
 /// A recording, and one moment of it.
 #[wasm_bindgen]
-pub struct Recording(Scrub<'static>);
+pub struct Recording(TimeTravel<'static>);
 
 fn broken(why: Broken) -> JsValue {
     error(&why.to_string())
@@ -37,7 +37,7 @@ fn text(values: impl Into<Value>) -> String {
 impl Recording {
     /// Reads parts; images may take so many bytes. To be [run](Recording::run) to its end first.
     pub fn open(parts: &Array, image_bytes: f64) -> Result<Recording, JsValue> {
-        Scrub::new(read(parts)?, image_bytes as usize, scrub::SPACING).map(Recording).map_err(broken)
+        TimeTravel::new(read(parts)?, image_bytes as usize, time_travel::SPACING).map(Recording).map_err(broken)
     }
 
     /// Takes parts that have more of the same, of which only what is new is to be [run](Recording::run); whether they do.
@@ -54,8 +54,8 @@ impl Recording {
     pub fn about(&self) -> String {
         let head = self.0.recording().head();
         text(serde_json::json!({
-            "from": told::ms(self.0.from()),
-            "to": told::ms(self.0.to()),
+            "from": describe::ms(self.0.from()),
+            "to": describe::ms(self.0.to()),
             "stepCount": self.0.steps(),
             "torn": self.0.recording().torn(),
             "broken": self.0.broken().map(|why| why.to_string()),
@@ -71,7 +71,7 @@ impl Recording {
 
     /// What time it is here, in milliseconds since 1970.
     pub fn at(&self) -> f64 {
-        told::ms(self.0.position().1)
+        describe::ms(self.0.position().1)
     }
 
     /// Goes to where so many steps were made.
@@ -98,13 +98,13 @@ impl Recording {
     /// Answers a request that only looks.
     pub fn fetch(&self, request: &Request) -> Result<Response, JsValue> {
         let asked = Asked::of(request, None);
-        let response = asked.with(|head, body| self.0.look(&head.with_body(body)));
+        let response = asked.with(|head, body| self.0.query(&head.with_body(body)));
         http::whole(response.ok_or_else(|| broken(Broken::Nonsense))?)
     }
 
     /// Steps from this number on, as JSON.
     pub fn steps(&mut self, from: f64, count: f64) -> Result<String, JsValue> {
-        Ok(text(self.0.tell(from as u64, count as u64).map_err(broken)?))
+        Ok(text(self.0.describe(from as u64, count as u64).map_err(broken)?))
     }
 
     /// What happened to a message, as JSON.

@@ -1,7 +1,7 @@
 //! Where logs are kept: what JavaScript supplies, and the words in which it is asked.
 
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
-use shelfmq_core::log::Work;
+use shelfmq_core::log::LogCommand;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
@@ -107,11 +107,13 @@ impl Change {
     }
 
     /// What the core wants done.
-    pub(crate) fn of(work: &Work) -> Self {
+    pub(crate) fn of(work: &LogCommand) -> Self {
         match work {
-            Work::Append(append) => Change::append(append.topic.as_str(), append.number, append.offset, &append.bytes),
-            Work::Forget(forget) => Change::new("forget", forget.topic.as_str()).with("before", forget.segment),
-            Work::Delete(delete) => Change::delete(delete.topic.as_str()),
+            LogCommand::Append(append) => {
+                Change::append(append.topic.as_str(), append.number, append.offset, &append.bytes)
+            }
+            LogCommand::Truncate(forget) => Change::new("forget", forget.topic.as_str()).with("before", forget.segment),
+            LogCommand::Delete(delete) => Change::delete(delete.topic.as_str()),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use shelfmq_core::api::{self, Request, Response};
 use shelfmq_core::config::{Config, LogOptions};
 use shelfmq_core::log::frame::{Kind, write_frame};
-use shelfmq_core::log::{Loaded, Read, Work};
+use shelfmq_core::log::{Loaded, LogCommand, Read};
 use shelfmq_core::message::Record;
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output};
@@ -147,7 +147,7 @@ impl Driver {
                         answer = Some(response);
                     }
                 }
-                Some(Output::Forward(parcel)) => drop(self.time(|engine| engine.handle_parcel(now, parcel))),
+                Some(Output::Forward(transfer)) => drop(self.time(|engine| engine.handle_transfer(now, transfer))),
                 Some(Output::Read(read)) => {
                     let loaded = self.read(&read);
                     self.time(|engine| engine.handle_read(now, &read, Some(loaded)));
@@ -157,9 +157,9 @@ impl Driver {
                     let mut work = None;
                     self.time(|engine| work = engine.poll_log());
                     let (log, upto) = match work {
-                        Some(Work::Append(append)) => (append.log, append.upto),
-                        Some(Work::Delete(delete)) => (delete.log, u64::MAX),
-                        Some(Work::Forget(_)) => continue,
+                        Some(LogCommand::Append(append)) => (append.log, append.upto),
+                        Some(LogCommand::Delete(delete)) => (delete.log, u64::MAX),
+                        Some(LogCommand::Truncate(_)) => continue,
                         None => return answer,
                     };
                     self.time(|engine| engine.handle_appended(now, log, upto));

@@ -70,7 +70,7 @@ impl<'a> Routed<'a> {
 
     /// As [`Routed::decode`], where nothing but looking is allowed: what would change something is refused as that,
     /// whatever else is wrong with it.
-    pub fn decode_look(self, limits: &Limits, body: &'a [u8]) -> Decoded<'a> {
+    pub fn decode_query(self, limits: &Limits, body: &'a [u8]) -> Decoded<'a> {
         let only_looks = self.only_looks();
         let mut decoded = self.decode(limits, body);
         if !only_looks {

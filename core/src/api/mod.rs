@@ -269,8 +269,8 @@ pub enum NodeCall<'a> {
 pub enum Scope<'a> {
     /// The one that has this topic: [`shard_of`](crate::shard_of) says which.
     Topic(&'a str),
-    /// The first one, with a [`Survey`](crate::broker::Survey) of all.
-    Survey(Filter<'a>),
+    /// The first one, with a [`BrokerStats`](crate::broker::BrokerStats) of all.
+    Stats(Filter<'a>),
     /// The first one.
     Node,
 }

@@ -138,7 +138,7 @@ impl<'a> Routed<'a> {
             Some(Route { belongs: Belongs::Topic, .. }) => {
                 self.topic.as_ref().map_or(Scope::Node, |topic| Scope::Topic(topic.as_str()))
             }
-            Some(route @ Route { belongs: Belongs::Everywhere, .. }) => Scope::Survey((route.filter)(&self.params)),
+            Some(route @ Route { belongs: Belongs::Everywhere, .. }) => Scope::Stats((route.filter)(&self.params)),
             Some(Route { belongs: Belongs::Node, .. }) | None => Scope::Node,
         }
     }

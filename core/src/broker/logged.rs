@@ -15,7 +15,7 @@ use crate::config::LogOptions;
 use crate::ids::TopicId;
 use crate::log::image::TopicImage;
 use crate::log::journal::Journal;
-use crate::log::{Delete, Loaded, LogId, Read, Recovered, Work};
+use crate::log::{Delete, Loaded, LogCommand, LogId, Read, Recovered};
 use crate::name::Name;
 use crate::time::Time;
 use crate::topic::Topic;
@@ -37,7 +37,7 @@ pub(super) struct Logs {
     /// What waits to be written, in order: the topics whose appends are to be taken.
     dirty: VecDeque<Dirty>,
     /// What was taken from them and not given away.
-    work: VecDeque<Work>,
+    work: VecDeque<LogCommand>,
     reads: VecDeque<Read>,
     /// How many reads are under way.
     reading: usize,
@@ -73,12 +73,12 @@ impl<O: Outbox> Broker<O> {
         let key: Box<str> = topic.name().as_str().into();
         self.closed.remove(&key);
         if let Some(&before) = self.names.get(&key) {
-            self.take_out(before, Refusal::StorageUnknown, now);
+            self.unload(before, Refusal::StorageUnknown, now);
         }
         let number = self.topics.insert(topic);
         self.names.insert(key, number);
         self.know_log(number);
-        self.topics[number].mark_all();
+        self.topics[number].mark_all_changed();
         self.after_topic(number, now);
     }
 
@@ -128,7 +128,7 @@ impl<O: Outbox> Broker<O> {
         self.logs.topics.remove(&log);
         self.logs.memory -= topic.counted;
         self.logs.dirty.retain(|dirty| !matches!(dirty, Dirty::Topic(other) if *other == log));
-        self.logs.work.retain(|work| !matches!(work, Work::Append(append) if append.log == log));
+        self.logs.work.retain(|work| !matches!(work, LogCommand::Append(append) if append.log == log));
         self.logs.reads.retain(|read| read.log != log);
         self.logs.unread.retain(|unread| unread.0 != log);
         // As many as there are at most go at once: a table of chunks of topics that are gone would only grow.
@@ -190,10 +190,10 @@ impl<O: Outbox> Broker<O> {
     }
 
     /// What is to be written next.
-    pub(crate) fn poll_log(&mut self, now: Time) -> Option<Work> {
+    pub(crate) fn poll_log(&mut self, now: Time) -> Option<LogCommand> {
         while self.logs.work.is_empty() {
             match self.logs.dirty.pop_front()? {
-                Dirty::Deleted(delete) => return Some(Work::Delete(delete)),
+                Dirty::Deleted(delete) => return Some(LogCommand::Delete(delete)),
                 Dirty::Topic(log) => {
                     let Some(&number) = self.logs.topics.get(&log) else { continue };
                     let topic = &mut self.topics[number];
@@ -249,11 +249,11 @@ impl<O: Outbox> Broker<O> {
 
     fn close(&mut self, number: TopicId, refusal: Refusal, now: Time) {
         self.closed.insert(self.topics[number].name().as_str().into());
-        self.take_out(number, refusal, now);
+        self.unload(number, refusal, now);
     }
 
     /// Takes a topic out of memory: of what waits for its log, the outcome is `refusal`; polls are to be asked again.
-    fn take_out(&mut self, number: TopicId, refusal: Refusal, now: Time) {
+    fn unload(&mut self, number: TopicId, refusal: Refusal, now: Time) {
         self.refuse_parked(Some(number), Refusal::NoOwner);
         for channel in self.topics[number].channel_numbers() {
             self.dismiss_pollers(number, channel, Refusal::NoOwner, now);
@@ -273,7 +273,7 @@ impl<O: Outbox> Broker<O> {
         self.life = Life::Resigned;
         let topics: Vec<TopicId> = self.topics.iter().map(|(number, _)| number).collect();
         for number in topics {
-            self.take_out(number, Refusal::StorageUnknown, now);
+            self.unload(number, Refusal::StorageUnknown, now);
         }
         self.refuse_parked(None, Refusal::NoOwner);
         (self.logs.dirty, self.logs.work) = (VecDeque::new(), VecDeque::new());
@@ -296,7 +296,7 @@ impl<O: Outbox> Broker<O> {
         };
         let topic = &mut self.topics[number];
         topic.messages_mut().load(read.chunk, loaded);
-        topic.move_on();
+        topic.compact();
         self.retry_parked(number, Some(read.chunk), now);
         self.serve_all(number, now);
     }
@@ -323,8 +323,8 @@ impl<O: Outbox> Broker<O> {
         let mut reading = Vec::new();
         for channel in topic.channel_numbers() {
             let found = topic.channel(channel);
-            if found.search == Search::Reading || found.has_outbox() {
-                topic.mark(channel);
+            if found.search == Search::Reading || found.has_pending_transfers() {
+                topic.mark_changed(channel);
                 reading.push(channel);
             }
         }

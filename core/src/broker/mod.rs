@@ -1,13 +1,13 @@
 //! All topics of one engine: where a command finds its topic, a deadline its channel, and a message its poller.
 //!
-//! `verbs` are what commands do, `polls` brings messages to those who wait, `parcel` carries dead letters to
+//! `verbs` are what commands do, `polls` brings messages to those who wait, `transfer` carries dead letters to
 //! other topics, `logged` has the topics' logs, `parked` the commands that wait for something to be read from one.
 
 mod logged;
 mod outbox;
-mod parcel;
 mod parked;
 mod polls;
+mod transfer;
 mod verbs;
 
 use alloc::boxed::Box;
@@ -26,18 +26,18 @@ use crate::log::{self, LogId};
 use crate::name::Name;
 use crate::pollers::Pollers;
 use crate::schedule::Schedule;
-use crate::seeds::Seeds;
 use crate::slab::{Key, Slab};
 use crate::sort;
+use crate::split_mix::SplitMix64;
 use crate::time::Time;
-use crate::topic::{Halt, Looked, Scene, Topic};
+use crate::topic::{Blocked, PeekProgress, Topic};
 
-pub use crate::channel::{Place, Whereabouts};
-pub use crate::topic::Sighting;
+pub use crate::channel::{ChannelTrace, MessageState};
+pub use crate::topic::MessageTrace;
 use logged::Logs;
 pub use outbox::{Barrier, Leased, Outbox};
-pub use parcel::Parcel;
 use parked::{Parked, What};
+pub use transfer::Transfer;
 
 /// The topics, and the pollers that wait for their messages.
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub struct Broker<O> {
     limits: Limits,
     /// Goes into the hashes of names.
     seed: u64,
-    seeds: Seeds,
+    seeds: SplitMix64,
     topics: Slab<Topic, TopicId>,
     #[serde(with = "crate::state::table")]
     names: HashMap<Box<str>, TopicId, foldhash::fast::FixedState>,
@@ -95,14 +95,14 @@ enum Owner {
 
 /// What engines tell of their topics, for the answers that speak of the whole node.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Survey {
+pub struct BrokerStats {
     /// The topics, by name.
     pub topics: Vec<TopicStats>,
 }
 
-impl Survey {
+impl BrokerStats {
     /// Adds what another engine of the same broker told.
-    pub fn merge(&mut self, other: Survey) {
+    pub fn merge(&mut self, other: BrokerStats) {
         self.topics.extend(other.topics);
         sort_by_name(&mut self.topics);
     }
@@ -123,7 +123,7 @@ impl<O: Outbox> Broker<O> {
         Broker {
             limits,
             seed,
-            seeds: Seeds::new(seed),
+            seeds: SplitMix64::new(seed),
             topics: Slab::new(),
             names: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(seed)),
             closed: BTreeSet::new(),
@@ -151,27 +151,27 @@ impl<O: Outbox> Broker<O> {
         !self.limits.heartbeat.is_zero() && self.limits.slice > 0
     }
 
-    /// Keeps what happens to this topic, where there is one, until it is [taken](Broker::heard).
-    pub(crate) fn watch(&mut self, topic: &str) {
+    /// Keeps what happens to this topic, where there is one, until it is [taken](Broker::take_events).
+    pub(crate) fn trace_topic(&mut self, topic: &str) {
         if let Some(&number) = self.names.get(topic) {
-            self.topics[number].heard.get_or_insert_default();
+            self.topics[number].traced.get_or_insert_default();
         }
     }
 
     /// What happened to a watched topic since the last look, with the name of the channel that it happened in.
-    pub(crate) fn heard(&mut self, topic: &str) -> Vec<(Option<String>, log::event::Event)> {
+    pub(crate) fn take_events(&mut self, topic: &str) -> Vec<(Option<String>, log::event::Event)> {
         let Some(topic) = self.names.get(topic).map(|&number| &mut self.topics[number]) else {
             return Vec::new();
         };
-        let heard = topic.heard.as_mut().map(core::mem::take).unwrap_or_default();
+        let traced = topic.traced.as_mut().map(core::mem::take).unwrap_or_default();
         let name =
             |event: &log::event::Event| event.channel().and_then(|number| topic.channel_name(ChannelId::of(number)));
-        heard.into_iter().map(|event| (name(&event).map(Into::into), event)).collect()
+        traced.into_iter().map(|event| (name(&event).map(Into::into), event)).collect()
     }
 
     /// Where a message is; `None` where there is no such topic.
-    pub(crate) fn sight(&self, topic: &str, id: u64) -> Option<Sighting> {
-        self.names.get(topic).map(|&number| self.topics[number].sight(id))
+    pub(crate) fn trace(&self, topic: &str, id: u64) -> Option<MessageTrace> {
+        self.names.get(topic).map(|&number| self.topics[number].trace(id))
     }
 
     /// Does what a command asks. The answer goes to the [outbox](Outbox), at once or later.
@@ -182,14 +182,14 @@ impl<O: Outbox> Broker<O> {
             }
             return;
         }
-        let mut looked = Looked::default();
-        match self.perform(now, &command.topic, &command.verb, &mut looked) {
+        let mut progress = PeekProgress::default();
+        match self.perform(now, &command.topic, &command.verb, &mut progress) {
             Ok(Done { reply, barrier }) => self.outbox.replied(ticket, context, Ok(reply), barrier),
-            Err(Halt::Refused(refusal)) => self.outbox.replied(ticket, context, Err(refusal), None),
-            Err(Halt::Absent(absent)) => {
+            Err(Blocked::Refused(refusal)) => self.outbox.replied(ticket, context, Err(refusal), None),
+            Err(Blocked::NotCached(missing)) => {
                 let Command { topic, verb } = command;
                 let command = Command { topic: topic.into_owned(), verb: verb.into_owned() };
-                self.park(absent, Vec::new(), What::Command(ticket, context.clone(), command, looked));
+                self.park(missing, Vec::new(), What::Command(ticket, context.clone(), command, progress));
             }
         }
     }
@@ -238,12 +238,12 @@ impl<O: Outbox> Broker<O> {
         let (done, is_deserted) = self.with_topic(topic, now, |topic, limits| {
             // What has expired by now is not handed out any more, even if that is due a little later.
             let expired = topic.handle_timeout(now, limits);
-            let Scene { channel, mut env } = topic.scene(number, now, limits);
+            let (channel, mut cx) = topic.channel_cx(number, now, limits);
             channel.armed = None;
-            let done = channel.handle_timeout(&mut env);
-            (expired + done, channel.is_deserted(&env))
+            let done = channel.handle_timeout(&mut cx);
+            (expired + done, channel.is_deserted(&cx))
         });
-        if is_deserted && !self.topics[topic].channel(number).has_outbox() {
+        if is_deserted && !self.topics[topic].channel(number).has_pending_transfers() {
             self.delete_channel(topic, number, now);
         }
         done
@@ -276,13 +276,13 @@ impl<O: Outbox> Broker<O> {
         self.pollers.shift_timers(from.since(now));
         let topics: Vec<TopicId> = self.topics.iter().map(|(topic, _)| topic).collect();
         for topic in topics {
-            self.topics[topic].mark_all();
+            self.topics[topic].mark_all_changed();
             self.after_topic(topic, now);
         }
     }
 
     /// What there is to tell.
-    pub fn survey(&self, now: Time, filter: &Filter<'_>) -> Survey {
+    pub fn stats(&self, now: Time, filter: &Filter<'_>) -> BrokerStats {
         let wanted = |name: &str| {
             filter.topic.as_ref().is_none_or(|topic| topic == name)
                 && filter.search.as_ref().is_none_or(|text| has(name, text))
@@ -290,7 +290,7 @@ impl<O: Outbox> Broker<O> {
         let topics = self.topics.iter().map(|(_, topic)| topic).filter(|topic| wanted(topic.name().as_str()));
         let mut topics: Vec<_> = topics.map(|topic| topic.stats(filter, now, &self.limits)).collect();
         sort_by_name(&mut topics);
-        Survey { topics }
+        BrokerStats { topics }
     }
 
     fn is_exiting(&self) -> bool {
@@ -306,8 +306,8 @@ impl<O: Outbox> Broker<O> {
     }
 
     fn find_topic(&self, name: &Name<'_>) -> Result<TopicId, Refusal> {
-        let absent = || if self.is_elsewhere(name) { Refusal::NoOwner } else { Refusal::TopicNotFound };
-        self.names.get(name.as_str()).copied().ok_or_else(absent)
+        let missing = || if self.is_elsewhere(name) { Refusal::NoOwner } else { Refusal::TopicNotFound };
+        self.names.get(name.as_str()).copied().ok_or_else(missing)
     }
 
     /// Whether a topic that is not here may be somewhere else.
@@ -399,7 +399,7 @@ impl<O: Outbox> Broker<O> {
 
     /// One of its channels was changed, or may have to be looked at again.
     fn after(&mut self, topic: TopicId, channel: ChannelId, now: Time) {
-        self.topics[topic].mark(channel);
+        self.topics[topic].mark_changed(channel);
         self.after_topic(topic, now);
     }
 
@@ -418,13 +418,13 @@ impl<O: Outbox> Broker<O> {
     fn after_channel(&mut self, topic: TopicId, number: ChannelId, now: Time) {
         for stream in self.topics[topic].channel_mut(number).take_released() {
             if self.pollers.release(stream) {
-                self.line_up(stream);
+                self.enqueue_poller(stream);
             }
         }
         self.serve(topic, number, now);
         self.forward_dead_letters(topic, number);
-        let Scene { channel, env } = self.topics[topic].quiet_scene(number, now, &self.limits);
-        channel.watch_clients(&env);
+        let (channel, cx) = self.topics[topic].unmarked_channel_cx(number, now, &self.limits);
+        channel.watch_clients(&cx);
         if channel.pollers.is_empty() {
             channel.search = Search::Done;
         }

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use super::Parcel;
+use super::Transfer;
 use crate::command::{Context, Lease, Refusal, Refused, Reply, Ticket};
 use crate::log::LogId;
 use crate::message::Delivery;
@@ -30,7 +30,7 @@ pub trait Outbox {
     /// A poll is in vain. With the receipts that its `fin` got refused.
     fn refused(&mut self, ticket: Ticket, context: &Context, refusal: Refusal, refused: &[(String, Refused)]);
     /// Something for another topic, perhaps another engine's, once this is durable.
-    fn forward(&mut self, parcel: Parcel, barrier: Option<Barrier>);
+    fn forward(&mut self, transfer: Transfer, barrier: Option<Barrier>);
     /// A log is durable so far: what waited for it is told.
     fn durable(&mut self, log: LogId, upto: u64);
     /// It is not known, or known not to be, that a log has what was last written to it: what waits for it is refused.

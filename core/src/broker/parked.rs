@@ -4,12 +4,12 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Broker, Done, Outbox, Parcel};
+use super::{Broker, Done, Outbox, Transfer};
 use crate::command::{Command, Context, Refusal, Ticket};
 use crate::ids::TopicId;
-use crate::messages::Absent;
+use crate::messages::NotCached;
 use crate::time::Time;
-use crate::topic::{Halt, Looked};
+use crate::topic::{Blocked, PeekProgress};
 
 /// What is tried again once what it needs is in memory.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,22 +24,22 @@ pub(super) struct Parked {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum What {
-    Command(Ticket, Context, Command<'static>, Looked),
-    Parcel(Parcel),
+    Command(Ticket, Context, Command<'static>, PeekProgress),
+    Transfer(Transfer),
 }
 
 impl<O: Outbox> Broker<O> {
     /// Keeps something until the chunk that its topic needs for it is here.
-    pub(super) fn park(&mut self, absent: Absent, held: Vec<u64>, what: What) {
+    pub(super) fn park(&mut self, missing: NotCached, held: Vec<u64>, what: What) {
         let name = match &what {
             What::Command(_, _, command, _) => &command.topic,
-            What::Parcel(parcel) => &parcel.to,
+            What::Transfer(transfer) => &transfer.to,
         };
         if let Ok(topic) = self.find_topic(name) {
             let messages = self.topics[topic].messages_mut();
-            messages.hold_chunk(absent.0);
-            messages.want(absent.0);
-            self.parked.push(Parked { topic, chunk: absent.0, held, what });
+            messages.hold_chunk(missing.0);
+            messages.want(missing.0);
+            self.parked.push(Parked { topic, chunk: missing.0, held, what });
             self.note_log(topic);
         }
     }
@@ -53,11 +53,11 @@ impl<O: Outbox> Broker<O> {
         for Parked { chunk, mut held, what, .. } in self.parked.extract_if(.., ready).collect::<Vec<_>>() {
             held.push(chunk);
             match what {
-                What::Command(ticket, context, command, looked) => {
-                    self.retry(now, topic, held, ticket, context, command, looked);
+                What::Command(ticket, context, command, progress) => {
+                    self.retry(now, topic, held, ticket, context, command, progress);
                 }
-                What::Parcel(parcel) => {
-                    let again = self.receive_or_park(now, parcel, &held);
+                What::Transfer(transfer) => {
+                    let again = self.receive_or_park(now, transfer, &held);
                     if !again {
                         self.release(topic, &held);
                     }
@@ -75,21 +75,21 @@ impl<O: Outbox> Broker<O> {
         ticket: Ticket,
         context: Context,
         command: Command<'static>,
-        mut looked: Looked,
+        mut progress: PeekProgress,
     ) {
-        match self.perform(now, &command.topic, &command.verb, &mut looked) {
-            Err(Halt::Absent(absent)) => {
+        match self.perform(now, &command.topic, &command.verb, &mut progress) {
+            Err(Blocked::NotCached(missing)) => {
                 // What is found of messages stays found; a change begins anew, and needs all that it needed before, and so
                 // does the search for where to begin.
-                let held = if looked.from.is_some() {
+                let held = if progress.from.is_some() {
                     self.release(topic, &held);
                     Vec::new()
                 } else {
                     held
                 };
-                self.park(absent, held, What::Command(ticket, context, command, looked));
+                self.park(missing, held, What::Command(ticket, context, command, progress));
             }
-            Err(Halt::Refused(refusal)) => {
+            Err(Blocked::Refused(refusal)) => {
                 self.release(topic, &held);
                 self.outbox.replied(ticket, &context, Err(refusal), None);
             }

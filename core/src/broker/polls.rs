@@ -7,13 +7,13 @@ use core::time::Duration;
 use super::logged::READ_AGAIN;
 use super::outbox::Leased;
 use super::{Broker, Outbox};
-use crate::channel::{Channel, Env, Search, Terms};
+use crate::channel::{Channel, ChannelCx, Search, Terms};
 use crate::command::{Context, Lease, ReceiptText, Refusal, Refused, Subscribe, Ticket};
 use crate::ids::{ChannelId, PollerId, TopicId};
 use crate::name::Name;
 use crate::pollers::Waiting;
 use crate::time::Time;
-use crate::topic::{Halt, Scene};
+use crate::topic::Blocked;
 
 /// How soon a poll that should end by now is looked at again, while its channel does not know yet what it has.
 const SCAN_AGAIN: Duration = Duration::from_millis(1);
@@ -30,12 +30,12 @@ impl<O: Outbox> Broker<O> {
         self.refuse_if_exiting()?;
         let &Subscribe { max, max_bytes, wait, timeout, auto_finish, peer, stream, .. } = subscribe;
         let (topic, channel) = self.find_or_add_channel(name.borrow(), &subscribe.channel, now)?;
-        let Scene { channel: found, mut env } = self.topics[topic].scene(channel, now, &self.limits);
-        let client = found.client(subscribe.client.as_deref(), peer, &env);
-        let refused = finish_first(found, &subscribe.finish, &mut env);
+        let (found, mut cx) = self.topics[topic].channel_cx(channel, now, &self.limits);
+        let client = found.client(subscribe.client.as_deref(), peer, &cx);
+        let refused = finish_first(found, &subscribe.finish, &mut cx);
         if !stream && found.pollers.is_empty() {
             let terms = Terms { timeout, client, stream: None };
-            let leases = found.lease_up_to(max, max_bytes, &terms, &mut env);
+            let leases = found.lease_up_to(max, max_bytes, &terms, &mut cx);
             if !leases.is_empty() || (wait.is_zero() && !found.is_searching()) {
                 self.hand_out(topic, channel, &leases, auto_finish, now, |outbox, leased| {
                     outbox.leased(ticket, context, leased, &refused);
@@ -65,8 +65,10 @@ impl<O: Outbox> Broker<O> {
         }
         match found.add_channel(channel, None, now, &self.limits) {
             Ok(added) => Ok((topic, added)),
-            Err(Halt::Refused(refusal)) => Err(refusal),
-            Err(Halt::Absent(_)) => unreachable!("a channel that takes over the backlog needs nothing from the log"),
+            Err(Blocked::Refused(refusal)) => Err(refusal),
+            Err(Blocked::NotCached(_)) => {
+                unreachable!("a channel that takes over the backlog needs nothing from the log")
+            }
         }
     }
 
@@ -80,7 +82,7 @@ impl<O: Outbox> Broker<O> {
             stream.sent_at = now;
         }
         self.topics[topic].channel_mut(channel).poll_waits(client);
-        self.line_up(number);
+        self.enqueue_poller(number);
         self.after(topic, channel, now);
     }
 
@@ -99,16 +101,16 @@ impl<O: Outbox> Broker<O> {
         let messages = Some(found.messages());
         tell(&mut self.outbox, &Leased { topic: name, channel, leases, messages });
         if auto_finish {
-            let Scene { channel, mut env } = self.topics[topic].scene(number, now, &self.limits);
+            let (channel, mut cx) = self.topics[topic].channel_cx(number, now, &self.limits);
             for lease in leases {
-                let finished = channel.finish(lease.receipt, &mut env);
+                let finished = channel.finish(lease.receipt, &mut cx);
                 debug_assert_eq!(finished, Ok(()), "what was just leased can be finished");
             }
         }
     }
 
     /// Puts a poller into its channel's line, at the end.
-    pub(super) fn line_up(&mut self, number: PollerId) {
+    pub(super) fn enqueue_poller(&mut self, number: PollerId) {
         let poller = &mut self.pollers.slab[number];
         if poller.in_line || poller.room() == 0 {
             return;
@@ -152,8 +154,8 @@ impl<O: Outbox> Broker<O> {
         while let Some(first) = self.topics[topic].channel(number).pollers.front() {
             let poller = &self.pollers.slab[first];
             let (terms, room, max_bytes) = (poller.terms(first), poller.room(), poller.max_bytes());
-            let Scene { channel, mut env } = self.topics[topic].quiet_scene(number, now, &self.limits);
-            let leases = channel.lease_up_to(room, max_bytes, &terms, &mut env);
+            let (channel, mut cx) = self.topics[topic].unmarked_channel_cx(number, now, &self.limits);
+            let leases = channel.lease_up_to(room, max_bytes, &terms, &mut cx);
             if leases.is_empty() {
                 return;
             }
@@ -194,7 +196,7 @@ impl<O: Outbox> Broker<O> {
         if let Some(stream) = poller.stream_mut() {
             stream.busy = false;
         }
-        self.line_up(number);
+        self.enqueue_poller(number);
         self.after(topic, channel, now);
     }
 
@@ -262,10 +264,10 @@ impl<O: Outbox> Broker<O> {
 }
 
 /// Finishes earlier messages of a consumer that comes for more; answers the receipts that were refused.
-fn finish_first(channel: &mut Channel, receipts: &[ReceiptText<'_>], env: &mut Env<'_>) -> Vec<(String, Refused)> {
+fn finish_first(channel: &mut Channel, receipts: &[ReceiptText<'_>], cx: &mut ChannelCx<'_>) -> Vec<(String, Refused)> {
     let mut refused = Vec::new();
     for text in receipts {
-        let finished = text.read().and_then(|receipt| channel.finish(receipt, env));
+        let finished = text.read().and_then(|receipt| channel.finish(receipt, cx));
         refused.extend(finished.err().map(|reason| (text.text.as_ref().into(), reason)));
     }
     refused

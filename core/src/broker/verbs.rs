@@ -5,7 +5,7 @@ use crate::command::{ChannelVerb, Messages, Peek, Publish, Refusal, Refused, Rep
 use crate::ids::{ChannelId, TopicId};
 use crate::name::Name;
 use crate::time::Time;
-use crate::topic::{Halt, Looked, Scene, Topic};
+use crate::topic::{Blocked, PeekProgress, Topic};
 
 impl<O: Outbox> Broker<O> {
     /// Does what a command asks, but for a poll. Where it needs messages that are not in memory, it has done nothing.
@@ -14,12 +14,12 @@ impl<O: Outbox> Broker<O> {
         now: Time,
         name: &Name<'_>,
         verb: &Verb<'_>,
-        looked: &mut Looked,
-    ) -> Result<Done, Halt> {
+        progress: &mut PeekProgress,
+    ) -> Result<Done, Blocked> {
         match verb {
             Verb::Publish(publish) => self.publish(now, name, publish),
             Verb::Settle(settle) => Ok(self.settle(now, name, settle)?.into()),
-            Verb::Peek(peek) => Ok(self.peek(now, name, peek, looked)?.into()),
+            Verb::Peek(peek) => Ok(self.peek(now, name, peek, progress)?.into()),
             Verb::Channel(channel, verb) => self.channel_verb(now, name, channel, verb),
             Verb::CreateTopic(changes) => {
                 let topic = self.find_or_add_topic(name.borrow(), now)?;
@@ -49,18 +49,18 @@ impl<O: Outbox> Broker<O> {
 
     /// The reply to a command, which waits for all that happened to its topic so far.
     fn done_durably(&mut self, topic: TopicId, reply: Reply) -> Done {
-        let barrier = self.topics.get_mut(topic).and_then(Topic::gate_of_all);
+        let barrier = self.topics.get_mut(topic).and_then(Topic::barrier_of_all);
         Done { reply, barrier }
     }
 
-    pub(super) fn publish(&mut self, now: Time, name: &Name<'_>, publish: &Publish<'_>) -> Result<Done, Halt> {
+    pub(super) fn publish(&mut self, now: Time, name: &Name<'_>, publish: &Publish<'_>) -> Result<Done, Blocked> {
         self.refuse_if_exiting()?;
         self.refuse_if_full()?;
         let topic = self.find_or_add_topic(name.borrow(), now)?;
         self.refuse_if_failed(topic)?;
         self.refuse_if_behind(topic, publish)?;
         let published = self.with_topic(topic, now, |topic, limits| topic.publish(publish, now, limits))?;
-        let barrier: Option<Barrier> = self.topics[topic].gate();
+        let barrier: Option<Barrier> = self.topics[topic].barrier();
         Ok(Done { reply: Reply::Published(published), barrier })
     }
 
@@ -80,7 +80,7 @@ impl<O: Outbox> Broker<O> {
         let (topic, number) = self.find_channel(name, &settle.channel)?;
         let mut settled = Settled::default();
         self.with_topic(topic, now, |topic, limits| {
-            let Scene { channel, mut env } = topic.scene(number, now, limits);
+            let (channel, mut cx) = topic.channel_cx(number, now, limits);
             let refused = &mut settled.refused;
             let mut count = |result: Result<(), Refused>, text: &str| match result {
                 Ok(()) => 1,
@@ -90,29 +90,29 @@ impl<O: Outbox> Broker<O> {
                 }
             };
             for text in &settle.finish {
-                let finished = text.read().and_then(|receipt| channel.finish(receipt, &mut env));
+                let finished = text.read().and_then(|receipt| channel.finish(receipt, &mut cx));
                 settled.finished += count(finished, &text.text);
             }
             for (text, delay) in &settle.requeue {
-                let requeued = text.read().and_then(|receipt| channel.requeue(receipt, *delay, &mut env));
+                let requeued = text.read().and_then(|receipt| channel.requeue(receipt, *delay, &mut cx));
                 settled.requeued += count(requeued, &text.text);
             }
             for (text, timeout) in &settle.touch {
-                let touched = text.read().and_then(|receipt| channel.touch(receipt, *timeout, &mut env));
+                let touched = text.read().and_then(|receipt| channel.touch(receipt, *timeout, &mut cx));
                 settled.touched += count(touched, &text.text);
             }
         });
         Ok(Reply::Settled(settled))
     }
 
-    fn peek(&self, now: Time, name: &Name<'_>, peek: &Peek<'_>, looked: &mut Looked) -> Result<Reply, Halt> {
+    fn peek(&self, now: Time, name: &Name<'_>, peek: &Peek<'_>, progress: &mut PeekProgress) -> Result<Reply, Blocked> {
         let (topic, channel) = self.find_peeked(name, peek)?;
-        let next = topic.peek(channel, peek, now, looked)?;
-        Ok(Reply::Peeked(core::mem::take(&mut looked.found), next))
+        let next = topic.peek(channel, peek, now, progress)?;
+        Ok(Reply::Peeked(core::mem::take(&mut progress.found), next))
     }
 
     /// The same, with what is in memory; of what is not, only where it is.
-    pub(crate) fn look(&self, now: Time, name: &Name<'_>, peek: &Peek<'_>) -> Result<Reply, Refusal> {
+    pub(crate) fn query(&self, now: Time, name: &Name<'_>, peek: &Peek<'_>) -> Result<Reply, Refusal> {
         let (topic, channel) = self.find_peeked(name, peek)?;
         let (found, next) = topic.look(channel, peek, now);
         Ok(Reply::Peeked(found, next))
@@ -130,7 +130,7 @@ impl<O: Outbox> Broker<O> {
         name: &Name<'_>,
         channel: &Name<'_>,
         verb: &ChannelVerb<'_>,
-    ) -> Result<Done, Halt> {
+    ) -> Result<Done, Blocked> {
         let topic = self.find_topic(name)?;
         self.refuse_if_failed(topic)?;
         let reply = match verb {
@@ -140,9 +140,9 @@ impl<O: Outbox> Broker<O> {
                         Some(number) => number,
                         None => topic.add_channel(channel, changes.start, now, limits)?,
                     };
-                    let Scene { channel, mut env } = topic.scene(number, now, limits);
-                    channel.configure(changes.clone(), &mut env);
-                    Ok::<(), Halt>(())
+                    let (channel, mut cx) = topic.channel_cx(number, now, limits);
+                    channel.configure(changes.clone(), &mut cx);
+                    Ok::<(), Blocked>(())
                 })?;
                 Reply::Done
             }
@@ -161,25 +161,25 @@ impl<O: Outbox> Broker<O> {
         now: Time,
         (topic, number): (TopicId, ChannelId),
         verb: &ChannelVerb<'_>,
-    ) -> Result<Reply, Halt> {
+    ) -> Result<Reply, Blocked> {
         self.with_topic(topic, now, |topic, limits| {
             if let ChannelVerb::Seek(to) = verb {
                 return Ok(Reply::Position(topic.seek(number, *to, now, limits)?));
             }
-            let Scene { channel, mut env } = topic.scene(number, now, limits);
+            let (channel, mut cx) = topic.channel_cx(number, now, limits);
             Ok(match verb {
-                ChannelVerb::Redrive(ids) => Reply::Count(channel.redrive(ids.clone(), &mut env)),
-                ChannelVerb::EmptyDead => Reply::Count(channel.drop_dead(None, &mut env)),
+                ChannelVerb::Redrive(ids) => Reply::Count(channel.redrive(ids.clone(), &mut cx)),
+                ChannelVerb::EmptyDead => Reply::Count(channel.drop_dead(None, &mut cx)),
                 ChannelVerb::Configure(changes) => {
-                    channel.configure(changes.clone(), &mut env);
+                    channel.configure(changes.clone(), &mut cx);
                     Reply::Done
                 }
                 ChannelVerb::Empty => {
-                    channel.empty(&mut env);
+                    channel.empty(&mut cx);
                     Reply::Done
                 }
                 ChannelVerb::Pause(paused) => {
-                    channel.pause(*paused, &mut env);
+                    channel.pause(*paused, &mut cx);
                     Reply::Done
                 }
                 _ => unreachable!("the other verbs do not come here"),

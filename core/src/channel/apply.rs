@@ -11,9 +11,9 @@ use core::time::Duration;
 use smallvec::SmallVec;
 
 use super::departed::{Next, Slot};
-use super::{Channel, Env};
+use super::{Channel, ChannelCx};
 use crate::command::ChannelOptions;
-use crate::log::event::{Event, Facts, Ids, Mark};
+use crate::log::event::{Event, Ids, MessageMeta, Position};
 use crate::log::image::{ChannelSettings, Gap};
 use crate::messages::Found;
 use crate::name::Name;
@@ -25,22 +25,22 @@ const DUE_AGAIN: u64 = 1 << 20;
 
 impl Channel {
     /// Makes an event happen: the channel changes by it, and it is written down.
-    pub(super) fn happen(&mut self, event: &Event, env: &mut Env<'_>) {
-        self.apply(event, env);
-        env.record(event);
+    pub(super) fn happen(&mut self, event: &Event, cx: &mut ChannelCx<'_>) {
+        self.apply(event, cx);
+        cx.record(event);
     }
 
     /// The only function that changes what a channel is.
-    pub(crate) fn apply(&mut self, event: &Event, env: &mut Env<'_>) {
+    pub(crate) fn apply(&mut self, event: &Event, cx: &mut ChannelCx<'_>) {
         match event {
             Event::ChannelConfigured(_, settings) => self.set_options(settings),
             Event::ChannelPaused(_, paused) => self.paused = *paused,
-            Event::Leased { .. } => self.leased(event, env),
+            Event::Leased { .. } => self.leased(event, cx),
             Event::Passed { at, from, cursor, departed, .. } => {
-                let pinned = pin(departed, env);
-                self.read_on(*from, *cursor, env);
-                for (facts, chunk) in departed.iter().zip(pinned) {
-                    self.depart(facts, chunk, *at, env);
+                let pinned = pin(departed, cx);
+                self.read_on(*from, *cursor, cx);
+                for (meta, chunk) in departed.iter().zip(pinned) {
+                    self.take_from_backlog(meta, chunk, *at, cx);
                 }
             }
             Event::Touched { until, ids, .. } => {
@@ -48,65 +48,65 @@ impl Channel {
             }
             Event::Finished { ids, .. } => {
                 self.counts.finished = self.counts.finished.saturating_add(ids.count());
-                self.remove_all(ids, env);
+                self.remove_all(ids, cx);
             }
             Event::Requeued { id, due, .. } => {
                 self.counts.requeued = self.counts.requeued.saturating_add(1);
                 let next = due.map_or(Next::Waiting, |due| Next::Deferred { until: Time::from_nanos(due) });
-                self.come_back(*id, next);
+                self.set_state_of(*id, next);
             }
             Event::TimedOut { ids, .. } => {
                 self.counts.timed_out = self.counts.timed_out.saturating_add(ids.count());
-                self.each(ids, |channel, slot| channel.come_back(channel.departed.get(slot).id, Next::Waiting));
+                self.each(ids, |channel, slot| channel.set_state_of(channel.departed.get(slot).id, Next::Waiting));
             }
-            Event::FellDue { id, .. } => self.come_back(*id, Next::Waiting),
+            Event::FellDue { id, .. } => self.set_state_of(*id, Next::Waiting),
             Event::Died { ids, timed_out, .. } => {
                 let counts = &mut self.counts;
                 let count = if *timed_out { &mut counts.timed_out } else { &mut counts.requeued };
                 *count = count.saturating_add(ids.count());
                 self.each(ids, |channel, slot| channel.departed.set_state(slot, Next::Dead));
             }
-            Event::DeadGone { ids, .. } => self.remove_all(ids, env),
+            Event::DeadGone { ids, .. } => self.remove_all(ids, cx),
             Event::Redriven { at, ids, .. } => {
                 let at = Time::from_nanos(*at);
                 for slot in self.all_known(ids) {
-                    self.redrive_one(slot, at, env);
+                    self.redrive_one(slot, at, cx);
                 }
             }
             Event::Dropped { from, cursor, ids, count, .. } => {
-                self.read_on(*from, *cursor, env);
+                self.read_on(*from, *cursor, cx);
                 self.counts.dropped = self.counts.dropped.saturating_add(*count);
-                self.remove_all(ids, env);
+                self.remove_all(ids, cx);
             }
             Event::Sought { to, gaps, .. } => {
-                let messages = &mut *env.messages;
+                let messages = &mut *cx.messages;
                 self.departed.clear(|entry| messages.unpin(entry.id, entry.chunk));
                 self.backlog.seek(*to, gaps, &self.departed, messages);
             }
-            Event::Lost { id, .. } => self.remove(*id, 0, env),
-            Event::Advanced { cursor, .. } => self.backlog.advance(*cursor, &self.departed, env.messages),
-            Event::Expired { id, size, .. } => self.expire(*id, *size, env),
+            Event::Lost { id, .. } => self.remove(*id, 0, cx),
+            Event::Advanced { cursor, .. } => self.backlog.advance(*cursor, &self.departed, cx.messages),
+            Event::Expired { id, size, .. } => self.expire(*id, *size, cx),
             _ => {}
         }
     }
 
-    fn leased(&mut self, event: &Event, env: &mut Env<'_>) {
+    fn leased(&mut self, event: &Event, cx: &mut ChannelCx<'_>) {
         let Event::Leased { at, until, delivery, from, cursor, departed, leased, .. } = event else { return };
         let lease = Next::InFlight { at: Time::from_nanos(*at), until: Time::from_nanos(*until) };
-        let pinned = pin(departed, env);
-        self.read_on(*from, *cursor, env);
+        let pinned = pin(departed, cx);
+        self.read_on(*from, *cursor, cx);
         let mut delivery = *delivery;
-        for (facts, chunk) in departed.iter().zip(pinned) {
+        for (meta, chunk) in departed.iter().zip(pinned) {
             if !leased.is_empty() {
-                self.depart(facts, chunk, *at, env);
+                self.take_from_backlog(meta, chunk, *at, cx);
                 continue;
             }
             // All that was read was leased.
-            if let Some(slot) = self.insert(facts, chunk, lease) {
+            if let Some(slot) = self.insert(meta, chunk, lease) {
                 self.delivered(slot, delivery);
             } else {
-                env.messages.unpin(facts.id, chunk);
-                self.lease(facts.id, delivery, lease);
+                cx.messages.unpin(meta.id, chunk);
+                self.lease(meta.id, delivery, lease);
             }
             delivery = delivery.saturating_add(1);
         }
@@ -140,22 +140,22 @@ impl Channel {
     }
 
     /// A message that must wait for its time departs from the order when it is handed over, before the cursor comes there.
-    pub(crate) fn defer(&mut self, facts: &Facts, env: &mut Env<'_>) {
-        if let Some(due) = facts.due.map(Time::from_nanos).filter(|due| *due > env.now)
-            && facts.id >= self.backlog.id()
+    pub(crate) fn defer(&mut self, meta: &MessageMeta, cx: &mut ChannelCx<'_>) {
+        if let Some(due) = meta.due.map(Time::from_nanos).filter(|due| *due > cx.now)
+            && meta.id >= self.backlog.id()
         {
-            self.pin_and_insert(facts, Next::Deferred { until: due }, env);
+            self.pin_and_insert(meta, Next::Deferred { until: due }, cx);
         }
     }
 
     /// What the topic had not handed over, whatever the log says so far, is delivered to nobody.
-    pub(crate) fn void(&mut self, gap: Gap, env: &mut Env<'_>) {
+    pub(crate) fn tombstone(&mut self, gap: Gap, cx: &mut ChannelCx<'_>) {
         let from = gap.from.max(self.backlog.id());
         let nobody_had = |slot: &Slot| self.departed.get(*slot).attempts == 0;
         let slots: Vec<Slot> = self.departed.range(from..gap.to).map(|(_, slot)| slot).filter(nobody_had).collect();
         for slot in slots {
             let entry = self.departed.remove(slot);
-            env.messages.unpin(entry.id, entry.chunk);
+            cx.messages.unpin(entry.id, entry.chunk);
         }
         if from < gap.to {
             self.backlog.cover(Gap { from, ..gap }, &self.departed);
@@ -169,27 +169,27 @@ impl Channel {
     }
 
     /// Puts a message, which is pinned in this chunk, among the entries, where it is none.
-    fn insert(&mut self, facts: &Facts, chunk: u64, next: Next) -> Option<Slot> {
-        let slot = self.departed.insert(facts, chunk, next)?;
-        self.backlog.departed(facts.id, facts.size);
+    fn insert(&mut self, meta: &MessageMeta, chunk: u64, next: Next) -> Option<Slot> {
+        let slot = self.departed.insert(meta, chunk, next)?;
+        self.backlog.departed(meta.id, meta.size);
         Some(slot)
     }
 
     /// The same for a message that nothing pins yet.
-    pub(super) fn pin_and_insert(&mut self, facts: &Facts, next: Next, env: &mut Env<'_>) -> Option<Slot> {
-        if self.departed.find(facts.id).is_some() {
+    pub(super) fn pin_and_insert(&mut self, meta: &MessageMeta, next: Next, cx: &mut ChannelCx<'_>) -> Option<Slot> {
+        if self.departed.find(meta.id).is_some() {
             return None;
         }
-        let chunk = env.messages.pin_found(facts.id);
-        self.insert(facts, chunk, next)
+        let chunk = cx.messages.pin_found(meta.id);
+        self.insert(meta, chunk, next)
     }
 
     /// The cursor goes on. Of what the channel read before `from`, in a part of the log that is missing, nothing is
     /// known: it is due again, and where that would be too much, the channel reads it again.
-    fn read_on(&mut self, from: u64, cursor: Mark, env: &mut Env<'_>) {
+    fn read_on(&mut self, from: u64, cursor: Position, cx: &mut ChannelCx<'_>) {
         let missed = self.missed(from.min(cursor.id));
         if !missed.is_empty()
-            && let Some(due_again) = &mut env.due_again
+            && let Some(due_again) = &mut cx.due_again
         {
             let count = missed.iter().fold(**due_again, |sum, ids| sum.saturating_add(ids.end - ids.start));
             if count > DUE_AGAIN {
@@ -198,10 +198,10 @@ impl Channel {
             **due_again = count;
         }
         if cursor.id > self.backlog.id() {
-            self.backlog.advance(cursor, &self.departed, env.messages);
+            self.backlog.advance(cursor, &self.departed, cx.messages);
         }
         for id in missed.into_iter().flatten() {
-            self.pin_and_insert(&Facts { id, ..Facts::default() }, Next::Waiting, env);
+            self.pin_and_insert(&MessageMeta { id, ..MessageMeta::default() }, Next::Waiting, cx);
         }
     }
 
@@ -225,22 +225,22 @@ impl Channel {
     }
 
     /// A message leaves the backlog, and waits: for its time, or for a consumer.
-    fn depart(&mut self, facts: &Facts, chunk: u64, at: u64, env: &mut Env<'_>) {
-        let next = match facts.due {
+    fn take_from_backlog(&mut self, meta: &MessageMeta, chunk: u64, at: u64, cx: &mut ChannelCx<'_>) {
+        let next = match meta.due {
             Some(due) if due > at => Next::Deferred { until: Time::from_nanos(due) },
             _ => Next::Waiting,
         };
-        if self.insert(facts, chunk, next).is_none() {
-            env.messages.unpin(facts.id, chunk);
-            if facts.due.is_none_or(|due| due <= at) {
+        if self.insert(meta, chunk, next).is_none() {
+            cx.messages.unpin(meta.id, chunk);
+            if meta.due.is_none_or(|due| due <= at) {
                 // It was deferred until it was read.
-                self.come_back(facts.id, Next::Waiting);
+                self.set_state_of(meta.id, Next::Waiting);
             }
         }
     }
 
     /// An entry that is not dead waits again.
-    fn come_back(&mut self, id: u64, next: Next) {
+    fn set_state_of(&mut self, id: u64, next: Next) {
         if let Some(slot) = self.find_alive(id) {
             self.departed.set_state(slot, next);
         }
@@ -288,45 +288,45 @@ impl Channel {
     }
 
     /// Messages are done with, wherever they were: what the channel has not read of them, it passes over.
-    fn remove_all(&mut self, ids: &Ids, env: &mut Env<'_>) {
+    fn remove_all(&mut self, ids: &Ids, cx: &mut ChannelCx<'_>) {
         for &(first, count) in &ids.0 {
             let end = first.saturating_add(count);
             if count > 1 {
                 for slot in self.known(first, count) {
-                    self.remove_entry(slot, env);
+                    self.remove_entry(slot, cx);
                 }
             } else if let Some(slot) = self.departed.find(first) {
-                self.remove_entry(slot, env);
+                self.remove_entry(slot, cx);
                 continue;
             }
             // What is known of the others is only that they were published.
-            let (from, to) = (first.max(self.backlog.id()), end.min(env.messages.end().id));
+            let (from, to) = (first.max(self.backlog.id()), end.min(cx.messages.end().id));
             if from < to {
-                self.pass_over_unread(from, to, env);
+                self.pass_over_unread(from, to, cx);
             }
         }
     }
 
-    fn pass_over_unread(&mut self, from: u64, to: u64, env: &mut Env<'_>) {
+    fn pass_over_unread(&mut self, from: u64, to: u64, cx: &mut ChannelCx<'_>) {
         // Where one was finished late or dropped, it is at hand; a log that names many says nothing of their sizes.
-        let bytes = match env.messages.get(from) {
+        let bytes = match cx.messages.get(from) {
             Found::Record(record) if to - from == 1 => record.body.len() as u64,
             _ => 0,
         };
         self.backlog.skip(Gap { from, to, bytes });
     }
 
-    fn remove_entry(&mut self, slot: Slot, env: &mut Env<'_>) {
+    fn remove_entry(&mut self, slot: Slot, cx: &mut ChannelCx<'_>) {
         let entry = self.departed.remove(slot);
         self.backlog.done(entry.id, entry.size);
-        env.messages.unpin(entry.id, entry.chunk);
+        cx.messages.unpin(entry.id, entry.chunk);
     }
 
     /// A message is done with, wherever it was.
-    fn remove(&mut self, id: u64, size: u32, env: &mut Env<'_>) {
+    fn remove(&mut self, id: u64, size: u32, cx: &mut ChannelCx<'_>) {
         match self.departed.find(id) {
-            Some(slot) => self.remove_entry(slot, env),
-            None if self.backlog.is_ahead(id) && id < env.messages.end().id => {
+            Some(slot) => self.remove_entry(slot, cx),
+            None if self.backlog.is_ahead(id) && id < cx.messages.end().id => {
                 self.backlog.skip(Gap { from: id, to: id.saturating_add(1), bytes: size.into() });
             }
             None => {}
@@ -335,25 +335,25 @@ impl Channel {
 
     /// A dead letter is ready again with no attempts behind it, or gone where its time to live has run out. A late
     /// finish is still welcome, but a delivery number is used once.
-    fn redrive_one(&mut self, slot: Slot, at: Time, env: &mut Env<'_>) {
+    fn redrive_one(&mut self, slot: Slot, at: Time, cx: &mut ChannelCx<'_>) {
         let entry = self.departed.get_mut(slot);
         if !entry.is_dead() {
             return;
         }
         if entry.has_expired(at) {
             self.counts.expired = self.counts.expired.saturating_add(1);
-            return self.remove_entry(slot, env);
+            return self.remove_entry(slot, cx);
         }
         entry.attempts = 0;
         self.departed.set_state(slot, Next::Waiting);
     }
 
     /// A message's time to live has run out. In flight, it may still be finished; dead, it is kept.
-    fn expire(&mut self, id: u64, size: u32, env: &mut Env<'_>) {
+    fn expire(&mut self, id: u64, size: u32, cx: &mut ChannelCx<'_>) {
         match self.departed.find(id).map(|slot| (slot, self.departed.get(slot))) {
             Some((_, entry)) if entry.is_dead() || entry.client_has_it() => return,
-            Some((slot, _)) => self.remove_entry(slot, env),
-            None if self.backlog.is_ahead(id) && id < env.flow.id => self.remove(id, size, env),
+            Some((slot, _)) => self.remove_entry(slot, cx),
+            None if self.backlog.is_ahead(id) && id < cx.high_watermark.id => self.remove(id, size, cx),
             None => return,
         }
         self.counts.expired = self.counts.expired.saturating_add(1);
@@ -361,8 +361,8 @@ impl Channel {
 }
 
 /// Holds what departs, before the cursor lets go of it.
-fn pin(departed: &[Facts], env: &mut Env<'_>) -> SmallVec<[u64; 1]> {
-    departed.iter().map(|facts| env.messages.pin_found(facts.id)).collect()
+fn pin(departed: &[MessageMeta], cx: &mut ChannelCx<'_>) -> SmallVec<[u64; 1]> {
+    departed.iter().map(|meta| cx.messages.pin_found(meta.id)).collect()
 }
 
 impl From<&ChannelSettings> for ChannelOptions {

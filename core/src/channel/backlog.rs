@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::departed::Departed;
 use crate::gaps::Gaps;
-use crate::log::event::Mark;
+use crate::log::event::Position;
 use crate::log::image::Gap;
 use crate::messages::{Cursor, Messages};
 
@@ -24,7 +24,7 @@ pub(super) struct Backlog {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fresh {
     /// The first place that is neither in a gap nor an entry's, or the end.
-    pub(super) at: Mark,
+    pub(super) at: Position,
     /// How many gaps and entries are before it.
     pub(super) passed: u32,
 }
@@ -40,8 +40,8 @@ impl Backlog {
     }
 
     /// The same, with the bytes of the bodies before it.
-    pub(super) fn mark(&self) -> Mark {
-        self.cursor.mark()
+    pub(super) fn position(&self) -> Position {
+        self.cursor.position()
     }
 
     /// The chunk that has it, or will.
@@ -55,8 +55,8 @@ impl Backlog {
     }
 
     /// Bytes of their bodies.
-    pub(super) fn bytes(&self, end: Mark) -> u64 {
-        let all = end.bytes.saturating_sub(self.mark().bytes);
+    pub(super) fn bytes(&self, end: Position) -> u64 {
+        let all = end.bytes.saturating_sub(self.position().bytes);
         all.saturating_sub(self.gaps.bytes().saturating_add(self.ahead_bytes))
     }
 
@@ -109,7 +109,7 @@ impl Backlog {
 
     /// From the cursor over gaps and entries, up to `end` and so many of them.
     pub(super) fn fresh(&self, departed: &Departed, end: u64, most: u32) -> Fresh {
-        let (mut at, mut passed) = (self.mark(), 0);
+        let (mut at, mut passed) = (self.position(), 0);
         if self.gaps.ids() == 0 && self.ahead == 0 {
             return Fresh { at, passed };
         }
@@ -117,10 +117,10 @@ impl Backlog {
         let mut gap = gaps.next();
         while at.id < end && passed < most {
             if let Some(next) = gap.filter(|gap| gap.from <= at.id) {
-                at = Mark { id: next.to, bytes: at.bytes.saturating_add(next.bytes) };
+                at = Position { id: next.to, bytes: at.bytes.saturating_add(next.bytes) };
                 gap = gaps.next();
             } else if let Some(entry) = departed.entry(at.id) {
-                at = Mark { id: at.id + 1, bytes: at.bytes.saturating_add(entry.size.into()) };
+                at = Position { id: at.id + 1, bytes: at.bytes.saturating_add(entry.size.into()) };
             } else {
                 break;
             }
@@ -130,7 +130,7 @@ impl Backlog {
     }
 
     /// The cursor goes on to this place, which is not before its own.
-    pub(super) fn advance(&mut self, to: Mark, departed: &Departed, messages: &mut Messages) {
+    pub(super) fn advance(&mut self, to: Position, departed: &Departed, messages: &mut Messages) {
         if self.ahead > 0 {
             for (id, slot) in departed.range(self.id()..to.id) {
                 if self.gaps.end_of(id).is_none() {
@@ -151,7 +151,7 @@ impl Backlog {
     }
 
     /// The cursor goes on somewhere else, and passes over these ids from there on.
-    pub(super) fn seek(&mut self, to: Mark, gaps: &[Gap], departed: &Departed, messages: &mut Messages) {
+    pub(super) fn seek(&mut self, to: Position, gaps: &[Gap], departed: &Departed, messages: &mut Messages) {
         let end = messages.end();
         messages.seek(&mut self.cursor, to);
         self.gaps = gaps.iter().map(|gap| gap.within(to.id, end)).collect();

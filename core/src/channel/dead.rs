@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Channel, Env};
+use super::{Channel, ChannelCx};
 use crate::log::event::{Event, Ids};
 use crate::sort;
 
@@ -21,26 +21,26 @@ impl Channel {
     }
 
     /// A dead letter is somewhere else now.
-    pub(crate) fn remove_dead(&mut self, id: u64, env: &mut Env<'_>) {
-        self.drop_dead(Some(alloc::vec![id]), env);
+    pub(crate) fn remove_dead(&mut self, id: u64, cx: &mut ChannelCx<'_>) {
+        self.drop_dead(Some(alloc::vec![id]), cx);
     }
 
     /// Makes dead letters ready again, those named or all, with no attempts behind them; answers how many.
-    pub(crate) fn redrive(&mut self, ids: Option<Vec<u64>>, env: &mut Env<'_>) -> u64 {
+    pub(crate) fn redrive(&mut self, ids: Option<Vec<u64>>, cx: &mut ChannelCx<'_>) -> u64 {
         let ids = self.dead_among(ids);
-        let (count, at) = (ids.count(), env.now.as_nanos());
+        let (count, at) = (ids.count(), cx.now.as_nanos());
         if count > 0 {
-            self.happen(&Event::Redriven { channel: env.number.number(), at, ids }, env);
+            self.happen(&Event::Redriven { channel: cx.number.number(), at, ids }, cx);
         }
         count
     }
 
     /// Drops dead letters, those named or all; answers how many.
-    pub(crate) fn drop_dead(&mut self, ids: Option<Vec<u64>>, env: &mut Env<'_>) -> u64 {
+    pub(crate) fn drop_dead(&mut self, ids: Option<Vec<u64>>, cx: &mut ChannelCx<'_>) -> u64 {
         let ids = self.dead_among(ids);
         let count = ids.count();
         if count > 0 {
-            self.happen(&Event::DeadGone { channel: env.number.number(), ids }, env);
+            self.happen(&Event::DeadGone { channel: cx.number.number(), ids }, cx);
         }
         count
     }

@@ -2,7 +2,7 @@
 //! their states. [`Departed::set_state`] is the only function that changes one, and the counts and indexes with it.
 
 use alloc::collections::BTreeMap;
-use alloc::collections::btree_map::Entry as Place;
+use alloc::collections::btree_map::Entry as MapEntry;
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::num::NonZeroU64;
@@ -16,7 +16,7 @@ use super::{ClientId, Terms};
 use crate::by_id::IdSet;
 use crate::ids::PollerId;
 use crate::list::{Linked, Links, List};
-use crate::message::Facts;
+use crate::message::MessageMeta;
 use crate::schedule::{Handle, Schedule};
 use crate::slab::Slab;
 use crate::time::Time;
@@ -81,16 +81,16 @@ impl Linked for Entry {
 }
 
 impl Entry {
-    fn new(facts: &Facts, chunk: u64) -> Self {
+    fn new(meta: &MessageMeta, chunk: u64) -> Self {
         Entry {
-            id: facts.id,
+            id: meta.id,
             chunk,
             delivery: 0,
-            key: facts.key.and_then(Key::of),
+            key: meta.key.and_then(Key::of),
             leased_at: Time::default(),
             published: None,
-            expires: facts.expires.and_then(NonZeroU64::new),
-            size: facts.size,
+            expires: meta.expires.and_then(NonZeroU64::new),
+            size: meta.size,
             attempts: 0,
             state: State::Held,
             client: ClientId::NONE,
@@ -100,9 +100,9 @@ impl Entry {
     }
 
     /// What is to be known of its message. Its publisher's deferral is over, or is its state.
-    pub(super) fn facts(&self) -> Facts {
+    pub(super) fn meta(&self) -> MessageMeta {
         let (key, expires) = (self.key.map(Key::hash), self.expires.map(NonZeroU64::get));
-        Facts { id: self.id, size: self.size, key, due: None, expires }
+        MessageMeta { id: self.id, size: self.size, key, due: None, expires }
     }
 
     pub(super) fn state(&self) -> State {
@@ -271,12 +271,12 @@ impl Departed {
     }
 
     /// Puts a message, which is pinned in this chunk, among the entries; `None` where it is one already, and nothing changes.
-    pub(super) fn insert(&mut self, facts: &Facts, chunk: u64, next: Next) -> Option<Slot> {
-        let Place::Vacant(place) = self.by_id.entry(facts.id) else { return None };
-        let slot = self.entries.insert(Entry::new(facts, chunk));
-        place.insert(slot);
+    pub(super) fn insert(&mut self, meta: &MessageMeta, chunk: u64, next: Next) -> Option<Slot> {
+        let MapEntry::Vacant(vacant) = self.by_id.entry(meta.id) else { return None };
+        let slot = self.entries.insert(Entry::new(meta, chunk));
+        vacant.insert(slot);
         self.last.set(slot);
-        self.bytes = self.bytes.saturating_add(facts.size.into());
+        self.bytes = self.bytes.saturating_add(meta.size.into());
         if !matches!(next, Next::Dead) {
             self.join_key(slot);
         }

@@ -53,15 +53,15 @@ impl Latencies {
     }
 
     /// What there is of the last minutes.
-    pub(crate) fn tell(&self, now: Time) -> Latency {
-        let mut told = Latency::default();
+    pub(crate) fn report(&self, now: Time) -> Latency {
+        let mut report = Latency::default();
         let age = now.since(self.since);
         let current = if age < 2 * HALF { &self.current[..] } else { &[] };
         let before = if age < HALF { &self.before[..] } else { &[] };
         for &(number, count) in current.iter().chain(before) {
-            told.add(upper_bound(number), count.into());
+            report.add(upper_bound(number), count.into());
         }
-        told
+        report
     }
 }
 
@@ -98,13 +98,13 @@ mod tests {
     #[test]
     fn what_is_old_is_not_told() {
         let mut latencies = Latencies::default();
-        let told = |latencies: &Latencies, at| latencies.tell(Time::from_secs(at)).count();
+        let report = |latencies: &Latencies, at| latencies.report(Time::from_secs(at)).count();
         latencies.add(Time::from_secs(1_000), Time::from_secs(1_001));
-        assert_eq!(told(&latencies, 1_599), 1);
-        assert_eq!(told(&latencies, 1_601), 0);
+        assert_eq!(report(&latencies, 1_599), 1);
+        assert_eq!(report(&latencies, 1_601), 0);
         latencies.add(Time::from_secs(1_000), Time::from_secs(1_400));
-        assert_eq!(told(&latencies, 1_401), 2);
-        assert_eq!(told(&latencies, 1_701), 1);
-        assert_eq!(told(&latencies, 2_001), 0);
+        assert_eq!(report(&latencies, 1_401), 2);
+        assert_eq!(report(&latencies, 1_701), 1);
+        assert_eq!(report(&latencies, 2_001), 0);
     }
 }

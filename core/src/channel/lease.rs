@@ -3,12 +3,12 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Channel, ClientId, Env, Search};
+use super::{Channel, ChannelCx, ClientId, Search};
 use crate::command::Lease;
 use crate::config::{MAX_HELD, SCAN};
 use crate::ids::PollerId;
 use crate::log::event::{Departed, Event, Ids};
-use crate::message::{Facts, Receipt, Record, encoded_bytes};
+use crate::message::{MessageMeta, Receipt, Record, encoded_bytes};
 use crate::messages::Found;
 use crate::time::Time;
 
@@ -36,7 +36,7 @@ enum Source {
     /// One that waits outside of the backlog.
     Waiting(u64),
     /// The one at the cursor.
-    Fresh(Facts),
+    Fresh(MessageMeta),
 }
 
 impl Candidate {
@@ -52,59 +52,65 @@ impl Channel {
     ///
     /// O(log of what is in flight) each. Messages that cannot be handed out are passed over, a bounded number in
     /// one call: then it is not known yet whether there are more, and [`Channel::search`] says so.
-    pub(crate) fn lease_up_to(&mut self, max: u32, max_bytes: usize, terms: &Terms, env: &mut Env<'_>) -> Vec<Lease> {
-        let there = self.depth(env.flow.id).min(max.into()) as usize;
+    pub(crate) fn lease_up_to(
+        &mut self,
+        max: u32,
+        max_bytes: usize,
+        terms: &Terms,
+        cx: &mut ChannelCx<'_>,
+    ) -> Vec<Lease> {
+        let there = self.depth(cx.high_watermark.id).min(max.into()) as usize;
         let mut leases: Vec<Lease> = Vec::with_capacity(there);
         let mut bytes = 0_usize;
         let mut is_alone = false;
         let mut left = SCAN;
         self.search = Search::Done;
         // Messages may have come since the cursor moved last, to a chunk of their own.
-        self.backlog.catch_up(env.messages);
+        self.backlog.catch_up(cx.messages);
         while leases.len() < max as usize
-            && let Some(candidate) = self.find_candidate(&mut left, env)
+            && let Some(candidate) = self.find_candidate(&mut left, cx)
         {
             bytes = bytes.saturating_add(candidate.bytes);
             is_alone |= candidate.is_last_attempt;
             if !leases.is_empty() && (bytes > max_bytes || is_alone) {
                 break;
             }
-            leases.push(self.hand_out(&candidate, terms, env));
+            leases.push(self.hand_out(&candidate, terms, cx));
         }
         leases
     }
 
     /// The next message to be handed out, if there is one.
-    fn find_candidate(&mut self, left: &mut u32, env: &mut Env<'_>) -> Option<Candidate> {
+    fn find_candidate(&mut self, left: &mut u32, cx: &mut ChannelCx<'_>) -> Option<Candidate> {
         let limit = self.options.max_in_flight;
         if self.paused || (limit > 0 && self.departed.in_flight() >= limit) {
             return None;
         }
-        let first = if self.redelivery_turn { self.find_ready(env) } else { self.find_fresh(left, env) };
+        let first = if self.redelivery_turn { self.find_ready(cx) } else { self.find_fresh(left, cx) };
         match first {
             // What has to be read first keeps its turn: the log changes nothing of the order.
             None if self.search == Search::Reading => None,
-            None if self.redelivery_turn => self.find_fresh(left, env),
-            None => self.find_ready(env),
+            None if self.redelivery_turn => self.find_fresh(left, cx),
+            None => self.find_ready(cx),
             first => first,
         }
     }
 
-    fn find_ready(&mut self, env: &mut Env<'_>) -> Option<Candidate> {
+    fn find_ready(&mut self, cx: &mut ChannelCx<'_>) -> Option<Candidate> {
         while let Some(slot) = self.departed.first_ready() {
             let entry = self.departed.get(slot);
             let id = entry.id;
-            match env.messages.find(id, entry.chunk) {
+            match cx.messages.find(id, entry.chunk) {
                 Found::Record(record) => {
                     let is_last = entry.attempts > 0 && entry.attempts.saturating_add(1) == self.options.max_attempts;
                     return Some(Candidate::new(Source::Waiting(id), &record, is_last));
                 }
-                Found::Absent(chunk) => {
-                    env.messages.want(chunk);
+                Found::NotCached(chunk) => {
+                    cx.messages.want(chunk);
                     self.search = Search::Reading;
                     return None;
                 }
-                Found::Gone => self.happen(&Event::Lost { channel: env.number.number(), id }, env),
+                Found::Unreadable => self.happen(&Event::Lost { channel: cx.number.number(), id }, cx),
             }
         }
         None
@@ -112,14 +118,14 @@ impl Channel {
 
     /// Reads on to a message that can be handed out. Those that are deferred, or behind another of their key, depart
     /// on the way.
-    fn find_fresh(&mut self, left: &mut u32, env: &mut Env<'_>) -> Option<Candidate> {
+    fn find_fresh(&mut self, left: &mut u32, cx: &mut ChannelCx<'_>) -> Option<Candidate> {
         loop {
-            let fresh = self.backlog.fresh(&self.departed, env.flow.id, *left);
+            let fresh = self.backlog.fresh(&self.departed, cx.high_watermark.id, *left);
             if fresh.passed > 0 {
-                self.happen(&Event::Advanced { channel: env.number.number(), cursor: fresh.at }, env);
+                self.happen(&Event::Advanced { channel: cx.number.number(), cursor: fresh.at }, cx);
                 *left -= fresh.passed;
             }
-            if self.backlog.id() >= env.flow.id || self.departed.waiting() >= MAX_HELD {
+            if self.backlog.id() >= cx.high_watermark.id || self.departed.waiting() >= MAX_HELD {
                 return None;
             }
             let Some(less) = left.checked_sub(1) else {
@@ -128,53 +134,53 @@ impl Channel {
             };
             *left = less;
             let (id, chunk) = (self.backlog.id(), self.backlog.chunk());
-            let (facts, candidate) = match env.messages.find(id, chunk) {
+            let (meta, candidate) = match cx.messages.find(id, chunk) {
                 Found::Record(record) => {
-                    let facts = record.facts(id, env.seed);
-                    (facts, Candidate::new(Source::Fresh(facts), &record, false))
+                    let meta = record.meta(id, cx.seed);
+                    (meta, Candidate::new(Source::Fresh(meta), &record, false))
                 }
-                Found::Absent(chunk) => {
-                    env.messages.want(chunk);
-                    env.messages.want_after(chunk);
+                Found::NotCached(chunk) => {
+                    cx.messages.want(chunk);
+                    cx.messages.want_after(chunk);
                     self.search = Search::Reading;
                     return None;
                 }
-                Found::Gone => {
-                    self.pass_unreadable(env);
+                Found::Unreadable => {
+                    self.pass_unreadable(cx);
                     continue;
                 }
             };
-            if env.journal.is_some() {
-                env.messages.want_after(chunk);
+            if cx.journal.is_some() {
+                cx.messages.want_after(chunk);
             }
-            let is_due = facts.due.is_none_or(|due| due <= env.now.as_nanos());
-            if is_due && self.departed.is_free(facts.key, id) {
+            let is_due = meta.due.is_none_or(|due| due <= cx.now.as_nanos());
+            if is_due && self.departed.is_free(meta.key, id) {
                 *left += 1;
                 return Some(candidate);
             }
-            let (channel, at, from) = (env.number.number(), env.now.as_nanos(), self.told);
-            let mut cursor = self.backlog.mark();
-            (cursor.id, cursor.bytes) = (cursor.id + 1, cursor.bytes + u64::from(facts.size));
-            let departed = Departed::from_buf([facts]);
-            self.happen(&Event::Passed { channel, at, from, cursor, departed }, env);
-            self.told = cursor.id;
+            let (channel, at, from) = (cx.number.number(), cx.now.as_nanos(), self.logged_cursor);
+            let mut cursor = self.backlog.position();
+            (cursor.id, cursor.bytes) = (cursor.id + 1, cursor.bytes + u64::from(meta.size));
+            let departed = Departed::from_buf([meta]);
+            self.happen(&Event::Passed { channel, at, from, cursor, departed }, cx);
+            self.logged_cursor = cursor.id;
         }
     }
 
-    fn hand_out(&mut self, candidate: &Candidate, terms: &Terms, env: &mut Env<'_>) -> Lease {
-        let timeout = terms.timeout.unwrap_or_else(|| self.timeout(env.limits));
-        let (channel, at, until) = (env.number.number(), env.now.as_nanos(), (env.now + timeout).as_nanos());
-        let (delivery, from, mut cursor) = (self.next_delivery, self.told, self.backlog.mark());
+    fn hand_out(&mut self, candidate: &Candidate, terms: &Terms, cx: &mut ChannelCx<'_>) -> Lease {
+        let timeout = terms.timeout.unwrap_or_else(|| self.timeout(cx.limits));
+        let (channel, at, until) = (cx.number.number(), cx.now.as_nanos(), (cx.now + timeout).as_nanos());
+        let (delivery, from, mut cursor) = (self.next_delivery, self.logged_cursor, self.backlog.position());
         let (id, departed, leased) = match candidate.source {
             Source::Waiting(id) => (id, Departed::default(), Ids::one(id)),
-            Source::Fresh(facts) => {
-                (cursor.id, cursor.bytes) = (cursor.id + 1, cursor.bytes + u64::from(facts.size));
-                (facts.id, Departed::from_buf([facts]), Ids::default())
+            Source::Fresh(meta) => {
+                (cursor.id, cursor.bytes) = (cursor.id + 1, cursor.bytes + u64::from(meta.size));
+                (meta.id, Departed::from_buf([meta]), Ids::default())
             }
         };
         self.redelivery_turn = leased.is_empty();
-        self.happen(&Event::Leased { channel, at, until, delivery, from, cursor, departed, leased }, env);
-        self.told = cursor.id;
+        self.happen(&Event::Leased { channel, at, until, delivery, from, cursor, departed, leased }, cx);
+        self.logged_cursor = cursor.id;
         let slot = self.departed.find(id).expect("what was just leased is an entry");
         self.departed.assign(slot, terms, candidate.published);
         let entry = self.departed.get(slot);
@@ -182,9 +188,9 @@ impl Channel {
     }
 
     /// A consumer polls.
-    pub(crate) fn client(&mut self, name: Option<&str>, peer: &str, env: &Env<'_>) -> ClientId {
+    pub(crate) fn client(&mut self, name: Option<&str>, peer: &str, cx: &ChannelCx<'_>) -> ClientId {
         self.idle_at = None;
-        self.departed.clients.seen(name, peer, env.now, env.limits.client_timeout)
+        self.departed.clients.seen(name, peer, cx.now, cx.limits.client_timeout)
     }
 
     /// A poll begins to wait.
@@ -198,15 +204,15 @@ impl Channel {
     }
 
     /// Finds out when an ephemeral channel will have been left by all its consumers.
-    pub(crate) fn watch_clients(&mut self, env: &Env<'_>) {
+    pub(crate) fn watch_clients(&mut self, cx: &ChannelCx<'_>) {
         if self.name.is_ephemeral() {
-            self.idle_at = self.departed.clients.all_gone_at(env.limits.client_timeout);
+            self.idle_at = self.departed.clients.all_gone_at(cx.limits.client_timeout);
         }
     }
 
     /// Whether this is an ephemeral channel that all consumers have left.
-    pub(crate) fn is_deserted(&mut self, env: &Env<'_>) -> bool {
-        self.watch_clients(env);
-        self.idle_at.is_some_and(|at| at <= env.now)
+    pub(crate) fn is_deserted(&mut self, cx: &ChannelCx<'_>) -> bool {
+        self.watch_clients(cx);
+        self.idle_at.is_some_and(|at| at <= cx.now)
     }
 }

@@ -17,8 +17,8 @@ mod drop;
 mod keys;
 mod latency;
 mod lease;
-mod look;
-mod place;
+mod message_state;
+mod query;
 mod settle;
 mod snapshot;
 
@@ -33,7 +33,7 @@ use crate::command::{ChannelChanges, ChannelOptions, Ticket};
 use crate::config::Limits;
 use crate::ids::{ChannelId, PollerId};
 use crate::list::List;
-use crate::log::event::{Event, Mark};
+use crate::log::event::{Event, Position};
 use crate::log::image::{ChannelSettings, Gap};
 use crate::log::journal::Journal;
 use crate::messages::{Cursor, Messages};
@@ -47,32 +47,32 @@ pub(crate) use dead::DeadLetter;
 use departed::{Departed, Slot};
 use latency::Latencies;
 pub(crate) use lease::Terms;
-pub use place::{Place, Whereabouts};
+pub use message_state::{ChannelTrace, MessageState};
 
 /// What a channel's operations reach beside the channel itself.
-pub(crate) struct Env<'a> {
+pub(crate) struct ChannelCx<'a> {
     /// The channel's number.
     pub(crate) number: ChannelId,
     pub(crate) messages: &'a mut Messages,
     /// Where what happens is written down; nowhere, if the channel is not in the log.
     pub(crate) journal: Option<&'a mut Journal>,
     /// Where what happens is told as well, where somebody watches.
-    pub(crate) heard: Option<&'a mut Vec<Event>>,
+    pub(crate) traced: Option<&'a mut Vec<Event>>,
     /// In a replay: how many messages are due again for they were read in a part of the log that is missing.
     pub(crate) due_again: Option<&'a mut u64>,
     /// The topic hands over the messages before this place.
-    pub(crate) flow: Mark,
+    pub(crate) high_watermark: Position,
     /// Goes into the hashes of ordering keys.
     pub(crate) seed: u64,
     pub(crate) now: Time,
     pub(crate) limits: &'a Limits,
 }
 
-impl Env<'_> {
+impl ChannelCx<'_> {
     /// Writes down what happened.
     fn record(&mut self, event: &Event) {
-        if let Some(heard) = &mut self.heard {
-            heard.push(event.clone());
+        if let Some(traced) = &mut self.traced {
+            traced.push(event.clone());
         }
         if let Some(journal) = &mut self.journal {
             journal.event(event);
@@ -101,7 +101,7 @@ pub(crate) struct Channel {
     /// Messages from this one on were published since: no lease of them is untraced.
     opened_at: u64,
     /// The cursor, as it was written down last.
-    told: u64,
+    logged_cursor: u64,
     latencies: Latencies,
     /// The pollers that wait here, in the order in which they came.
     pub(crate) pollers: List,
@@ -144,7 +144,7 @@ pub(crate) enum Search {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Effects {
     /// Dead letters to be moved to the dead letter topic.
-    pub(crate) outbox: VecDeque<u64>,
+    pub(crate) pending_transfers: VecDeque<u64>,
     /// How many are on their way there.
     pub(crate) under_way: u32,
 }
@@ -152,7 +152,7 @@ pub(crate) struct Effects {
 impl Effects {
     /// The next dead letter to be sent, where so many may be on their way at once.
     pub(crate) fn next_transfer(&mut self, most: u32) -> Option<u64> {
-        if self.under_way < most { self.outbox.pop_front() } else { None }
+        if self.under_way < most { self.pending_transfers.pop_front() } else { None }
     }
 }
 
@@ -164,7 +164,7 @@ impl Channel {
             options: ChannelOptions::default(),
             paused: false,
             since: cursor.id(),
-            told: cursor.id(),
+            logged_cursor: cursor.id(),
             backlog: Backlog::new(cursor),
             departed: Departed::default(),
             next_delivery,
@@ -201,23 +201,23 @@ impl Channel {
     }
 
     /// Whether dead letters wait to be moved to another topic.
-    pub(crate) fn has_outbox(&self) -> bool {
-        !self.effects.outbox.is_empty()
+    pub(crate) fn has_pending_transfers(&self) -> bool {
+        !self.effects.pending_transfers.is_empty()
     }
 
     /// Messages waiting for a consumer. O(1).
-    pub(crate) fn depth(&self, flow: u64) -> u64 {
-        self.backlog.len(flow) + self.departed.waiting()
+    pub(crate) fn depth(&self, high_watermark: u64) -> u64 {
+        self.backlog.len(high_watermark) + self.departed.waiting()
     }
 
     /// Messages not finished, dead letters aside. O(1).
-    pub(crate) fn backlog(&self, flow: u64) -> u64 {
-        self.depth(flow) + u64::from(self.departed.in_flight()) + u64::from(self.departed.deferred())
+    pub(crate) fn backlog(&self, high_watermark: u64) -> u64 {
+        self.depth(high_watermark) + u64::from(self.departed.in_flight()) + u64::from(self.departed.deferred())
     }
 
     /// Bytes of their bodies.
-    pub(crate) fn backlog_bytes(&self, flow: Mark) -> u64 {
-        self.backlog.bytes(flow).saturating_add(self.departed.bytes())
+    pub(crate) fn backlog_bytes(&self, high_watermark: Position) -> u64 {
+        self.backlog.bytes(high_watermark).saturating_add(self.departed.bytes())
     }
 
     /// Bytes of those in flight and deferred, which are never dropped.
@@ -225,7 +225,7 @@ impl Channel {
         self.departed.busy_bytes()
     }
 
-    pub(crate) fn configure(&mut self, changes: ChannelChanges<'_>, env: &mut Env<'_>) {
+    pub(crate) fn configure(&mut self, changes: ChannelChanges<'_>, cx: &mut ChannelCx<'_>) {
         let mut settings = ChannelSettings::from(&self.options);
         changes.timeout.inspect(|value| settings.timeout = crate::time::nanos(*value));
         changes.max_attempts.inspect(|value| settings.max_attempts = *value);
@@ -235,15 +235,15 @@ impl Channel {
             settings.dead_letter = topic.map(|topic| topic.as_str().into());
         }
         let before = self.options.dead_letter.clone();
-        self.happen(&Event::ChannelConfigured(env.number.number(), settings), env);
+        self.happen(&Event::ChannelConfigured(cx.number.number(), settings), cx);
         if self.options.dead_letter.is_some() && self.options.dead_letter != before {
-            self.effects.outbox.extend(self.departed.dead_from(0));
+            self.effects.pending_transfers.extend(self.departed.dead_from(0));
         }
     }
 
     /// Stops (or starts) leasing.
-    pub(crate) fn pause(&mut self, paused: bool, env: &mut Env<'_>) {
-        self.happen(&Event::ChannelPaused(env.number.number(), paused), env);
+    pub(crate) fn pause(&mut self, paused: bool, cx: &mut ChannelCx<'_>) {
+        self.happen(&Event::ChannelPaused(cx.number.number(), paused), cx);
     }
 
     /// How long a lease lasts unless the consumer says otherwise.
@@ -258,32 +258,32 @@ impl Channel {
 
     /// Takes back what was leased for too long, and makes ready what was deferred until now: so many messages at most,
     /// so that others are served in between. What is left is still due. Answers how many there were.
-    pub(crate) fn handle_timeout(&mut self, env: &mut Env<'_>) -> u32 {
-        for done in 0..env.limits.slice {
-            let Some(slot) = self.departed.first_due(env.now) else { return done };
+    pub(crate) fn handle_timeout(&mut self, cx: &mut ChannelCx<'_>) -> u32 {
+        for done in 0..cx.limits.slice {
+            let Some(slot) = self.departed.first_due(cx.now) else { return done };
             let entry = self.departed.get(slot);
             if entry.client_has_it() {
-                self.time_out(slot, env);
+                self.time_out(slot, cx);
             } else {
-                let event = Event::FellDue { channel: env.number.number(), id: entry.id };
-                self.happen(&event, env);
+                let event = Event::FellDue { channel: cx.number.number(), id: entry.id };
+                self.happen(&event, cx);
             }
         }
-        env.limits.slice
+        cx.limits.slice
     }
 
     /// Drops what is ready, in flight and deferred. Dead letters stay.
-    pub(crate) fn empty(&mut self, env: &mut Env<'_>) {
+    pub(crate) fn empty(&mut self, cx: &mut ChannelCx<'_>) {
         // It may have started with what its topic is still to hand over.
-        let to = self.backlog.mark().max(env.flow);
-        self.seek(to, Vec::new(), env);
+        let to = self.backlog.position().max(cx.high_watermark);
+        self.seek(to, Vec::new(), cx);
     }
 
     /// Goes on at another place, from where on these ranges are not to be delivered. Leases and deferrals are
     /// dropped; dead letters stay what they are.
-    pub(crate) fn seek(&mut self, to: Mark, gaps: Vec<Gap>, env: &mut Env<'_>) {
-        self.happen(&Event::Sought { channel: env.number.number(), to, gaps }, env);
-        self.told = to.id;
+    pub(crate) fn seek(&mut self, to: Position, gaps: Vec<Gap>, cx: &mut ChannelCx<'_>) {
+        self.happen(&Event::Sought { channel: cx.number.number(), to, gaps }, cx);
+        self.logged_cursor = to.id;
     }
 
     /// Lets go of all it has in the log; answers the streams that hold one of its messages, each as often.
@@ -298,8 +298,8 @@ impl Channel {
     }
 
     /// Where the cursor is is written down now; answers where it was when it was before.
-    pub(crate) fn tell(&mut self) -> u64 {
-        core::mem::replace(&mut self.told, self.backlog.id())
+    pub(crate) fn take_logged_cursor(&mut self) -> u64 {
+        core::mem::replace(&mut self.logged_cursor, self.backlog.id())
     }
 
     /// The reader moves into the chunk that has its message.

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{Channel, Env, Slot};
+use super::{Channel, ChannelCx, Slot};
 use crate::command::Refused;
 use crate::log::event::{Event, Ids};
 use crate::message::Receipt;
@@ -11,20 +11,20 @@ use crate::time::Time;
 impl Channel {
     /// Finishes a message. Late is fine as long as nobody else has been handed it since, or its last consumer finishes
     /// what has become a dead letter.
-    pub(crate) fn finish(&mut self, receipt: Receipt, env: &mut Env<'_>) -> Result<(), Refused> {
+    pub(crate) fn finish(&mut self, receipt: Receipt, cx: &mut ChannelCx<'_>) -> Result<(), Refused> {
         match self.find(receipt) {
             Ok(slot) => {
                 let entry = self.departed.get(slot);
                 let (client, published) = (entry.client, entry.published.filter(|_| !entry.is_dead()));
                 self.departed.clients.finished(client);
                 if let Some(published) = published {
-                    self.latencies.add(Time::from_nanos(published.get()), env.now);
+                    self.latencies.add(Time::from_nanos(published.get()), cx.now);
                 }
             }
-            Err(_) if self.is_unseen(receipt, env) => {}
+            Err(_) if self.is_unseen(receipt, cx) => {}
             Err(refused) => return Err(refused),
         }
-        self.happen(&Event::Finished { channel: env.number.number(), ids: Ids::one(receipt.id) }, env);
+        self.happen(&Event::Finished { channel: cx.number.number(), ids: Ids::one(receipt.id) }, cx);
         Ok(())
     }
 
@@ -34,19 +34,19 @@ impl Channel {
     }
 
     /// Whether this may be of such a lease, and the message, as far as the log tells, was handed to nobody.
-    fn is_unseen(&self, receipt: Receipt, env: &Env<'_>) -> bool {
-        let is_backlog = || self.backlog.is_ahead(receipt.id) && receipt.id < env.flow.id;
+    fn is_unseen(&self, receipt: Receipt, cx: &ChannelCx<'_>) -> bool {
+        let is_backlog = || self.backlog.is_ahead(receipt.id) && receipt.id < cx.high_watermark.id;
         self.is_untraced(receipt) && self.departed.find(receipt.id).is_none() && is_backlog()
     }
 
     /// Puts a message back, to be delivered again after a delay.
-    pub(crate) fn requeue(&mut self, receipt: Receipt, delay: Duration, env: &mut Env<'_>) -> Result<(), Refused> {
+    pub(crate) fn requeue(&mut self, receipt: Receipt, delay: Duration, cx: &mut ChannelCx<'_>) -> Result<(), Refused> {
         let slot = self.find_in_flight(receipt)?;
         self.departed.clients.requeued(self.departed.get(slot).client);
-        let delay = delay.min(env.limits.max_req_timeout);
-        let due = (!delay.is_zero()).then(|| (env.now + delay).as_nanos());
-        let back = Event::Requeued { channel: env.number.number(), id: receipt.id, due };
-        self.give_back(slot, false, &back, env);
+        let delay = delay.min(cx.limits.max_req_timeout);
+        let due = (!delay.is_zero()).then(|| (cx.now + delay).as_nanos());
+        let back = Event::Requeued { channel: cx.number.number(), id: receipt.id, due };
+        self.give_back(slot, false, &back, cx);
         Ok(())
     }
 
@@ -55,39 +55,39 @@ impl Channel {
         &mut self,
         receipt: Receipt,
         timeout: Option<Duration>,
-        env: &mut Env<'_>,
+        cx: &mut ChannelCx<'_>,
     ) -> Result<(), Refused> {
         let slot = self.find_in_flight(receipt)?;
-        let timeout = timeout.unwrap_or_else(|| self.timeout(env.limits));
-        let longest = self.departed.get(slot).leased_at + env.limits.max_msg_timeout;
-        let (until, ids) = ((env.now + timeout).min(longest).as_nanos(), Ids::one(receipt.id));
-        self.happen(&Event::Touched { channel: env.number.number(), until, ids }, env);
+        let timeout = timeout.unwrap_or_else(|| self.timeout(cx.limits));
+        let longest = self.departed.get(slot).leased_at + cx.limits.max_msg_timeout;
+        let (until, ids) = ((cx.now + timeout).min(longest).as_nanos(), Ids::one(receipt.id));
+        self.happen(&Event::Touched { channel: cx.number.number(), until, ids }, cx);
         Ok(())
     }
 
     /// A lease ran out.
-    pub(super) fn time_out(&mut self, slot: Slot, env: &mut Env<'_>) {
+    pub(super) fn time_out(&mut self, slot: Slot, cx: &mut ChannelCx<'_>) {
         let ids = Ids::one(self.departed.get(slot).id);
-        let back = Event::TimedOut { channel: env.number.number(), ids };
-        self.give_back(slot, true, &back, env);
+        let back = Event::TimedOut { channel: cx.number.number(), ids };
+        self.give_back(slot, true, &back, cx);
     }
 
     /// A message that was in flight comes back, by this event; or is dead after too many attempts, or gone where its
     /// time to live ran out meanwhile.
-    fn give_back(&mut self, slot: Slot, timed_out: bool, back: &Event, env: &mut Env<'_>) {
+    fn give_back(&mut self, slot: Slot, timed_out: bool, back: &Event, cx: &mut ChannelCx<'_>) {
         let entry = self.departed.get(slot);
-        let (id, size, has_expired) = (entry.id, entry.size, entry.has_expired(env.now));
-        let channel = env.number.number();
+        let (id, size, has_expired) = (entry.id, entry.size, entry.has_expired(cx.now));
+        let channel = cx.number.number();
         if self.options.max_attempts > 0 && entry.attempts >= self.options.max_attempts {
-            self.happen(&Event::Died { channel, ids: Ids::one(id), timed_out }, env);
+            self.happen(&Event::Died { channel, ids: Ids::one(id), timed_out }, cx);
             if self.options.dead_letter.is_some() {
-                self.effects.outbox.push_back(id);
+                self.effects.pending_transfers.push_back(id);
             }
             return;
         }
-        self.happen(back, env);
+        self.happen(back, cx);
         if has_expired {
-            self.happen(&Event::Expired { channel, id, size }, env);
+            self.happen(&Event::Expired { channel, id, size }, cx);
         }
     }
 

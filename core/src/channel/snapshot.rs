@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 
 use super::departed::{Entry, Next, State};
-use super::{Channel, Env, Search};
+use super::{Channel, ChannelCx, Search};
 use crate::config::Limits;
 use crate::log::event::Event;
-use crate::log::image::{ChannelImage, DeadImage, EntryImage, SpotImage};
+use crate::log::image::{ChannelImage, DeadImage, EntryImage, EntryStateImage};
 use crate::name::Name;
 use crate::time::Time;
 
@@ -21,7 +21,7 @@ impl Channel {
             name: self.name.as_str().into(),
             settings: (&self.options).into(),
             paused: self.paused,
-            cursor: self.backlog.mark(),
+            cursor: self.backlog.position(),
             since: self.since,
             next_delivery: self.next_delivery,
             gaps: self.backlog.gaps(),
@@ -33,34 +33,34 @@ impl Channel {
             ..ChannelImage::default()
         };
         for entry in self.departed.from(0) {
-            let (facts, attempts, delivery) = (entry.facts(), entry.attempts, entry.delivery);
-            match self.spot(entry) {
-                None => drop(image.dead.insert(entry.id, DeadImage { facts, attempts, delivery })),
+            let (meta, attempts, delivery) = (entry.meta(), entry.attempts, entry.delivery);
+            match self.state(entry) {
+                None => drop(image.dead.insert(entry.id, DeadImage { meta, attempts, delivery })),
                 // Nobody was given it yet.
-                Some(SpotImage::Ready) if delivery == 0 => drop(image.held.insert(entry.id, facts)),
-                Some(spot) => drop(image.entries.insert(entry.id, EntryImage { facts, attempts, delivery, spot })),
+                Some(EntryStateImage::Ready) if delivery == 0 => drop(image.held.insert(entry.id, meta)),
+                Some(state) => drop(image.entries.insert(entry.id, EntryImage { meta, attempts, delivery, state })),
             }
         }
         image
     }
 
     /// Where an entry is that is not dead.
-    fn spot(&self, entry: &Entry) -> Option<SpotImage> {
+    fn state(&self, entry: &Entry) -> Option<EntryStateImage> {
         let until = self.departed.until(entry).unwrap_or_default().as_nanos();
         Some(match entry.state() {
-            State::InFlight(_) => SpotImage::InFlight { until, at: entry.leased_at.as_nanos() },
-            State::Deferred(_) => SpotImage::Deferred { until },
-            State::Ready | State::Held => SpotImage::Ready,
+            State::InFlight(_) => EntryStateImage::InFlight { until, at: entry.leased_at.as_nanos() },
+            State::Deferred(_) => EntryStateImage::Deferred { until },
+            State::Ready | State::Held => EntryStateImage::Ready,
             State::Dead => return None,
         })
     }
 
     /// The channel that an image tells of; `None` where it has no name that a channel can have.
-    pub(crate) fn of(image: &ChannelImage, env: &mut Env<'_>) -> Option<Self> {
+    pub(crate) fn of(image: &ChannelImage, cx: &mut ChannelCx<'_>) -> Option<Self> {
         let name = Name::parse(image.name.clone())?.into_owned();
-        let end = env.messages.end();
-        let start = image.cursor.within(env.messages.first_mark(), end);
-        let mut channel = Channel::new(name, env.messages.cursor(start), image.next_delivery);
+        let end = cx.messages.end();
+        let start = image.cursor.within(cx.messages.first_position(), end);
+        let mut channel = Channel::new(name, cx.messages.cursor(start), image.next_delivery);
         channel.options = (&image.settings).into();
         channel.departed.set_ordered(image.settings.ordered);
         channel.paused = image.paused;
@@ -71,25 +71,25 @@ impl Channel {
         for gap in &image.gaps {
             channel.backlog.skip(gap.within(start.id, end));
         }
-        for gap in env.messages.unreadable(start) {
+        for gap in cx.messages.unreadable(start) {
             channel.backlog.skip_unknown(gap);
         }
         let entries = image.entries.values().map(|entry| {
-            let next = match entry.spot {
-                SpotImage::InFlight { until, at } => {
+            let next = match entry.state {
+                EntryStateImage::InFlight { until, at } => {
                     Next::InFlight { at: Time::from_nanos(at), until: Time::from_nanos(until) }
                 }
-                SpotImage::Deferred { until } => Next::Deferred { until: Time::from_nanos(until) },
-                SpotImage::Ready => Next::Waiting,
+                EntryStateImage::Deferred { until } => Next::Deferred { until: Time::from_nanos(until) },
+                EntryStateImage::Ready => Next::Waiting,
             };
-            (&entry.facts, entry.attempts, entry.delivery, next)
+            (&entry.meta, entry.attempts, entry.delivery, next)
         });
-        let dead = image.dead.values().map(|dead| (&dead.facts, dead.attempts, dead.delivery, Next::Dead));
-        let held = image.held.values().map(|facts| (facts, 0, 0, Next::Waiting));
-        for (facts, attempts, delivery, next) in dead.chain(held).chain(entries) {
+        let dead = image.dead.values().map(|dead| (&dead.meta, dead.attempts, dead.delivery, Next::Dead));
+        let held = image.held.values().map(|meta| (meta, 0, 0, Next::Waiting));
+        for (meta, attempts, delivery, next) in dead.chain(held).chain(entries) {
             // Nothing departs before it is handed over.
-            if facts.id < env.flow.id
-                && let Some(slot) = channel.pin_and_insert(facts, next, env)
+            if meta.id < cx.high_watermark.id
+                && let Some(slot) = channel.pin_and_insert(meta, next, cx)
             {
                 let entry = channel.departed.get_mut(slot);
                 (entry.attempts, entry.delivery) = (attempts, delivery);
@@ -100,30 +100,30 @@ impl Channel {
 
     /// The channel goes on after a start. The seed is another at every one, so that two starts after which nothing was
     /// written give out different receipts.
-    pub(crate) fn start(&mut self, seed: u64, env: &mut Env<'_>) {
+    pub(crate) fn start(&mut self, seed: u64, cx: &mut ChannelCx<'_>) {
         let used = self.next_delivery;
         // Nobody hands out a message each nanosecond: a later start has higher numbers than any that an earlier one
         // used, whether the log knows them or not.
-        self.next_delivery = match env.now.as_nanos() {
+        self.next_delivery = match cx.now.as_nanos() {
             now if now > used => now,
             _ => used.saturating_add(UNTRACED + (seed >> 33)),
         };
         self.untraced = used..self.next_delivery;
-        self.opened_at = env.messages.end().id;
-        self.told = self.backlog.id();
+        self.opened_at = cx.messages.end().id;
+        self.logged_cursor = self.backlog.id();
         self.search = Search::Done;
-        self.fit_clock(env.now, env.limits);
+        self.fit_clock(cx.now, cx.limits);
         let over: Vec<(u64, u32)> = self
             .departed
             .from(0)
-            .filter(|entry| entry.has_expired(env.now))
+            .filter(|entry| entry.has_expired(cx.now))
             .map(|entry| (entry.id, entry.size))
             .collect();
         for (id, size) in over {
-            self.happen(&Event::Expired { channel: env.number.number(), id, size }, env);
+            self.happen(&Event::Expired { channel: cx.number.number(), id, size }, cx);
         }
         if self.options.dead_letter.is_some() {
-            self.effects.outbox.extend(self.departed.dead_from(0));
+            self.effects.pending_transfers.extend(self.departed.dead_from(0));
         }
     }
 

@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::image::{ChannelImage, ChannelSettings, Expiry, Gap, TopicSettings};
-pub use crate::message::Facts;
+pub use crate::message::MessageMeta;
 
 /// A place in a topic's messages: before the message with this id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Mark {
+pub struct Position {
     /// The id of the next message.
     pub id: u64,
     /// Bytes of the bodies of all messages before it.
@@ -26,16 +26,16 @@ pub struct Mark {
 /// No log has as many messages, or bytes: so below this, a few can be added, and one to each, without a thought.
 const MOST: u64 = 1 << 62;
 
-impl Mark {
+impl Position {
     /// Whether a log can come to this place.
     pub(crate) fn is_sound(self) -> bool {
         self.id < MOST && self.bytes < MOST
     }
 
     /// The nearest place that is not before `first`, nor after `end`: in ids, and in bytes.
-    pub(crate) fn within(self, first: Mark, end: Mark) -> Mark {
-        let mark = self.max(first);
-        if mark.id < end.id { Mark { bytes: mark.bytes.min(end.bytes), ..mark } } else { end }
+    pub(crate) fn within(self, first: Position, end: Position) -> Position {
+        let position = self.max(first);
+        if position.id < end.id { Position { bytes: position.bytes.min(end.bytes), ..position } } else { end }
     }
 }
 
@@ -94,7 +94,7 @@ impl FromIterator<u64> for Ids {
 }
 
 /// What a channel read on its way to another place, but for gaps: often one message.
-pub type Departed = SmallVec<[Facts; 1]>;
+pub type Departed = SmallVec<[MessageMeta; 1]>;
 
 /// Something that happened to a topic. Channels go by number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,16 +115,16 @@ pub enum Event {
     /// The topic hands nothing (or something again) to its channels.
     TopicPaused(bool),
     /// What the topic had not handed over is delivered to nobody.
-    Voided {
+    Tombstoned {
         /// The first of it.
-        from: Mark,
+        from: Position,
         /// The next that is handed over.
-        to: Mark,
+        to: Position,
     },
     /// Only channels that are not in the log got what is before this place.
     HandedOver {
         /// The next that is handed over.
-        to: Mark,
+        to: Position,
     },
     /// There is a channel with this number.
     ChannelCreated(u32, Box<ChannelImage>),
@@ -147,7 +147,7 @@ pub enum Event {
         /// The next message that the channel read before.
         from: u64,
         /// The next message that the channel reads.
-        cursor: Mark,
+        cursor: Position,
         /// What the channel read on its way there, but for gaps.
         departed: Departed,
         /// Which messages were leased; where empty, all that departed.
@@ -162,7 +162,7 @@ pub enum Event {
         /// The next message that the channel read before.
         from: u64,
         /// The next message that the channel reads.
-        cursor: Mark,
+        cursor: Position,
         /// What it read, but for gaps.
         departed: Departed,
     },
@@ -230,7 +230,7 @@ pub enum Event {
         /// The next message that the channel read before.
         from: u64,
         /// The next message that the channel reads.
-        cursor: Mark,
+        cursor: Position,
         /// What it dropped of what it had read before.
         ids: Ids,
         /// How many messages were dropped in all.
@@ -241,7 +241,7 @@ pub enum Event {
         /// The channel.
         channel: u32,
         /// The next message that the channel reads.
-        to: Mark,
+        to: Position,
         /// What it passes over from there.
         gaps: Vec<Gap>,
     },
@@ -270,7 +270,7 @@ pub enum Event {
         /// The channel.
         channel: u32,
         /// The next message that the channel reads.
-        cursor: Mark,
+        cursor: Position,
     },
     /// Never written: a deferral is over.
     FellDue {
@@ -293,15 +293,15 @@ pub enum Event {
 }
 
 /// How many messages an event says were leased.
-fn count_leased(departed: &[Facts], leased: &Ids) -> u64 {
+fn count_leased(departed: &[MessageMeta], leased: &Ids) -> u64 {
     if leased.is_empty() { departed.len() as u64 } else { leased.count() }
 }
 
 /// Names what was leased, where that is all that departed.
-fn name_leased(departed: &[Facts], leased: &mut Ids) {
+fn name_leased(departed: &[MessageMeta], leased: &mut Ids) {
     if leased.is_empty() {
-        for facts in departed {
-            leased.push(facts.id);
+        for meta in departed {
+            leased.push(meta.id);
         }
     }
 }
@@ -314,11 +314,11 @@ impl Event {
 
     /// Whether it can have happened: where it [reaches](Event::reaches) is what a topic's numbers grow to.
     pub(crate) fn is_sound(&self) -> bool {
-        !self.is_implied() && self.reaches().is_none_or(Mark::is_sound)
+        !self.is_implied() && self.reaches().is_none_or(Position::is_sound)
     }
 
     /// What a channel read, where it did.
-    pub(crate) fn departed(&self) -> &[Facts] {
+    pub(crate) fn departed(&self) -> &[MessageMeta] {
         match self {
             Event::Leased { departed, .. } | Event::Passed { departed, .. } => departed,
             _ => &[],
@@ -414,7 +414,7 @@ impl Event {
     }
 
     /// Whether nobody waits for it to be durable: where it is lost with the power, a message comes once more.
-    pub(crate) fn may_wait(&self) -> bool {
+    pub(crate) fn is_lazy(&self) -> bool {
         matches!(
             self,
             Event::Leased { .. }
@@ -428,14 +428,14 @@ impl Event {
     }
 
     /// A place up to which messages must have been published for this to happen.
-    pub(crate) fn reaches(&self) -> Option<Mark> {
+    pub(crate) fn reaches(&self) -> Option<Position> {
         match self {
-            Event::Leased { cursor: mark, .. }
-            | Event::Passed { cursor: mark, .. }
-            | Event::Dropped { cursor: mark, .. }
-            | Event::Sought { to: mark, .. }
-            | Event::Voided { to: mark, .. }
-            | Event::HandedOver { to: mark } => Some(*mark),
+            Event::Leased { cursor: position, .. }
+            | Event::Passed { cursor: position, .. }
+            | Event::Dropped { cursor: position, .. }
+            | Event::Sought { to: position, .. }
+            | Event::Tombstoned { to: position, .. }
+            | Event::HandedOver { to: position } => Some(*position),
             Event::ChannelCreated(_, image) => Some(image.cursor),
             _ => None,
         }

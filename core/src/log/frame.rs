@@ -25,7 +25,7 @@
 //! | kind | payload |
 //! | --- | --- |
 //! | 1 message | id u64, bytes of all bodies before it u64, [record](crate::message) |
-//! | 2 kept | the same: an older message, written again so that its segment can go |
+//! | 2 rewritten | the same: an older message, written again so that its segment can go |
 //! | 3 snapshot | the topic as it is here, a [`TopicImage`](super::image::TopicImage) in postcard |
 //! | 4 event | what happened to the topic, an [`Event`](super::event::Event) in postcard |
 //! | 5, 6 | a second copy of the snapshot or event right before it, of use where that is damaged |
@@ -123,7 +123,7 @@ pub enum Kind {
     /// A message, published here.
     Message = 1,
     /// An older message, written again.
-    Kept = 2,
+    Rewritten = 2,
     /// The whole topic.
     Snapshot = 3,
     /// Something that happened to the topic.
@@ -138,7 +138,7 @@ impl Kind {
     fn of(byte: u8) -> Option<Self> {
         Some(match byte & !MORE {
             1 => Kind::Message,
-            2 => Kind::Kept,
+            2 => Kind::Rewritten,
             3 => Kind::Snapshot,
             4 => Kind::Event,
             5 => Kind::SnapshotCopy,

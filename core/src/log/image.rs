@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::event::{Facts, Mark};
+use super::event::{MessageMeta, Position};
 use crate::by_id::ById;
 
 /// A whole topic at one place of its log.
@@ -21,19 +21,19 @@ pub struct TopicImage {
     /// Whether it hands nothing to its channels.
     pub paused: bool,
     /// Where the next message goes.
-    pub next: Mark,
+    pub next: Position,
     /// The first message that was not handed over.
-    pub flow: Mark,
+    pub high_watermark: Position,
     /// Messages ever published.
     pub message_count: u64,
     /// Bytes of bodies ever published.
     pub message_bytes: u64,
     /// Handed-over messages that no channel is to get however far back it goes.
-    pub voids: Vec<Gap>,
+    pub tombstones: Vec<Gap>,
     /// The same among those not handed over.
-    pub backlog_voids: Vec<Gap>,
+    pub backlog_tombstones: Vec<Gap>,
     /// Messages not handed over that were published with a deferral.
-    pub deferred: Vec<Facts>,
+    pub deferred: Vec<MessageMeta>,
     /// Messages with a time to live that has not run out.
     pub expiries: Vec<Expiry>,
     /// The dedup keys within their window, in the order in which they are forgotten.
@@ -43,7 +43,7 @@ pub struct TopicImage {
     /// The segments before this one that the log still has, with their bytes.
     pub old_segments: Vec<(u32, u64)>,
     /// Messages that were written again, and the number of the chunk among whose frames each stands.
-    pub kept: ById<u64>,
+    pub rewritten: ById<u64>,
     /// Goes into the hashes of ordering keys and what else is seeded.
     pub seed: u64,
     /// Its channels, by number.
@@ -116,7 +116,7 @@ pub struct Gap {
 
 impl Gap {
     /// The part that is not before the first of these places, nor after the second; perhaps nothing.
-    pub(crate) fn within(self, first: u64, end: Mark) -> Gap {
+    pub(crate) fn within(self, first: u64, end: Position) -> Gap {
         Gap { from: self.from.max(first), to: self.to.min(end.id), bytes: self.bytes.min(end.bytes) }
     }
 }
@@ -153,7 +153,7 @@ pub struct ChunkImage {
     /// The segment that has them.
     pub segment: u32,
     /// The first of them.
-    pub first: Mark,
+    pub first: Position,
     /// When the last of them was published, in nanoseconds.
     pub last_at: u64,
     /// Bytes of their frames.
@@ -172,7 +172,7 @@ pub struct ChannelImage {
     /// Whether it leases nothing.
     pub paused: bool,
     /// The next message it reads.
-    pub cursor: Mark,
+    pub cursor: Position,
     /// Messages before this id were not for it.
     pub since: u64,
     /// The number of the next delivery.
@@ -182,7 +182,7 @@ pub struct ChannelImage {
     /// What was leased, deferred, or is due again, by id.
     pub entries: ById<EntryImage>,
     /// What was read and waits behind another message of its key, by id.
-    pub held: ById<Facts>,
+    pub held: ById<MessageMeta>,
     /// Its dead letters, by id.
     pub dead: ById<DeadImage>,
     /// Deliveries finished.
@@ -216,18 +216,18 @@ pub struct ChannelSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryImage {
     /// What is to be known of it.
-    pub facts: Facts,
+    pub meta: MessageMeta,
     /// How often it has been delivered.
     pub attempts: u16,
     /// The number of its last delivery; zero before the first.
     pub delivery: u64,
     /// Where it is.
-    pub spot: SpotImage,
+    pub state: EntryStateImage,
 }
 
 /// Where an entry is. Times in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SpotImage {
+pub enum EntryStateImage {
     /// Leased.
     InFlight {
         /// When the lease ends.
@@ -248,7 +248,7 @@ pub enum SpotImage {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadImage {
     /// What is to be known of it.
-    pub facts: Facts,
+    pub meta: MessageMeta,
     /// How often it was delivered.
     pub attempts: u16,
     /// The number of its last delivery.

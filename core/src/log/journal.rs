@@ -6,13 +6,13 @@ use core::mem;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Event, Mark};
+use super::event::{Event, Position};
 use super::frame::{Kind, SEGMENT_HEADER_BYTES, SegmentHeader, write_frame};
 use super::image::TopicImage;
 use super::{Append, LogId};
 use crate::config::MAX_SNAPSHOT_BYTES;
 use crate::name::Name;
-use crate::seeds::Seeds;
+use crate::split_mix::SplitMix64;
 use crate::time::Time;
 
 /// Less than this after a snapshot is replayed in no time.
@@ -34,9 +34,9 @@ pub(crate) struct Journal {
     /// The header is among them.
     begins: bool,
     /// Something is among them that somebody may wait for.
-    is_urgent: bool,
+    needs_sync: bool,
     /// How far the log reaches with the last of what somebody may wait for.
-    urgent: u64,
+    sync_until: u64,
     /// Bytes ever written to the log, and how many of them are durable.
     written: u64,
     durable: u64,
@@ -47,11 +47,11 @@ pub(crate) struct Journal {
     last_snapshot: u32,
     /// Bytes of the segments before this one that are not forgotten.
     old: VecDeque<(u32, u64)>,
-    seeds: Seeds,
+    seeds: SplitMix64,
     /// An append failed: what the log has at its end is not known, and nothing more goes there.
     failed: bool,
     /// For each append under way, how far the log and the messages reach with it.
-    under_way: VecDeque<(u64, Mark)>,
+    under_way: VecDeque<(u64, Position)>,
     /// What happened last, where it may become one with what happens next.
     open: Option<Event>,
 }
@@ -80,15 +80,15 @@ impl Journal {
             unwritten_from: offset,
             index,
             begins: false,
-            is_urgent: false,
-            urgent: offset,
+            needs_sync: false,
+            sync_until: offset,
             written: offset,
             durable: offset,
             segment_bytes,
             snapshot_bytes: 0,
             last_snapshot: header.number,
             old: VecDeque::new(),
-            seeds: Seeds::new(seed),
+            seeds: SplitMix64::new(seed),
             failed: false,
             under_way: VecDeque::new(),
             open: None,
@@ -136,17 +136,17 @@ impl Journal {
 
     /// How far it has to be durable for all that somebody may wait for; `None` where it is.
     pub(crate) fn awaited(&mut self) -> Option<u64> {
-        if self.open.as_ref().is_some_and(|event| !event.may_wait()) {
+        if self.open.as_ref().is_some_and(|event| !event.is_lazy()) {
             self.end_run();
         }
-        (self.urgent > self.durable).then_some(self.urgent)
+        (self.sync_until > self.durable).then_some(self.sync_until)
     }
 
     /// Somebody waits for all that happened until now.
-    pub(crate) fn urge(&mut self) {
+    pub(crate) fn require_sync(&mut self) {
         self.end_run();
-        self.urgent = self.written;
-        self.is_urgent = !self.unwritten.is_empty();
+        self.sync_until = self.written;
+        self.needs_sync = !self.unwritten.is_empty();
     }
 
     /// Bytes that the log does not have for sure.
@@ -195,8 +195,8 @@ impl Journal {
     }
 
     fn write_event(&mut self, event: &Event) {
-        if event.may_wait() {
-            return self.frame_that_may_wait(Kind::Event, false, |out| write_postcard(event, out));
+        if event.is_lazy() {
+            return self.lazy_frame(Kind::Event, false, |out| write_postcard(event, out));
         }
         self.frame(Kind::Event, false, |out| write_postcard(event, out));
         if event.is_vital() {
@@ -215,8 +215,8 @@ impl Journal {
     }
 
     /// An older message is written again.
-    pub(crate) fn keep(&mut self, id: u64, record: &[u8]) {
-        self.record(Kind::Kept, id, 0, record, false);
+    pub(crate) fn rewrite(&mut self, id: u64, record: &[u8]) {
+        self.record(Kind::Rewritten, id, 0, record, false);
     }
 
     fn record(&mut self, kind: Kind, id: u64, before: u64, record: &[u8], more: bool) {
@@ -228,13 +228,13 @@ impl Journal {
     }
 
     fn frame(&mut self, kind: Kind, more: bool, write: impl FnOnce(&mut Vec<u8>)) {
-        self.frame_that_may_wait(kind, more, write);
+        self.lazy_frame(kind, more, write);
         if !self.failed {
-            (self.is_urgent, self.urgent) = (true, self.written);
+            (self.needs_sync, self.sync_until) = (true, self.written);
         }
     }
 
-    fn frame_that_may_wait(&mut self, kind: Kind, more: bool, write: impl FnOnce(&mut Vec<u8>)) {
+    fn lazy_frame(&mut self, kind: Kind, more: bool, write: impl FnOnce(&mut Vec<u8>)) {
         self.end_run();
         if self.failed {
             return;
@@ -261,7 +261,7 @@ impl Journal {
     }
 
     /// What the host has to write; `next` is where the next message after it goes.
-    pub(crate) fn take(&mut self, topic: &Name<'_>, next: Mark) -> Option<Append> {
+    pub(crate) fn take(&mut self, topic: &Name<'_>, next: Position) -> Option<Append> {
         self.end_run();
         if self.unwritten.is_empty() {
             return None;
@@ -274,7 +274,7 @@ impl Journal {
             offset: self.unwritten_from,
             index: mem::replace(&mut self.index, next.id),
             upto: self.written,
-            may_wait: !mem::take(&mut self.is_urgent),
+            lazy: !mem::take(&mut self.needs_sync),
             bytes: mem::take(&mut self.unwritten),
         };
         self.unwritten_from = self.offset;
@@ -283,7 +283,7 @@ impl Journal {
     }
 
     /// It is durable up to there. Answers the place of the first message that is not.
-    pub(crate) fn appended(&mut self, upto: u64) -> Option<Mark> {
+    pub(crate) fn appended(&mut self, upto: u64) -> Option<Position> {
         self.durable = self.durable.max(upto);
         let mut next = None;
         while self.under_way.front().is_some_and(|append| append.0 <= upto) {
@@ -327,7 +327,7 @@ impl Journal {
     }
 
     /// Segments before this one are not needed; answers whether there were any.
-    pub(crate) fn forget_before(&mut self, segment: u32) -> bool {
+    pub(crate) fn truncate_before(&mut self, segment: u32) -> bool {
         let had = self.old.len();
         while self.old.front().is_some_and(|old| old.0 < segment) {
             self.old.pop_front();

@@ -21,14 +21,14 @@ pub struct Loaded {
     /// Where each record starts; a message that cannot be read has none, and starts where the next does.
     pub(crate) offsets: Vec<u32>,
     /// Older messages that were written again here.
-    pub(crate) kept: Vec<(u64, Box<[u8]>)>,
+    pub(crate) rewritten: Vec<(u64, Box<[u8]>)>,
     /// What could not be read, as offset in the segment and length.
     pub damage: Vec<(u64, u64)>,
 }
 
 impl Loaded {
     /// The messages with ids from `from` up to, and without, `to` among the frames in `bytes`, which stand at this
-    /// offset of a segment with this salt; and all that were kept there. `bytes` may begin and end with other frames,
+    /// offset of a segment with this salt; and all that were rewritten there. `bytes` may begin and end with other frames,
     /// but begins with a whole one.
     pub fn decode(salt: u64, offset: u64, bytes: &[u8], from: u64, to: u64) -> Self {
         // No part of a log has more: a number that was read is no reason to make room.
@@ -40,8 +40,8 @@ impl Loaded {
                 Found::Damage { offset, length, .. } => loaded.damage.push((offset, length)),
                 Found::Frame(frame) => {
                     let Some((id, _, record)) = split_message(frame.payload) else { continue };
-                    if frame.kind == Kind::Kept {
-                        loaded.kept.push((id, record.into()));
+                    if frame.kind == Kind::Rewritten {
+                        loaded.rewritten.push((id, record.into()));
                     } else if frame.kind == Kind::Message && (next..to).contains(&id) {
                         loaded.offsets.resize((id - from) as usize, loaded.records.len() as u32);
                         loaded.offsets.push(loaded.records.len() as u32);

@@ -3,7 +3,7 @@
 //! Read in this order: [`frame`] (the bytes of a segment), [`event`] (what can happen), [`image`] (a topic as plain
 //! data), `journal` (writing), [`load`] (reading messages back); the topic is made again by [`recovery`](crate::recovery). A
 //! whole log in one file is an [`export`]. All of it is free of I/O. The host has the files: it [appends](Append), [reads](Read),
-//! [forgets](Forget) and [deletes](Delete) what an engine says.
+//! [truncates](Truncate) and [deletes](Delete) what an engine says.
 //!
 //! A log is named by its topic, and a place in it by a running index, the id of the next message there, within a
 //! numbered segment. A host maps that to files and offsets as it likes.
@@ -39,11 +39,11 @@ pub type LogId = u64;
 
 /// Something to be done with a log, in the order in which it is told.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Work {
+pub enum LogCommand {
     /// Bytes to be written at the end.
     Append(Append),
     /// Old segments that nobody needs.
-    Forget(Forget),
+    Truncate(Truncate),
     /// A topic that is gone.
     Delete(Delete),
 }
@@ -64,13 +64,13 @@ pub struct Append {
     /// Where in the segment the bytes begin.
     pub offset: u64,
     /// The id of the next message at the first of the bytes: no message with a lower id stands in them, but for those
-    /// that were kept.
+    /// that were rewritten.
     pub index: u64,
     /// How far the log reaches with them: a number that only grows.
     pub upto: u64,
     /// Nobody waits for them to be durable. The host writes them at once, as all others, but need not hurry to sync
     /// them: what it syncs of this log later makes them durable as well, and a second without that is soon enough.
-    pub may_wait: bool,
+    pub lazy: bool,
     /// The bytes.
     #[serde(with = "crate::state::bytes")]
     pub bytes: Vec<u8>,
@@ -78,7 +78,7 @@ pub struct Append {
 
 /// Nobody needs the first segments of a log any more.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Forget {
+pub struct Truncate {
     /// The log.
     pub log: LogId,
     /// Its topic.

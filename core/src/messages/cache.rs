@@ -55,13 +55,13 @@ impl Messages {
         if !self.is_live(number) {
             return;
         }
-        for (id, record) in &loaded.kept {
-            if self.aside.get(id).is_some_and(|aside| aside.chunk == number) {
+        for (id, record) in &loaded.rewritten {
+            if self.detached.get(id).is_some_and(|detached| detached.chunk == number) {
                 self.set_record(*id, Some(record.clone()));
             }
         }
-        for id in self.chunk(number).kept.iter().collect::<Vec<_>>() {
-            if self.aside.get(&id).is_some_and(|aside| aside.record.is_none()) {
+        for id in self.chunk(number).rewritten.iter().collect::<Vec<_>>() {
+            if self.detached.get(&id).is_some_and(|detached| detached.record.is_none()) {
                 // It should have been there: it cannot be read any more.
                 self.set_record(id, Some(Box::default()));
             }
@@ -143,13 +143,13 @@ impl Messages {
         }
         let (tail, end, durable) = (self.tail_number(), self.end.id, self.durable);
         let chunk = &self.chunks[(number - self.front) as usize];
-        if chunk.content.is_none() && chunk.kept.is_empty() {
+        if chunk.content.is_none() && chunk.rewritten.is_empty() {
             return None;
         }
         let next = if number == tail { end } else { self.chunks[(number + 1 - self.front) as usize].first.id };
-        let is_durable = next <= durable && chunk.kept_until <= self.log_durable;
+        let is_durable = next <= durable && chunk.rewritten_until <= self.log_durable;
         // A read that was begun before something was written again does not bring it.
-        let is_read = chunk.asked && !chunk.kept.is_empty();
+        let is_read = chunk.asked && !chunk.rewritten.is_empty();
         if chunk.holds > 0 || is_read || !is_durable || chunk.used.replace(false) {
             return Some(false);
         }
@@ -158,7 +158,7 @@ impl Messages {
         chunk.content = None;
         let freed = before - chunk.memory();
         self.chunk_memory -= freed;
-        for id in self.chunk(number).kept.iter().collect::<Vec<_>>() {
+        for id in self.chunk(number).rewritten.iter().collect::<Vec<_>>() {
             self.set_record(id, None);
         }
         Some(true)

@@ -5,14 +5,14 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::log::Loaded;
-use crate::log::event::Mark;
+use crate::log::event::Position;
 use crate::message::{PLAIN_BYTES, Record};
 use crate::time::Time;
 
 /// Records with ids from `start` on, without holes between the ids.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Content {
-    pub(super) start: Mark,
+    pub(super) start: Position,
     #[serde(with = "crate::state::bytes")]
     records: Vec<u8>,
     /// Where each record starts. One that starts where the next does cannot be read any more.
@@ -28,12 +28,12 @@ pub(super) struct Content {
 }
 
 impl Content {
-    pub(super) fn new(start: Mark, room: usize) -> Self {
+    pub(super) fn new(start: Position, room: usize) -> Self {
         Content { start, records: Vec::with_capacity(room), room, ..Content::default() }
     }
 
     /// What was read back from a log, which begins at this place.
-    pub(super) fn loaded(start: Mark, loaded: Loaded) -> Self {
+    pub(super) fn loaded(start: Position, loaded: Loaded) -> Self {
         let mut content = Content { start, records: loaded.records, offsets: loaded.offsets, ..Content::default() };
         let (mut plain, mut before) = (true, 0u64);
         let mut befores = Vec::with_capacity(content.offsets.len());
@@ -119,10 +119,10 @@ impl Content {
     }
 
     /// The place of a message that it has, or of the one after its last.
-    pub(super) fn mark(&self, id: u64) -> Mark {
+    pub(super) fn position_of(&self, id: u64) -> Position {
         let index = (id - self.start.id) as usize;
         let bytes = if index < self.offsets.len() { self.before(index) } else { self.body_bytes };
-        Mark { id, bytes: self.start.bytes + bytes }
+        Position { id, bytes: self.start.bytes + bytes }
     }
 
     fn before(&self, index: usize) -> u64 {
@@ -134,11 +134,11 @@ impl Content {
 
     /// The first message that it has for whose place this does not hold, or the one after its last. What is asked has
     /// to hold for some first messages and not for the others.
-    pub(super) fn partition(&self, holds: impl Fn(Mark) -> bool) -> u64 {
+    pub(super) fn partition(&self, holds: impl Fn(Position) -> bool) -> u64 {
         let (mut low, mut high) = (self.start.id, self.start.id + self.offsets.len() as u64);
         while low < high {
             let middle = u64::midpoint(low, high);
-            if holds(self.mark(middle)) {
+            if holds(self.position_of(middle)) {
                 low = middle + 1;
             } else {
                 high = middle;

@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::{Aside, CHUNK_BYTES, Chunk, Messages, NOWHERE};
+use super::{CHUNK_BYTES, Chunk, Detached, Messages, NOWHERE};
 use crate::by_id::ById;
-use crate::log::event::Mark;
+use crate::log::event::Position;
 use crate::log::image::{ChunkImage, Gap, TopicImage};
 use crate::log::load::MOST_MESSAGES;
 use crate::time::Time;
@@ -13,10 +13,10 @@ impl Messages {
     /// Those that a log has, none of them in memory. What nobody needs of them is freed once all
     /// [cursors](Messages::cursor) and [pins](Messages::pin) are there, by [`Messages::set_keep`].
     pub(crate) fn recovered(image: &TopicImage, segment: u32) -> Self {
-        let end = Mark { id: image.next.id.max(1), ..image.next };
+        let end = Position { id: image.next.id.max(1), ..image.next };
         let mut messages = Messages::empty(Some(segment), end);
         messages.front = image.chunks.first().map_or(0, |chunk| chunk.number.min(u64::MAX / 2));
-        let (mut first, mut last_at, mut in_segment) = (Mark { id: 1, bytes: 0 }, Time::default(), 0);
+        let (mut first, mut last_at, mut in_segment) = (Position { id: 1, bytes: 0 }, Time::default(), 0);
         for chunk in &image.chunks {
             // Whatever order they are told in: places, times and segments only grow from chunk to chunk.
             first = chunk.first.within(first, end);
@@ -49,10 +49,10 @@ impl Messages {
         } else {
             messages.whole = messages.chunks.front().map_or(end.id, |chunk| chunk.first.id);
         }
-        for (&id, &number) in image.kept.iter() {
+        for (&id, &number) in image.rewritten.iter() {
             if let Some(chunk) = number.checked_sub(messages.front).and_then(|i| messages.chunks.get_mut(i as usize)) {
-                chunk.kept.insert(id);
-                messages.set_aside(id, Aside { pins: 0, record: None, chunk: number });
+                chunk.rewritten.insert(id);
+                messages.detach(id, Detached { pins: 0, record: None, chunk: number });
             }
         }
         // A table has a last chunk that takes what comes; what comes does not go to one that was recovered.
@@ -67,7 +67,7 @@ impl Messages {
     }
 
     /// Ids from this place on that cannot be read, in rows.
-    pub(crate) fn unreadable(&self, from: Mark) -> Vec<Gap> {
+    pub(crate) fn unreadable(&self, from: Position) -> Vec<Gap> {
         let mut rows: Vec<Gap> = Vec::new();
         for index in self.chunks.partition_point(|chunk| chunk.first.id <= from.id).saturating_sub(1)..self.chunks.len()
         {
@@ -96,23 +96,23 @@ impl Messages {
         let chunk = self.stored_chunk(segment);
         chunk.log_bytes = chunk.log_bytes.saturating_add(log_bytes);
         chunk.last_at = chunk.last_at.max(at);
-        self.end = Mark { id: end.id.saturating_add(1), bytes: end.bytes.saturating_add(size.into()) };
+        self.end = Position { id: end.id.saturating_add(1), bytes: end.bytes.saturating_add(size.into()) };
     }
 
     /// Messages up to this place were published, and the log does not have them.
-    pub(crate) fn append_lost(&mut self, to: Mark) {
-        let to = Mark { bytes: to.bytes.max(self.end.bytes), ..to };
+    pub(crate) fn append_lost(&mut self, to: Position) {
+        let to = Position { bytes: to.bytes.max(self.end.bytes), ..to };
         let (segment, last_at) = self.chunks.back().map_or_else(Default::default, |last| (last.segment, last.last_at));
         self.chunks.push_back(Chunk { first: self.end, last_at, segment, freed: true, ..Chunk::default() });
         self.end = to;
     }
 
     /// An older message was written again, to this segment, in so many bytes.
-    pub(crate) fn rewritten(&mut self, id: u64, log_bytes: u64, segment: u32) {
+    pub(crate) fn append_rewritten(&mut self, id: u64, log_bytes: u64, segment: u32) {
         let chunk = self.stored_chunk(segment);
         chunk.log_bytes = chunk.log_bytes.saturating_add(log_bytes);
         let number = self.tail_number();
-        self.set_aside(id, Aside { pins: 0, record: None, chunk: number });
+        self.detach(id, Detached { pins: 0, record: None, chunk: number });
     }
 
     /// The chunk for what a log has next.
@@ -126,7 +126,7 @@ impl Messages {
         self.chunks.back_mut().expect("there is one now")
     }
 
-    /// What a snapshot tells of the chunks, and where kept messages are.
+    /// What a snapshot tells of the chunks, and where rewritten messages are.
     pub(crate) fn image(&self) -> (Vec<ChunkImage>, ById<u64>) {
         let numbers = self.front..;
         let chunks = self.chunks.iter().zip(numbers);
@@ -138,14 +138,15 @@ impl Messages {
             log_bytes: chunk.log_bytes,
             freed: chunk.freed,
         });
-        let kept = self.aside.iter().filter(|(_, aside)| aside.chunk != NOWHERE);
-        (chunks.collect(), kept.map(|(&id, aside)| (id, aside.chunk)).collect())
+        let rewritten = self.detached.iter().filter(|(_, detached)| detached.chunk != NOWHERE);
+        (chunks.collect(), rewritten.map(|(&id, detached)| (id, detached.chunk)).collect())
     }
 
     /// Lets go of all that nobody needs: to be called once all cursors and pins of a recovered topic are there.
     pub(crate) fn sweep(&mut self) {
-        for id in self.aside.iter().filter(|(_, aside)| aside.pins == 0).map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.forget_aside(id);
+        for id in self.detached.iter().filter(|(_, detached)| detached.pins == 0).map(|(id, _)| *id).collect::<Vec<_>>()
+        {
+            self.drop_detached(id);
         }
         for number in self.front..self.low {
             self.let_go(number);

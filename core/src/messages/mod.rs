@@ -4,15 +4,15 @@
 //! [`Cursor`] each; a message that departed from a reader's order (leased, deferred, dead) is pinned. A chunk is
 //! freed when no cursor is at or before it, nothing in it is pinned and retention does not keep it.
 //!
-//! Where there is no log, what few pinned messages hold an old chunk are copied aside, so that one slow message never
+//! Where there is no log, what few pinned messages hold an old chunk are detached, so that one slow message never
 //! keeps the memory of thousands. Where there is one, the content of a chunk can be evicted and loaded again
-//! ([`cache`]), and [`moving`] writes the few pinned messages of old segments again, so that one slow message never
+//! ([`cache`]), and [`compaction`] writes the few pinned messages of old segments again, so that one slow message never
 //! keeps the disk of thousands.
 
 mod cache;
+mod compaction;
 mod content;
 mod image;
-mod moving;
 mod search;
 
 use alloc::boxed::Box;
@@ -22,7 +22,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::by_id::{ById, IdSet};
-use crate::log::event::Mark;
+use crate::log::event::Position;
 use crate::log::frame::{FRAME_HEADER_BYTES, MESSAGE_HEADER_BYTES};
 use crate::message::{PLAIN_BYTES, Record};
 use crate::time::Time;
@@ -46,19 +46,19 @@ const NOWHERE: u64 = u64::MAX;
 #[derive(Debug, Serialize, Deserialize)]
 #[must_use = "a cursor holds what comes after it until it is released"]
 pub(crate) struct Cursor {
-    mark: Mark,
+    position: Position,
     chunk: u64,
 }
 
 impl Cursor {
     /// The id of the next message.
     pub(crate) fn id(&self) -> u64 {
-        self.mark.id
+        self.position.id
     }
 
     /// The same, with the bytes of the bodies before it.
-    pub(crate) fn mark(&self) -> Mark {
-        self.mark
+    pub(crate) fn position(&self) -> Position {
+        self.position
     }
 
     /// The chunk that has it, or will.
@@ -73,14 +73,14 @@ pub(crate) enum Found<'a> {
     /// It is here.
     Record(Record<'a>),
     /// It is in the log: [want](Messages::want) this chunk, and look again once it is loaded.
-    Absent(u64),
+    NotCached(u64),
     /// It cannot be read any more, or nobody needed it.
-    Gone,
+    Unreadable,
 }
 
 /// What is wanted is in the log, in this chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Absent(pub(crate) u64);
+pub(crate) struct NotCached(pub(crate) u64);
 
 /// The messages of a topic. Ids start at 1 and have no holes.
 #[derive(Debug, Serialize, Deserialize)]
@@ -96,13 +96,13 @@ pub(crate) struct Messages {
     /// No chunk from this id on was freed.
     whole: u64,
     /// Where the next message goes.
-    end: Mark,
+    end: Position,
     /// Bytes of memory in the chunks.
     chunk_memory: usize,
     /// Pinned messages of chunks that are gone.
-    aside: ById<Aside>,
+    detached: ById<Detached>,
     /// Bytes of memory that those take.
-    aside_memory: usize,
+    detached_memory: usize,
     /// There is a log, and this is the number of its segment that new messages go to.
     segment: Option<u32>,
     /// Ids before this one can be read back from the log.
@@ -122,7 +122,7 @@ pub(crate) struct Messages {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Chunk {
     /// Its first message.
-    first: Mark,
+    first: Position,
     /// When its last message was published.
     last_at: Time,
     /// Its messages, or the last of them, where they are in memory.
@@ -142,9 +142,9 @@ struct Chunk {
     /// Pins on each; empty as long as there are none.
     pin_counts: Vec<u32>,
     /// Older messages that were written again among its frames.
-    kept: IdSet,
+    rewritten: IdSet,
     /// How far the log reaches with them, in bytes ever written to it.
-    kept_until: u64,
+    rewritten_until: u64,
     /// Commands that need it to stay.
     holds: u32,
     freed: bool,
@@ -156,7 +156,7 @@ struct Chunk {
 
 /// A message whose chunk is gone.
 #[derive(Debug, Serialize, Deserialize)]
-struct Aside {
+struct Detached {
     pins: u32,
     /// Its bytes, where they are in memory.
     record: Option<Box<[u8]>>,
@@ -167,13 +167,13 @@ struct Aside {
 impl Messages {
     /// None yet. `segment` is that of the log which they go to, where there is one.
     pub(crate) fn new(segment: Option<u32>) -> Self {
-        let start = Mark { id: 1, bytes: 0 };
+        let start = Position { id: 1, bytes: 0 };
         let mut messages = Messages::empty(segment, start);
         messages.add_chunk(0);
         messages
     }
 
-    fn empty(segment: Option<u32>, end: Mark) -> Self {
+    fn empty(segment: Option<u32>, end: Position) -> Self {
         Messages {
             chunks: VecDeque::new(),
             front: 0,
@@ -182,8 +182,8 @@ impl Messages {
             whole: 1,
             end,
             chunk_memory: 0,
-            aside: ById::default(),
-            aside_memory: 0,
+            detached: ById::default(),
+            detached_memory: 0,
             segment,
             durable: if segment.is_some() { end.id } else { u64::MAX },
             log_durable: 0,
@@ -195,13 +195,13 @@ impl Messages {
     }
 
     /// Where the next message goes.
-    pub(crate) fn end(&self) -> Mark {
+    pub(crate) fn end(&self) -> Position {
         self.end
     }
 
     /// Bytes of memory it holds. O(1).
     pub(crate) fn memory(&self) -> usize {
-        self.chunk_memory + self.aside_memory
+        self.chunk_memory + self.detached_memory
     }
 
     /// Adds a message; answers its id.
@@ -231,7 +231,7 @@ impl Messages {
         let grown = tail.memory() - before;
         self.chunk_memory += grown;
         self.log_bytes += (FRAME_HEADER_BYTES + MESSAGE_HEADER_BYTES + bytes) as u64;
-        self.end = Mark { id: end.id + 1, bytes: end.bytes + record.body.len() as u64 };
+        self.end = Position { id: end.id + 1, bytes: end.bytes + record.body.len() as u64 };
         end.id
     }
 
@@ -244,20 +244,22 @@ impl Messages {
     /// What there is of a message, which stands in this chunk.
     pub(crate) fn find(&self, id: u64, chunk: u64) -> Found<'_> {
         // A log may tell that a message was written again before it tells that its chunk is needed no more.
-        match self.aside.get(&id) {
-            Some(Aside { record: Some(record), .. }) => return Record::read(record).map_or(Found::Gone, Found::Record),
-            Some(aside) if self.is_live(aside.chunk) => return Found::Absent(aside.chunk),
+        match self.detached.get(&id) {
+            Some(Detached { record: Some(record), .. }) => {
+                return Record::read(record).map_or(Found::Unreadable, Found::Record);
+            }
+            Some(detached) if self.is_live(detached.chunk) => return Found::NotCached(detached.chunk),
             _ => {}
         }
         let live = chunk.checked_sub(self.front).and_then(|index| self.chunks.get(index as usize));
-        let Some(live) = live.filter(|chunk| !chunk.freed) else { return Found::Gone };
+        let Some(live) = live.filter(|chunk| !chunk.freed) else { return Found::Unreadable };
         match live.content.as_ref().filter(|content| content.has(id)) {
             Some(content) => {
                 live.used.set(true);
-                content.record(id).map_or(Found::Gone, Found::Record)
+                content.record(id).map_or(Found::Unreadable, Found::Record)
             }
-            None if id >= live.first.id && id < self.end.id && self.segment.is_some() => Found::Absent(chunk),
-            None => Found::Gone,
+            None if id >= live.first.id && id < self.end.id && self.segment.is_some() => Found::NotCached(chunk),
+            None => Found::Unreadable,
         }
     }
 
@@ -269,7 +271,7 @@ impl Messages {
 
     /// What there is of a message, wherever it stands.
     pub(crate) fn get(&self, id: u64) -> Found<'_> {
-        if id >= self.end.id { Found::Gone } else { self.find(id, self.chunk_of(id)) }
+        if id >= self.end.id { Found::Unreadable } else { self.find(id, self.chunk_of(id)) }
     }
 
     /// The record of a message that was just found to be here.
@@ -285,7 +287,7 @@ impl Messages {
         let chunk = self.chunk_of(id);
         let live = chunk.checked_sub(self.front).and_then(|index| self.chunks.get(index as usize));
         id < self.end.id
-            && (live.is_some_and(|chunk| !chunk.freed && chunk.first.id <= id) || self.aside.contains_key(&id))
+            && (live.is_some_and(|chunk| !chunk.freed && chunk.first.id <= id) || self.detached.contains_key(&id))
     }
 
     /// Messages from this id on are kept for replay; those before only as long as they are needed.
@@ -301,19 +303,19 @@ impl Messages {
     }
 
     /// A new reader that starts at this place, which must be kept or not passed by every cursor.
-    pub(crate) fn cursor(&mut self, mark: Mark) -> Cursor {
+    pub(crate) fn cursor(&mut self, position: Position) -> Cursor {
         if self.replaying {
-            return Cursor { mark, chunk: 0 };
+            return Cursor { position, chunk: 0 };
         }
-        let chunk = self.chunk_of(mark.id).max(self.front);
+        let chunk = self.chunk_of(position.id).max(self.front);
         self.chunk_mut(chunk).cursors += 1;
         self.low = self.low.min(chunk);
-        Cursor { mark, chunk }
+        Cursor { position, chunk }
     }
 
     /// Moves a reader on to this place, which is not before its own. Cheap where it is near.
-    pub(crate) fn advance(&mut self, cursor: &mut Cursor, mark: Mark) {
-        cursor.mark = mark;
+    pub(crate) fn advance(&mut self, cursor: &mut Cursor, position: Position) {
+        cursor.position = position;
         self.catch_up(cursor);
     }
 
@@ -332,30 +334,30 @@ impl Messages {
         }
         let content = self.chunk(cursor.chunk).content.as_ref();
         if let Some(content) = content.filter(|content| content.has(cursor.id())) {
-            cursor.mark = content.mark(cursor.id());
+            cursor.position = content.position_of(cursor.id());
         }
     }
 
     /// The place after a message in this chunk that cannot be read, and after those behind it that cannot, either.
-    pub(crate) fn after_unreadable(&self, at: Mark, chunk: u64) -> Mark {
-        let after = Mark { id: at.id + 1, ..at };
+    pub(crate) fn after_unreadable(&self, at: Position, chunk: u64) -> Position {
+        let after = Position { id: at.id + 1, ..at };
         let index = chunk.wrapping_sub(self.front) as usize;
         let Some(found) = self.chunks.get(index) else { return after };
         if found.freed {
             return self.chunks.get(index + 1).map_or(after, |next| next.first.max(after));
         }
         let content = found.content.as_ref().filter(|content| content.has(at.id));
-        content.map_or(after, |content| content.mark(content.readable_after(at.id)).max(after))
+        content.map_or(after, |content| content.position_of(content.readable_after(at.id)).max(after))
     }
 
     /// The id after one that cannot be read, and after those behind it that cannot, either.
     pub(crate) fn next_id(&self, id: u64) -> u64 {
-        self.after_unreadable(Mark { id, bytes: 0 }, self.chunk_of(id)).id
+        self.after_unreadable(Position { id, bytes: 0 }, self.chunk_of(id)).id
     }
 
     /// Moves a reader to another place.
-    pub(crate) fn seek(&mut self, cursor: &mut Cursor, mark: Mark) {
-        let new = self.cursor(mark);
+    pub(crate) fn seek(&mut self, cursor: &mut Cursor, position: Position) {
+        let new = self.cursor(position);
         let old = core::mem::replace(cursor, new);
         self.leave(old.chunk);
     }
@@ -387,10 +389,10 @@ impl Messages {
         // In a log, a message may have been moved out of a chunk that is not known yet to be free of messages.
         // And of what a log says, some stands in no chunk.
         let stands = |chunk: &Chunk| !chunk.freed && chunk.first.id <= id;
-        if chunk < self.front || !stands(self.chunk(chunk)) || self.aside.contains_key(&id) {
-            match self.aside.get_mut(&id) {
-                Some(aside) => aside.pins += 1,
-                None => self.set_aside(id, Aside { pins: 1, record: None, chunk: NOWHERE }),
+        if chunk < self.front || !stands(self.chunk(chunk)) || self.detached.contains_key(&id) {
+            match self.detached.get_mut(&id) {
+                Some(detached) => detached.pins += 1,
+                None => self.detach(id, Detached { pins: 1, record: None, chunk: NOWHERE }),
             }
             return;
         }
@@ -419,10 +421,10 @@ impl Messages {
         if self.replaying {
             return;
         }
-        if let Some(aside) = self.aside.get_mut(&id) {
-            aside.pins -= 1;
-            if aside.pins == 0 {
-                self.forget_aside(id);
+        if let Some(detached) = self.detached.get_mut(&id) {
+            detached.pins -= 1;
+            if detached.pins == 0 {
+                self.drop_detached(id);
             }
         } else if chunk >= self.front && !self.chunk(chunk).freed {
             let (low, logged) = (self.low, self.segment.is_some());
@@ -436,7 +438,7 @@ impl Messages {
         }
     }
 
-    /// Frees a chunk if nothing needs it any more; copies aside what little of an old one is needed.
+    /// Frees a chunk if nothing needs it any more; detaches what little of an old one is needed.
     fn let_go(&mut self, number: u64) {
         let old = self.segment.is_none() && number + OLD_CHUNKS <= self.tail_number();
         if number >= self.low || number < self.front || number == self.tail_number() {
@@ -444,7 +446,7 @@ impl Messages {
         }
         let kept = self.chunks.get((number - self.front + 1) as usize).is_none_or(|next| next.first.id > self.keep);
         let chunk = &mut self.chunks[(number - self.front) as usize];
-        let needed = chunk.holds > 0 || !chunk.kept.is_empty() || (chunk.pins > 0 && !(old && chunk.is_sparse()));
+        let needed = chunk.holds > 0 || !chunk.rewritten.is_empty() || (chunk.pins > 0 && !(old && chunk.is_sparse()));
         if kept || chunk.freed || needed {
             return;
         }
@@ -453,7 +455,7 @@ impl Messages {
         for (index, &pins) in pin_counts.iter().enumerate().filter(|(_, pins)| **pins > 0) {
             let chunk = self.chunk(number);
             let record = chunk.content.as_ref().and_then(|content| content.bytes(index)).map(Into::into);
-            self.set_aside(chunk.first.id + index as u64, Aside { record, pins, chunk: 0 });
+            self.detach(chunk.first.id + index as u64, Detached { record, pins, chunk: 0 });
         }
         self.free(number);
     }
@@ -531,7 +533,7 @@ impl Messages {
     }
 }
 
-impl Aside {
+impl Detached {
     fn memory(&self) -> usize {
         self.record.as_ref().map_or(0, |record| record.len()) + 64
     }

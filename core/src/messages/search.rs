@@ -1,15 +1,15 @@
 //! Where messages stand: by id, by time, by bytes.
 
 use super::content::Content;
-use super::{Absent, Chunk, Messages};
-use crate::log::event::Mark;
+use super::{Chunk, Messages, NotCached};
+use crate::log::event::Position;
 use crate::time::Time;
 
 impl Messages {
     /// The place of the first message that may still be there. In a replay, all may.
-    pub(crate) fn first_mark(&self) -> Mark {
+    pub(crate) fn first_position(&self) -> Position {
         if self.replaying {
-            return Mark::default();
+            return Position::default();
         }
         self.chunks.iter().find(|chunk| !chunk.freed).map_or(self.end, |chunk| chunk.first)
     }
@@ -27,7 +27,7 @@ impl Messages {
     }
 
     /// The place of a message that was not freed.
-    pub(crate) fn mark(&self, id: u64) -> Result<Mark, Absent> {
+    pub(crate) fn position_of(&self, id: u64) -> Result<Position, NotCached> {
         if id >= self.end.id {
             return Ok(self.end);
         }
@@ -38,12 +38,12 @@ impl Messages {
         if chunk.first.id >= id || chunk.freed {
             return Ok(chunk.first);
         }
-        let content = chunk.content.as_ref().filter(|content| content.has(id)).ok_or(Absent(number))?;
-        Ok(content.mark(id))
+        let content = chunk.content.as_ref().filter(|content| content.has(id)).ok_or(NotCached(number))?;
+        Ok(content.position_of(id))
     }
 
     /// The first message published at this time or later, or the next one. O(log messages).
-    pub(crate) fn find_time(&self, at: Time) -> Result<u64, Absent> {
+    pub(crate) fn find_time(&self, at: Time) -> Result<u64, NotCached> {
         let index = self.chunks.partition_point(|chunk| chunk.last_at < at);
         let Some(chunk) = self.chunks.get(index) else { return Ok(self.end.id) };
         let content = self.whole_content(index, chunk)?;
@@ -51,7 +51,7 @@ impl Messages {
     }
 
     /// The first message such that it and all after it have at most so many bytes. O(log messages).
-    pub(crate) fn find_last_bytes(&self, bytes: u64) -> Result<u64, Absent> {
+    pub(crate) fn find_last_bytes(&self, bytes: u64) -> Result<u64, NotCached> {
         let from = self.end.bytes.saturating_sub(bytes);
         let index = self.chunks.partition_point(|chunk| chunk.first.bytes < from).saturating_sub(1);
         let chunk = &self.chunks[index];
@@ -59,17 +59,17 @@ impl Messages {
             return Ok(chunk.first.id);
         }
         let content = self.whole_content(index, chunk)?;
-        Ok(content.map_or(chunk.first.id, |content| content.partition(|mark| mark.bytes < from)))
+        Ok(content.map_or(chunk.first.id, |content| content.partition(|position| position.bytes < from)))
     }
 
     /// The messages of a chunk from its first on, unless it is freed or has none.
-    fn whole_content<'a>(&self, index: usize, chunk: &'a Chunk) -> Result<Option<&'a Content>, Absent> {
+    fn whole_content<'a>(&self, index: usize, chunk: &'a Chunk) -> Result<Option<&'a Content>, NotCached> {
         let next = self.chunks.get(index + 1).map_or(self.end.id, |next| next.first.id);
         if chunk.freed || next == chunk.first.id {
             return Ok(None);
         }
         let content = chunk.content.as_deref().filter(|content| content.has(chunk.first.id));
-        content.map(Some).ok_or(Absent(self.front + index as u64))
+        content.map(Some).ok_or(NotCached(self.front + index as u64))
     }
 
     /// The first message of the chunk in which the first one of this age stands: nothing younger is before it.

@@ -3,7 +3,7 @@
 use super::*;
 
 fn gone(messages: &Messages, id: u64) -> bool {
-    matches!(messages.get(id), Found::Gone)
+    matches!(messages.get(id), Found::Unreadable)
 }
 
 fn message(at: u64, body: &[u8]) -> Record<'_> {
@@ -20,14 +20,14 @@ fn filled(count: u64) -> Messages {
 
 /// Moves a reader on by one message, with so many bytes.
 fn step(messages: &mut Messages, cursor: &mut Cursor, size: u64) {
-    let Mark { id, bytes } = cursor.mark();
-    messages.advance(cursor, Mark { id: id + 1, bytes: bytes + size });
+    let Position { id, bytes } = cursor.position();
+    messages.advance(cursor, Position { id: id + 1, bytes: bytes + size });
 }
 
 #[test]
 fn what_all_cursors_passed_is_freed() {
     let mut messages = Messages::new(None);
-    let mut cursor = messages.cursor(Mark { id: 1, bytes: 0 });
+    let mut cursor = messages.cursor(Position { id: 1, bytes: 0 });
     for at in 1..=5000 {
         let id = messages.append(&message(at, &[1; 1000]));
         assert_eq!(messages.record(id, messages.chunk_of(id)).timestamp.as_nanos(), at);
@@ -45,7 +45,7 @@ fn what_all_cursors_passed_is_freed() {
 #[test]
 fn a_pinned_message_outlives_its_chunk_without_keeping_it() {
     let mut messages = Messages::new(None);
-    let mut cursor = messages.cursor(Mark { id: 1, bytes: 0 });
+    let mut cursor = messages.cursor(Position { id: 1, bytes: 0 });
     let mut pinned = Vec::new();
     for at in 1..=5000 {
         let id = messages.append(&message(at, &[at as u8; 1000]));
@@ -72,10 +72,10 @@ fn a_pinned_message_outlives_its_chunk_without_keeping_it() {
 #[test]
 fn bytes_and_times_are_found() {
     let mut messages = filled(1000);
-    let _cursor = messages.cursor(Mark { id: 1, bytes: 0 });
-    assert_eq!(messages.mark(1).map(|mark| mark.bytes), Ok(0));
-    assert_eq!(messages.mark(501).map(|mark| mark.bytes), Ok(500_000));
-    assert_eq!(messages.mark(1001).map(|mark| mark.bytes), Ok(1_000_000));
+    let _cursor = messages.cursor(Position { id: 1, bytes: 0 });
+    assert_eq!(messages.position_of(1).map(|position| position.bytes), Ok(0));
+    assert_eq!(messages.position_of(501).map(|position| position.bytes), Ok(500_000));
+    assert_eq!(messages.position_of(1001).map(|position| position.bytes), Ok(1_000_000));
     assert_eq!(messages.find_time(Time::from_nanos(0)), Ok(1));
     assert_eq!(messages.find_time(Time::from_nanos(700)), Ok(700));
     assert_eq!(messages.find_time(Time::from_nanos(1001)), Ok(1001));
@@ -86,15 +86,15 @@ fn bytes_and_times_are_found() {
     let keyed = Record { key: Some("key"), ..message(2000, b"12345") };
     messages.append(&keyed);
     messages.append(&message(2001, b"123"));
-    assert_eq!(messages.mark(1002).map(|mark| mark.bytes), Ok(1_000_005));
-    assert_eq!(messages.mark(1003).map(|mark| mark.bytes), Ok(1_000_008));
+    assert_eq!(messages.position_of(1002).map(|position| position.bytes), Ok(1_000_005));
+    assert_eq!(messages.position_of(1003).map(|position| position.bytes), Ok(1_000_008));
 }
 
 #[test]
 fn retained_messages_stay_until_they_are_let_go() {
     let mut messages = Messages::new(None);
     messages.set_keep(1);
-    let mut cursor = messages.cursor(Mark { id: 1, bytes: 0 });
+    let mut cursor = messages.cursor(Position { id: 1, bytes: 0 });
     for at in 1..=2000 {
         messages.append(&message(at, &[0; 1000]));
         messages.catch_up(&mut cursor);
@@ -111,7 +111,7 @@ fn retained_messages_stay_until_they_are_let_go() {
 #[test]
 fn what_is_read_back_and_what_came_meanwhile_leave_no_hole() {
     let mut messages = Messages::new(Some(1));
-    let _cursor = messages.cursor(Mark { id: 1, bytes: 0 });
+    let _cursor = messages.cursor(Position { id: 1, bytes: 0 });
     for at in 1..=4 {
         messages.append(&message(at, &[at as u8; 10]));
     }
@@ -127,23 +127,23 @@ fn what_is_read_back_and_what_came_meanwhile_leave_no_hole() {
     messages.append(&message(5, &[5; 10]));
     messages.load(0, read);
     assert!(matches!(messages.get(5), Found::Record(record) if record.body == [5; 10]));
-    assert!(matches!(messages.get(4), Found::Absent(0)));
+    assert!(matches!(messages.get(4), Found::NotCached(0)));
 }
 
 #[test]
 fn what_was_written_again_before_a_crash_is_looked_for_where_it_is_now() {
     use crate::log::image::{ChunkImage, TopicImage};
-    let mark = |id| Mark { id, bytes: 0 };
+    let position = |id| Position { id, bytes: 0 };
     // Nothing in a log says that a chunk is free of messages: it is when all that are needed were written again.
-    let chunk = |number, segment, id| ChunkImage { number, segment, first: mark(id), ..ChunkImage::default() };
+    let chunk = |number, segment, id| ChunkImage { number, segment, first: position(id), ..ChunkImage::default() };
     let image = TopicImage {
-        next: mark(30),
+        next: position(30),
         chunks: [chunk(0, 1, 1), chunk(1, 2, 10), chunk(2, 3, 20)].into(),
-        kept: [(5, 2), (6, 2), (12, 2)].into_iter().collect(),
+        rewritten: [(5, 2), (6, 2), (12, 2)].into_iter().collect(),
         ..TopicImage::default()
     };
     let mut messages = Messages::recovered(&image, 4);
-    let _cursor = messages.cursor(mark(30));
+    let _cursor = messages.cursor(position(30));
     // Of the second chunk, only one was written again before the crash.
     let pinned = [5, 6, 6, 12, 13].map(|id| (id, messages.chunk_of(id)));
     for (id, chunk) in pinned {
@@ -153,9 +153,9 @@ fn what_was_written_again_before_a_crash_is_looked_for_where_it_is_now() {
     messages.sweep();
     assert_eq!(messages.first_segment(), 2, "the first segment may be gone by now");
     for (id, now) in [(5, 2), (6, 2), (13, 1)] {
-        assert!(matches!(messages.get(id), Found::Absent(chunk) if chunk == now), "{id}: {:?}", messages.get(id));
+        assert!(matches!(messages.get(id), Found::NotCached(chunk) if chunk == now), "{id}: {:?}", messages.get(id));
     }
-    assert!(matches!(messages.get(12), Found::Absent(1 | 2)));
+    assert!(matches!(messages.get(12), Found::NotCached(1 | 2)));
     for (id, chunk) in pinned {
         assert!(messages.has(id));
         messages.unpin(id, chunk);
@@ -167,25 +167,25 @@ fn what_was_written_again_before_a_crash_is_looked_for_where_it_is_now() {
 fn what_is_written_again_stays_in_memory_until_it_is_durable() {
     use crate::log::Loaded;
     let mut messages = Messages::new(Some(1));
-    let mut cursor = messages.cursor(Mark { id: 1, bytes: 0 });
+    let mut cursor = messages.cursor(Position { id: 1, bytes: 0 });
     messages.append(&message(1, b"slow"));
     messages.append(&message(2, b"quick"));
     messages.pin(1, 0);
     messages.start_segment(2);
     messages.append(&message(3, b"next"));
-    messages.advance(&mut cursor, Mark { id: 4, bytes: 13 });
+    messages.advance(&mut cursor, Position { id: 4, bytes: 13 });
     messages.set_durable(4);
-    messages.moved(0, |_, _| 500);
+    messages.rewrite_chunk(0, |_, _| 500);
     assert_eq!(messages.first_segment(), 2);
     // The messages of this chunk are durable, and what was written again is not.
     assert_eq!(messages.evict(1), Some(false));
     assert!(matches!(messages.get(1), Found::Record(record) if record.body == b"slow"));
     messages.set_log_durable(500);
     assert_eq!(messages.evict(1), Some(true));
-    assert!(matches!(messages.get(1), Found::Absent(1)));
+    assert!(matches!(messages.get(1), Found::NotCached(1)));
     let mut record = Vec::new();
     message(1, b"slow").write(&mut record);
-    let read = |kept| Loaded { from: 3, kept, ..Loaded::default() };
+    let read = |rewritten| Loaded { from: 3, rewritten, ..Loaded::default() };
     messages.want(1);
     messages.load(1, read([(1, record.into())].into()));
     assert!(matches!(messages.get(1), Found::Record(record) if record.body == b"slow"));
@@ -200,7 +200,7 @@ fn what_is_written_again_stays_in_memory_until_it_is_durable() {
 #[test]
 fn a_kept_message_that_is_not_there_any_more_is_gone() {
     let mut messages = Messages::new(Some(1));
-    let mut cursor = messages.cursor(Mark { id: 1, bytes: 0 });
+    let mut cursor = messages.cursor(Position { id: 1, bytes: 0 });
     messages.append(&message(1, &[1; 10]));
     messages.pin(1, 0);
     step(&mut messages, &mut cursor, 10);
@@ -208,10 +208,10 @@ fn a_kept_message_that_is_not_there_any_more_is_gone() {
     messages.append(&message(2, &[2; 10]));
     messages.set_durable(3);
     messages.catch_up(&mut cursor);
-    messages.moved(0, |_, _| 0);
+    messages.rewrite_chunk(0, |_, _| 0);
     let tail = messages.chunk_of(2);
     while messages.evict(tail) != Some(true) {}
-    assert!(matches!(messages.get(1), Found::Absent(chunk) if chunk == tail));
+    assert!(matches!(messages.get(1), Found::NotCached(chunk) if chunk == tail));
     messages.load(tail, crate::log::Loaded::decode(0, 0, &[], 2, 3));
     assert!(gone(&messages, 1));
 }
@@ -219,14 +219,14 @@ fn a_kept_message_that_is_not_there_any_more_is_gone() {
 /// Asserts that what was counted as it changed is what there is.
 fn assert_counted(messages: &Messages) {
     let chunks: usize = messages.chunks.iter().map(Chunk::memory).sum();
-    let aside: usize = messages.aside.values().map(Aside::memory).sum();
-    assert_eq!(messages.memory(), chunks + aside);
+    let detached: usize = messages.detached.values().map(Detached::memory).sum();
+    assert_eq!(messages.memory(), chunks + detached);
 }
 
 #[test]
 fn the_memory_that_is_counted_is_what_there_is() {
-    let start = Mark { id: 1, bytes: 0 };
-    // Without a log: copied aside, and let go of one by one.
+    let start = Position { id: 1, bytes: 0 };
+    // Without a log: detached, and let go of one by one.
     let mut messages = Messages::new(None);
     let mut cursor = messages.cursor(start);
     for at in 1..=15_000 {
@@ -237,12 +237,12 @@ fn the_memory_that_is_counted_is_what_there_is() {
         messages.catch_up(&mut cursor);
         step(&mut messages, &mut cursor, 1000);
     }
-    assert!(messages.aside.len() > 2);
+    assert!(messages.detached.len() > 2);
     for id in [1000, 2000, 3000, 4000, 5000] {
         assert_counted(&messages);
         messages.unpin(id, messages.chunk_of(id));
     }
-    assert_eq!((messages.aside.len(), messages.aside_memory), (0, 0));
+    assert_eq!((messages.detached.len(), messages.detached_memory), (0, 0));
     // With one: moved, evicted, read back, moved again, and let go of.
     let mut messages = Messages::new(Some(1));
     let mut cursor = messages.cursor(start);
@@ -257,21 +257,21 @@ fn the_memory_that_is_counted_is_what_there_is() {
         messages.advance(&mut cursor, end);
         messages.set_durable(end.id);
         assert_counted(&messages);
-        messages.moved(from, |_, _| 500);
+        messages.rewrite_chunk(from, |_, _| 500);
         assert_counted(&messages);
     }
     messages.set_log_durable(500);
     messages.chunk(2).used.set(false);
-    assert_eq!((messages.aside.len(), messages.evict(2)), (10, Some(true)));
+    assert_eq!((messages.detached.len(), messages.evict(2)), (10, Some(true)));
     assert_counted(&messages);
     let mut record = Vec::new();
     message(10, &[2; 50]).write(&mut record);
     messages.want(2);
-    let kept = [(10, record.into())].into();
-    messages.load(2, crate::log::Loaded { from: 102, offsets: [0].into(), kept, ..Default::default() });
+    let rewritten = [(10, record.into())].into();
+    messages.load(2, crate::log::Loaded { from: 102, offsets: [0].into(), rewritten, ..Default::default() });
     assert_counted(&messages);
     assert!(matches!(messages.get(10), Found::Record(_)) && gone(&messages, 20));
     (1..=10).for_each(|id| messages.unpin(10 * id, 0));
     assert_counted(&messages);
-    assert_eq!((messages.aside.len(), messages.aside_memory), (0, 0));
+    assert_eq!((messages.detached.len(), messages.detached_memory), (0, 0));
 }

@@ -119,7 +119,7 @@ codes! {
         /// The client took the last chunk of an open answer: `ticket`.
         Writable = "writable",
         /// A dead letter on its way from another topic: `parcel_for`.
-        Parcel = "parcel",
+        Transfer = "parcel",
         /// The client hung up: `ticket`.
         HangUp = "hang-up",
         /// The broker went down.

@@ -9,10 +9,10 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::api::{self, Request};
-use crate::broker::{Parcel, Survey};
+use crate::broker::{BrokerStats, Transfer};
 use crate::command::Ticket;
 use crate::engine::Engine;
-use crate::log::{Loaded, LogId, Read, Recovered, Work};
+use crate::log::{Loaded, LogCommand, LogId, Read, Recovered};
 use crate::time::Time;
 
 /// One call of an engine's method of that name, but for the time.
@@ -20,13 +20,13 @@ use crate::time::Time;
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, and the large one is the one that is frequent")]
 pub enum Input<'a> {
     /// [`Engine::handle`], or [`Engine::handle_decoded`] of the same request: with what survey, then.
-    Request(Ticket, #[serde(borrow)] Asked<'a>, Surveyed<'a>),
+    Request(Ticket, #[serde(borrow)] Asked<'a>, StatsSource<'a>),
     /// [`Engine::handle_timeout`].
     Timeout,
     /// [`Engine::handle_writable`].
     Writable(Ticket),
-    /// [`Engine::handle_parcel`].
-    Parcel(Cow<'a, Parcel>),
+    /// [`Engine::handle_transfer`].
+    Transfer(Cow<'a, Transfer>),
     /// [`Engine::cancel`].
     Cancel(Ticket),
     /// [`Engine::shutdown`].
@@ -49,13 +49,13 @@ pub enum Input<'a> {
 
 /// How a request was given to an engine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Surveyed<'a> {
+pub enum StatsSource<'a> {
     /// The engine makes its own survey, where the request asks for one.
     Itself,
     /// It was given none.
     Not,
     /// It was given this one.
-    With(Cow<'a, Survey>),
+    With(Cow<'a, BrokerStats>),
 }
 
 /// A [`Request`], as it came.
@@ -138,24 +138,24 @@ impl<'de: 'a, 'a> Deserialize<'de> for Headers<'a> {
 
 impl Input<'_> {
     /// Makes the call. What [`Engine::poll_log`] gave, where that is it.
-    pub fn apply(self, engine: &mut Engine, now: Time) -> Option<Work> {
+    pub fn apply(self, engine: &mut Engine, now: Time) -> Option<LogCommand> {
         match self {
-            Input::Request(ticket, asked, surveyed) => {
+            Input::Request(ticket, asked, source) => {
                 let request = asked.request();
-                let survey = match surveyed {
-                    Surveyed::Itself => {
+                let stats = match source {
+                    StatsSource::Itself => {
                         engine.handle(now, ticket, &request);
                         return None;
                     }
-                    Surveyed::Not => None,
-                    Surveyed::With(survey) => Some(survey.into_owned()),
+                    StatsSource::Not => None,
+                    StatsSource::With(stats) => Some(stats.into_owned()),
                 };
                 let decoded = api::decode(&engine.config().limits.clone(), &request);
-                engine.handle_decoded(now, ticket, decoded, survey);
+                engine.handle_decoded(now, ticket, decoded, stats);
             }
             Input::Timeout => engine.handle_timeout(now),
             Input::Writable(ticket) => engine.handle_writable(now, ticket),
-            Input::Parcel(parcel) => engine.handle_parcel(now, parcel.into_owned()),
+            Input::Transfer(transfer) => engine.handle_transfer(now, transfer.into_owned()),
             Input::Cancel(ticket) => engine.cancel(now, ticket),
             Input::Shutdown => engine.shutdown(now),
             Input::PollLog => return engine.poll_log(),

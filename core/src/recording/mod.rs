@@ -5,24 +5,24 @@
 //! and the state at any moment between.
 //!
 //! Read in this order: [`input`] (what can come), [`recorder`] (an engine that writes it down), [`mod@file`] (the bytes),
-//! [`replay`] (running it again), [`told`], [`story`] and [`codes`] (what that shows), [`scrub`] (going to any moment). All
+//! [`replay`] (running it again), [`describe`], [`history`] and [`codes`] (what that shows), [`time_travel`] (going to any moment). All
 //! of it is free of I/O: hosts have the files.
 //!
 //! A recording is trusted as far as its checksums reach: it holds an engine's insides, and is to be opened by those who
 //! may see all messages in it.
 
 pub mod codes;
+pub mod describe;
 pub mod file;
+pub mod history;
 pub mod input;
 pub mod recorder;
 pub mod replay;
-pub mod scrub;
-pub mod story;
-pub mod told;
+pub mod time_travel;
 
 pub use file::{Head, Kind, Recording, Unreadable, write_frame};
+pub use history::MessageHistory;
 pub use input::Input;
 pub use recorder::{Recorder, Taken};
 pub use replay::{Broken, Replay, State, Step};
-pub use scrub::Scrub;
-pub use story::Story;
+pub use time_travel::TimeTravel;

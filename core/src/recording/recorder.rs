@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 use core::mem;
 use core::ops::Deref;
 
-use super::input::{Input, Surveyed};
+use super::input::{Input, StatsSource};
 use crate::api::{Decoded, Request, Routed};
-use crate::broker::{Parcel, Survey};
+use crate::broker::{BrokerStats, Transfer};
 use crate::command::Ticket;
 use crate::engine::{Engine, Output};
-use crate::log::{Loaded, LogId, Read, Recovered, Work};
+use crate::log::{Loaded, LogCommand, LogId, Read, Recovered};
 use crate::state;
 use crate::time::Time;
 
@@ -103,13 +103,13 @@ impl Recorder {
 
     /// See [`Engine::handle`].
     pub fn handle(&mut self, now: Time, ticket: Ticket, request: &Request<'_>) {
-        self.note(now, || Input::Request(ticket, request.into(), Surveyed::Itself));
+        self.note(now, || Input::Request(ticket, request.into(), StatsSource::Itself));
         self.engine.handle(now, ticket, request);
     }
 
     /// See [`Engine::handle_routed`].
     pub fn handle_routed<'a>(&mut self, now: Time, ticket: Ticket, routed: Routed<'a>, body: &'a [u8]) {
-        self.note(now, || Input::Request(ticket, (&routed.head().with_body(body)).into(), Surveyed::Itself));
+        self.note(now, || Input::Request(ticket, (&routed.head().with_body(body)).into(), StatsSource::Itself));
         self.engine.handle_routed(now, ticket, routed, body);
     }
 
@@ -120,13 +120,13 @@ impl Recorder {
         ticket: Ticket,
         request: &Request<'_>,
         decoded: Decoded<'_>,
-        survey: Option<Survey>,
+        stats: Option<BrokerStats>,
     ) {
         self.note(now, || {
-            let surveyed = survey.as_ref().map_or(Surveyed::Not, |survey| Surveyed::With(Cow::Borrowed(survey)));
-            Input::Request(ticket, request.into(), surveyed)
+            let source = stats.as_ref().map_or(StatsSource::Not, |stats| StatsSource::With(Cow::Borrowed(stats)));
+            Input::Request(ticket, request.into(), source)
         });
-        self.engine.handle_decoded(now, ticket, decoded, survey);
+        self.engine.handle_decoded(now, ticket, decoded, stats);
     }
 
     /// See [`Engine::handle_timeout`].
@@ -141,10 +141,10 @@ impl Recorder {
         self.engine.handle_writable(now, ticket);
     }
 
-    /// See [`Engine::handle_parcel`].
-    pub fn handle_parcel(&mut self, now: Time, parcel: Parcel) {
-        self.note(now, || Input::Parcel(Cow::Borrowed(&parcel)));
-        self.engine.handle_parcel(now, parcel);
+    /// See [`Engine::handle_transfer`].
+    pub fn handle_transfer(&mut self, now: Time, transfer: Transfer) {
+        self.note(now, || Input::Transfer(Cow::Borrowed(&transfer)));
+        self.engine.handle_transfer(now, transfer);
     }
 
     /// See [`Engine::cancel`].
@@ -160,7 +160,7 @@ impl Recorder {
     }
 
     /// See [`Engine::poll_log`]. When it is called decides where segments begin.
-    pub fn poll_log(&mut self, now: Time) -> Option<Work> {
+    pub fn poll_log(&mut self, now: Time) -> Option<LogCommand> {
         if self.engine.has_log_work() {
             self.note(now, || Input::PollLog);
         }

@@ -11,8 +11,8 @@ use super::file::{Kind, Recording};
 use super::input::{Asked, Input};
 use crate::api;
 use crate::command::{Filter, Ticket};
-use crate::engine::{Engine, HandedTo, Output};
-use crate::log::Work;
+use crate::engine::{Engine, Output, TracedDelivery};
+use crate::log::LogCommand;
 use crate::log::event::Event;
 use crate::state;
 use crate::time::Time;
@@ -56,9 +56,9 @@ struct Shard {
     next: Option<Time>,
     /// Something is missing here: the next checkpoint need not be what it has come to.
     gap: bool,
-    /// The topics whose events are kept, by name, once somebody [listens](Replay::listen): whatever is kept is taken at each step.
+    /// The topics whose events are kept, by name, once somebody [traces](Replay::trace): whatever is kept is taken at each step.
     #[serde(skip)]
-    watched: Option<Vec<String>>,
+    traced: Option<Vec<String>>,
 }
 
 /// Who asked something.
@@ -88,16 +88,16 @@ pub struct Step<'a> {
     /// What it wanted done then.
     pub outputs: Vec<Output>,
     /// What it gave to be written to a log, where it was asked for that.
-    pub work: Option<Work>,
-    /// What it handed out, where the replay [listens](Replay::listen).
-    pub handed: Vec<HandedTo>,
+    pub work: Option<LogCommand>,
+    /// What it handed out, where the replay [traces](Replay::trace).
+    pub deliveries: Vec<TracedDelivery>,
     /// What happened to topics that were there before, likewise.
-    pub heard: Vec<Heard>,
+    pub events: Vec<TracedEvent>,
 }
 
 /// Something that happened to a topic.
 #[derive(Debug)]
-pub struct Heard {
+pub struct TracedEvent {
     /// The topic.
     pub topic: String,
     /// The channel, where it happened in one.
@@ -224,9 +224,9 @@ impl<'a> Replay<'a> {
     }
 
     /// Steps tell what was handed out and what happened, if the engines are told before each of them.
-    pub fn listen(&mut self) {
+    pub fn trace(&mut self) {
         let now = self.state.at;
-        self.state.shards.iter_mut().for_each(|shard| shard.listen(now));
+        self.state.shards.iter_mut().for_each(|shard| shard.trace(now));
     }
 
     /// Which engine is called next, and when; `None` at the end.
@@ -260,8 +260,8 @@ impl<'a> Replay<'a> {
         }
         let work = input.clone().apply(engine, at);
         let outputs: Vec<Output> = core::iter::from_fn(|| engine.poll_output()).collect();
-        let handed = engine.handed();
-        let heard = shard.watched.as_mut().map(|watched| hear(engine, watched, &input)).unwrap_or_default();
+        let deliveries = engine.take_deliveries();
+        let events = shard.traced.as_mut().map(|traced| take_events(engine, traced, &input)).unwrap_or_default();
         let answered = |ticket: Ticket| matches!(outputs[..], [Output::Respond(other, _)] if other == ticket);
         match &input {
             // Most are answered at once, and it is known who asked as long as the step is.
@@ -276,24 +276,24 @@ impl<'a> Replay<'a> {
                 gone.push((index, *ticket));
             }
         }
-        Ok(Some(Step { shard: index, at, input, outputs, work, handed, heard }))
+        Ok(Some(Step { shard: index, at, input, outputs, work, deliveries, events }))
     }
 }
 
 /// Takes what happened. What a step makes is watched from then on, as it would be by who begins to listen there.
-fn hear(engine: &mut Engine, watched: &mut Vec<String>, input: &Input<'_>) -> Vec<Heard> {
-    let mut heard = Vec::new();
-    for topic in &*watched {
-        let events = engine.heard(topic).into_iter();
-        heard.extend(events.map(|(channel, event)| Heard { topic: topic.clone(), channel, event }));
+fn take_events(engine: &mut Engine, traced: &mut Vec<String>, input: &Input<'_>) -> Vec<TracedEvent> {
+    let mut events = Vec::new();
+    for topic in &*traced {
+        let of_topic = engine.take_events(topic).into_iter();
+        events.extend(of_topic.map(|(channel, event)| TracedEvent { topic: topic.clone(), channel, event }));
     }
     if let Some(topic) = named(input) {
-        engine.watch(&topic);
-        if let Err(at) = watched.binary_search(&topic) {
-            watched.insert(at, topic);
+        engine.trace_topic(&topic);
+        if let Err(at) = traced.binary_search(&topic) {
+            traced.insert(at, topic);
         }
     }
-    heard
+    events
 }
 
 /// The topic that an input may make.
@@ -304,22 +304,22 @@ fn named(input: &Input<'_>) -> Option<String> {
             let routed = api::route(api::Head { method, path, query, ..api::Head::default() });
             routed.topic().map(|topic| topic.as_str().into())
         }
-        Input::Parcel(parcel) => Some(parcel.to.as_str().into()),
+        Input::Transfer(transfer) => Some(transfer.to.as_str().into()),
         Input::OpenTopic(recovered) => Some(recovered.image.name.clone()),
         _ => None,
     }
 }
 
 impl Shard {
-    fn listen(&mut self, now: Time) {
+    fn trace(&mut self, now: Time) {
         let Some(engine) = &mut self.engine else { return };
-        engine.listen();
-        if self.watched.is_none() {
-            let topics = engine.survey(now, &Filter::default()).topics;
+        engine.trace_deliveries();
+        if self.traced.is_none() {
+            let topics = engine.stats(now, &Filter::default()).topics;
             for topic in &topics {
-                engine.watch(&topic.name);
+                engine.trace_topic(&topic.name);
             }
-            self.watched = Some(topics.into_iter().map(|topic| topic.name).collect());
+            self.traced = Some(topics.into_iter().map(|topic| topic.name).collect());
         }
     }
 
@@ -359,7 +359,7 @@ impl Shard {
             return Err(Broken::Diverged(index));
         }
         self.engine = Some(Engine::from_checkpoint(checkpoint).ok_or(Broken::Nonsense)?);
-        self.watched = None;
+        self.traced = None;
         self.gap = false;
         Ok(())
     }

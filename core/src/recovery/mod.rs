@@ -9,7 +9,7 @@ pub mod replay;
 
 use alloc::vec::Vec;
 
-use crate::log::event::{Event, Mark};
+use crate::log::event::{Event, Position};
 use crate::log::frame::{
     FRAME_HEADER_BYTES, Found, Frame, Frames, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, is_followed, split_message,
 };
@@ -139,7 +139,7 @@ impl Recovery {
             }
             _ if self.topic.is_none() => self.headless = true,
             Kind::Message => self.message(frame),
-            Kind::Kept => {
+            Kind::Rewritten => {
                 self.end_batch();
                 if let (Some(topic), Some((id, ..))) = (&mut self.topic, split_message(frame.payload)) {
                     topic.rewritten(id, frame.end() - frame.offset, self.header.number);
@@ -170,7 +170,7 @@ impl Recovery {
         let seed = self.topic.as_ref().map_or(0, Replayed::seed);
         let read = split_message(frame.payload)
             .and_then(|(id, before, record)| Some(Published::of(id, before, &Record::read(record)?, seed)));
-        let is_sound = |message: &Published| Mark { id: message.facts.id, bytes: message.before }.is_sound();
+        let is_sound = |message: &Published| Position { id: message.meta.id, bytes: message.before }.is_sound();
         let Some(message) = read.filter(is_sound) else {
             return self.unreadable(frame);
         };

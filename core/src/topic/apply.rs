@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 
 use super::Topic;
 use super::producers::Last;
-use crate::channel::{Channel, Env};
+use crate::channel::{Channel, ChannelCx};
 use crate::command::{Overflow, TopicOptions};
 use crate::config::{Limits, MAX_CHANNELS};
 use crate::dedup::Accepted;
 use crate::ids::ChannelId;
-use crate::log::event::{Event, Facts, Mark};
+use crate::log::event::{Event, MessageMeta, Position};
 use crate::log::frame::{FRAME_HEADER_BYTES, MESSAGE_HEADER_BYTES};
 use crate::log::image::{ChannelImage, Expiry, Gap, TopicSettings};
 use crate::message::{PLAIN_BYTES, Record};
@@ -32,7 +32,7 @@ pub struct Published {
     /// Bytes of all bodies before it.
     pub before: u64,
     /// What decides where it goes.
-    pub facts: Facts,
+    pub meta: MessageMeta,
     /// When it was published, in nanoseconds.
     pub at: u64,
     /// Bytes of its frame.
@@ -43,7 +43,7 @@ impl Published {
     /// What there is to tell of the message with this id and record, of a topic with this seed.
     pub fn of(id: u64, before: u64, record: &Record<'_>, seed: u64) -> Self {
         let bytes = FRAME_HEADER_BYTES + MESSAGE_HEADER_BYTES + PLAIN_BYTES + record.option_bytes() + record.body.len();
-        Published { before, facts: record.facts(id, seed), at: record.timestamp.as_nanos(), log_bytes: bytes as u64 }
+        Published { before, meta: record.meta(id, seed), at: record.timestamp.as_nanos(), log_bytes: bytes as u64 }
     }
 }
 
@@ -54,7 +54,7 @@ pub(super) struct Replaying {
     pub(super) name: String,
     /// Messages with a deferral that were handed over in this replay: a channel that is made later may begin before
     /// them, for a running topic hands over only what is durable.
-    handed: Vec<Facts>,
+    handed: Vec<MessageMeta>,
     /// How many messages are due again for they were read in a part of the log that is missing.
     due_again: u64,
 }
@@ -69,8 +69,8 @@ impl Topic {
     /// Makes an event happen: the topic changes by it, and it is written down.
     pub(super) fn happen(&mut self, event: &Event, now: Time, limits: &Limits) {
         self.apply(event, now, limits);
-        if let Some(heard) = &mut self.heard {
-            heard.push(event.clone());
+        if let Some(traced) = &mut self.traced {
+            traced.push(event.clone());
         }
         if let Some(log) = &mut self.log {
             log.journal.event(event);
@@ -83,21 +83,21 @@ impl Topic {
             return;
         }
         let (now, limits) = (Time::default(), Limits::default());
-        if let Some(mark) = event.reaches() {
+        if let Some(position) = event.reaches() {
             // No id is used again for another message, however many of the last ones were lost.
-            self.miss(mark);
-            if event.departed().iter().any(|facts| facts.id >= mark.id) {
+            self.miss(position);
+            if event.departed().iter().any(|meta| meta.id >= position.id) {
                 // Nobody read what is after where he came to.
                 return;
             }
             if event.reads() {
                 // Of what was lost, too, the topic handed over what a channel read.
-                self.hand_over_to(mark, now, &limits);
+                self.hand_over_to(position, now, &limits);
             }
         }
         if !matches!(
             event,
-            Event::Deduplicated { .. } | Event::Produced { .. } | Event::Voided { .. } | Event::HandedOver { .. }
+            Event::Deduplicated { .. } | Event::Produced { .. } | Event::Tombstoned { .. } | Event::HandedOver { .. }
         ) {
             // What waited to be durable when a snapshot was made was handed over since.
             self.replay_hand_over();
@@ -108,42 +108,42 @@ impl Topic {
 
     /// A log says that a message was published, and stands in this segment.
     pub(crate) fn replay_published(&mut self, message: &Published, segment: u32) {
-        let Published { before, facts, at, log_bytes } = *message;
-        let place = Mark { id: facts.id, bytes: before };
-        if facts.id < self.messages.end().id || !place.is_sound() {
+        let Published { before, meta, at, log_bytes } = *message;
+        let place = Position { id: meta.id, bytes: before };
+        if meta.id < self.messages.end().id || !place.is_sound() {
             return;
         }
         self.miss(place);
-        self.messages.append_stored(Time::from_nanos(at), facts.size, log_bytes, segment);
-        self.published(facts.id, facts.size, facts.due.map(|_| facts), facts.expires);
+        self.messages.append_stored(Time::from_nanos(at), meta.size, log_bytes, segment);
+        self.published(meta.id, meta.size, meta.due.map(|_| meta), meta.expires);
         self.replay_hand_over();
     }
 
     /// A log says that an older message was written again, to this segment, in so many bytes.
     pub(crate) fn replay_rewritten(&mut self, id: u64, log_bytes: u64, segment: u32) {
-        self.messages.rewritten(id, log_bytes, segment);
+        self.messages.append_rewritten(id, log_bytes, segment);
     }
 
     /// Messages up to this place were published, and cannot be read any more.
-    fn miss(&mut self, to: Mark) {
+    fn miss(&mut self, to: Position) {
         let from = self.messages.end();
         if to.id <= from.id {
             return;
         }
         self.messages.append_lost(to);
-        self.backlog_voids.cover(Gap { from: from.id, to: to.id, bytes: to.bytes.saturating_sub(from.bytes) });
+        self.backlog_tombstones.cover(Gap { from: from.id, to: to.id, bytes: to.bytes.saturating_sub(from.bytes) });
         self.replay_hand_over();
     }
 
     fn replay_hand_over(&mut self) {
         let end = self.messages.end();
-        if !self.keeps_back() && self.flow.id() < end.id {
+        if !self.keeps_back() && self.high_watermark.id() < end.id {
             self.hand_over_to(end, Time::default(), &Limits::default());
         }
     }
 
     /// A message was published, with this deferral and time to live.
-    pub(super) fn published(&mut self, id: u64, size: u32, deferred: Option<Facts>, expires: Option<u64>) {
+    pub(super) fn published(&mut self, id: u64, size: u32, deferred: Option<MessageMeta>, expires: Option<u64>) {
         self.message_count = self.message_count.saturating_add(1);
         self.message_bytes = self.message_bytes.saturating_add(size.into());
         self.deferred.extend(deferred);
@@ -167,14 +167,14 @@ impl Topic {
             }
             Event::DedupWindow(window) => self.options.dedup_window = Duration::from_nanos(*window),
             Event::TopicPaused(paused) => self.paused = *paused,
-            Event::Voided { from, to } => self.void(*from, *to, now, limits),
+            Event::Tombstoned { from, to } => self.tombstone(*from, *to, now, limits),
             Event::HandedOver { to } => self.hand_over_to(*to, now, limits),
             Event::ChannelCreated(number, image) => self.add(ChannelId::of(*number), image, now, limits),
             Event::ChannelDeleted(number) => self.remove(ChannelId::of(*number)),
             Event::TimeToLiveOver(expiry) => self.time_to_live_over(*expiry, now, limits),
             _ => {
                 if let Some(number) = event.channel() {
-                    self.with_channel(ChannelId::of(number), now, limits, |channel, env| channel.apply(event, env));
+                    self.with_channel(ChannelId::of(number), now, limits, |channel, cx| channel.apply(event, cx));
                     self.find_channels_ahead();
                 }
             }
@@ -187,74 +187,74 @@ impl Topic {
         number: ChannelId,
         now: Time,
         limits: &Limits,
-        change: impl FnOnce(&mut Channel, &mut Env<'_>),
+        change: impl FnOnce(&mut Channel, &mut ChannelCx<'_>),
     ) {
-        self.mark(number);
+        self.mark_changed(number);
         let Some(channel) = self.channels.get_mut(number) else { return };
-        let mut env = Env {
+        let mut cx = ChannelCx {
             number,
             messages: &mut self.messages,
             journal: None,
-            heard: None,
+            traced: None,
             due_again: self.replaying.as_mut().map(|replaying| &mut replaying.due_again),
-            flow: self.flow.mark(),
+            high_watermark: self.high_watermark.position(),
             seed: self.seed,
             now,
             limits,
         };
-        change(channel, &mut env);
+        change(channel, &mut cx);
     }
 
-    fn with_channels(&mut self, now: Time, limits: &Limits, mut change: impl FnMut(&mut Channel, &mut Env<'_>)) {
+    fn with_channels(&mut self, now: Time, limits: &Limits, mut change: impl FnMut(&mut Channel, &mut ChannelCx<'_>)) {
         for number in self.channel_numbers() {
             self.with_channel(number, now, limits, &mut change);
         }
     }
 
     /// Hands over what is before this place.
-    pub(super) fn hand_over_to(&mut self, to: Mark, now: Time, limits: &Limits) {
-        if to.id <= self.flow.id() {
+    pub(super) fn hand_over_to(&mut self, to: Position, now: Time, limits: &Limits) {
+        if to.id <= self.high_watermark.id() {
             return;
         }
-        let from = self.flow.id();
-        self.messages.advance(&mut self.flow, to);
+        let from = self.high_watermark.id();
+        self.messages.advance(&mut self.high_watermark, to);
         if self.has_channel_ahead {
             self.with_channels(now, limits, |channel, _| channel.not_received(from, to.id));
             self.find_channels_ahead();
         }
-        if self.deferred.is_empty() && self.backlog_voids.ids() == 0 {
+        if self.deferred.is_empty() && self.backlog_tombstones.ids() == 0 {
             return;
         }
-        let voids = self.backlog_voids.drain_before(to.id);
-        let before = self.deferred.partition_point(|facts| facts.id < to.id);
-        let deferred: Vec<Facts> = self.deferred.drain(..before).collect();
-        self.with_channels(now, limits, |channel, env| {
-            voids.after(channel.position()).for_each(|gap| channel.pass_over(gap));
-            for facts in deferred.iter().filter(|facts| voids.end_of(facts.id).is_none()) {
-                channel.defer(facts, env);
+        let tombstones = self.backlog_tombstones.drain_before(to.id);
+        let before = self.deferred.partition_point(|meta| meta.id < to.id);
+        let deferred: Vec<MessageMeta> = self.deferred.drain(..before).collect();
+        self.with_channels(now, limits, |channel, cx| {
+            tombstones.after(channel.position()).for_each(|gap| channel.pass_over(gap));
+            for meta in deferred.iter().filter(|meta| tombstones.end_of(meta.id).is_none()) {
+                channel.defer(meta, cx);
             }
         });
-        voids.after(0).for_each(|gap| self.voids.cover(gap));
+        tombstones.after(0).for_each(|gap| self.tombstones.cover(gap));
         if let Some(replaying) = &mut self.replaying {
             replaying.handed.extend(deferred);
         }
     }
 
     /// What is before `to` was not handed over, whatever the log says so far: only what is durable is.
-    fn void(&mut self, from: Mark, to: Mark, now: Time, limits: &Limits) {
+    fn tombstone(&mut self, from: Position, to: Position, now: Time, limits: &Limits) {
         let gap = Gap { from: from.id, to: to.id, bytes: to.bytes.saturating_sub(from.bytes) };
         if gap.from >= gap.to {
             return;
         }
         // What a log lost of where that begins was handed over.
         self.hand_over_to(from, now, limits);
-        let flow = self.flow.id();
-        self.deferred.retain(|facts| facts.id >= to.id || facts.id < flow);
-        self.backlog_voids.cut_before(to.id);
-        self.with_channels(now, limits, |channel, env| channel.void(gap, env));
-        self.voids.cover(gap);
-        if to.id > flow {
-            self.messages.advance(&mut self.flow, to);
+        let high_watermark = self.high_watermark.id();
+        self.deferred.retain(|meta| meta.id >= to.id || meta.id < high_watermark);
+        self.backlog_tombstones.cut_before(to.id);
+        self.with_channels(now, limits, |channel, cx| channel.tombstone(gap, cx));
+        self.tombstones.cover(gap);
+        if to.id > high_watermark {
+            self.messages.advance(&mut self.high_watermark, to);
             self.find_channels_ahead();
         }
     }
@@ -264,21 +264,21 @@ impl Topic {
         // Channels have lower numbers than this, whatever a log says: their table has a place for each number below.
         let is_known = number.number() >= MAX_CHANNELS || self.channels.contains(number);
         let (false, Err(place)) = (is_known, self.name_place(&image.name)) else { return };
-        let mut env = Env {
+        let mut cx = ChannelCx {
             number,
             messages: &mut self.messages,
             journal: None,
-            heard: None,
+            traced: None,
             due_again: None,
-            flow: self.flow.mark(),
+            high_watermark: self.high_watermark.position(),
             seed: self.seed,
             now,
             limits,
         };
-        let Some(mut channel) = Channel::of(image, &mut env) else { return };
-        for facts in self.replaying.iter().flat_map(|replaying| &replaying.handed) {
-            if !channel.passes_over(facts.id) {
-                channel.defer(facts, &mut env);
+        let Some(mut channel) = Channel::of(image, &mut cx) else { return };
+        for meta in self.replaying.iter().flat_map(|replaying| &replaying.handed) {
+            if !channel.passes_over(meta.id) {
+                channel.defer(meta, &mut cx);
             }
         }
         self.ephemeral_channels += u32::from(channel.name().is_ephemeral());
@@ -289,8 +289,8 @@ impl Topic {
 
     /// Finds out whether a channel is further than what was handed over.
     pub(super) fn find_channels_ahead(&mut self) {
-        let flow = self.flow.id();
-        self.has_channel_ahead = self.channels.iter().any(|(_, channel)| channel.position() > flow);
+        let high_watermark = self.high_watermark.id();
+        self.has_channel_ahead = self.channels.iter().any(|(_, channel)| channel.position() > high_watermark);
     }
 
     fn remove(&mut self, number: ChannelId) {
@@ -307,11 +307,11 @@ impl Topic {
 
     fn time_to_live_over(&mut self, Expiry { id, size, .. }: Expiry, now: Time, limits: &Limits) {
         let gap = Gap { from: id, to: id.saturating_add(1), bytes: size.into() };
-        if id >= self.flow.id() {
-            return self.backlog_voids.cover(gap);
+        if id >= self.high_watermark.id() {
+            return self.backlog_tombstones.cover(gap);
         }
-        self.voids.cover(gap);
-        self.with_channels(now, limits, |channel, env| channel.expires(id, size, env));
+        self.tombstones.cover(gap);
+        self.with_channels(now, limits, |channel, cx| channel.expires(id, size, cx));
     }
 }
 

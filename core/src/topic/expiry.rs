@@ -7,9 +7,9 @@ use core::time::Duration;
 
 use super::Topic;
 use crate::config::Limits;
-use crate::log::event::{Event, Mark};
+use crate::log::event::{Event, Position};
 use crate::log::image::{Expiry, Gap};
-use crate::messages::Absent;
+use crate::messages::NotCached;
 use crate::time::Time;
 
 impl Topic {
@@ -46,26 +46,27 @@ impl Topic {
     }
 
     fn expire(&mut self, expiry: Expiry, now: Time, limits: &Limits) {
-        if self.end_of_void(expiry.id).is_some() || !self.messages.has(expiry.id) {
+        if self.end_of_tombstone(expiry.id).is_some() || !self.messages.has(expiry.id) {
             return;
         }
         self.happen(&Event::TimeToLiveOver(expiry), now, limits);
-        self.pass_voids();
+        self.pass_tombstones();
     }
 
     /// Where those end, from this id on, that no channel gets (again); `None` where this is not one of them.
-    pub(super) fn end_of_void(&self, id: u64) -> Option<u64> {
-        self.voids.end_of(id).or_else(|| self.backlog_voids.end_of(id))
+    pub(super) fn end_of_tombstone(&self, id: u64) -> Option<u64> {
+        self.tombstones.end_of(id).or_else(|| self.backlog_tombstones.end_of(id))
     }
 
     /// Moves on past what is not to be handed over, where there is no channel that has to be told.
-    pub(super) fn pass_voids(&mut self) {
+    pub(super) fn pass_tombstones(&mut self) {
         while self.names.is_empty()
-            && let Some((end, bytes)) = self.backlog_voids.pass(self.flow.id())
+            && let Some((end, bytes)) = self.backlog_tombstones.pass(self.high_watermark.id())
         {
-            let start = self.flow.mark();
-            self.voids.cover(Gap { from: start.id, to: end, bytes });
-            self.messages.advance(&mut self.flow, Mark { id: end, bytes: start.bytes.saturating_add(bytes) });
+            let start = self.high_watermark.position();
+            self.tombstones.cover(Gap { from: start.id, to: end, bytes });
+            self.messages
+                .advance(&mut self.high_watermark, Position { id: end, bytes: start.bytes.saturating_add(bytes) });
         }
     }
 
@@ -85,7 +86,7 @@ impl Topic {
     }
 
     /// The first message that is kept for replay; past all where none is.
-    pub(super) fn retained_from(&self, now: Time) -> Result<u64, Absent> {
+    pub(super) fn retained_from(&self, now: Time) -> Result<u64, NotCached> {
         if !self.retains() {
             return Ok(u64::MAX);
         }
@@ -119,7 +120,7 @@ impl Topic {
     pub(super) fn update_retention(&mut self, now: Time) {
         let keep = self.retained_chunk(now);
         self.messages.set_keep(keep);
-        self.voids.forget_before(self.messages.first_id());
+        self.tombstones.forget_before(self.messages.first_id());
     }
 
     /// When the oldest chunk of retained messages is too old to be kept: a moment after its last message is.

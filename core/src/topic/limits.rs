@@ -2,12 +2,12 @@
 
 use alloc::vec::Vec;
 
-use super::{Halt, Scene, Topic};
-use crate::channel::{Channel, Env};
+use super::{Blocked, Topic};
+use crate::channel::{Channel, ChannelCx};
 use crate::command::{Overflow, Refusal};
 use crate::config::Limits;
-use crate::log::event::{Event, Mark};
-use crate::messages::{Absent, Found};
+use crate::log::event::{Event, Position};
+use crate::messages::{Found, NotCached};
 use crate::time::Time;
 
 /// Messages, and the bytes of their bodies.
@@ -18,7 +18,7 @@ struct Amount {
 }
 
 /// What of a channel counts.
-type Measure = fn(&Channel, &Env<'_>) -> Amount;
+type Measure = fn(&Channel, &ChannelCx<'_>) -> Amount;
 
 impl Amount {
     const NONE: Amount = Amount { messages: 0, bytes: 0 };
@@ -32,19 +32,22 @@ impl Amount {
     }
 }
 
-fn backlog(channel: &Channel, env: &Env<'_>) -> Amount {
-    Amount { messages: channel.backlog(env.flow.id), bytes: channel.backlog_bytes(env.flow) }
+fn backlog(channel: &Channel, cx: &ChannelCx<'_>) -> Amount {
+    Amount { messages: channel.backlog(cx.high_watermark.id), bytes: channel.backlog_bytes(cx.high_watermark) }
 }
 
 /// What is never dropped to make room.
-fn busy(channel: &Channel, env: &Env<'_>) -> Amount {
-    Amount { messages: channel.backlog(env.flow.id) - channel.depth(env.flow.id), bytes: channel.busy_bytes() }
+fn busy(channel: &Channel, cx: &ChannelCx<'_>) -> Amount {
+    Amount {
+        messages: channel.backlog(cx.high_watermark.id) - channel.depth(cx.high_watermark.id),
+        bytes: channel.busy_bytes(),
+    }
 }
 
 impl Topic {
     /// Makes sure that so many messages with so many bytes keep within the topic's limits, dropping the oldest
     /// where the topic is to do that. Where it refuses, nothing is dropped.
-    pub(super) fn admit(&mut self, messages: u64, bytes: u64, now: Time, limits: &Limits) -> Result<(), Halt> {
+    pub(super) fn admit(&mut self, messages: u64, bytes: u64, now: Time, limits: &Limits) -> Result<(), Blocked> {
         let options = &self.options;
         if messages == 0 || (options.max_messages == 0 && options.max_bytes == 0) {
             return Ok(());
@@ -56,8 +59,8 @@ impl Topic {
             if rejects { (backlog as Measure, kept_back) } else { (busy as Measure, Amount::NONE) };
         let numbers = self.channel_numbers();
         let mut all = numbers.iter().map(|number| {
-            let Scene { channel, env } = self.quiet_scene(*number, now, limits);
-            undroppable(channel, &env)
+            let (channel, cx) = self.unmarked_channel_cx(*number, now, limits);
+            undroppable(channel, &cx)
         });
         if !all.all(|amount| amount.and(beside).fits(room)) || (numbers.is_empty() && !beside.fits(room)) {
             return Err(Refusal::TopicFull.into());
@@ -66,8 +69,8 @@ impl Topic {
             return Ok(());
         }
         for &number in &numbers {
-            let Scene { channel, mut env } = self.scene(number, now, limits);
-            channel.drop_oldest(&mut env, |channel, env| backlog(channel, env).and(kept_back).fits(room))?;
+            let (channel, mut cx) = self.channel_cx(number, now, limits);
+            channel.drop_oldest(&mut cx, |channel, cx| backlog(channel, cx).and(kept_back).fits(room))?;
         }
         self.drop_kept_back(room, now, limits)
     }
@@ -75,41 +78,41 @@ impl Topic {
     /// What the topic has not handed over.
     fn kept_back(&self) -> Amount {
         // Only of ids it is sure that they agree, where a log has other bytes than it says.
-        let bytes = self.messages.end().bytes.saturating_sub(self.flow.mark().bytes);
-        Amount { messages: self.depth(), bytes: bytes.saturating_sub(self.backlog_voids.bytes()) }
+        let bytes = self.messages.end().bytes.saturating_sub(self.high_watermark.position().bytes);
+        Amount { messages: self.depth(), bytes: bytes.saturating_sub(self.backlog_tombstones.bytes()) }
     }
 
     /// Drops the oldest of what was not handed over until there is room in each channel, with what that has.
-    fn drop_kept_back(&mut self, room: Amount, now: Time, limits: &Limits) -> Result<(), Halt> {
+    fn drop_kept_back(&mut self, room: Amount, now: Time, limits: &Limits) -> Result<(), Blocked> {
         let mut amounts: Vec<Amount> = Vec::new();
         for number in self.channel_numbers() {
-            let Scene { channel, env } = self.quiet_scene(number, now, limits);
-            amounts.push(backlog(channel, &env));
+            let (channel, cx) = self.unmarked_channel_cx(number, now, limits);
+            amounts.push(backlog(channel, &cx));
         }
         if amounts.is_empty() {
             amounts.push(Amount::NONE);
         }
-        let from = self.flow.mark();
+        let from = self.high_watermark.position();
         let (to, done) = self.find_room(|left| amounts.iter().all(|amount| amount.and(left).fits(room)));
         if to.id > from.id {
-            self.happen(&Event::Voided { from, to }, now, limits);
+            self.happen(&Event::Tombstoned { from, to }, now, limits);
         }
         Ok(done?)
     }
 
     /// Up to where what was not handed over is to go for the rest to fit; or as far as is known of it.
-    fn find_room(&self, fits: impl Fn(Amount) -> bool) -> (Mark, Result<(), Absent>) {
-        let (mut to, mut left) = (self.flow.mark(), self.kept_back());
+    fn find_room(&self, fits: impl Fn(Amount) -> bool) -> (Position, Result<(), NotCached>) {
+        let (mut to, mut left) = (self.high_watermark.position(), self.kept_back());
         while !fits(left) && to.id < self.messages.end().id {
-            if let Some(end) = self.backlog_voids.end_of(to.id) {
-                let bytes = self.backlog_voids.after(to.id).next().map_or(0, |gap| gap.bytes);
-                to = Mark { id: end, bytes: to.bytes.saturating_add(bytes) };
+            if let Some(end) = self.backlog_tombstones.end_of(to.id) {
+                let bytes = self.backlog_tombstones.after(to.id).next().map_or(0, |gap| gap.bytes);
+                to = Position { id: end, bytes: to.bytes.saturating_add(bytes) };
                 continue;
             }
             let size = match self.messages.get(to.id) {
                 Found::Record(record) => record.body.len() as u64,
-                Found::Absent(chunk) => return (to, Err(Absent(chunk))),
-                Found::Gone => 0,
+                Found::NotCached(chunk) => return (to, Err(NotCached(chunk))),
+                Found::Unreadable => 0,
             };
             (to.id, to.bytes) = (to.id + 1, to.bytes + size);
             left = Amount { messages: left.messages.saturating_sub(1), bytes: left.bytes.saturating_sub(size) };

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Topic;
 use crate::config::Limits;
-use crate::log::event::Mark;
+use crate::log::event::Position;
 use crate::log::image::Expiry;
 use crate::log::journal::Journal;
-use crate::log::{Forget, LogId, Work};
+use crate::log::{LogCommand, LogId, Truncate};
 use crate::time::Time;
 
 /// The log of a topic, and what is under way there.
@@ -19,19 +19,19 @@ use crate::time::Time;
 pub(crate) struct LogState {
     pub(super) journal: Journal,
     /// The first message that is not as durable as was promised.
-    durable: Mark,
+    durable: Position,
     /// Chunks whose messages are to be written again, the oldest first.
-    moving: VecDeque<u64>,
+    compacting: VecDeque<u64>,
     /// Once the log is durable up to there, segments before this one can go.
-    forget: Option<(u64, u32)>,
+    truncate: Option<(u64, u32)>,
     /// Messages that expired before they were durable.
     pub(super) postponed: Vec<Reverse<Expiry>>,
 }
 
 impl LogState {
     /// A log that ends where `journal` does, and whose messages before `durable` are.
-    pub(super) fn new(journal: Journal, durable: Mark) -> Self {
-        LogState { journal, durable, moving: VecDeque::new(), forget: None, postponed: Vec::new() }
+    pub(super) fn new(journal: Journal, durable: Position) -> Self {
+        LogState { journal, durable, compacting: VecDeque::new(), truncate: None, postponed: Vec::new() }
     }
 }
 
@@ -53,21 +53,21 @@ impl Topic {
     }
 
     /// The first message that cannot be handed over yet, whoever wants it.
-    pub(super) fn handable(&self) -> Mark {
+    pub(super) fn durable_end(&self) -> Position {
         self.log.as_ref().map_or(self.messages.end(), |log| log.durable)
     }
 
     /// The log's name, and how far it has to be durable for what was published and changed; `None` where it is, or
     /// where there is no log.
-    pub(crate) fn gate(&mut self) -> Option<(LogId, u64)> {
+    pub(crate) fn barrier(&mut self) -> Option<(LogId, u64)> {
         let journal = &mut self.log.as_mut()?.journal;
         journal.awaited().map(|upto| (journal.log(), upto))
     }
 
     /// The same for all that happened.
-    pub(crate) fn gate_of_all(&mut self) -> Option<(LogId, u64)> {
-        self.log.as_mut()?.journal.urge();
-        self.gate()
+    pub(crate) fn barrier_of_all(&mut self) -> Option<(LogId, u64)> {
+        self.log.as_mut()?.journal.require_sync();
+        self.barrier()
     }
 
     /// Bytes that were written to its log and are not durable, or are yet to be written.
@@ -101,10 +101,10 @@ impl Topic {
     }
 
     /// What is to be written, and then the next segment where that is due, or where the broker goes down.
-    pub(crate) fn take_appends(&mut self, now: Time, closing: bool, work: &mut VecDeque<Work>) {
+    pub(crate) fn take_appends(&mut self, now: Time, closing: bool, work: &mut VecDeque<LogCommand>) {
         let end = self.messages.end();
         let Some(log) = &mut self.log else { return };
-        work.extend(log.journal.take(&self.name, end).map(Work::Append));
+        work.extend(log.journal.take(&self.name, end).map(LogCommand::Append));
         let ends = log.journal.is_segment_full() || (closing && log.journal.is_worth_a_snapshot());
         if !ends {
             return;
@@ -112,46 +112,46 @@ impl Topic {
         log.journal.next_segment(now, end.id);
         let number = log.journal.segment();
         self.messages.start_segment(number);
-        self.messages.catch_up(&mut self.flow);
+        self.messages.catch_up(&mut self.high_watermark);
         for (_, channel) in self.channels.iter_mut() {
             channel.catch_up(&mut self.messages);
-            channel.tell();
+            channel.take_logged_cursor();
         }
         let image = self.image();
         let log = self.log.as_mut().expect("it has been there a moment ago");
         log.journal.snapshot(&image);
-        work.extend(log.journal.take(&self.name, end).map(Work::Append));
-        self.plan_moves();
-        self.move_on();
+        work.extend(log.journal.take(&self.name, end).map(LogCommand::Append));
+        self.plan_compaction();
+        self.compact();
     }
 
     /// Finds out whether too much of the log is of no use, and which old messages to write again for it to go.
-    fn plan_moves(&mut self) {
-        let Some(log) = self.log.as_mut().filter(|log| log.moving.is_empty()) else { return };
+    fn plan_compaction(&mut self) {
+        let Some(log) = self.log.as_mut().filter(|log| log.compacting.is_empty()) else { return };
         let (needed, sparse) = self.messages.needed();
         let slack = log.journal.segment_bytes().saturating_mul(SLACK_SEGMENTS);
         if log.journal.disk_bytes() > slack.saturating_add(2 * needed) {
-            log.moving = sparse.into();
+            log.compacting = sparse.into();
         }
     }
 
     /// Writes old messages again, as far as they are in memory.
-    pub(crate) fn move_on(&mut self) {
+    pub(crate) fn compact(&mut self) {
         let Some(log) = self.log.as_mut().filter(|log| !log.journal.has_failed()) else { return };
-        while let Some(&chunk) = log.moving.front() {
-            if !self.messages.is_here(chunk) {
+        while let Some(&chunk) = log.compacting.front() {
+            if !self.messages.is_cached(chunk) {
                 return self.messages.want(chunk);
             }
-            log.moving.pop_front();
-            self.messages.moved(chunk, |id, record| {
-                log.journal.keep(id, record);
+            log.compacting.pop_front();
+            self.messages.rewrite_chunk(chunk, |id, record| {
+                log.journal.rewrite(id, record);
                 log.journal.written()
             });
         }
     }
 
     /// The log is durable up to there. To be followed by [`Topic::hand_over`].
-    pub(crate) fn appended(&mut self, upto: u64, now: Time, limits: &Limits) -> Option<Work> {
+    pub(crate) fn appended(&mut self, upto: u64, now: Time, limits: &Limits) -> Option<LogCommand> {
         let log = self.log.as_mut()?;
         self.messages.set_log_durable(upto);
         if let Some(durable) = log.journal.appended(upto) {
@@ -166,22 +166,22 @@ impl Topic {
             }
         }
         self.hand_over(now, limits);
-        self.forget_segments()
+        self.truncate_log()
     }
 
     /// Old segments that nobody needs, once it is durable that nobody does.
-    fn forget_segments(&mut self) -> Option<Work> {
+    fn truncate_log(&mut self) -> Option<LogCommand> {
         let first = self.messages.first_segment();
         let log = self.log.as_mut()?;
         let first = first.min(log.journal.last_snapshot());
-        let (upto, segment) = *log.forget.get_or_insert_with(|| (log.journal.written_with_run(), first));
+        let (upto, segment) = *log.truncate.get_or_insert_with(|| (log.journal.written_with_run(), first));
         if log.journal.durable() < upto {
             return None;
         }
-        log.forget = None;
+        log.truncate = None;
         let (log, topic) = (log.journal.log(), &self.name);
-        let forget = Forget { log, topic: topic.clone(), segment };
-        self.journal_mut().forget_before(segment).then_some(Work::Forget(forget))
+        let truncate = Truncate { log, topic: topic.clone(), segment };
+        self.journal_mut().truncate_before(segment).then_some(LogCommand::Truncate(truncate))
     }
 
     /// An append failed: what was published and is not durable never counts.

@@ -10,9 +10,9 @@ pub(crate) mod apply;
 mod expiry;
 mod limits;
 mod logged;
-mod look;
 mod producers;
 mod publish;
+mod query;
 pub(crate) mod snapshot;
 
 use alloc::boxed::Box;
@@ -23,28 +23,28 @@ use core::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 
 use crate::by_id::IdSet;
-use crate::channel::{Channel, Env};
+use crate::channel::{Channel, ChannelCx};
 use crate::command::{Refusal, Start, TopicChanges, TopicOptions};
 use crate::config::{Limits, MAX_CHANNELS};
 use crate::dedup::Dedup;
 use crate::gaps::Gaps;
 use crate::ids::{ChannelId, PollerId};
-use crate::log::event::{Event, Mark};
+use crate::log::event::{Event, Position};
 use crate::log::image::{ChannelImage, Expiry, Gap};
 use crate::log::journal::Journal;
-use crate::message::Facts;
-use crate::messages::{Absent, Cursor, Messages};
+use crate::message::MessageMeta;
+use crate::messages::{Cursor, Messages, NotCached};
 use crate::name::Name;
 use crate::schedule::Handle;
-use crate::seeds::Seeds;
 use crate::slab::{Key, Slab};
+use crate::split_mix::SplitMix64;
 use crate::time::Time;
 
 use apply::Replaying;
 pub(crate) use logged::LogState;
-pub(crate) use look::Looked;
-pub use look::Sighting;
 use producers::Producers;
+pub use query::MessageTrace;
+pub(crate) use query::PeekProgress;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
@@ -53,8 +53,8 @@ pub(crate) struct Topic {
     options: TopicOptions,
     paused: bool,
     messages: Messages,
-    /// Invariant: no void is at or after it, and no backlog void or deferred message before it.
-    flow: Cursor,
+    /// Invariant: no tombstone is at or after it, and no backlog tombstone or deferred message before it.
+    high_watermark: Cursor,
     channels: Slab<Box<Channel>, ChannelId>,
     names: Vec<(Name<'static>, ChannelId)>,
     /// Channels that have pollers.
@@ -64,11 +64,11 @@ pub(crate) struct Topic {
     ephemeral_channels: u32,
     /// Handed-over messages that are not to be delivered (again), however far back a channel goes: expired, or
     /// dropped before they were handed over.
-    voids: Gaps,
+    tombstones: Gaps,
     /// The same among those that the topic has not handed over.
-    backlog_voids: Gaps,
+    backlog_tombstones: Gaps,
     /// Messages not handed over that were published with a deferral.
-    deferred: Vec<Facts>,
+    deferred: Vec<MessageMeta>,
     /// When messages with a time to live expire.
     expiries: BinaryHeap<Reverse<Expiry>>,
     dedup: Dedup,
@@ -76,7 +76,7 @@ pub(crate) struct Topic {
     message_count: u64,
     message_bytes: u64,
     seed: u64,
-    seeds: Seeds,
+    seeds: SplitMix64,
     /// Where the topic is being made again from its log, and nobody is served from it.
     replaying: Option<Replaying>,
     /// The segments of a log that is being replayed, as a snapshot has them.
@@ -91,7 +91,7 @@ pub(crate) struct Topic {
     log: Option<LogState>,
     /// What happened since the last look, where somebody watches.
     #[serde(skip)]
-    pub(crate) heard: Option<Vec<Event>>,
+    pub(crate) traced: Option<Vec<Event>>,
     /// The deadline that the broker knows of.
     pub(crate) armed: Option<(Time, Handle)>,
     /// Bytes of its messages in memory, as the broker counted them last.
@@ -100,30 +100,24 @@ pub(crate) struct Topic {
     pub(crate) is_dirty: bool,
 }
 
-/// One channel with what its operations reach.
-pub(crate) struct Scene<'a> {
-    pub(crate) channel: &'a mut Channel,
-    pub(crate) env: Env<'a>,
-}
-
 /// Why something was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Halt {
+pub(crate) enum Blocked {
     /// It is refused.
     Refused(Refusal),
     /// It needs messages that are in the log; nothing was done, or what was done can go on.
-    Absent(Absent),
+    NotCached(NotCached),
 }
 
-impl From<Refusal> for Halt {
+impl From<Refusal> for Blocked {
     fn from(refusal: Refusal) -> Self {
-        Halt::Refused(refusal)
+        Blocked::Refused(refusal)
     }
 }
 
-impl From<Absent> for Halt {
-    fn from(absent: Absent) -> Self {
-        Halt::Absent(absent)
+impl From<NotCached> for Blocked {
+    fn from(absent: NotCached) -> Self {
+        Blocked::NotCached(absent)
     }
 }
 
@@ -131,26 +125,26 @@ impl Topic {
     /// A topic without messages. `journal` begins its log, where it has one.
     pub(crate) fn new(name: Name<'static>, seed: u64, journal: Option<Journal>) -> Self {
         let mut messages = Messages::new(journal.as_ref().map(Journal::segment));
-        let flow = messages.cursor(messages.end());
-        let mut topic = Topic::with_messages(name, seed, messages, flow);
+        let high_watermark = messages.cursor(messages.end());
+        let mut topic = Topic::with_messages(name, seed, messages, high_watermark);
         topic.begin_log(journal);
         topic
     }
 
-    fn with_messages(name: Name<'static>, seed: u64, messages: Messages, flow: Cursor) -> Self {
+    fn with_messages(name: Name<'static>, seed: u64, messages: Messages, high_watermark: Cursor) -> Self {
         Topic {
             name,
             options: TopicOptions::default(),
             paused: false,
-            flow,
+            high_watermark,
             messages,
             channels: Slab::new(),
             names: Vec::new(),
             with_pollers: IdSet::default(),
             changed: Vec::new(),
             ephemeral_channels: 0,
-            voids: Gaps::default(),
-            backlog_voids: Gaps::default(),
+            tombstones: Gaps::default(),
+            backlog_tombstones: Gaps::default(),
             deferred: Vec::new(),
             expiries: BinaryHeap::new(),
             dedup: Dedup::new(seed),
@@ -158,14 +152,14 @@ impl Topic {
             message_count: 0,
             message_bytes: 0,
             seed,
-            seeds: Seeds::new(seed),
+            seeds: SplitMix64::new(seed),
             replaying: None,
             old_segments: Vec::new(),
             released: Vec::new(),
             has_channel_ahead: false,
             handing_over: false,
             log: None,
-            heard: None,
+            traced: None,
             armed: None,
             counted: 0,
             is_dirty: false,
@@ -191,7 +185,7 @@ impl Topic {
 
     /// Messages not handed over. O(1).
     pub(crate) fn depth(&self) -> u64 {
-        self.messages.end().id - self.flow.id() - self.backlog_voids.ids()
+        self.messages.end().id - self.high_watermark.id() - self.backlog_tombstones.ids()
     }
 
     pub(crate) fn has_no_channels(&self) -> bool {
@@ -213,24 +207,34 @@ impl Topic {
     }
 
     /// A channel that is known to be there, with its surroundings. Whatever is done to it, it is looked at afterwards.
-    pub(crate) fn scene<'a>(&'a mut self, number: ChannelId, now: Time, limits: &'a Limits) -> Scene<'a> {
-        self.mark(number);
-        self.quiet_scene(number, now, limits)
+    pub(crate) fn channel_cx<'a>(
+        &'a mut self,
+        number: ChannelId,
+        now: Time,
+        limits: &'a Limits,
+    ) -> (&'a mut Channel, ChannelCx<'a>) {
+        self.mark_changed(number);
+        self.unmarked_channel_cx(number, now, limits)
     }
 
     /// The same for whoever looks at it.
-    pub(crate) fn quiet_scene<'a>(&'a mut self, number: ChannelId, now: Time, limits: &'a Limits) -> Scene<'a> {
+    pub(crate) fn unmarked_channel_cx<'a>(
+        &'a mut self,
+        number: ChannelId,
+        now: Time,
+        limits: &'a Limits,
+    ) -> (&'a mut Channel, ChannelCx<'a>) {
         let channel = &mut self.channels[number];
         let journal = self.log.as_mut().filter(|_| !channel.name().is_ephemeral()).map(|log| &mut log.journal);
-        let (flow, seed) = (self.flow.mark(), self.seed);
-        let heard = self.heard.as_mut();
+        let (high_watermark, seed) = (self.high_watermark.position(), self.seed);
+        let traced = self.traced.as_mut();
         let messages = &mut self.messages;
-        let env = Env { number, messages, journal, heard, due_again: None, flow, seed, now, limits };
-        Scene { channel, env }
+        let cx = ChannelCx { number, messages, journal, traced, due_again: None, high_watermark, seed, now, limits };
+        (channel, cx)
     }
 
     /// A channel is to be looked at.
-    pub(crate) fn mark(&mut self, number: ChannelId) {
+    pub(crate) fn mark_changed(&mut self, number: ChannelId) {
         if let Some(channel) = self.channels.get_mut(number)
             && !core::mem::replace(&mut channel.is_changed, true)
         {
@@ -239,9 +243,9 @@ impl Topic {
     }
 
     /// All channels are to be looked at.
-    pub(crate) fn mark_all(&mut self) {
+    pub(crate) fn mark_all_changed(&mut self) {
         for number in self.channel_numbers() {
-            self.mark(number);
+            self.mark_changed(number);
         }
     }
 
@@ -282,12 +286,12 @@ impl Topic {
         start: Option<Start>,
         now: Time,
         limits: &Limits,
-    ) -> Result<ChannelId, Halt> {
+    ) -> Result<ChannelId, Blocked> {
         let position = match start {
-            None => self.flow.mark(),
+            None => self.high_watermark.position(),
             Some(start) => self.resolve(start, now)?,
         };
-        let gaps = self.voids_after(position)?;
+        let gaps = self.tombstones_after(position)?;
         let (seed, offset) = (self.seeds.next(), self.seeds.next());
         // Nobody hands out a message each nanosecond: so an earlier channel of the same name used none of these numbers,
         // and after a start there is no doubt whose receipt it is that the log does not know. Without a log, there are
@@ -298,7 +302,7 @@ impl Topic {
         let image = ChannelImage {
             name: name.as_str().into(),
             cursor: position,
-            since: position.id.min(self.flow.id()) + passed,
+            since: position.id.min(self.high_watermark.id()) + passed,
             next_delivery,
             gaps,
             ..ChannelImage::default()
@@ -313,13 +317,13 @@ impl Topic {
     }
 
     /// What a channel that goes on at this place has to pass over of what was handed over.
-    fn voids_after(&self, position: Mark) -> Result<Vec<Gap>, Absent> {
-        let mut voids: Vec<Gap> = self.voids.after(position.id).collect();
-        if let Some(first) = voids.first_mut().filter(|gap| gap.from < position.id) {
-            let end = self.messages.mark(first.to)?;
+    fn tombstones_after(&self, position: Position) -> Result<Vec<Gap>, NotCached> {
+        let mut tombstones: Vec<Gap> = self.tombstones.after(position.id).collect();
+        if let Some(first) = tombstones.first_mut().filter(|gap| gap.from < position.id) {
+            let end = self.messages.position_of(first.to)?;
             *first = Gap { from: position.id, to: first.to, bytes: end.bytes.saturating_sub(position.bytes) };
         }
-        Ok(voids)
+        Ok(tombstones)
     }
 
     /// Takes a channel away, whose pollers must be gone; answers the streams that hold one of its messages, each
@@ -350,23 +354,23 @@ impl Topic {
 
     /// Drops what was not handed over.
     pub(crate) fn empty(&mut self, now: Time, limits: &Limits) {
-        let (from, to) = (self.flow.mark(), self.messages.end());
+        let (from, to) = (self.high_watermark.position(), self.messages.end());
         if from.id < to.id {
-            self.happen(&Event::Voided { from, to }, now, limits);
+            self.happen(&Event::Tombstoned { from, to }, now, limits);
             // Without consumers nobody else would let go of the memory.
             for number in self.channel_numbers() {
-                let Scene { channel, mut env } = self.scene(number, now, limits);
-                channel.pass_gaps(&mut env);
+                let (channel, mut cx) = self.channel_cx(number, now, limits);
+                channel.pass_gaps(&mut cx);
             }
         }
     }
 
     /// Moves a channel to another place; answers where it is now.
-    pub(crate) fn seek(&mut self, number: ChannelId, to: Start, now: Time, limits: &Limits) -> Result<u64, Halt> {
+    pub(crate) fn seek(&mut self, number: ChannelId, to: Start, now: Time, limits: &Limits) -> Result<u64, Blocked> {
         let position = self.resolve(to, now)?;
-        let voids = self.voids_after(position)?;
-        let Scene { channel, mut env } = self.scene(number, now, limits);
-        channel.seek(position, voids, &mut env);
+        let tombstones = self.tombstones_after(position)?;
+        let (channel, mut cx) = self.channel_cx(number, now, limits);
+        channel.seek(position, tombstones, &mut cx);
         self.find_channels_ahead();
         Ok(position.id)
     }
@@ -375,10 +379,10 @@ impl Topic {
     ///
     /// # Errors
     /// [`Refusal::PastEnd`] of an id that is further than the next message's.
-    fn resolve(&self, start: Start, now: Time) -> Result<Mark, Halt> {
-        let (flow, durable) = (self.flow.mark(), self.handable());
+    fn resolve(&self, start: Start, now: Time) -> Result<Position, Blocked> {
+        let (high_watermark, durable) = (self.high_watermark.position(), self.durable_end());
         // What a paused topic keeps back was published before.
-        let latest = if durable.id < flow.id { flow } else { durable };
+        let latest = if durable.id < high_watermark.id { high_watermark } else { durable };
         let id = match start {
             Start::Earliest => 0,
             Start::Latest => latest.id,
@@ -387,14 +391,14 @@ impl Topic {
             Start::Time(time) => self.messages.find_time(time)?,
         };
         let id = id.max(self.earliest(now)?);
-        Ok(if id >= latest.id { latest } else { self.messages.mark(id)? })
+        Ok(if id >= latest.id { latest } else { self.messages.position_of(id)? })
     }
 
     /// The oldest message that a channel may start with.
-    fn earliest(&self, now: Time) -> Result<u64, Absent> {
+    fn earliest(&self, now: Time) -> Result<u64, NotCached> {
         let positions = self.channels.iter().map(|(_, channel)| channel.position());
         let retained = self.messages.whole_from(self.retained_from(now)?);
-        Ok(positions.chain([self.flow.id(), retained]).min().unwrap_or_default())
+        Ok(positions.chain([self.high_watermark.id(), retained]).min().unwrap_or_default())
     }
 
     /// Whether it hands nothing over for now.
@@ -405,7 +409,7 @@ impl Topic {
     /// Hands over to the channels what they may have: of what has to be looked at one by one, so much at most that
     /// nobody notices who waits for something else. The rest is [due](Topic::next_deadline) at once.
     pub(super) fn hand_over(&mut self, now: Time, limits: &Limits) {
-        let start = self.flow.id();
+        let start = self.high_watermark.id();
         self.handing_over = false;
         let Some(to) = self.next_hand_over(limits) else { return };
         if self.ephemeral_channels as usize == self.names.len() {
@@ -414,35 +418,35 @@ impl Topic {
             // It follows from what is in the log.
             self.hand_over_to(to, now, limits);
         }
-        self.handing_over = to.id < self.handable().id;
+        self.handing_over = to.id < self.durable_end().id;
         if !self.with_pollers.is_empty() {
             for number in self.with_pollers.iter().collect::<Vec<_>>() {
-                self.mark(ChannelId::of(number as u32));
+                self.mark_changed(ChannelId::of(number as u32));
             }
         }
         if self.ephemeral_channels > 0 {
             for number in self.channel_numbers() {
                 if self.channel(number).name().is_ephemeral() {
-                    let Scene { channel, mut env } = self.scene(number, now, limits);
-                    channel.drop_excess(start, &mut env);
+                    let (channel, mut cx) = self.channel_cx(number, now, limits);
+                    channel.drop_excess(start, &mut cx);
                 }
             }
         }
     }
 
     /// Up to where it hands over next, if anything.
-    fn next_hand_over(&self, limits: &Limits) -> Option<Mark> {
-        let end = self.handable();
-        if self.flow.id() >= end.id || self.keeps_back() {
+    fn next_hand_over(&self, limits: &Limits) -> Option<Position> {
+        let end = self.durable_end();
+        if self.high_watermark.id() >= end.id || self.keeps_back() {
             return None;
         }
         if self.deferred.is_empty() {
             return Some(end);
         }
         let most = (limits.slice as usize / self.names.len()).max(1);
-        let Some(after) = self.deferred.get(most).filter(|facts| facts.id < end.id) else { return Some(end) };
+        let Some(after) = self.deferred.get(most).filter(|meta| meta.id < end.id) else { return Some(end) };
         // What is deferred, each channel keeps by itself.
-        let to = self.messages.mark(after.id).unwrap_or(end);
-        Some(if to.id > self.flow.id() { to } else { end })
+        let to = self.messages.position_of(after.id).unwrap_or(end);
+        Some(if to.id > self.high_watermark.id() { to } else { end })
     }
 }

@@ -7,7 +7,7 @@ use core::hash::Hasher;
 use siphasher::sip::SipHasher13;
 
 use super::producers::Numbered;
-use super::{Halt, Topic};
+use super::{Blocked, Topic};
 use crate::command::{self, MessageOptions, Messages, NewMessage, Publish, Published};
 use crate::config::Limits;
 use crate::dedup::Accepted;
@@ -18,7 +18,7 @@ use crate::sort;
 use crate::time::Time;
 
 impl Topic {
-    pub(crate) fn publish(&mut self, publish: &Publish<'_>, now: Time, limits: &Limits) -> Result<Published, Halt> {
+    pub(crate) fn publish(&mut self, publish: &Publish<'_>, now: Time, limits: &Limits) -> Result<Published, Blocked> {
         if let Some(Accepted { first, count, .. }) = publish.dedup.as_ref().and_then(|key| self.dedup.get(key, now)) {
             return Ok(Published { first, count, duplicate: true, log: None });
         }
@@ -88,7 +88,7 @@ impl Topic {
         &self,
         messages: Vec<&'m NewMessage<'a>>,
         now: Time,
-    ) -> Result<Vec<&'m NewMessage<'a>>, Halt> {
+    ) -> Result<Vec<&'m NewMessage<'a>>, Blocked> {
         let mut accepted: BTreeMap<&str, u64> = BTreeMap::new();
         let mut new = Vec::with_capacity(messages.len());
         for message in messages {
@@ -174,14 +174,14 @@ impl Topic {
             let nothing = Record { due: None, expires: None, key: None, header_block: &[], body: &[], ..*record };
             let id = self.messages.append(&nothing);
             self.published(id, size, None, None);
-            return self.backlog_voids.cover(Gap { from: id, to: id + 1, bytes: 0 });
+            return self.backlog_tombstones.cover(Gap { from: id, to: id + 1, bytes: 0 });
         }
         let before = self.messages.end().bytes;
         let id = self.messages.append(record);
         if let Some(log) = &mut self.log {
             log.journal.message(id, before, self.messages.last_record(), more);
         }
-        let deferred = record.due.map(|_| record.facts(id, self.seed));
+        let deferred = record.due.map(|_| record.meta(id, self.seed));
         self.published(id, size, deferred, record.expires.map(Time::as_nanos));
     }
 }

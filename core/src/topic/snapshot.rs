@@ -11,13 +11,13 @@ use crate::command::Refusal;
 use crate::config::Limits;
 use crate::ids::ChannelId;
 use crate::log::Recovered;
-use crate::log::event::{Event, Mark};
+use crate::log::event::{Event, Position};
 use crate::log::image::{More, TopicImage};
 use crate::log::journal::Journal;
 use crate::messages::Messages;
 use crate::name::Name;
-use crate::seeds::Seeds;
 use crate::slab::Key;
+use crate::split_mix::SplitMix64;
 use crate::time::Time;
 
 /// A topic on its way from its log: what a snapshot told, and what happened since.
@@ -67,7 +67,7 @@ impl Replayed {
 impl Topic {
     /// The topic as it is.
     pub(crate) fn image(&self) -> TopicImage {
-        let (chunks, kept) = self.messages.image();
+        let (chunks, rewritten) = self.messages.image();
         let logged = self.channels.iter().filter(|(_, channel)| !channel.name().is_ephemeral());
         let postponed = self.log.iter().flat_map(|log| &log.postponed);
         TopicImage {
@@ -75,17 +75,17 @@ impl Topic {
             settings: (&self.options).into(),
             paused: self.paused,
             next: self.messages.end(),
-            flow: self.flow.mark(),
+            high_watermark: self.high_watermark.position(),
             message_count: self.message_count,
             message_bytes: self.message_bytes,
-            voids: self.voids.image(),
-            backlog_voids: self.backlog_voids.image(),
+            tombstones: self.tombstones.image(),
+            backlog_tombstones: self.backlog_tombstones.image(),
             deferred: self.deferred.clone(),
             expiries: super::apply::sorted(self.expiries.iter().chain(postponed)),
             dedup: self.dedup.image(),
             chunks,
             old_segments: self.log.as_ref().map_or_else(|| self.old_segments.clone(), |log| log.journal.old_segments()),
-            kept,
+            rewritten,
             seed: self.seed,
             more: More {
                 dedup_window: crate::time::nanos(self.options.dedup_window),
@@ -100,20 +100,20 @@ impl Topic {
     /// with where the messages end: no place is after that, and nothing is said of messages that are not there.
     fn of(name: Name<'static>, image: &TopicImage, mut messages: Messages, now: Time, limits: &Limits) -> Self {
         let end = messages.end();
-        let from = image.flow.within(messages.first_mark(), end);
-        let flow = messages.cursor(from);
-        let mut topic = Topic::with_messages(name, image.seed, messages, flow);
+        let from = image.high_watermark.within(messages.first_position(), end);
+        let high_watermark = messages.cursor(from);
+        let mut topic = Topic::with_messages(name, image.seed, messages, high_watermark);
         topic.options = (&image.settings).into();
         topic.paused = image.paused;
-        topic.voids = image.voids.iter().map(|gap| gap.within(0, from)).collect();
-        topic.backlog_voids = image.backlog_voids.iter().map(|gap| gap.within(from.id, end)).collect();
+        topic.tombstones = image.tombstones.iter().map(|gap| gap.within(0, from)).collect();
+        topic.backlog_tombstones = image.backlog_tombstones.iter().map(|gap| gap.within(from.id, end)).collect();
         for gap in topic.messages.unreadable(from) {
-            topic.backlog_voids.cover_unknown(gap);
+            topic.backlog_tombstones.cover_unknown(gap);
         }
         topic.deferred.clone_from(&image.deferred);
-        topic.deferred.retain(|facts| (from.id..end.id).contains(&facts.id));
+        topic.deferred.retain(|meta| (from.id..end.id).contains(&meta.id));
         crate::sort::by(&mut topic.deferred, |a, b| a.id.cmp(&b.id));
-        topic.deferred.dedup_by_key(|facts| facts.id);
+        topic.deferred.dedup_by_key(|meta| meta.id);
         topic.expiries = image.expiries.iter().filter(|expiry| expiry.id < end.id).copied().map(Reverse).collect();
         topic.old_segments.clone_from(&image.old_segments);
         (topic.message_count, topic.message_bytes) = (image.message_count, image.message_bytes);
@@ -148,12 +148,12 @@ impl Topic {
         let mut messages = Messages::recovered(image, journal.segment());
         messages.fit_clock(now);
         let mut topic = Topic::of(name, image, messages, now, limits);
-        topic.seeds = Seeds::new(seed ^ image.seed);
+        topic.seeds = SplitMix64::new(seed ^ image.seed);
         topic.log = Some(super::LogState::new(journal, topic.messages.end()));
         for number in topic.channel_numbers() {
             let seed = topic.seeds.next();
-            let super::Scene { channel, mut env } = topic.scene(number, now, limits);
-            channel.start(seed, &mut env);
+            let (channel, mut cx) = topic.channel_cx(number, now, limits);
+            channel.start(seed, &mut cx);
         }
         topic.messages.set_keep(topic.retained_chunk(now));
         topic.messages.sweep();
@@ -165,7 +165,7 @@ impl Topic {
 impl TopicImage {
     /// A topic of which nothing is known but its name, and that its log goes on with this message.
     pub(crate) fn bare(name: &str, next: u64) -> Self {
-        let next = Mark { id: next.clamp(1, 1 << 61), bytes: 0 };
-        TopicImage { name: name.into(), next, flow: next, ..TopicImage::default() }
+        let next = Position { id: next.clamp(1, 1 << 61), bytes: 0 };
+        TopicImage { name: name.into(), next, high_watermark: next, ..TopicImage::default() }
     }
 }

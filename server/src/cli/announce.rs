@@ -51,7 +51,7 @@ fn describe(shelf: &Shelf, identity: &Identity) -> Bytes {
         let names: Vec<Value> = topic.channels.into_iter().map(|channel| channel.name.into()).collect();
         (topic.name, Value::from(names))
     };
-    let topics: Map<String, Value> = shelf.survey(&Filter::default()).topics.into_iter().map(channels).collect();
+    let topics: Map<String, Value> = shelf.stats(&Filter::default()).topics.into_iter().map(channels).collect();
     let node = json!({
         "broadcast_address": identity.broadcast_address,
         "hostname": identity.hostname,

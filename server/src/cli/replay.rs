@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use shelfmq::recording::before_path;
 use shelfmq_core::api;
 use shelfmq_core::message::parse_hex;
-use shelfmq_core::recording::{Recording, Replay, Story, file, told};
+use shelfmq_core::recording::{MessageHistory, Recording, Replay, describe, file};
 use shelfmq_core::time::Time;
 
 /// The subcommand and its arguments.
@@ -123,20 +123,20 @@ fn tell<W: Write>(
         first = first.or(Some(step.at));
         last = step.at;
         if outputs {
-            told::outputs(&step).iter().try_for_each(|line| out.add(line))?;
+            describe::outputs(&step).iter().try_for_each(|line| out.add(line))?;
         }
     }
     let head = recording.head();
     out.add(&json!({
         "recorded_by": head.made_by,
         "shards": head.shards,
-        "from": first.map(told::time),
-        "to": first.map(|_| told::time(last)),
+        "from": first.map(describe::time),
+        "to": first.map(|_| describe::time(last)),
         "inputs": replay.state().steps(),
         "torn_bytes": recording.torn(),
     }))?;
     let now = if until == Time::MAX { last } else { until };
-    let stats = told::stats(replay.state(), now)?;
+    let stats = describe::stats(replay.state(), now)?;
     out.add(&stats)
 }
 
@@ -147,7 +147,7 @@ fn explain<W: Write>(
     id: u64,
     out: &mut Lines<W>,
 ) -> Result<(), Failure> {
-    let mut story = Story::new(topic, id, recording.head().shards as usize);
+    let mut story = MessageHistory::new(topic, id, recording.head().shards as usize);
     while let Some(lines) = story.step(&mut replay)? {
         lines.iter().try_for_each(|line| out.add(line))?;
     }

@@ -8,7 +8,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, FromArgMatches, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shelfmq::span::Span;
+use shelfmq::duration_arg::DurationArg;
 use shelfmq::{Address, DiskOptions, DiskStore, RecordOptions, Sync};
 use shelfmq_core::config::{Config, Identity, Limits, LogOptions};
 use shelfmq_core::time::nanos;
@@ -67,13 +67,13 @@ pub(crate) struct Settings {
 
     /// How long a lease lasts where neither request nor channel says
     #[arg(long, value_name = "DURATION", default_value = "60s")]
-    pub(crate) msg_timeout: Span,
+    pub(crate) msg_timeout: DurationArg,
     /// The longest lease, touches included
     #[arg(long, value_name = "DURATION", default_value = "15m")]
-    pub(crate) max_msg_timeout: Span,
+    pub(crate) max_msg_timeout: DurationArg,
     /// The longest deferral, of a publish or of a requeue
     #[arg(long, value_name = "DURATION", default_value = "1h")]
-    pub(crate) max_req_timeout: Span,
+    pub(crate) max_req_timeout: DurationArg,
     /// The largest message, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_msg_size)]
     pub(crate) max_msg_size: usize,
@@ -262,7 +262,7 @@ impl Settings {
 
     /// What `GET /config/<name>` shows, as nsqd would: durations in nanoseconds, levels as numbers.
     fn options(&self, identity: &Identity) -> Vec<(String, Value)> {
-        let nanos = |span: Span| Value::from(nanos(span.0));
+        let nanos = |span: DurationArg| Value::from(nanos(span.0));
         let store = match self.store {
             Store::Memory => "memory",
             Store::Disk => "disk",

@@ -14,7 +14,6 @@
 //! the more there is to do, the larger the groups. A log that could not be written or synced is failed for good, and
 //! nothing more is written to it; a disk that is full is not an error but a state, and the writer waits for its end.
 
-mod bell;
 mod dir;
 mod files;
 mod index;
@@ -26,6 +25,7 @@ mod space;
 mod syncing;
 #[cfg(test)]
 mod tests;
+mod wake_up;
 mod writer;
 
 use std::fmt;
@@ -35,21 +35,21 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use shelfmq_core::log::{Loaded, LogId, Read, Work};
+use shelfmq_core::log::{Loaded, LogCommand, LogId, Read};
 
-use crate::span::Span;
-use bell::Bell;
+use crate::duration_arg::DurationArg;
 pub use dir::{DataDir, Unusable};
 use files::Reach;
 pub use open::{Segment, replay};
 use reader::Readers;
+use wake_up::WakeUp;
 
 /// The engines whose logs are kept here, as the disk sees them. Every method locks one shard for a moment.
 pub(crate) trait Logs: Send + std::marker::Sync + 'static {
     /// How many shards there are.
     fn shards(&self) -> usize;
     /// Takes what waits to be written in one shard, in order.
-    fn take(&self, shard: usize, work: &mut Vec<Work>);
+    fn take(&self, shard: usize, work: &mut Vec<LogCommand>);
     /// Tells a shard what became of its appends and deletes.
     fn done(&self, shard: usize, done: &[Done]);
     /// Tells a shard what a read brought; `None` where the file cannot be read.
@@ -96,8 +96,8 @@ impl FromStr for Sync {
             "always" => Ok(Sync::Always),
             "never" => Ok(Sync::Never),
             text => match text.parse() {
-                Ok(Span(Duration::ZERO)) => Ok(Sync::Always),
-                Ok(Span(every)) => Ok(Sync::Every(every)),
+                Ok(DurationArg(Duration::ZERO)) => Ok(Sync::Always),
+                Ok(DurationArg(every)) => Ok(Sync::Every(every)),
                 Err(_) => Err(format!("{text:?} is neither always, never nor a duration as 500ms or 2s")),
             },
         }
@@ -108,7 +108,7 @@ impl fmt::Display for Sync {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Sync::Always => f.write_str("always"),
-            Sync::Every(every) => Span(*every).fmt(f),
+            Sync::Every(every) => DurationArg(*every).fmt(f),
             Sync::Never => f.write_str("never"),
         }
     }
@@ -132,7 +132,7 @@ impl Default for DiskOptions {
 
 /// The logs of a running server. Dropped, it is [shut down](Disk::shutdown).
 pub(crate) struct Disk {
-    bell: Arc<Bell>,
+    wake_up: Arc<WakeUp>,
     readers: Arc<Readers>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -144,7 +144,7 @@ impl Disk {
     /// Begins to write and read. The directory stays locked until it ends.
     pub(crate) fn start(dir: DataDir, options: DiskOptions, logs: Arc<dyn Logs>) -> Self {
         let dir = Arc::new(dir);
-        let bell = Arc::new(Bell::new(logs.shards()));
+        let wake_up = Arc::new(WakeUp::new(logs.shards()));
         let reach = Arc::new(Reach::default());
         let readers = Arc::new(Readers::new(Arc::clone(&dir), Arc::clone(&logs), Arc::clone(&reach)));
         let readings = (0..READERS).map(|_| {
@@ -153,15 +153,15 @@ impl Disk {
         });
         let mut threads: Vec<_> = readings.collect();
         threads.push({
-            let (bell, readers) = (Arc::clone(&bell), Arc::clone(&readers));
-            spawn("writer", move || writer::Writer::new(dir, options, logs, bell, reach, readers).run())
+            let (wake_up, readers) = (Arc::clone(&wake_up), Arc::clone(&readers));
+            spawn("writer", move || writer::Writer::new(dir, options, logs, wake_up, reach, readers).run())
         });
-        Disk { bell, readers, threads: Mutex::new(threads) }
+        Disk { wake_up, readers, threads: Mutex::new(threads) }
     }
 
     /// There is something to be written in this shard.
     pub(crate) fn wake(&self, shard: usize) {
-        self.bell.ring(shard);
+        self.wake_up.ring(shard);
     }
 
     /// Something is wanted back. What it brings is told by [`Logs::read_done`].
@@ -171,7 +171,7 @@ impl Disk {
 
     /// Writes and syncs what waits, and ends. Nothing may be published any more.
     pub(crate) fn shutdown(&self) {
-        self.bell.stop();
+        self.wake_up.stop();
         self.readers.stop();
         let threads = mem::take(&mut *self.threads.lock().expect("nothing panics under this lock"));
         // One of them may be the last to hold a broker that goes, and does not wait for itself.

@@ -10,8 +10,8 @@ use std::thread::JoinHandle;
 
 use smallvec::SmallVec;
 
-use super::bell::Bell;
 use super::dir::sync_directory;
+use super::wake_up::WakeUp;
 use super::{Key, spawn};
 
 /// How many files are synced at once. Most of the time they wait for the disk, not for a processor.
@@ -73,13 +73,13 @@ impl Batch {
     }
 
     /// Does one of the jobs; false where none is left to begin with.
-    fn work(&self, bell: &Bell) -> bool {
+    fn work(&self, wake_up: &WakeUp) -> bool {
         let index = self.next.fetch_add(1, SeqCst);
         let Some(job) = self.jobs.get(index) else { return false };
         // Each index is given out once.
         let _ = self.results[index].set(job.run());
         if self.left.fetch_sub(1, SeqCst) == 1 {
-            bell.ring_other();
+            wake_up.ring_other();
         }
         true
     }
@@ -103,7 +103,7 @@ pub(super) struct Pool {
 struct Shared {
     state: Mutex<State>,
     more: Condvar,
-    bell: Arc<Bell>,
+    wake_up: Arc<WakeUp>,
 }
 
 #[derive(Default)]
@@ -113,8 +113,8 @@ struct State {
 }
 
 impl Pool {
-    pub(super) fn new(bell: Arc<Bell>) -> Self {
-        let shared = Arc::new(Shared { state: Mutex::default(), more: Condvar::new(), bell });
+    pub(super) fn new(wake_up: Arc<WakeUp>) -> Self {
+        let shared = Arc::new(Shared { state: Mutex::default(), more: Condvar::new(), wake_up });
         let threads = (1..AT_ONCE).map(|_| {
             let shared = Arc::clone(&shared);
             spawn("sync", move || shared.run())
@@ -136,7 +136,7 @@ impl Pool {
         let helpers = (jobs.len() - jobs.len().min(1)).min(self.threads.len());
         let batch = Arc::new(Batch::new(jobs));
         self.hand_out(&batch, helpers);
-        while batch.work(&self.shared.bell) {}
+        while batch.work(&self.shared.wake_up) {}
         self.wait(&batch);
         batch
     }
@@ -154,7 +154,7 @@ impl Pool {
     /// Waits until they are done.
     pub(super) fn wait(&self, batch: &Batch) {
         while !batch.is_done() {
-            self.shared.bell.wait_for_other(|| batch.is_done());
+            self.shared.wake_up.wait_for_other(|| batch.is_done());
         }
     }
 }
@@ -178,7 +178,7 @@ impl Shared {
                     state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
             };
-            if !batch.work(&self.bell) {
+            if !batch.work(&self.wake_up) {
                 let mut state = self.lock();
                 state.batches.retain(|other| !Arc::ptr_eq(other, &batch));
             }

@@ -8,17 +8,17 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use shelfmq_core::log::{Append, Delete, Forget, Work};
+use shelfmq_core::log::{Append, Delete, LogCommand, Truncate};
 use shelfmq_core::name::Name;
 use smallvec::SmallVec;
 
-use super::bell::Bell;
 use super::dir::{DataDir, sync_directory};
 use super::files::{Files, Reach, Written, is_full, open_limit};
 use super::janitor::{Chore, Janitor};
 use super::reader::Readers;
 use super::space::Space;
 use super::syncing::{Batch, Job, Pool, Step};
+use super::wake_up::WakeUp;
 use super::{DiskOptions, Done, Key, Logs, Sync};
 
 /// How long what nobody waits for stays unsynced, where all is synced.
@@ -30,12 +30,12 @@ pub(super) struct Writer {
     dir: Arc<DataDir>,
     sync: Sync,
     logs: Arc<dyn Logs>,
-    bell: Arc<Bell>,
+    wake_up: Arc<WakeUp>,
     readers: Arc<Readers>,
     files: Files,
     /// What was taken, in the order in which it is to be done.
-    queue: VecDeque<(usize, Work)>,
-    taken: Vec<Work>,
+    queue: VecDeque<(usize, LogCommand)>,
+    taken: Vec<LogCommand>,
     /// What is to be synced before anybody is told.
     unsynced: Unsynced,
     /// What is to be synced some time later, beside other things.
@@ -104,7 +104,7 @@ impl Writer {
         dir: Arc<DataDir>,
         options: DiskOptions,
         logs: Arc<dyn Logs>,
-        bell: Arc<Bell>,
+        wake_up: Arc<WakeUp>,
         reach: Arc<Reach>,
         readers: Arc<Readers>,
     ) -> Self {
@@ -119,7 +119,7 @@ impl Writer {
             done: vec![Vec::new(); logs.shards()],
             failed: HashMap::new(),
             forgotten: HashMap::new(),
-            pool: Pool::new(Arc::clone(&bell)),
+            pool: Pool::new(Arc::clone(&wake_up)),
             background: None,
             next_sync: Instant::now(),
             space: Space::new(dir.root().to_owned(), min_free_bytes),
@@ -128,24 +128,24 @@ impl Writer {
             dir,
             sync,
             logs,
-            bell,
+            wake_up,
             readers,
         }
     }
 
     pub(super) fn run(mut self) {
-        self.bell.belongs_to(thread::current());
+        self.wake_up.belongs_to(thread::current());
         self.clear_leftovers();
         loop {
             self.tell_space();
             self.sync_in_background();
-            let stopping = self.bell.is_stopping();
+            let stopping = self.wake_up.is_stopping();
             self.collect(stopping);
             if self.queue.is_empty() {
                 if stopping {
                     break;
                 }
-                self.bell.wait(self.wait());
+                self.wake_up.wait(self.wait());
                 continue;
             }
             while let Some((shard, work)) = self.queue.pop_front() {
@@ -176,18 +176,18 @@ impl Writer {
     /// Takes the work of all shards that have some.
     fn collect(&mut self, of_all: bool) {
         for shard in 0..self.done.len() {
-            if self.bell.rang(shard) || of_all {
+            if self.wake_up.rang(shard) || of_all {
                 self.logs.take(shard, &mut self.taken);
                 self.queue.extend(self.taken.drain(..).map(|work| (shard, work)));
             }
         }
     }
 
-    fn work(&mut self, shard: usize, work: Work) {
+    fn work(&mut self, shard: usize, work: LogCommand) {
         match work {
-            Work::Append(append) => self.append(Key { shard, log: append.log }, &append),
-            Work::Forget(forget) => self.forget(Key { shard, log: forget.log }, &forget),
-            Work::Delete(delete) => self.delete(Key { shard, log: delete.log }, &delete),
+            LogCommand::Append(append) => self.append(Key { shard, log: append.log }, &append),
+            LogCommand::Truncate(forget) => self.forget(Key { shard, log: forget.log }, &forget),
+            LogCommand::Delete(delete) => self.delete(Key { shard, log: delete.log }, &delete),
         }
     }
 
@@ -204,7 +204,7 @@ impl Writer {
                     self.space.set_short(false);
                     return self.wrote(key, append, written);
                 }
-                Err(error) if is_full(&error) && !self.bell.is_stopping() => {
+                Err(error) if is_full(&error) && !self.wake_up.is_stopping() => {
                     if self.wait_for_room(key) {
                         return;
                     }
@@ -220,7 +220,7 @@ impl Writer {
     /// Notes what is to be synced, and whom to tell.
     fn wrote(&mut self, key: Key, append: &Append, written: Written) {
         let Written { left, step, is_new } = written;
-        if let Some(unsynced) = self.unsynced_of(key, append.may_wait) {
+        if let Some(unsynced) = self.unsynced_of(key, append.lazy) {
             left.into_iter().chain([step]).for_each(|step| unsynced.push(key, step));
             if is_new {
                 unsynced.renamed.insert(key, append.topic.clone());
@@ -235,11 +235,11 @@ impl Writer {
 
     /// Where what is not synced of a log is noted; none where nothing is synced. What may wait does so, unless something
     /// of the log does not: then all of it goes along.
-    fn unsynced_of(&mut self, key: Key, may_wait: bool) -> Option<&mut Unsynced> {
+    fn unsynced_of(&mut self, key: Key, lazy: bool) -> Option<&mut Unsynced> {
         match self.sync {
             Sync::Never => return None,
             Sync::Every(_) => return Some(&mut self.later),
-            Sync::Always if may_wait && !self.unsynced.places.contains_key(&key) => return Some(&mut self.later),
+            Sync::Always if lazy && !self.unsynced.places.contains_key(&key) => return Some(&mut self.later),
             Sync::Always => {}
         }
         if let Some(job) = self.later.remove(key) {
@@ -261,18 +261,18 @@ impl Writer {
         let queue = mem::take(&mut self.queue);
         for (shard, work) in queue.into_iter().rev() {
             match work {
-                Work::Delete(delete) => {
+                LogCommand::Delete(delete) => {
                     deleted.insert(Key { shard, log: delete.log });
-                    rest.push_front((shard, Work::Delete(delete)));
+                    rest.push_front((shard, LogCommand::Delete(delete)));
                 }
                 // Of a log that is to go, nothing needs to be written.
-                Work::Append(append) if deleted.contains(&Key { shard, log: append.log }) => {}
+                LogCommand::Append(append) if deleted.contains(&Key { shard, log: append.log }) => {}
                 work => rest.push_front((shard, work)),
             }
         }
         for (shard, work) in rest {
             match work {
-                Work::Append(_) => self.queue.push_back((shard, work)),
+                LogCommand::Append(_) => self.queue.push_back((shard, work)),
                 work => self.work(shard, work),
             }
         }
@@ -285,7 +285,7 @@ impl Writer {
         false
     }
 
-    fn forget(&mut self, key: Key, forget: &Forget) {
+    fn forget(&mut self, key: Key, forget: &Truncate) {
         if self.failed.contains_key(&key) {
             return;
         }
@@ -305,7 +305,7 @@ impl Writer {
     }
 
     /// Syncs all segments of a log that stay, where that is not done always.
-    fn sync_log(&mut self, key: Key, forget: &Forget) -> io::Result<()> {
+    fn sync_log(&mut self, key: Key, forget: &Truncate) -> io::Result<()> {
         self.finish_background();
         if self.failed.contains_key(&key) {
             return Ok(());

@@ -2,7 +2,7 @@
 
 use shelfmq_core::api;
 use shelfmq_core::config::LogOptions;
-use shelfmq_core::log::{Loaded, Read, Recovered, SegmentHeader, Work};
+use shelfmq_core::log::{Loaded, LogCommand, Read, Recovered, SegmentHeader};
 use shelfmq_core::name::Name;
 use shelfmq_core::recovery::{Outcome, Replay, Segment, Wanted};
 use shelfmq_core::time::Time;
@@ -63,7 +63,7 @@ impl Native {
         segments: &[Vec<u8>],
         is_whole: bool,
     ) -> Result<wit::Opened, wit::OpenError> {
-        if !self.is_logged || self.engine.sight(topic, 0).is_some() {
+        if !self.is_logged || self.engine.trace(topic, 0).is_some() {
             return Err(wit::OpenError::NotHere);
         }
         let recovered = replay(topic, segments, is_whole)?;
@@ -109,7 +109,7 @@ impl Side for Native {
             _ => self.engine.poll_output(),
         } {
             match said {
-                Output::Forward(parcel) => self.engine.handle_parcel(at, parcel),
+                Output::Forward(transfer) => self.engine.handle_transfer(at, transfer),
                 said => told.outputs.extend(output(said)),
             }
         }
@@ -164,22 +164,24 @@ fn output(output: Output) -> Option<wit::Output> {
     })
 }
 
-fn work(work: Work) -> wit::Work {
+fn work(work: LogCommand) -> wit::Work {
     match work {
-        Work::Append(append) => wit::Work::Append(wit::Append {
+        LogCommand::Append(append) => wit::Work::Append(wit::Append {
             log: append.log,
             topic: append.topic.as_str().into(),
             segment: append.number,
             offset: append.offset,
             index: append.index,
             upto: append.upto,
-            may_wait: append.may_wait,
+            may_wait: append.lazy,
             bytes: append.bytes,
         }),
-        Work::Forget(forget) => {
+        LogCommand::Truncate(forget) => {
             let topic = forget.topic.as_str().into();
             wit::Work::Forget(wit::Forget { log: forget.log, topic, below: forget.segment })
         }
-        Work::Delete(delete) => wit::Work::Delete(wit::Delete { log: delete.log, topic: delete.topic.as_str().into() }),
+        LogCommand::Delete(delete) => {
+            wit::Work::Delete(wit::Delete { log: delete.log, topic: delete.topic.as_str().into() })
+        }
     }
 }

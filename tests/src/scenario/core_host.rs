@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use shelfmq_core::api::{self, Response, Scope};
-use shelfmq_core::broker::Survey;
+use shelfmq_core::broker::BrokerStats;
 use shelfmq_core::command::{Filter, Ticket};
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output, shard_of};
@@ -49,19 +49,19 @@ impl CoreHost {
         }
         let limits = self.engines[0].config().limits.clone();
         let routed = api::route(request.head());
-        let (shard, survey) = match routed.scope() {
+        let (shard, stats) = match routed.scope() {
             Scope::Topic(topic) => (shard_of(topic, self.engines.len()), None),
-            Scope::Survey(filter) => (0, Some(self.survey(&filter))),
+            Scope::Stats(filter) => (0, Some(self.stats(&filter))),
             Scope::Node => (0, None),
         };
         let decoded = routed.decode(&limits, request.body);
-        self.engines[shard].handle_decoded(self.now, ticket, decoded, survey);
+        self.engines[shard].handle_decoded(self.now, ticket, decoded, stats);
     }
 
-    fn survey(&self, filter: &Filter<'_>) -> Survey {
-        let mut all = Survey::default();
+    fn stats(&self, filter: &Filter<'_>) -> BrokerStats {
+        let mut all = BrokerStats::default();
         for engine in &self.engines {
-            all.merge(engine.survey(self.now, filter));
+            all.merge(engine.stats(self.now, filter));
         }
         all
     }
@@ -92,9 +92,9 @@ impl CoreHost {
                 self.engines[from].handle_writable(self.now, ticket);
             }
             Output::Close(ticket) => self.push(ticket, Event::End),
-            Output::Forward(parcel) => {
-                let shard = shard_of(parcel.to.as_str(), self.engines.len());
-                self.engines[shard].handle_parcel(self.now, parcel);
+            Output::Forward(transfer) => {
+                let shard = shard_of(transfer.to.as_str(), self.engines.len());
+                self.engines[shard].handle_transfer(self.now, transfer);
             }
             Output::Configured(..) | Output::Read(_) => {}
         }

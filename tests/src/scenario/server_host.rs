@@ -45,8 +45,8 @@ impl ServerHost {
 
     /// How many polls and streams wait in the broker.
     fn waiting(&self) -> u64 {
-        let survey = self.server.shelf().survey(&Filter::default());
-        survey.topics.iter().flat_map(|topic| &topic.channels).map(|channel| channel.waiting).sum()
+        let stats = self.server.shelf().stats(&Filter::default());
+        stats.topics.iter().flat_map(|topic| &topic.channels).map(|channel| channel.waiting).sum()
     }
 
     /// Waits until nothing waits for the disk.
@@ -56,8 +56,8 @@ impl ServerHost {
 
     /// Whether a consumer that called from this address last is known to the broker.
     fn knows(&self, address: SocketAddr) -> bool {
-        let survey = self.server.shelf().survey(&Filter { clients: true, ..Filter::default() });
-        let mut clients = survey.topics.iter().flat_map(|topic| &topic.channels).flat_map(|channel| &channel.clients);
+        let stats = self.server.shelf().stats(&Filter { clients: true, ..Filter::default() });
+        let mut clients = stats.topics.iter().flat_map(|topic| &topic.channels).flat_map(|channel| &channel.clients);
         let address = address.to_string();
         clients.any(|clients| clients.iter().any(|client| client.remote_address == address))
     }

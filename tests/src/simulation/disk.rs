@@ -301,7 +301,7 @@ pub fn standing(bytes: &[u8], place: usize) -> Standing {
         if (frame.offset..frame.end()).contains(&(place as u64)) {
             let id = split_message(frame.payload).map(|(id, ..)| id);
             return match (frame.kind, id) {
-                (Kind::Message | Kind::Kept, Some(id)) => Standing::Message(id),
+                (Kind::Message | Kind::Rewritten, Some(id)) => Standing::Message(id),
                 _ => Standing::Event,
             };
         }
@@ -317,7 +317,7 @@ fn forged(bytes: &[u8], random: &mut Random) -> Option<Vec<u8>> {
     let mut done = false;
     for found in Frames::new(header.salt, out.len() as u64, &bytes[SEGMENT_HEADER_BYTES..]) {
         let Found::Frame(frame) = found else { return None };
-        let is_message = matches!(frame.kind, Kind::Message | Kind::Kept);
+        let is_message = matches!(frame.kind, Kind::Message | Kind::Rewritten);
         let forge = is_message && !done && random.percent(50);
         done |= forge;
         let offset = out.len() as u64;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use shelfmq_core::Engine;
 use shelfmq_core::config::{Config, LogOptions};
 use shelfmq_core::log::Recovered;
-use shelfmq_core::log::event::Mark;
+use shelfmq_core::log::event::Position;
 use shelfmq_core::log::image::{ChannelImage, TopicImage};
 use shelfmq_core::time::Time;
 
@@ -158,31 +158,34 @@ fn opened(recovered: &Recovered, now: u64) -> Vec<String> {
 fn tell(image: &TopicImage) -> Vec<String> {
     // What nobody is given is passed over now or later.
     let mut image = image.clone();
-    while let Some(gap) = image.backlog_voids.first().copied().filter(|gap| gap.from <= image.flow.id) {
-        image.backlog_voids.remove(0);
-        image.flow = Mark { id: gap.to, bytes: image.flow.bytes + gap.bytes };
+    while let Some(gap) = image.backlog_tombstones.first().copied().filter(|gap| gap.from <= image.high_watermark.id) {
+        image.backlog_tombstones.remove(0);
+        image.high_watermark = Position { id: gap.to, bytes: image.high_watermark.bytes + gap.bytes };
     }
     let mut lines = vec![
         format!("{} {:?} paused {}", image.name, image.settings, image.paused),
-        format!("next {:?} flow {:?} seed {}", image.next, image.flow, image.seed),
+        format!("next {:?} flow {:?} seed {}", image.next, image.high_watermark, image.seed),
         format!("published {} {}", image.message_count, image.message_bytes),
     ];
     lines.extend(image.dedup.iter().map(|accepted| format!("{accepted:?}")));
     let mut expiries = image.expiries.clone();
     expiries.sort_unstable();
     lines.extend(expiries.iter().map(|expiry| format!("{expiry:?}")));
-    lines.extend(image.backlog_voids.iter().map(|gap| format!("not to be handed over {gap:?}")));
+    lines.extend(image.backlog_tombstones.iter().map(|gap| format!("not to be handed over {gap:?}")));
     // Of what expired meanwhile, the list of what was deferred may still tell.
-    let voids = || image.backlog_voids.iter().chain(&image.voids);
-    let is_void = |id: u64| id < image.flow.id || voids().any(|gap| (gap.from..gap.to).contains(&id));
-    let deferred = image.deferred.iter().filter(|facts| !is_void(facts.id));
-    lines.extend(deferred.map(|facts| format!("deferred {facts:?}")));
+    let tombstones = || image.backlog_tombstones.iter().chain(&image.tombstones);
+    let is_tombstone =
+        |id: u64| id < image.high_watermark.id || tombstones().any(|gap| (gap.from..gap.to).contains(&id));
+    let deferred = image.deferred.iter().filter(|meta| !is_tombstone(meta.id));
+    lines.extend(deferred.map(|meta| format!("deferred {meta:?}")));
     for channel in image.channels.values() {
         let ChannelImage { name, settings, paused, next_delivery, .. } = channel;
         lines.push(format!("channel {name} {settings:?} paused {paused}, next delivery {next_delivery}"));
         let first = channel.entries.keys().chain(channel.held.keys()).chain(channel.dead.keys()).min();
         let first = first.copied().unwrap_or(channel.cursor.id).min(channel.cursor.id);
-        lines.extend((first..image.flow.id).filter_map(|id| Some(format!("{name} {id} {}", place(channel, id)?))));
+        lines.extend(
+            (first..image.high_watermark.id).filter_map(|id| Some(format!("{name} {id} {}", place(channel, id)?))),
+        );
     }
     lines
 }

@@ -6,7 +6,7 @@ use shelfmq_core::config::{Config, Limits, LogOptions};
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
 use shelfmq_core::log::{Damage, Read};
 use shelfmq_core::time::Time;
-use shelfmq_core::{Engine, Output, Parcel, shard_of};
+use shelfmq_core::{Engine, Output, Transfer, shard_of};
 
 use super::disk::{Crash, Directory, SimDisk, Standing, standing};
 use super::recover::{open, read_back};
@@ -45,7 +45,7 @@ pub struct Node {
     /// What chance decides beneath the engines.
     pub random: Random,
     reads: Vec<(usize, Read)>,
-    parcels: VecDeque<Parcel>,
+    transfers: VecDeque<Transfer>,
     /// What clients saw, in order.
     pub seen: VecDeque<(Ticket, Seen)>,
     /// What went wrong beneath the engines.
@@ -79,7 +79,7 @@ impl Node {
             disk,
             now,
             reads: Vec::new(),
-            parcels: VecDeque::new(),
+            transfers: VecDeque::new(),
             seen: VecDeque::new(),
             wrong: Vec::new(),
             counts: BTreeMap::new(),
@@ -114,7 +114,7 @@ impl Node {
         let seeds = (0..shards as u64).map(|shard| seed.wrapping_mul(1_000_003) ^ (self.boots << 8) ^ shard);
         self.engines = seeds.map(|seed| Engine::with_log(config(), seed, options())).collect();
         self.writer = Writer::new(self.settings.sync, self.settings.lie);
-        (self.reads, self.parcels) = (Vec::new(), VecDeque::new());
+        (self.reads, self.transfers) = (Vec::new(), VecDeque::new());
         self.seen.clear();
         self.failing_reads = 0;
         let now = self.time();
@@ -220,11 +220,15 @@ impl Node {
         }
     }
 
-    /// One thing happens beneath the engines: a step of the writer, a read, or a parcel that arrives. `false` where
+    /// One thing happens beneath the engines: a step of the writer, a read, or a transfer that arrives. `false` where
     /// there is nothing that could.
     pub fn step(&mut self) -> bool {
         let choice = self.random.below(4);
-        (choice == 0 && self.read()) || (choice == 1 && self.parcel()) || self.write() || self.read() || self.parcel()
+        (choice == 0 && self.read())
+            || (choice == 1 && self.transfer())
+            || self.write()
+            || self.read()
+            || self.transfer()
     }
 
     fn write(&mut self) -> bool {
@@ -286,12 +290,12 @@ impl Node {
         true
     }
 
-    fn parcel(&mut self) -> bool {
-        let Some(parcel) = self.parcels.pop_front() else { return false };
-        let shard = shard_of(parcel.to.as_str(), self.engines.len());
+    fn transfer(&mut self) -> bool {
+        let Some(transfer) = self.transfers.pop_front() else { return false };
+        let shard = shard_of(transfer.to.as_str(), self.engines.len());
         let now = self.time();
         self.count("parcels", 1);
-        self.engines[shard].handle_parcel(now, parcel);
+        self.engines[shard].handle_transfer(now, transfer);
         self.collect(shard);
         true
     }
@@ -376,8 +380,8 @@ impl Node {
                 Output::Open(ticket, _) => (ticket, Seen::Open),
                 Output::Chunk(ticket, bytes) => (ticket, Seen::Chunk(bytes)),
                 Output::Close(ticket) => (ticket, Seen::Close),
-                Output::Forward(parcel) => {
-                    self.parcels.push_back(parcel);
+                Output::Forward(transfer) => {
+                    self.transfers.push_back(transfer);
                     continue;
                 }
                 Output::Read(read) => {

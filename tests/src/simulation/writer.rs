@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use shelfmq_core::log::{Append, LogId, Work};
+use shelfmq_core::log::{Append, LogCommand, LogId};
 
 use super::disk::{Directory, SimDisk};
 use super::{Lie, Sync};
@@ -35,7 +35,7 @@ pub(super) struct Writer {
     directories: BTreeMap<Log, Directory>,
     failed: BTreeSet<Log>,
     /// Not written yet.
-    taken: VecDeque<(usize, Work)>,
+    taken: VecDeque<(usize, LogCommand)>,
     /// To be synced, once all is written.
     steps: VecDeque<Step>,
     /// To be told, once all is synced.
@@ -76,7 +76,7 @@ impl Writer {
         self.taken.is_empty() && self.steps.is_empty() && self.told.is_empty()
     }
 
-    pub(super) fn take(&mut self, shard: usize, work: Work) {
+    pub(super) fn take(&mut self, shard: usize, work: LogCommand) {
         self.taken.push_back((shard, work));
     }
 
@@ -88,7 +88,7 @@ impl Writer {
     /// Does one thing; answers whom to tell what.
     pub(super) fn step(&mut self, disk: &mut SimDisk, random: &mut Random) -> Option<(Log, Told)> {
         if let Some((shard, work)) = self.taken.front() {
-            if self.full && matches!(work, Work::Append(_)) {
+            if self.full && matches!(work, LogCommand::Append(_)) {
                 return None;
             }
             let shard = *shard;
@@ -160,10 +160,10 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, shard: usize, work: Work, disk: &mut SimDisk, random: &mut Random) {
+    fn write(&mut self, shard: usize, work: LogCommand, disk: &mut SimDisk, random: &mut Random) {
         match work {
-            Work::Append(append) => self.append(shard, &append, disk, random),
-            Work::Forget(forget) => {
+            LogCommand::Append(append) => self.append(shard, &append, disk, random),
+            LogCommand::Truncate(forget) => {
                 let Some(directory) = self.directory((shard, forget.log)) else { return };
                 // What replaces the old segments is to be durable before they go.
                 self.sync_later(disk, random);
@@ -175,7 +175,7 @@ impl Writer {
                 }
                 self.steps.push_back(Step::Names(directory));
             }
-            Work::Delete(delete) => {
+            LogCommand::Delete(delete) => {
                 let log = (shard, delete.log);
                 let here = disk.directory(delete.topic.as_str());
                 let is_another = self.directories.iter().any(|(other, at)| *other != log && Some(*at) == here);
@@ -233,7 +233,7 @@ impl Writer {
             self.wrong.push(format!("an append to {topic}, segment {number}, at {offset}, where it does not end"));
             return self.fail(log);
         }
-        if append.may_wait && !fails && self.sync == Sync::Always {
+        if append.lazy && !fails && self.sync == Sync::Always {
             self.later.push(Step::File(log, directory, append.number));
             self.told_later.insert(log, append.upto);
             return;

@@ -261,8 +261,8 @@ impl<'a> Runner<'a> {
                     (ticket, Got::Chunk(bytes))
                 }
                 Output::Close(ticket) => (ticket, Got::Close),
-                Output::Forward(parcel) => {
-                    self.engine.handle_parcel(Time::from_nanos(self.now), parcel);
+                Output::Forward(transfer) => {
+                    self.engine.handle_transfer(Time::from_nanos(self.now), transfer);
                     continue;
                 }
                 Output::Read(read) => {

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use shelfmq_core::api::Response;
 use shelfmq_core::config::{Config, Identity, Limits, LogOptions};
-use shelfmq_core::log::{Read, Recovered, Work};
+use shelfmq_core::log::{LogCommand, Read, Recovered};
 use shelfmq_core::name::Name;
 use shelfmq_core::time::{Time, nanos};
 use shelfmq_core::{Output, config};
@@ -97,7 +97,7 @@ pub(crate) fn response(response: Response) -> wit::Response {
     wit::Response { status: response.status, headers: headers.collect(), body: response.body.into_bytes() }
 }
 
-/// None of a parcel, which is not for the host.
+/// None of a transfer, which is not for the host.
 pub(crate) fn output(output: Output) -> Option<wit::Output> {
     let answer = |ticket, head| wit::Answer { ticket, response: response(head) };
     Some(match output {
@@ -132,24 +132,26 @@ pub(crate) fn read_back(read: wit::Read) -> Option<Read> {
     })
 }
 
-pub(crate) fn work(work: Work) -> wit::Work {
+pub(crate) fn work(work: LogCommand) -> wit::Work {
     match work {
-        Work::Append(append) => wit::Work::Append(wit::Append {
+        LogCommand::Append(append) => wit::Work::Append(wit::Append {
             log: append.log,
             topic: append.topic.as_str().into(),
             segment: append.number,
             offset: append.offset,
             index: append.index,
             upto: append.upto,
-            may_wait: append.may_wait,
+            may_wait: append.lazy,
             bytes: append.bytes,
         }),
-        Work::Forget(forget) => wit::Work::Forget(wit::Forget {
+        LogCommand::Truncate(forget) => wit::Work::Forget(wit::Forget {
             log: forget.log,
             topic: forget.topic.as_str().into(),
             below: forget.segment,
         }),
-        Work::Delete(delete) => wit::Work::Delete(wit::Delete { log: delete.log, topic: delete.topic.as_str().into() }),
+        LogCommand::Delete(delete) => {
+            wit::Work::Delete(wit::Delete { log: delete.log, topic: delete.topic.as_str().into() })
+        }
     }
 }
 

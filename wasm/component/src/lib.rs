@@ -56,7 +56,7 @@ fn outputs(engine: &mut Engine, now: Time) -> Vec<wit::Output> {
     while let Some(output) = engine.poll_output() {
         match output {
             // All topics are here.
-            Output::Forward(parcel) => engine.handle_parcel(now, parcel),
+            Output::Forward(transfer) => engine.handle_transfer(now, transfer),
             output => outputs.extend(convert::output(output)),
         }
     }
@@ -132,7 +132,7 @@ impl wit::Guest for Component {
     ) -> Result<wit::Opened, wit::OpenError> {
         ENGINE.with(|engine| {
             let (engine, has_log) = engine.as_mut().expect("a host calls `start` first");
-            if !*has_log || engine.sight(&topic, 0).is_some() {
+            if !*has_log || engine.trace(&topic, 0).is_some() {
                 return Err(wit::OpenError::NotHere);
             }
             let recovered = open::recover(&topic, &segments, is_whole)?;

@@ -7,7 +7,7 @@ use core::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::json::{self, Item, List, Said};
+use super::json::{self, Item, JsonValue, List};
 use super::{Input, Understood, topic_call};
 use crate::api::bounds;
 use crate::api::errors::{ApiError, Code};
@@ -184,7 +184,7 @@ struct Finish<'a>(Item<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Finish<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let item = json::item(Said::deserialize(from)?, None);
+        let item = json::item(JsonValue::deserialize(from)?, None);
         item.map(Finish).ok_or_else(|| D::Error::custom(NO_ITEM))
     }
 }
@@ -194,7 +194,7 @@ struct Requeue<'a>(Item<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Requeue<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let item = json::item(Said::deserialize(from)?, Some("defer"));
+        let item = json::item(JsonValue::deserialize(from)?, Some("defer"));
         item.map(Requeue).ok_or_else(|| D::Error::custom(NO_ITEM))
     }
 }
@@ -204,7 +204,7 @@ struct Touch<'a>(Item<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Touch<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let item = json::item(Said::deserialize(from)?, Some("timeout"));
+        let item = json::item(JsonValue::deserialize(from)?, Some("timeout"));
         item.map(Touch).ok_or_else(|| D::Error::custom(NO_ITEM))
     }
 }

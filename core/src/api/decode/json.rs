@@ -40,16 +40,16 @@ fn fault(error: &serde_json::Error) -> String {
 pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// A value that may be of more than one kind. By hand, for serde's untagged enums are several times the code.
-pub(super) enum Said<'a> {
+pub(super) enum JsonValue<'a> {
     Null,
     Number(u64),
     Text(Cow<'a, str>),
-    Object(Vec<(Cow<'a, str>, Said<'a>)>),
+    Object(Vec<(Cow<'a, str>, JsonValue<'a>)>),
     /// What nobody takes.
     Other,
 }
 
-impl<'a> Deserialize<'a> for Said<'a> {
+impl<'a> Deserialize<'a> for JsonValue<'a> {
     fn deserialize<D: Deserializer<'a>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_any(Anything)
     }
@@ -61,46 +61,46 @@ const MAX_FIELDS: usize = 2;
 struct Anything;
 
 impl<'a> Visitor<'a> for Anything {
-    type Value = Said<'a>;
+    type Value = JsonValue<'a>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_unit<E>(self) -> Result<Said<'a>, E> {
-        Ok(Said::Null)
+    fn visit_unit<E>(self) -> Result<JsonValue<'a>, E> {
+        Ok(JsonValue::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Said<'a>, E> {
-        Ok(Said::Other)
+    fn visit_bool<E>(self, _: bool) -> Result<JsonValue<'a>, E> {
+        Ok(JsonValue::Other)
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Said<'a>, E> {
-        Ok(Said::Other)
+    fn visit_i64<E>(self, _: i64) -> Result<JsonValue<'a>, E> {
+        Ok(JsonValue::Other)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Said<'a>, E> {
-        Ok(Said::Other)
+    fn visit_f64<E>(self, _: f64) -> Result<JsonValue<'a>, E> {
+        Ok(JsonValue::Other)
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Said<'a>, E> {
-        Ok(Said::Number(number))
+    fn visit_u64<E>(self, number: u64) -> Result<JsonValue<'a>, E> {
+        Ok(JsonValue::Number(number))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Said<'a>, E> {
-        Ok(Said::Text(Cow::Owned(text.into())))
+    fn visit_str<E>(self, text: &str) -> Result<JsonValue<'a>, E> {
+        Ok(JsonValue::Text(Cow::Owned(text.into())))
     }
 
-    fn visit_borrowed_str<E>(self, text: &'a str) -> Result<Said<'a>, E> {
-        Ok(Said::Text(Cow::Borrowed(text)))
+    fn visit_borrowed_str<E>(self, text: &'a str) -> Result<JsonValue<'a>, E> {
+        Ok(JsonValue::Text(Cow::Borrowed(text)))
     }
 
-    fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<Said<'a>, A::Error> {
+    fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<JsonValue<'a>, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Said::Other)
+        Ok(JsonValue::Other)
     }
 
-    fn visit_map<A: MapAccess<'a>>(self, mut object: A) -> Result<Said<'a>, A::Error> {
+    fn visit_map<A: MapAccess<'a>>(self, mut object: A) -> Result<JsonValue<'a>, A::Error> {
         let mut fields = Vec::new();
         while let Some((Text(name), value)) = object.next_entry()? {
             // Nobody takes more: the rest costs nothing.
@@ -108,7 +108,7 @@ impl<'a> Visitor<'a> for Anything {
                 fields.push((name, value));
             }
         }
-        Ok(if fields.len() > MAX_FIELDS { Said::Other } else { Said::Object(fields) })
+        Ok(if fields.len() > MAX_FIELDS { JsonValue::Other } else { JsonValue::Object(fields) })
     }
 }
 
@@ -117,14 +117,14 @@ pub(super) struct JsonDuration(pub(super) Duration);
 
 impl<'a> Deserialize<'a> for JsonDuration {
     fn deserialize<D: Deserializer<'a>>(from: D) -> Result<Self, D::Error> {
-        Said::deserialize(from).and_then(|said| duration(&said).map(JsonDuration).map_err(D::Error::custom))
+        JsonValue::deserialize(from).and_then(|value| duration(&value).map(JsonDuration).map_err(D::Error::custom))
     }
 }
 
-fn duration(said: &Said<'_>) -> Result<Duration, String> {
-    match said {
-        Said::Number(ms) => Ok(Duration::from_millis(*ms)),
-        Said::Text(text) => parse_duration(text).ok_or_else(|| format!("{text:?} is no duration")),
+fn duration(value: &JsonValue<'_>) -> Result<Duration, String> {
+    match value {
+        JsonValue::Number(ms) => Ok(Duration::from_millis(*ms)),
+        JsonValue::Text(text) => parse_duration(text).ok_or_else(|| format!("{text:?} is no duration")),
         _ => Err("a duration: a number of milliseconds, or text like \"30s\"".into()),
     }
 }
@@ -173,10 +173,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 pub(super) type Item<'a> = (Cow<'a, str>, Option<Duration>);
 
 /// A receipt, alone or in an object, there with a duration by this name where there is one.
-pub(super) fn item<'a>(said: Said<'a>, word: Option<&str>) -> Option<Item<'a>> {
-    let fields = match said {
-        Said::Text(receipt) => return Some((receipt, None)),
-        Said::Object(fields) => fields,
+pub(super) fn item<'a>(value: JsonValue<'a>, word: Option<&str>) -> Option<Item<'a>> {
+    let fields = match value {
+        JsonValue::Text(receipt) => return Some((receipt, None)),
+        JsonValue::Object(fields) => fields,
         _ => return None,
     };
     let (mut receipt, mut with) = (None, None);
@@ -192,8 +192,8 @@ pub(super) fn item<'a>(said: Said<'a>, word: Option<&str>) -> Option<Item<'a>> {
         }
     }
     let duration = match with {
-        None | Some(Said::Null) => None,
-        Some(said) => Some(duration(&said).ok()?),
+        None | Some(JsonValue::Null) => None,
+        Some(value) => Some(duration(&value).ok()?),
     };
-    if let Some(Said::Text(receipt)) = receipt { Some((receipt, duration)) } else { None }
+    if let Some(JsonValue::Text(receipt)) = receipt { Some((receipt, duration)) } else { None }
 }

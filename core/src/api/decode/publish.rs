@@ -22,7 +22,7 @@ use crate::api::values;
 use crate::api::view::View;
 use crate::command::{MessageOptions, Messages, NewMessage, Numbered, Publish, Verb};
 use crate::config::Limits;
-use crate::pairs::Pairs;
+use crate::sorted_fields::SortedFields;
 
 /// The lengths that a key may have: for order, for dedup, of a producer.
 const KEY_BYTES: core::ops::RangeInclusive<usize> = 1..=bounds::KEY_BYTES;
@@ -158,7 +158,7 @@ struct Line<'a> {
     #[serde(borrow)]
     producer: Option<Text<'a>>,
     seq: Option<u64>,
-    headers: Option<Pairs<String>>,
+    headers: Option<SortedFields<String>>,
     #[serde(default, rename = "id")]
     _id: IgnoredAny,
     #[serde(default, rename = "receipt")]
@@ -259,7 +259,7 @@ fn line_body<'a>(text: Option<Text<'a>>, base64: Option<Text<'a>>) -> Result<Cow
 }
 
 /// A line's headers, and those of the request that the line does not have itself.
-fn line_headers<'a>(own: Pairs<String>, common: &Kept<'a>) -> Result<Kept<'a>, Fault> {
+fn line_headers<'a>(own: SortedFields<String>, common: &Kept<'a>) -> Result<Kept<'a>, Fault> {
     let mut kept = Kept::new();
     for (name, value) in own.0 {
         let name = name.to_ascii_lowercase();

@@ -79,7 +79,7 @@ struct Message<'a> {
 pub(super) fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Message => "message",
-        Kind::Kept => "kept",
+        Kind::Rewritten => "rewritten",
         Kind::Snapshot => "snapshot",
         Kind::Event => "event",
         Kind::SnapshotCopy => "snapshot_copy",
@@ -195,7 +195,7 @@ fn line<'a>(found: &Found<'a>, place: &Line<'a>) -> Line<'a> {
 
 fn content<'a>(frame: &Frame<'a>) -> Option<Content<'a>> {
     Some(match frame.kind {
-        Kind::Message | Kind::Kept => Content::Message(Box::new(message(frame.payload)?)),
+        Kind::Message | Kind::Rewritten => Content::Message(Box::new(message(frame.payload)?)),
         Kind::Event => Content::Event { event: Box::new(Event::read(frame.payload)?) },
         Kind::Snapshot => Content::Snapshot { snapshot: Box::new(TopicImage::read(frame.payload)?) },
         Kind::SnapshotCopy | Kind::EventCopy => Content::Copy {},

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use shelfmq_core::log::Recovered;
-use shelfmq_core::log::image::{ChannelImage, SpotImage, TopicImage};
+use shelfmq_core::log::image::{ChannelImage, EntryStateImage, TopicImage};
 
 use super::Lines;
 use super::place::{Place, Topic, length, read_header};
@@ -75,19 +75,19 @@ fn line<'a>(topic: &'a Topic, recovered: Option<&'a Recovered>) -> Result<Line<'
 
 fn channel<'a>(channel: &'a ChannelImage, image: &TopicImage) -> ChannelLine<'a> {
     // What was written last is handed over as soon as the topic is opened, unless it is paused.
-    let flow = if image.paused { image.flow.id } else { image.next.id };
+    let high_watermark = if image.paused { image.high_watermark.id } else { image.next.id };
     let next_id = channel.cursor.id;
-    let is_ahead = |id: u64| id >= next_id.max(image.flow.id) && id < flow;
-    let entries = || channel.entries.values().map(|entry| entry.spot);
-    let late = image.deferred.iter().filter(|facts| is_ahead(facts.id)).count();
-    let deferred = late + entries().filter(|spot| matches!(spot, SpotImage::Deferred { .. })).count();
-    let in_flight = entries().filter(|spot| matches!(spot, SpotImage::InFlight { .. })).count();
-    let gaps = channel.gaps.iter().chain(&image.backlog_voids);
-    let passed: u64 = gaps.map(|gap| gap.to.min(flow).saturating_sub(gap.from.max(next_id))).sum();
+    let is_ahead = |id: u64| id >= next_id.max(image.high_watermark.id) && id < high_watermark;
+    let entries = || channel.entries.values().map(|entry| entry.state);
+    let late = image.deferred.iter().filter(|meta| is_ahead(meta.id)).count();
+    let deferred = late + entries().filter(|state| matches!(state, EntryStateImage::Deferred { .. })).count();
+    let in_flight = entries().filter(|state| matches!(state, EntryStateImage::InFlight { .. })).count();
+    let gaps = channel.gaps.iter().chain(&image.backlog_tombstones);
+    let passed: u64 = gaps.map(|gap| gap.to.min(high_watermark).saturating_sub(gap.from.max(next_id))).sum();
     // What is deferred has its entry before the channel reads on to it.
     let early = late + channel.entries.range(next_id..).count();
-    let unread = flow.saturating_sub(next_id).saturating_sub(passed).saturating_sub(early as u64);
-    let back = entries().filter(|spot| matches!(spot, SpotImage::Ready)).count() + channel.held.len();
+    let unread = high_watermark.saturating_sub(next_id).saturating_sub(passed).saturating_sub(early as u64);
+    let back = entries().filter(|state| matches!(state, EntryStateImage::Ready)).count() + channel.held.len();
     ChannelLine {
         channel: &channel.name,
         next_id,

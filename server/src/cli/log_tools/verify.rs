@@ -178,7 +178,7 @@ fn complaint_of(frame: &Frame<'_>, next_id: &mut u64) -> Option<&'static str> {
     let is_readable = match frame.kind {
         Kind::Event | Kind::EventCopy => Event::read(frame.payload).is_some(),
         Kind::Snapshot | Kind::SnapshotCopy => TopicImage::read(frame.payload).is_some(),
-        Kind::Message | Kind::Kept => {
+        Kind::Message | Kind::Rewritten => {
             split_message(frame.payload).is_some_and(|(.., record)| Record::read(record).is_some())
         }
     };

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use shelfmq_core::log::event::Mark;
+use shelfmq_core::log::event::Position;
 use shelfmq_core::log::frame::{Kind, SEGMENT_HEADER_BYTES, write_frame};
 use shelfmq_core::log::image::TopicImage;
-use shelfmq_core::log::{Append, Delete, Forget, Loaded, LogId, Read, Recovered, SegmentHeader, Work};
+use shelfmq_core::log::{Append, Delete, Loaded, LogCommand, LogId, Read, Recovered, SegmentHeader, Truncate};
 use shelfmq_core::message::Record;
 use shelfmq_core::name::Name;
 use shelfmq_core::time::Time;
@@ -29,7 +29,7 @@ pub(super) struct Told {
 }
 
 pub(super) struct Fake {
-    waiting: [Mutex<VecDeque<Work>>; SHARDS],
+    waiting: [Mutex<VecDeque<LogCommand>>; SHARDS],
     told: Mutex<Told>,
     changed: Condvar,
 }
@@ -78,7 +78,7 @@ impl Logs for Fake {
         SHARDS
     }
 
-    fn take(&self, shard: usize, work: &mut Vec<Work>) {
+    fn take(&self, shard: usize, work: &mut Vec<LogCommand>) {
         work.extend(self.waiting[shard].lock().expect("no test panics with it").drain(..));
     }
 
@@ -119,7 +119,7 @@ impl Bench {
         Bench { path: path.to_owned(), fake, disk: Disk::start(dir, options, logs) }
     }
 
-    pub(super) fn push(&self, shard: usize, work: impl IntoIterator<Item = Work>) {
+    pub(super) fn push(&self, shard: usize, work: impl IntoIterator<Item = LogCommand>) {
         self.fake.waiting[shard].lock().expect("no test panics with it").extend(work);
         self.disk.wake(shard);
     }
@@ -195,7 +195,7 @@ pub(super) struct Topic {
     pub(super) next: u64,
     pub(super) upto: u64,
     pub(super) segments: Vec<Whole>,
-    said: Vec<Work>,
+    said: Vec<LogCommand>,
 }
 
 impl Topic {
@@ -217,8 +217,8 @@ impl Topic {
         let last = self.last();
         let (segment, number) = (is_new.then_some(last.header), last.header.number);
         let (offset, bytes) = (offset as u64, last.bytes[offset..].to_vec());
-        let append = Append { log, topic, segment, number, offset, index, upto, may_wait: false, bytes };
-        self.said.push(Work::Append(append));
+        let append = Append { log, topic, segment, number, offset, index, upto, lazy: false, bytes };
+        self.said.push(LogCommand::Append(append));
     }
 
     pub(super) fn begin(&mut self) {
@@ -226,8 +226,8 @@ impl Topic {
         let header =
             SegmentHeader { number, index: self.next, salt: 1000 + u64::from(number), created: Time::from_nanos(1) };
         let mut bytes = header.to_bytes().to_vec();
-        let next = Mark { id: self.next, bytes: 0 };
-        let image = TopicImage { name: self.name.to_string(), next, flow: next, ..TopicImage::default() };
+        let next = Position { id: self.next, bytes: 0 };
+        let image = TopicImage { name: self.name.to_string(), next, high_watermark: next, ..TopicImage::default() };
         for kind in [Kind::Snapshot, Kind::SnapshotCopy] {
             let offset = bytes.len() as u64;
             write_frame(&mut bytes, header.salt, offset, kind, false, |out| {
@@ -241,7 +241,7 @@ impl Topic {
     fn frame(&mut self, kept: bool, id: u64, body: &[u8]) {
         let last = self.last();
         let start = last.bytes.len() as u64;
-        let kind = if kept { Kind::Kept } else { Kind::Message };
+        let kind = if kept { Kind::Rewritten } else { Kind::Message };
         write_frame(&mut last.bytes, last.header.salt, start, kind, false, |out| {
             out.extend_from_slice(&id.to_le_bytes());
             out.extend_from_slice(&0u64.to_le_bytes());
@@ -271,16 +271,16 @@ impl Topic {
     }
 
     pub(super) fn forget(&mut self, segment: u32) {
-        self.said.push(Work::Forget(Forget { log: self.log, topic: self.name.clone(), segment }));
+        self.said.push(LogCommand::Truncate(Truncate { log: self.log, topic: self.name.clone(), segment }));
     }
 
     pub(super) fn delete(&mut self) {
         self.upto = u64::MAX;
-        self.said.push(Work::Delete(Delete { log: self.log, topic: self.name.clone() }));
+        self.said.push(LogCommand::Delete(Delete { log: self.log, topic: self.name.clone() }));
     }
 
     /// What was said and not written, to be written by hand.
-    pub(super) fn take_said(&mut self) -> Vec<Work> {
+    pub(super) fn take_said(&mut self) -> Vec<LogCommand> {
         std::mem::take(&mut self.said)
     }
 

@@ -34,7 +34,7 @@ fn the_head_says_what_a_request_is() {
 fn what_only_looks_is_all_that_may_be_looked_at() {
     let code = |method, target| {
         let request = request(method, target, &[], b"x");
-        route(request.head()).decode_look(&limits(), request.body).call.err().map(|error| error.code)
+        route(request.head()).decode_query(&limits(), request.body).call.err().map(|error| error.code)
     };
     assert_eq!(code("GET", "/peek?topic=t"), None);
     assert_eq!(code("GET", "/peek"), Some(Code::MissingArgTopic));
@@ -50,13 +50,12 @@ fn each_call_is_for_the_engine_that_knows() {
     assert_eq!(scope("POST", "/channel/delete?topic=t&channel=c"), "Topic(\"t\")");
     assert_eq!(scope("POST", "/pub"), "Node");
     assert_eq!(scope("GET", "/ping"), "Node");
-    let survey = |topic, clients| {
-        format!("Survey(Filter {{ topic: {topic}, channel: None, clients: {clients}, search: None }})")
-    };
-    assert_eq!(scope("GET", "/metrics"), survey("None", false));
-    assert_eq!(scope("GET", "/nodes"), survey("None", false));
-    assert_eq!(scope("GET", "/lookup?topic=t"), survey("Some(\"t\")", false));
-    assert_eq!(scope("GET", "/stats?topic=t"), survey("Some(\"t\")", true));
+    let stats =
+        |topic, clients| format!("Stats(Filter {{ topic: {topic}, channel: None, clients: {clients}, search: None }})");
+    assert_eq!(scope("GET", "/metrics"), stats("None", false));
+    assert_eq!(scope("GET", "/nodes"), stats("None", false));
+    assert_eq!(scope("GET", "/lookup?topic=t"), stats("Some(\"t\")", false));
+    assert_eq!(scope("GET", "/stats?topic=t"), stats("Some(\"t\")", true));
 }
 
 #[test]

@@ -17,11 +17,11 @@ use crate::message::Record;
 use crate::messages::Found;
 use crate::name::Name;
 use crate::time::Time;
-use crate::topic::{Halt, Scene};
+use crate::topic::Blocked;
 
 /// A dead letter on its way to another topic, or the word of what became of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Parcel {
+pub struct Transfer {
     /// The topic whose engine is to have it.
     pub to: Name<'static>,
     content: Content,
@@ -38,7 +38,7 @@ enum Content {
         #[serde(with = "crate::state::bytes")]
         record: Vec<u8>,
     },
-    Arrived {
+    Acknowledged {
         channel: Name<'static>,
         id: u64,
     },
@@ -49,14 +49,14 @@ enum Content {
 
 impl<O: Outbox> Broker<O> {
     /// Takes in what [`Outbox::forward`] sent here.
-    pub fn receive(&mut self, now: Time, parcel: Parcel) {
-        self.receive_or_park(now, parcel, &[]);
+    pub fn receive(&mut self, now: Time, transfer: Transfer) {
+        self.receive_or_park(now, transfer, &[]);
     }
 
     /// The same; whether it has to wait for messages that its topic drops to make room for it. `held` are the chunks
     /// that it waited for before.
-    pub(super) fn receive_or_park(&mut self, now: Time, parcel: Parcel, held: &[u64]) -> bool {
-        match &parcel.content {
+    pub(super) fn receive_or_park(&mut self, now: Time, transfer: Transfer, held: &[u64]) -> bool {
+        match &transfer.content {
             Content::DeadLetter { topic, channel, id, delivery, attempts, record } => {
                 let headers = [
                     ("shelf-dead-topic", topic.as_str().into()),
@@ -66,29 +66,30 @@ impl<O: Outbox> Broker<O> {
                 ];
                 // A letter that is sent again after a crash arrives once.
                 let dedup = alloc::format!("\0dead\0{topic}\0{channel}\0{id:x}-{delivery:x}");
-                let (back, barrier) = match self.publish_dead_letter(now, &parcel.to, record, &headers, &dedup) {
-                    Ok(barrier) => (Content::Arrived { channel: channel.clone(), id: *id }, barrier),
-                    Err(Halt::Absent(absent)) => {
-                        self.park(absent, held.into(), What::Parcel(parcel));
+                let (back, barrier) = match self.publish_dead_letter(now, &transfer.to, record, &headers, &dedup) {
+                    Ok(barrier) => (Content::Acknowledged { channel: channel.clone(), id: *id }, barrier),
+                    Err(Blocked::NotCached(missing)) => {
+                        self.park(missing, held.into(), What::Transfer(transfer));
                         return true;
                     }
-                    Err(Halt::Refused(_)) => (Content::Refused { channel: channel.clone() }, None),
+                    Err(Blocked::Refused(_)) => (Content::Refused { channel: channel.clone() }, None),
                 };
-                self.outbox.forward(Parcel { to: topic.clone(), content: back }, barrier);
+                self.outbox.forward(Transfer { to: topic.clone(), content: back }, barrier);
             }
-            Content::Arrived { channel, id } => {
-                if let Ok((topic, number)) = self.find_channel(&parcel.to, channel) {
+            Content::Acknowledged { channel, id } => {
+                if let Ok((topic, number)) = self.find_channel(&transfer.to, channel) {
                     self.with_topic(topic, now, |topic, limits| {
-                        let Scene { channel, mut env } = topic.scene(number, now, limits);
+                        let (channel, mut cx) = topic.channel_cx(number, now, limits);
                         channel.effects.under_way = channel.effects.under_way.saturating_sub(1);
-                        channel.remove_dead(*id, &mut env);
+                        channel.remove_dead(*id, &mut cx);
                     });
                 }
             }
             Content::Refused { channel } => {
-                if let Ok((topic, number)) = self.find_channel(&parcel.to, channel) {
+                if let Ok((topic, number)) = self.find_channel(&transfer.to, channel) {
                     self.with_topic(topic, now, |topic, limits| {
-                        let effects = &mut topic.scene(number, now, limits).channel.effects;
+                        let (channel, _) = topic.channel_cx(number, now, limits);
+                        let effects = &mut channel.effects;
                         effects.under_way = effects.under_way.saturating_sub(1);
                     });
                 }
@@ -104,7 +105,7 @@ impl<O: Outbox> Broker<O> {
         record: &[u8],
         more: &[(&str, String)],
         dedup: &str,
-    ) -> Result<Option<Barrier>, Halt> {
+    ) -> Result<Option<Barrier>, Blocked> {
         let record = Record::read(record).ok_or(Refusal::StorageFailed)?;
         let kept = record.headers().filter(|(name, _)| !name.starts_with("shelf-dead-"));
         let kept = kept.map(|(name, value)| (name.into(), value.into()));
@@ -121,16 +122,16 @@ impl<O: Outbox> Broker<O> {
     /// Sends dead letters on their way, as many as may be there at once: what comes back makes room for more.
     pub(super) fn forward_dead_letters(&mut self, topic: TopicId, number: ChannelId) {
         let found = &mut self.topics[topic];
-        if !found.channel(number).has_outbox() {
+        if !found.channel(number).has_pending_transfers() {
             return;
         }
         let Some(to) = found.channel(number).options().dead_letter.clone().filter(|_| !self.is_exiting()) else {
             let found = &mut self.topics[topic];
-            return found.channel_mut(number).effects.outbox.clear();
+            return found.channel_mut(number).effects.pending_transfers.clear();
         };
         let found = &mut self.topics[topic];
         // Nothing leaves before it is durable that it died here.
-        let barrier = found.gate();
+        let barrier = found.barrier();
         let most = self.limits.dead_letters_under_way;
         while let Some(id) = found.channel_mut(number).effects.next_transfer(most) {
             let channel = found.channel(number);
@@ -138,17 +139,17 @@ impl<O: Outbox> Broker<O> {
             let mut record = Vec::new();
             match found.messages().find(id, letter.chunk) {
                 Found::Record(found) => found.write(&mut record),
-                Found::Absent(chunk) => {
+                Found::NotCached(chunk) => {
                     found.messages_mut().want(chunk);
-                    found.channel_mut(number).effects.outbox.push_front(id);
+                    found.channel_mut(number).effects.pending_transfers.push_front(id);
                     return;
                 }
-                Found::Gone => continue,
+                Found::Unreadable => continue,
             }
             let (topic, channel) = (found.name().clone(), channel.name().clone());
             let DeadLetter { delivery, attempts, .. } = letter;
             let content = Content::DeadLetter { topic, channel, id, delivery, attempts, record };
-            self.outbox.forward(Parcel { to: to.clone(), content }, barrier);
+            self.outbox.forward(Transfer { to: to.clone(), content }, barrier);
             found.channel_mut(number).effects.under_way += 1;
         }
     }

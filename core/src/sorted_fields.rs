@@ -12,15 +12,15 @@ use crate::sort;
 
 /// Names, each once and in order, with what was said last of each.
 #[derive(Clone, Debug)]
-pub(crate) struct Pairs<V>(pub(crate) Vec<(String, V)>);
+pub(crate) struct SortedFields<V>(pub(crate) Vec<(String, V)>);
 
-impl<V> Default for Pairs<V> {
+impl<V> Default for SortedFields<V> {
     fn default() -> Self {
-        Pairs(Vec::new())
+        SortedFields(Vec::new())
     }
 }
 
-impl<V> Pairs<V> {
+impl<V> SortedFields<V> {
     /// What is said of this name.
     pub(crate) fn get(&self, name: &str) -> Option<&V> {
         let place = self.0.binary_search_by(|(other, _)| other.as_str().cmp(name));
@@ -28,33 +28,33 @@ impl<V> Pairs<V> {
     }
 }
 
-impl<V: Serialize> Serialize for Pairs<V> {
+impl<V: Serialize> Serialize for SortedFields<V> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for SortedFields<V> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Said<V>(PhantomData<V>);
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for Said<V> {
-            type Value = Pairs<V>;
+        struct FieldsVisitor<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for FieldsVisitor<V> {
+            type Value = SortedFields<V>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a map")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut said: A) -> Result<Pairs<V>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<SortedFields<V>, A::Error> {
                 let mut all = Vec::new();
-                while let Some((name, value)) = said.next_entry()? {
+                while let Some((name, value)) = fields.next_entry()? {
                     all.push((name, all.len(), value));
                 }
                 sort::by(&mut all, |one, other| (&one.0, other.1).cmp(&(&other.0, one.1)));
                 all.dedup_by(|later, kept| later.0 == kept.0);
-                Ok(Pairs(all.into_iter().map(|(name, _, value)| (name, value)).collect()))
+                Ok(SortedFields(all.into_iter().map(|(name, _, value)| (name, value)).collect()))
             }
         }
-        from.deserialize_map(Said(PhantomData))
+        from.deserialize_map(FieldsVisitor(PhantomData))
     }
 }
 
@@ -64,9 +64,9 @@ mod tests {
 
     #[test]
     fn what_was_said_last_counts() {
-        let said: Pairs<u8> = serde_json::from_str(r#"{"b":1,"a":2,"c":3,"b":4,"a":5}"#).unwrap();
-        assert_eq!(said.0, [("a".into(), 5), ("b".into(), 4), ("c".into(), 3)]);
-        assert_eq!((said.get("b"), said.get("d")), (Some(&4), None));
-        assert!(serde_json::from_str::<Pairs<u8>>("[]").is_err());
+        let fields: SortedFields<u8> = serde_json::from_str(r#"{"b":1,"a":2,"c":3,"b":4,"a":5}"#).unwrap();
+        assert_eq!(fields.0, [("a".into(), 5), ("b".into(), 4), ("c".into(), 3)]);
+        assert_eq!((fields.get("b"), fields.get("d")), (Some(&4), None));
+        assert!(serde_json::from_str::<SortedFields<u8>>("[]").is_err());
     }
 }

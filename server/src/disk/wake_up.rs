@@ -6,7 +6,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 /// Tells the writer that there is something to do; nearly free while it is awake.
-pub(super) struct Bell {
+pub(super) struct WakeUp {
     shards: Vec<AtomicBool>,
     /// Something else is to be looked at.
     other: AtomicBool,
@@ -15,9 +15,9 @@ pub(super) struct Bell {
     writer: OnceLock<Thread>,
 }
 
-impl Bell {
+impl WakeUp {
     pub(super) fn new(shards: usize) -> Self {
-        Bell {
+        WakeUp {
             shards: (0..shards).map(|_| AtomicBool::new(false)).collect(),
             other: AtomicBool::new(false),
             stopping: AtomicBool::new(false),

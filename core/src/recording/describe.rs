@@ -11,13 +11,13 @@ use serde_json::{Map, Value, json};
 
 use super::codes::{Because, Cause, What};
 use super::input::Input;
-use super::replay::{Asker, Broken, Heard, State, Step};
+use super::replay::{Asker, Broken, State, Step, TracedEvent};
 use crate::api::routes::Right;
 use crate::api::{self, Field, Known, Response, Scope};
-use crate::broker::Survey;
+use crate::broker::BrokerStats;
 use crate::command::Ticket;
 use crate::engine::Output;
-use crate::log::Work;
+use crate::log::LogCommand;
 use crate::log::event::{Event, Ids};
 use crate::time::Time;
 
@@ -37,12 +37,12 @@ fn bytes(bytes: &[u8]) -> Value {
 /// All that an engine wanted done after one call.
 pub fn outputs(step: &Step<'_>) -> Vec<Value> {
     let work = step.work.iter().map(|work| match work {
-        Work::Append(append) => json!({
+        LogCommand::Append(append) => json!({
             "append": append.topic.as_str(), "segment": append.number, "offset": append.offset,
             "bytes": append.bytes.len(),
         }),
-        Work::Forget(forget) => json!({ "forget": forget.topic.as_str(), "before_segment": forget.segment }),
-        Work::Delete(delete) => json!({ "delete": delete.topic.as_str() }),
+        LogCommand::Truncate(forget) => json!({ "forget": forget.topic.as_str(), "before_segment": forget.segment }),
+        LogCommand::Delete(delete) => json!({ "delete": delete.topic.as_str() }),
     });
     let stamped = |mut value: Value| {
         value["at"] = time(step.at).into();
@@ -58,7 +58,7 @@ fn output(output: &Output) -> Value {
         Output::Open(ticket, response) => answer(*ticket, response, "open"),
         Output::Chunk(ticket, chunk) => json!({ "chunk": bytes(chunk), "ticket": ticket }),
         Output::Close(ticket) => json!({ "close": true, "ticket": ticket }),
-        Output::Forward(parcel) => json!({ "forward": parcel.to.as_str() }),
+        Output::Forward(transfer) => json!({ "forward": transfer.to.as_str() }),
         Output::Read(read) => json!({ "read": read.topic.as_str(), "segment": read.segment, "from": id(read.from) }),
         Output::Configured(name, value) => json!({ "configured": name, "value": value }),
     }
@@ -87,7 +87,7 @@ pub(super) fn cause(input: &Input<'_>) -> Value {
         Input::Request(ticket, asked, _) => request(*ticket, &asked.into()),
         Input::Timeout => "time passed".into(),
         Input::Writable(ticket) => json!({ "ticket": ticket, "took": "its last chunk" }),
-        Input::Parcel(parcel) => json!({ "parcel_for": parcel.to.as_str() }),
+        Input::Transfer(transfer) => json!({ "parcel_for": transfer.to.as_str() }),
         Input::Cancel(ticket) => json!({ "ticket": ticket, "hung": "up" }),
         Input::Shutdown => "the broker went down".into(),
         Input::PollLog => "the log was written".into(),
@@ -127,27 +127,27 @@ fn parameter<'a>(asker: &'a Asker, name: &str) -> Option<&'a str> {
 /// What all engines have, as `/stats?format=json` tells it.
 pub fn stats(state: &State, now: Time) -> Result<Value, Broken> {
     let request = api::Request { method: "GET", path: "/stats", query: "format=json", ..api::Request::default() };
-    let response = look(state, now, &request).ok_or(Broken::Nonsense)?;
+    let response = query(state, now, &request).ok_or(Broken::Nonsense)?;
     serde_json::from_slice(response.body.as_bytes()).map_err(|_| Broken::Nonsense)
 }
 
 /// The answer to a request that only looks, at this moment; `None` where there is no engine.
-pub fn look(state: &State, now: Time, request: &api::Request<'_>) -> Option<Response> {
+pub fn query(state: &State, now: Time, request: &api::Request<'_>) -> Option<Response> {
     let first = state.engines().next()?;
     let routed = api::route(request.head());
-    let (engine, survey) = match routed.scope() {
-        Scope::Survey(filter) => {
-            let mut whole = Survey::default();
-            state.engines().for_each(|engine| whole.merge(engine.survey(now, &filter)));
+    let (engine, stats) = match routed.scope() {
+        Scope::Stats(filter) => {
+            let mut whole = BrokerStats::default();
+            state.engines().for_each(|engine| whole.merge(engine.stats(now, &filter)));
             (first, whole)
         }
         Scope::Topic(topic) => {
-            (state.engine(crate::shard_of(topic, state.shards())).unwrap_or(first), Survey::default())
+            (state.engine(crate::shard_of(topic, state.shards())).unwrap_or(first), BrokerStats::default())
         }
-        Scope::Node => (first, Survey::default()),
+        Scope::Node => (first, BrokerStats::default()),
     };
-    let decoded = routed.decode_look(&first.config().limits, request.body);
-    Some(engine.look_decoded(now, decoded, &survey))
+    let decoded = routed.decode_query(&first.config().limits, request.body);
+    Some(engine.query_decoded(now, decoded, &stats))
 }
 
 /// How much of an answer is shown, in bytes.
@@ -162,23 +162,23 @@ pub fn step(step: &Step<'_>, state: &State) -> Value {
         _ => None,
     };
     let who = |ticket: Ticket| who(ticket, step, state);
-    let handed = step.handed.iter().map(|handed| {
-        let named = handed.messages.iter().take(NAMED);
+    let deliveries = step.deliveries.iter().map(|deliveries| {
+        let named = deliveries.messages.iter().take(NAMED);
         let named = named.map(
             |(receipt, attempts)| json!({ "id": id(receipt.id), "receipt": receipt.to_string(), "attempts": attempts }),
         );
         json!({
-            "topic": handed.topic, "channel": handed.channel, "to": who(handed.ticket),
-            "messages": named.collect::<Vec<_>>(), "count": handed.messages.len(),
+            "topic": deliveries.topic, "channel": deliveries.channel, "to": who(deliveries.ticket),
+            "messages": named.collect::<Vec<_>>(), "count": deliveries.messages.len(),
         })
     });
-    let happened = step.heard.iter().filter_map(happened);
+    let happened = step.events.iter().filter_map(happened);
     let published = step.outputs.iter().filter_map(|output| published(output, step, state));
     let happened: Vec<_> = published.chain(happened).collect();
     let told = step.work.iter().map(work).chain(step.outputs.iter().map(|output| summary(output, &who)));
     let mut value = json!({
         "step": state.steps(), "at": ms(step.at), "time": time(step.at), "shard": step.shard,
-        "kind": kind(&step.input).code(), "told": told.collect::<Vec<_>>(), "handed": handed.collect::<Vec<_>>(),
+        "kind": kind(&step.input).code(), "told": told.collect::<Vec<_>>(), "handed": deliveries.collect::<Vec<_>>(),
         "happened": happened,
     });
     if let Some(ticket) = by {
@@ -196,10 +196,10 @@ fn became(what: What, topic: &str, ids: &mut dyn Iterator<Item = u64>, count: u6
     json!({ "code": what.code(), "topic": topic, "ids": ids, "count": count })
 }
 
-fn happened(heard: &Heard) -> Option<Value> {
+fn happened(events: &TracedEvent) -> Option<Value> {
     let one;
     let (mut range, mut because) = (0..0, None);
-    let (what, ids) = match &heard.event {
+    let (what, ids) = match &events.event {
         Event::Touched { ids, .. } => (What::Touched, ids),
         Event::Finished { ids, .. } => (What::Finished, ids),
         Event::TimedOut { ids, .. } => (What::TimedOut, ids),
@@ -215,13 +215,13 @@ fn happened(heard: &Heard) -> Option<Value> {
         }
         Event::Requeued { id, .. } | Event::Lost { id, .. } => {
             one = Ids::one(*id);
-            (if matches!(heard.event, Event::Lost { .. }) { What::Lost } else { What::Requeued }, &one)
+            (if matches!(events.event, Event::Lost { .. }) { What::Lost } else { What::Requeued }, &one)
         }
         _ => return None,
     };
-    let count = if let Event::Dropped { count, .. } = heard.event { count } else { ids.count() };
-    let mut value = became(what, &heard.topic, &mut ids.iter().chain(range), count);
-    value["channel"] = heard.channel.as_deref().into();
+    let count = if let Event::Dropped { count, .. } = events.event { count } else { ids.count() };
+    let mut value = became(what, &events.topic, &mut ids.iter().chain(range), count);
+    value["channel"] = events.channel.as_deref().into();
     if let Some(because) = because {
         value["because_code"] = because.code().into();
     }
@@ -256,7 +256,7 @@ pub(super) fn kind(input: &Input<'_>) -> Cause {
         Input::Request(..) => Cause::Request,
         Input::Timeout => Cause::Timeout,
         Input::Writable(_) => Cause::Writable,
-        Input::Parcel(_) => Cause::Parcel,
+        Input::Transfer(_) => Cause::Transfer,
         Input::Cancel(_) => Cause::HangUp,
         Input::Shutdown => Cause::Shutdown,
         Input::PollLog => Cause::Written,
@@ -272,15 +272,15 @@ pub(super) fn kind(input: &Input<'_>) -> Cause {
 /// The topic that a step is about, where that is known.
 fn topic(step: &Step<'_>, asker: Option<&Asker>) -> Option<String> {
     Some(match (&step.input, &step.work) {
-        (Input::Parcel(parcel), _) => parcel.to.as_str().into(),
+        (Input::Transfer(transfer), _) => transfer.to.as_str().into(),
         (Input::Read(read, _), _) => read.topic.as_str().into(),
         (Input::OpenTopic(recovered), _) => recovered.image.name.clone(),
-        (_, Some(Work::Append(append))) => append.topic.as_str().into(),
-        (_, Some(Work::Forget(forget))) => forget.topic.as_str().into(),
-        (_, Some(Work::Delete(delete))) => delete.topic.as_str().into(),
+        (_, Some(LogCommand::Append(append))) => append.topic.as_str().into(),
+        (_, Some(LogCommand::Truncate(forget))) => forget.topic.as_str().into(),
+        (_, Some(LogCommand::Delete(delete))) => delete.topic.as_str().into(),
         _ => {
             let written = asker.and_then(|asker| parameter(asker, "topic"));
-            written.map(|topic| topic.replace("%23", "#")).or_else(|| Some(step.handed.first()?.topic.clone()))?
+            written.map(|topic| topic.replace("%23", "#")).or_else(|| Some(step.deliveries.first()?.topic.clone()))?
         }
     })
 }
@@ -297,11 +297,11 @@ fn who(ticket: Ticket, step: &Step<'_>, state: &State) -> Value {
     value
 }
 
-fn work(work: &Work) -> Value {
+fn work(work: &LogCommand) -> Value {
     let (kind, topic, bytes) = match work {
-        Work::Append(append) => ("append", &append.topic, append.bytes.len()),
-        Work::Forget(forget) => ("forget", &forget.topic, 0),
-        Work::Delete(delete) => ("delete", &delete.topic, 0),
+        LogCommand::Append(append) => ("append", &append.topic, append.bytes.len()),
+        LogCommand::Truncate(forget) => ("forget", &forget.topic, 0),
+        LogCommand::Delete(delete) => ("delete", &delete.topic, 0),
     };
     json!({ "kind": kind, "topic": topic.as_str(), "bytes": bytes })
 }
@@ -329,7 +329,7 @@ fn summary(output: &Output, who: &dyn Fn(Ticket) -> Value) -> Value {
         Output::Open(ticket, response) => shown("open", *ticket, response.body.as_bytes(), Some(response.status)),
         Output::Chunk(ticket, chunk) => shown("chunk", *ticket, chunk, None),
         Output::Close(ticket) => json!({ "kind": "close", "to": who(*ticket) }),
-        Output::Forward(parcel) => json!({ "kind": "forward", "topic": parcel.to.as_str() }),
+        Output::Forward(transfer) => json!({ "kind": "forward", "topic": transfer.to.as_str() }),
         Output::Read(read) => json!({ "kind": "read", "topic": read.topic.as_str(), "bytes": read.bytes }),
         Output::Configured(name, value) => json!({ "kind": "configured", "name": name, "value": value }),
     }

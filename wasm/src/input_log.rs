@@ -11,7 +11,7 @@ const PARTS: usize = 8;
 const TAKE: usize = 64 * 1024;
 
 /// A recording in memory.
-pub(crate) struct Tape {
+pub(crate) struct InputLog {
     run: u64,
     last: u32,
     parts: VecDeque<Vec<u8>>,
@@ -23,13 +23,13 @@ pub(crate) struct Tape {
     ended: bool,
 }
 
-impl Tape {
+impl InputLog {
     /// Begins with the engine as it is; `None` where there is no room for that.
     pub(crate) fn begin(recorder: &mut Recorder, limit: usize, run: u64) -> Option<Self> {
         let (parts, checkpoint) = (VecDeque::new(), 0);
-        let mut tape = Tape { run, last: 0, parts, checkpoint, limit, ended: false };
-        tape.begin_part(recorder);
-        (!tape.ended).then_some(tape)
+        let mut input_log = InputLog { run, last: 0, parts, checkpoint, limit, ended: false };
+        input_log.begin_part(recorder);
+        (!input_log.ended).then_some(input_log)
     }
 
     /// Something came, and all that it brought about was done.

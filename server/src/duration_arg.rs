@@ -10,23 +10,23 @@ use shelfmq_core::time::parse_duration;
 
 /// A duration that reads `1500` (milliseconds, as everywhere in NSQ), `30s`, `7d` and Go's `1h30m0s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
-pub struct Span(pub Duration);
+pub struct DurationArg(pub Duration);
 
 /// Units and their milliseconds, the longest first.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
-impl FromStr for Span {
+impl FromStr for DurationArg {
     type Err = String;
 
     /// As the API reads durations; but one that is beyond all numbers is a slip.
     fn from_str(text: &str) -> Result<Self, String> {
         let duration = parse_duration(text).filter(|duration| *duration < Duration::from_millis(u64::MAX));
         let complaint = || format!("{text:?} is no duration: write 1500 (milliseconds), 30s, 5m or 1h");
-        duration.map(Span).ok_or_else(complaint)
+        duration.map(DurationArg).ok_or_else(complaint)
     }
 }
 
-impl fmt::Display for Span {
+impl fmt::Display for DurationArg {
     /// In the longest unit that gives a whole number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total = self.0.as_millis() as u64;
@@ -36,13 +36,13 @@ impl fmt::Display for Span {
     }
 }
 
-impl Serialize for Span {
+impl Serialize for DurationArg {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Span {
+impl<'de> Deserialize<'de> for DurationArg {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(SpanVisitor)
     }
@@ -51,18 +51,18 @@ impl<'de> Deserialize<'de> for Span {
 struct SpanVisitor;
 
 impl Visitor<'_> for SpanVisitor {
-    type Value = Span;
+    type Value = DurationArg;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a duration: \"30s\", or a number of milliseconds")
     }
 
-    fn visit_i64<E: de::Error>(self, millis: i64) -> Result<Span, E> {
+    fn visit_i64<E: de::Error>(self, millis: i64) -> Result<DurationArg, E> {
         let millis = u64::try_from(millis).map_err(|_| E::custom("a duration is not negative"))?;
-        Ok(Span(Duration::from_millis(millis)))
+        Ok(DurationArg(Duration::from_millis(millis)))
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<DurationArg, E> {
         text.parse().map_err(E::custom)
     }
 }
@@ -75,10 +75,10 @@ mod tests {
     fn durations_read_and_write() {
         let cases = [("1500", "1500ms"), ("60s", "1m"), ("1m0s", "1m"), ("1h30m", "90m"), ("7d", "7d"), ("0", "0s")];
         for (given, written) in cases {
-            assert_eq!(given.parse::<Span>().map(|span| span.to_string()), Ok(written.into()));
+            assert_eq!(given.parse::<DurationArg>().map(|span| span.to_string()), Ok(written.into()));
         }
         for bad in ["", "s", "-1s", "1.5s", "1x", "5m3", "99999999999999999d"] {
-            assert!(bad.parse::<Span>().is_err(), "{bad}");
+            assert!(bad.parse::<DurationArg>().is_err(), "{bad}");
         }
     }
 }

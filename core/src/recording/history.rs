@@ -7,34 +7,34 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use super::codes::{Because, What};
+use super::describe;
 use super::replay::{Broken, Replay, State, Step};
-use super::told;
-use crate::broker::{Place, Sighting, Whereabouts};
+use crate::broker::{ChannelTrace, MessageState, MessageTrace};
 use crate::log::event::Event;
 use crate::message::Receipt;
 use crate::time::Time;
 
 /// Follows one message through a replay.
 #[derive(Debug)]
-pub struct Story {
+pub struct MessageHistory {
     topic: String,
     id: u64,
     shard: usize,
-    seen: Option<Sighting>,
+    seen: Option<MessageTrace>,
     now: Time,
 }
 
-impl Story {
+impl MessageHistory {
     /// The story of this message, among so many engines.
     pub fn new(topic: &str, id: u64, shards: usize) -> Self {
         let shard = crate::shard_of(topic, shards);
-        Story { topic: topic.into(), id, shard, seen: None, now: Time::default() }
+        MessageHistory { topic: topic.into(), id, shard, seen: None, now: Time::default() }
     }
 
     /// Whether the message was published by then.
     pub(super) fn is_published(&self, state: &State) -> bool {
-        let sight = state.engine(self.shard).and_then(|engine| engine.sight(&self.topic, self.id));
-        sight.is_some_and(|sight| sight.published)
+        let trace = state.engine(self.shard).and_then(|engine| engine.trace(&self.topic, self.id));
+        trace.is_some_and(|trace| trace.published)
     }
 
     /// Makes the replay's next call; what it was to the message, as objects of JSON. `None` at the end.
@@ -43,9 +43,9 @@ impl Story {
         if next == self.shard
             && let Some(engine) = replay.engine_mut(next)
         {
-            engine.watch(&self.topic);
-            engine.listen();
-            self.seen = self.seen.take().or_else(|| engine.sight(&self.topic, self.id));
+            engine.trace_topic(&self.topic);
+            engine.trace_deliveries();
+            self.seen = self.seen.take().or_else(|| engine.trace(&self.topic, self.id));
         }
         self.now = at;
         let Some(step) = replay.step()? else { return Ok(None) };
@@ -54,32 +54,32 @@ impl Story {
 
     fn after(&mut self, step: &Step<'_>, replay: &mut Replay<'_>) -> Vec<Value> {
         let Some(engine) = replay.engine_mut(step.shard) else { return Vec::new() };
-        let sight = engine.sight(&self.topic, self.id);
+        let trace = engine.trace(&self.topic, self.id);
         let mut lines = Vec::new();
         let was_published = self.seen.as_ref().is_some_and(|seen| seen.published);
-        if !was_published && sight.as_ref().is_some_and(|sight| sight.published) {
+        if !was_published && trace.as_ref().is_some_and(|trace| trace.published) {
             lines.push(happened(What::Published, "published"));
         }
-        for (channel, event) in engine.heard(&self.topic) {
-            if let Some(mut line) = self.tell(&event, step, replay) {
+        for (channel, event) in engine.take_events(&self.topic) {
+            if let Some(mut line) = self.describe(&event, step, replay) {
                 line["channel"] = channel.into();
                 lines.push(line);
             }
         }
-        lines.extend(self.moves(sight.as_ref(), &lines));
+        lines.extend(self.moves(trace.as_ref(), &lines));
         for line in &mut lines {
-            line["at"] = told::time(step.at).into();
-            line["by"] = told::cause(&step.input);
-            line["by_code"] = told::kind(&step.input).code().into();
+            line["at"] = describe::time(step.at).into();
+            line["by"] = describe::cause(&step.input);
+            line["by_code"] = describe::kind(&step.input).code().into();
         }
-        self.seen = sight;
+        self.seen = trace;
         lines
     }
 
     /// What an event was to the message.
-    fn tell(&self, event: &Event, step: &Step<'_>, replay: &Replay<'_>) -> Option<Value> {
+    fn describe(&self, event: &Event, step: &Step<'_>, replay: &Replay<'_>) -> Option<Value> {
         let has = |ids: &crate::log::event::Ids| ids.iter().any(|id| id == self.id);
-        let when = |nanos: u64| told::time(Time::from_nanos(nanos));
+        let when = |nanos: u64| describe::time(Time::from_nanos(nanos));
         Some(match event {
             Event::Leased { until, delivery, departed, leased, .. } => {
                 let all: Vec<u64> = departed.iter().map(|facts| facts.id).collect();
@@ -112,7 +112,7 @@ impl Story {
             Event::Dropped { from, cursor, ids, .. } if has(ids) || (*from..cursor.id).contains(&self.id) => {
                 because(happened(What::Dropped, "dropped"), Because::TopicFull, "the topic was full")
             }
-            Event::Sought { to, .. } => with(What::ChannelMoved, "channel moved", "to", told::id(to.id)),
+            Event::Sought { to, .. } => with(What::ChannelMoved, "channel moved", "to", describe::id(to.id)),
             Event::Lost { id, .. } if *id == self.id => {
                 because(happened(What::Lost, "lost"), Because::Unreadable, "it cannot be read")
             }
@@ -121,22 +121,23 @@ impl Story {
     }
 
     /// What no event tells: time alone did it, or what happened to others.
-    fn moves(&self, sight: Option<&Sighting>, told: &[Value]) -> Vec<Value> {
-        let Some(sight) = sight.filter(|sight| sight.published) else {
+    fn moves(&self, trace: Option<&MessageTrace>, described: &[Value]) -> Vec<Value> {
+        let Some(trace) = trace.filter(|trace| trace.published) else {
             let was = self.seen.as_ref().is_some_and(|seen| seen.published);
             return if was { alloc::vec![happened(What::TopicDeleted, "topic deleted")] } else { Vec::new() };
         };
         let before = self.seen.as_ref().filter(|seen| seen.published);
         let mut lines = Vec::new();
-        if sight.void && before.is_some_and(|seen| !seen.void) {
+        if trace.void && before.is_some_and(|seen| !seen.void) {
             lines.push(happened(What::Expired, "expired, or dropped with the topic's backlog"));
         }
-        for now in &sight.channels {
+        for now in &trace.channels {
             let was = before.and_then(|seen| seen.channels.iter().find(|was| was.channel == now.channel));
-            let is_told = told.iter().any(|line| line["channel"] == *now.channel);
-            let is_new = was.is_none() && matches!(now.place, Place::InTopic | Place::Backlog | Place::Done);
+            let is_told = described.iter().any(|line| line["channel"] == *now.channel);
+            let is_new = was.is_none()
+                && matches!(now.place, MessageState::InTopic | MessageState::Backlog | MessageState::Done);
             if !is_told && !is_new && was.is_none_or(|was| was.place != now.place) {
-                lines.push(at_place(happened(What::Moved, "moved"), now, sight));
+                lines.push(at_place(happened(What::Moved, "moved"), now, trace));
             }
         }
         lines
@@ -149,19 +150,19 @@ impl Story {
 
     /// Where the message is at this moment, and why.
     pub fn end_at(&self, state: &State, now: Time) -> Value {
-        let sight = state.engine(self.shard).and_then(|engine| engine.sight(&self.topic, self.id));
+        let trace = state.engine(self.shard).and_then(|engine| engine.trace(&self.topic, self.id));
         let mut line = happened(What::Now, "now");
-        line["at"] = told::time(now).into();
+        line["at"] = describe::time(now).into();
         line["topic"] = self.topic.as_str().into();
-        line["id"] = told::id(self.id).into();
-        let Some(sight) = sight.filter(|sight| sight.published) else {
+        line["id"] = describe::id(self.id).into();
+        let Some(trace) = trace.filter(|trace| trace.published) else {
             let text = "no message of this id was published to this topic, as far as is recorded";
             return because(line, Because::Unknown, text);
         };
-        if sight.channels.is_empty() {
+        if trace.channels.is_empty() {
             line = because(line, Because::NoChannel, "the topic has no channel: the first one gets it");
         }
-        line["channels"] = sight.channels.iter().map(|channel| at_place(json!({}), channel, &sight)).collect();
+        line["channels"] = trace.channels.iter().map(|channel| at_place(json!({}), channel, &trace)).collect();
         line
     }
 }
@@ -185,21 +186,22 @@ fn because(mut line: Value, code: Because, text: impl Into<Value>) -> Value {
 
 /// The request that got the message with this receipt.
 fn receiver(receipt: Receipt, step: &Step<'_>, replay: &Replay<'_>) -> Value {
-    let mut handed = step.handed.iter().filter(|handed| handed.messages.iter().any(|message| message.0 == receipt));
-    let Some(ticket) = handed.next().map(|handed| handed.ticket) else { return Value::Null };
-    match told::asker(ticket, step, replay.state()) {
-        Some(asker) => told::request(ticket, &asker),
+    let mut deliveries =
+        step.deliveries.iter().filter(|deliveries| deliveries.messages.iter().any(|message| message.0 == receipt));
+    let Some(ticket) = deliveries.next().map(|deliveries| deliveries.ticket) else { return Value::Null };
+    match describe::asker(ticket, step, replay.state()) {
+        Some(asker) => describe::request(ticket, &asker),
         None => json!({ "ticket": ticket }),
     }
 }
 
 /// Where a message is in a channel, and why.
-fn at_place(line: Value, at: &Whereabouts, sight: &Sighting) -> Value {
-    let (code, text) = why(at, sight);
+fn at_place(line: Value, at: &ChannelTrace, trace: &MessageTrace) -> Value {
+    let (code, text) = why(at, trace);
     let mut line = because(line, code, text);
     match code {
         Because::InFlightLimit => line["in_flight"] = at.in_flight.into(),
-        Because::NoRoom => line["reads_next"] = told::id(at.reads_next).into(),
+        Because::NoRoom => line["reads_next"] = describe::id(at.reads_next).into(),
         Because::DeadWaits => line["dead_letter"] = at.dead_letter.as_deref().into(),
         _ => {}
     }
@@ -207,8 +209,8 @@ fn at_place(line: Value, at: &Whereabouts, sight: &Sighting) -> Value {
     if let Ok(Value::Object(place)) = serde_json::to_value(&at.place) {
         for (name, value) in place {
             line[name.as_str()] = match (name.as_str(), value.as_u64()) {
-                ("until", Some(nanos)) => told::time(Time::from_nanos(nanos)).into(),
-                ("behind", Some(id)) => told::id(id).into(),
+                ("until", Some(nanos)) => describe::time(Time::from_nanos(nanos)).into(),
+                ("behind", Some(id)) => describe::id(id).into(),
                 _ => value,
             };
         }
@@ -217,20 +219,22 @@ fn at_place(line: Value, at: &Whereabouts, sight: &Sighting) -> Value {
 }
 
 /// Why a message is where it is: for programs, and in a sentence.
-fn why(at: &Whereabouts, sight: &Sighting) -> (Because, String) {
+fn why(at: &ChannelTrace, trace: &MessageTrace) -> (Because, String) {
     let (code, text) = match &at.place {
-        Place::InTopic if sight.topic_paused => (Because::TopicPaused, "the topic is paused"),
-        Place::InTopic if !sight.durable => (Because::NotDurable, "it is not as durable as was promised"),
-        Place::InTopic => (Because::InTopic, "the topic has not handed it over"),
-        Place::Backlog | Place::Ready { .. } => return why_ready(at),
-        Place::InFlight { client, until, .. } => {
-            return (Because::Leased, format!("leased to {client} until {}", told::time(*until)));
+        MessageState::InTopic if trace.topic_paused => (Because::TopicPaused, "the topic is paused"),
+        MessageState::InTopic if !trace.durable => (Because::NotDurable, "it is not as durable as was promised"),
+        MessageState::InTopic => (Because::InTopic, "the topic has not handed it over"),
+        MessageState::Backlog | MessageState::Ready { .. } => return why_ready(at),
+        MessageState::InFlight { client, until, .. } => {
+            return (Because::Leased, format!("leased to {client} until {}", describe::time(*until)));
         }
-        Place::Deferred { until, .. } => return (Because::Deferred, format!("deferred until {}", told::time(*until))),
-        Place::Held { behind } => {
-            return (Because::Held, format!("held behind message {} of its key", told::id(*behind)));
+        MessageState::Deferred { until, .. } => {
+            return (Because::Deferred, format!("deferred until {}", describe::time(*until)));
         }
-        Place::Dead { attempts } => {
+        MessageState::Held { behind } => {
+            return (Because::Held, format!("held behind message {} of its key", describe::id(*behind)));
+        }
+        MessageState::Dead { attempts } => {
             return match &at.dead_letter {
                 Some(topic) => {
                     (Because::DeadWaits, format!("dead after {attempts} attempts, and not taken by {topic} yet"))
@@ -238,23 +242,23 @@ fn why(at: &Whereabouts, sight: &Sighting) -> (Because, String) {
                 None => (Because::Dead, format!("dead after {attempts} attempts")),
             };
         }
-        Place::Done if sight.void => (Because::Expired, "expired, or dropped"),
-        Place::Done => (Because::Done, "finished, dropped, or passed over"),
+        MessageState::Done if trace.void => (Because::Expired, "expired, or dropped"),
+        MessageState::Done => (Because::Done, "finished, dropped, or passed over"),
     };
     (code, text.into())
 }
 
 /// Why a message waits for a consumer.
-fn why_ready(at: &Whereabouts) -> (Because, String) {
+fn why_ready(at: &ChannelTrace) -> (Because, String) {
     match at {
-        Whereabouts { paused: true, .. } => (Because::ChannelPaused, "the channel is paused".into()),
-        Whereabouts { max_in_flight, in_flight, .. } if *max_in_flight > 0 && in_flight >= max_in_flight => {
+        ChannelTrace { paused: true, .. } => (Because::ChannelPaused, "the channel is paused".into()),
+        ChannelTrace { max_in_flight, in_flight, .. } if *max_in_flight > 0 && in_flight >= max_in_flight => {
             let text = format!("the channel has {in_flight} messages in flight, as many as max_in_flight lets it");
             (Because::InFlightLimit, text)
         }
-        Whereabouts { waiting: 0, .. } => (Because::NoConsumer, "no consumer waits".into()),
-        Whereabouts { reads_next, .. } => {
-            let next = told::id(*reads_next);
+        ChannelTrace { waiting: 0, .. } => (Because::NoConsumer, "no consumer waits".into()),
+        ChannelTrace { reads_next, .. } => {
+            let next = describe::id(*reads_next);
             (Because::NoRoom, format!("the channel reads on at {next}, and its consumers have no room"))
         }
     }

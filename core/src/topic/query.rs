@@ -7,18 +7,18 @@ use core::cell::Cell;
 use serde::{Deserialize, Serialize};
 
 use super::Topic;
-use crate::channel::{Channel, Whereabouts};
+use crate::channel::{Channel, ChannelTrace};
 use crate::command::{Filter, Peek, Peeked, TopicStats};
 use crate::config::Limits;
 use crate::ids::ChannelId;
 use crate::message::{Record, encoded_bytes};
-use crate::messages::{Absent, Found};
+use crate::messages::{Found, NotCached};
 use crate::time::Time;
 
 /// Where one message of a topic is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
-pub struct Sighting {
+pub struct MessageTrace {
     /// It was published.
     pub published: bool,
     /// It is as durable as was promised.
@@ -30,12 +30,12 @@ pub struct Sighting {
     /// The topic hands nothing to its channels.
     pub topic_paused: bool,
     /// Where it is in each channel, by name.
-    pub channels: Vec<Whereabouts>,
+    pub channels: Vec<ChannelTrace>,
 }
 
 /// How far a command has come that looks for messages.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Looked {
+pub(crate) struct PeekProgress {
     /// What it has found.
     #[serde(with = "found")]
     pub(crate) found: Vec<Peeked>,
@@ -81,14 +81,14 @@ mod found {
 
 impl Topic {
     /// Where this message is.
-    pub(crate) fn sight(&self, id: u64) -> Sighting {
-        let flow = self.flow.id();
-        let channels = self.names.iter().map(|&(_, number)| self.channel(number).whereabouts(id, flow));
-        Sighting {
+    pub(crate) fn trace(&self, id: u64) -> MessageTrace {
+        let high_watermark = self.high_watermark.id();
+        let channels = self.names.iter().map(|&(_, number)| self.channel(number).trace(id, high_watermark));
+        MessageTrace {
             published: (1..self.messages.end().id).contains(&id),
-            durable: id < self.handable().id,
-            handed_over: id < flow,
-            void: self.end_of_void(id).is_some(),
+            durable: id < self.durable_end().id,
+            handed_over: id < high_watermark,
+            void: self.end_of_tombstone(id).is_some(),
             topic_paused: self.paused,
             channels: channels.collect(),
         }
@@ -106,14 +106,14 @@ impl Topic {
         channel: Option<ChannelId>,
         peek: &Peek<'_>,
         now: Time,
-        looked: &mut Looked,
-    ) -> Result<Option<u64>, Absent> {
-        let from = match (looked.from, channel) {
+        progress: &mut PeekProgress,
+    ) -> Result<Option<u64>, NotCached> {
+        let from = match (progress.from, channel) {
             (Some(from), _) => from,
             (None, Some(_)) => peek.from,
             (None, None) => peek.from.max(self.earliest(now)?),
         };
-        let mut add = adding(&mut looked.found, peek);
+        let mut add = adding(&mut progress.found, peek);
         // What cannot be read any more is not looked for again, either.
         let at = Cell::new(from);
         let show = |id: u64, chunk: Option<u64>| {
@@ -121,10 +121,10 @@ impl Topic {
             self.show(id, chunk)
         };
         let next = match channel {
-            Some(number) => self.channel(number).peek(peek.state, from, self.flow.id(), &show, &mut add),
-            None => self.kept(from, &|id| show(id, None), &mut add),
+            Some(number) => self.channel(number).peek(peek.state, from, self.high_watermark.id(), &show, &mut add),
+            None => self.rewritten(from, &|id| show(id, None), &mut add),
         };
-        looked.from = Some(at.get());
+        progress.from = Some(at.get());
         next
     }
 
@@ -139,33 +139,33 @@ impl Topic {
         let mut add = adding(&mut peeked, peek);
         // What is not here is shown as that: nothing is waited for.
         let next = if let Some(number) = channel {
-            self.channel(number).peek(peek.state, from, self.flow.id(), &show, &mut add)
+            self.channel(number).peek(peek.state, from, self.high_watermark.id(), &show, &mut add)
         } else {
             let from = self.messages.whole_from(from.max(self.earliest(now).unwrap_or_default()));
-            self.kept(from, &|id| show(id, None), &mut add)
+            self.rewritten(from, &|id| show(id, None), &mut add)
         };
         debug_assert!(next.is_ok(), "nothing is waited for");
         drop(add);
         (peeked, next.unwrap_or_default())
     }
 
-    fn show(&self, id: u64, chunk: Option<u64>) -> Result<Option<Peeked>, Absent> {
+    fn show(&self, id: u64, chunk: Option<u64>) -> Result<Option<Peeked>, NotCached> {
         match chunk.map_or_else(|| self.messages.get(id), |chunk| self.messages.find(id, chunk)) {
             Found::Record(record) => Ok(Some(Peeked::of(id, &record))),
-            Found::Absent(chunk) => Err(Absent(chunk)),
-            Found::Gone => Ok(None),
+            Found::NotCached(chunk) => Err(NotCached(chunk)),
+            Found::Unreadable => Ok(None),
         }
     }
 
-    fn kept(
+    fn rewritten(
         &self,
         from: u64,
-        show: &dyn Fn(u64) -> Result<Option<Peeked>, Absent>,
+        show: &dyn Fn(u64) -> Result<Option<Peeked>, NotCached>,
         add: &mut dyn FnMut(Peeked) -> Result<(), u64>,
-    ) -> Result<Option<u64>, Absent> {
+    ) -> Result<Option<u64>, NotCached> {
         let mut id = from;
         while id < self.messages.end().id {
-            if let Some(end) = self.end_of_void(id) {
+            if let Some(end) = self.end_of_tombstone(id) {
                 id = end;
                 continue;
             }
@@ -195,7 +195,7 @@ impl Topic {
                 as u64,
             disk_bytes: self.disk_bytes(),
             options: self.options.clone(),
-            channels: channels.map(|channel| channel.stats(filter, self.flow.id(), now, limits)).collect(),
+            channels: channels.map(|channel| channel.stats(filter, self.high_watermark.id(), now, limits)).collect(),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::time::Time;
 /// Where a message is in a channel. Ids are numbers, times nanoseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "place", rename_all = "snake_case")]
-pub enum Place {
+pub enum MessageState {
     /// The topic has not handed it over.
     InTopic,
     /// Waiting for a consumer, as it was published.
@@ -58,12 +58,12 @@ pub enum Place {
 
 /// A channel, as far as it matters to one message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Whereabouts {
+pub struct ChannelTrace {
     /// The channel.
     pub channel: String,
     /// Where the message is.
     #[serde(flatten)]
-    pub place: Place,
+    pub place: MessageState,
     /// The next message that the channel reads of its backlog.
     pub reads_next: u64,
     /// It leases nothing.
@@ -80,10 +80,10 @@ pub struct Whereabouts {
 
 impl Channel {
     /// Where this message is.
-    pub(crate) fn whereabouts(&self, id: u64, flow: u64) -> Whereabouts {
-        Whereabouts {
+    pub(crate) fn trace(&self, id: u64, high_watermark: u64) -> ChannelTrace {
+        ChannelTrace {
             channel: self.name.as_str().into(),
-            place: self.place(id, flow),
+            place: self.place(id, high_watermark),
             reads_next: self.backlog.id(),
             paused: self.paused,
             in_flight: self.departed.in_flight(),
@@ -93,30 +93,30 @@ impl Channel {
         }
     }
 
-    fn place(&self, id: u64, flow: u64) -> Place {
+    fn place(&self, id: u64, high_watermark: u64) -> MessageState {
         if let Some(entry) = self.departed.entry(id) {
             return self.place_of_entry(entry);
         }
         match id {
-            id if id >= flow => Place::InTopic,
-            id if self.backlog.is_ahead(id) => Place::Backlog,
-            _ => Place::Done,
+            id if id >= high_watermark => MessageState::InTopic,
+            id if self.backlog.is_ahead(id) => MessageState::Backlog,
+            _ => MessageState::Done,
         }
     }
 
-    fn place_of_entry(&self, entry: &Entry) -> Place {
+    fn place_of_entry(&self, entry: &Entry) -> MessageState {
         let attempts = entry.attempts;
         let until = self.departed.until(entry).unwrap_or_default();
         match entry.state() {
             State::InFlight(_) => {
                 let (client, address) = self.departed.clients.names(entry.client);
                 let receipt = Receipt { id: entry.id, delivery: entry.delivery }.to_string();
-                Place::InFlight { attempts, receipt, client: client.into(), address: address.into(), until }
+                MessageState::InFlight { attempts, receipt, client: client.into(), address: address.into(), until }
             }
-            State::Deferred(_) => Place::Deferred { attempts, until },
-            State::Ready => Place::Ready { attempts },
-            State::Held => Place::Held { behind: self.departed.first_of_key(entry).unwrap_or_default() },
-            State::Dead => Place::Dead { attempts },
+            State::Deferred(_) => MessageState::Deferred { attempts, until },
+            State::Ready => MessageState::Ready { attempts },
+            State::Held => MessageState::Held { behind: self.departed.first_of_key(entry).unwrap_or_default() },
+            State::Dead => MessageState::Dead { attempts },
         }
     }
 }

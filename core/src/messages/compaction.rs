@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{Aside, Messages, NOWHERE};
+use super::{Detached, Messages, NOWHERE};
 use crate::log::frame::{MESSAGE_HEADER_BYTES, frame_bytes};
 use crate::message::Record;
 
@@ -25,8 +25,8 @@ impl Messages {
                 (bytes, blocked) = (bytes + chunk.log_bytes, true);
                 continue;
             }
-            let count = next.map_or(0, |next| next - chunk.first.id) + chunk.kept.len() as u64;
-            let pinned = chunk.pin_counts.iter().filter(|pins| **pins > 0).count() + chunk.kept.len();
+            let count = next.map_or(0, |next| next - chunk.first.id) + chunk.rewritten.len() as u64;
+            let pinned = chunk.pin_counts.iter().filter(|pins| **pins > 0).count() + chunk.rewritten.len();
             bytes += chunk.log_bytes / count.max(1) * pinned as u64;
             if !blocked {
                 sparse.push(number);
@@ -35,20 +35,21 @@ impl Messages {
         (bytes, sparse)
     }
 
-    /// Whether the messages of a chunk that are needed are in memory, so that they can be [moved](Messages::moved).
-    pub(crate) fn is_here(&self, number: u64) -> bool {
+    /// Whether the messages of a chunk that are needed are in memory, so that they can be [written again](Messages::rewrite_chunk).
+    pub(crate) fn is_cached(&self, number: u64) -> bool {
         let Some(chunk) = number.checked_sub(self.front).and_then(|index| self.chunks.get(index as usize)) else {
             return true;
         };
-        let kept = chunk.kept.iter().all(|id| self.aside.get(&id).is_none_or(|aside| aside.record.is_some()));
+        let rewritten =
+            chunk.rewritten.iter().all(|id| self.detached.get(&id).is_none_or(|detached| detached.record.is_some()));
         let pinned = chunk.pins == 0 || chunk.content.as_ref().is_some_and(|content| content.has(chunk.first.id));
-        chunk.freed || (kept && pinned)
+        chunk.freed || (rewritten && pinned)
     }
 
     /// Makes the messages of a chunk that are needed stand at the end of the log, and frees the chunk. `write` is given
     /// each with its id, and answers how far the log reaches then, in bytes ever written to it; what cannot be read any
     /// more is left behind. A chunk that a command waits for stays, for it would wait for ever.
-    pub(crate) fn moved(&mut self, number: u64, mut write: impl FnMut(u64, &[u8]) -> u64) {
+    pub(crate) fn rewrite_chunk(&mut self, number: u64, mut write: impl FnMut(u64, &[u8]) -> u64) {
         let is_held = self.is_live(number) && self.chunk(number).holds > 0;
         if !self.is_live(number) || is_held || number >= self.low || number == self.tail_number() {
             return;
@@ -58,34 +59,34 @@ impl Messages {
         }
         let tail = self.tail_number();
         let chunk = &mut self.chunks[(number - self.front) as usize];
-        let (first, kept) = (chunk.first.id, core::mem::take(&mut chunk.kept));
+        let (first, rewritten) = (chunk.first.id, core::mem::take(&mut chunk.rewritten));
         let pins = core::mem::take(&mut chunk.pin_counts);
         self.chunk_memory -= 4 * pins.len();
         let content = chunk.content.take();
         self.chunk_memory -= content.as_ref().map_or(0, |content| content.memory());
-        let mut moved = Vec::new();
+        let mut needed = Vec::new();
         for (index, &pins) in pins.iter().enumerate().filter(|(_, pins)| **pins > 0) {
             let id = first + index as u64;
             let record = content.as_ref().and_then(|content| content.bytes(index)).filter(|record| !record.is_empty());
             // Of what cannot be read any more, nothing is left to be read again.
             let record = Some(record.map(Into::into).unwrap_or_default());
-            self.set_aside(id, Aside { pins, record, chunk: tail });
-            moved.push(id);
+            self.detach(id, Detached { pins, record, chunk: tail });
+            needed.push(id);
         }
-        moved.extend(kept.iter());
+        needed.extend(rewritten.iter());
         let mut bytes = 0;
-        for id in moved {
-            let Some(aside) = self.aside.get_mut(&id) else { continue };
-            let Some(record) = aside.record.as_deref().filter(|record| Record::read(record).is_some()) else {
-                aside.chunk = NOWHERE;
+        for id in needed {
+            let Some(detached) = self.detached.get_mut(&id) else { continue };
+            let Some(record) = detached.record.as_deref().filter(|record| Record::read(record).is_some()) else {
+                detached.chunk = NOWHERE;
                 continue;
             };
-            aside.chunk = tail;
+            detached.chunk = tail;
             let until = write(id, record);
             bytes += frame_bytes(MESSAGE_HEADER_BYTES + record.len()) as u64;
             let tail = self.chunk_mut(tail);
-            tail.kept.insert(id);
-            tail.kept_until = until;
+            tail.rewritten.insert(id);
+            tail.rewritten_until = until;
         }
         self.chunk_mut(tail).log_bytes += bytes;
         self.log_bytes += bytes;
@@ -96,32 +97,32 @@ impl Messages {
     }
 
     /// A message stands outside of its chunk from now on.
-    pub(super) fn set_aside(&mut self, id: u64, aside: Aside) {
-        self.aside_memory += aside.memory();
-        if let Some(before) = self.aside.insert(id, aside) {
-            self.aside_memory -= before.memory();
+    pub(super) fn detach(&mut self, id: u64, detached: Detached) {
+        self.detached_memory += detached.memory();
+        if let Some(before) = self.detached.insert(id, detached) {
+            self.detached_memory -= before.memory();
         }
     }
 
     /// The bytes of a message that stands outside of its chunk are in memory, or not.
     pub(super) fn set_record(&mut self, id: u64, record: Option<Box<[u8]>>) {
-        if let Some(aside) = self.aside.get_mut(&id) {
-            self.aside_memory -= aside.memory();
-            aside.record = record;
-            self.aside_memory += aside.memory();
+        if let Some(detached) = self.detached.get_mut(&id) {
+            self.detached_memory -= detached.memory();
+            detached.record = record;
+            self.detached_memory += detached.memory();
         }
     }
 
     /// Nobody needs a message any more that was moved.
-    pub(super) fn forget_aside(&mut self, id: u64) {
-        let Some(aside) = self.aside.remove(&id) else { return };
-        let number = aside.chunk;
-        self.aside_memory -= aside.memory();
+    pub(super) fn drop_detached(&mut self, id: u64) {
+        let Some(detached) = self.detached.remove(&id) else { return };
+        let number = detached.chunk;
+        self.detached_memory -= detached.memory();
         if self.segment.is_none() {
             return;
         }
         if let Some(chunk) = number.checked_sub(self.front).and_then(|index| self.chunks.get_mut(index as usize)) {
-            chunk.kept.remove(id);
+            chunk.rewritten.remove(id);
             self.let_go(number);
             self.pop_freed();
         }

@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 /// A sequence of numbers that look random. Sequences that start at each other's numbers have nothing in common,
 /// so that each topic can have its own, and none of its channels gives out receipts that fit another.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Seeds(u64);
+pub(crate) struct SplitMix64(u64);
 
-impl Seeds {
+impl SplitMix64 {
     /// The sequence that starts here.
     pub(crate) fn new(seed: u64) -> Self {
-        Seeds(seed)
+        SplitMix64(seed)
     }
 
     /// The next number: a step of `SplitMix64`.
@@ -29,10 +29,10 @@ mod tests {
 
     #[test]
     fn the_seeds_of_seeds_all_differ() {
-        let mut broker = Seeds::new(1);
+        let mut broker = SplitMix64::new(1);
         let mut seen = BTreeSet::new();
         for _ in 0..100 {
-            let mut topic = Seeds::new(broker.next());
+            let mut topic = SplitMix64::new(broker.next());
             assert!((0..100).all(|_| seen.insert(topic.next())));
         }
     }

@@ -8,10 +8,10 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
+use super::describe;
 use super::file::Recording;
+use super::history::MessageHistory;
 use super::replay::{Broken, Replay, State};
-use super::story::Story;
-use super::told;
 use crate::api::{Request, Response};
 use crate::time::Time;
 
@@ -26,7 +26,7 @@ const MAX_LINES: usize = 10_000;
 
 /// A recording, and one moment of it.
 #[derive(Debug)]
-pub struct Scrub<'a> {
+pub struct TimeTravel<'a> {
     recording: Recording<'a>,
     images: Images,
     /// How far it was run, to its end, and when the first step was.
@@ -59,14 +59,14 @@ struct Image {
     bytes: Vec<u8>,
 }
 
-impl<'a> Scrub<'a> {
+impl<'a> TimeTravel<'a> {
     /// A recording at its beginning. Images may take so many bytes; so many are run between two of them, at least.
     pub fn new(recording: Recording<'a>, room: usize, spacing: u64) -> Result<Self, Broken> {
         let here = settled(&recording, State::new(&recording));
         if here.engines().next().is_none() {
             return Err(Broken::Nonsense);
         }
-        Ok(Scrub {
+        Ok(TimeTravel {
             images: Images { list: Vec::new(), bytes: 0, room, spacing, cost: 0 },
             recording,
             steps: 0,
@@ -107,7 +107,7 @@ impl<'a> Scrub<'a> {
         self.is_whole && left > 0
     }
 
-    /// Takes a longer recording in its place, of which only what is new is to be [run](Scrub::run), before anything else
+    /// Takes a longer recording in its place, of which only what is new is to be [run](TimeTravel::run), before anything else
     /// is asked; whether it is that, and nothing has changed where it is not.
     ///
     /// Where engines share topics, what is new of one may be older than what is known of another: such a one is not taken.
@@ -204,29 +204,29 @@ impl<'a> Scrub<'a> {
     }
 
     /// The answer to a request that only looks, from the engines as they are here.
-    pub fn look(&self, request: &Request<'_>) -> Option<Response> {
-        told::look(&self.here, self.now, request)
+    pub fn query(&self, request: &Request<'_>) -> Option<Response> {
+        describe::query(&self.here, self.now, request)
     }
 
     /// Steps as JSON, beginning with that of this number; the first has number 1.
-    pub fn tell(&mut self, first: u64, count: u64) -> Result<Vec<Value>, Broken> {
+    pub fn describe(&mut self, first: u64, count: u64) -> Result<Vec<Value>, Broken> {
         let before = first.max(1) - 1;
         let count = count.min(MAX_STEPS).min(self.steps.saturating_sub(before));
-        let mut told = Vec::new();
+        let mut described = Vec::new();
         if count == 0 {
-            return Ok(told);
+            return Ok(described);
         }
         let teller = self.teller.take();
         let state = self.state_at(teller, before)?;
         let mut replay = Replay::resume(&self.recording, state, Time::MAX);
-        while (told.len() as u64) < count {
+        while (described.len() as u64) < count {
             replay.peek()?;
-            replay.listen();
+            replay.trace();
             let Some(step) = replay.step()? else { break };
-            told.push(told::step(&step, replay.state()));
+            described.push(describe::step(&step, replay.state()));
         }
         self.teller = Some(replay.pause());
-        Ok(told)
+        Ok(described)
     }
 
     /// Goes one step on; what that was.
@@ -236,12 +236,12 @@ impl<'a> Scrub<'a> {
         }
         let state = core::mem::replace(&mut self.here, State::new(&self.recording));
         let mut replay = Replay::resume(&self.recording, state, Time::MAX);
-        replay.listen();
+        replay.trace();
         let step = replay.step()?.ok_or(Broken::Nonsense)?;
-        let told = told::step(&step, replay.state());
+        let described = describe::step(&step, replay.state());
         self.here = settled(&self.recording, replay.pause());
         self.now = self.here.at();
-        Ok(Some(told))
+        Ok(Some(described))
     }
 
     /// Goes one step back; what is undone by that.
@@ -254,12 +254,12 @@ impl<'a> Scrub<'a> {
         // To make the step again, and be where it was not made, takes another of the engines.
         let copy = self.here.to_bytes(self.images.room / 4).and_then(|bytes| State::from_bytes(&bytes));
         self.teller = copy.or_else(|| self.teller.take());
-        Ok(self.tell(steps, 1)?.pop())
+        Ok(self.describe(steps, 1)?.pop())
     }
 
     /// What happened to a message until here, and where it is.
     pub fn story(&self, topic: &str, id: u64) -> Result<Vec<Value>, Broken> {
-        let mut story = Story::new(topic, id, self.here.shards());
+        let mut story = MessageHistory::new(topic, id, self.here.shards());
         let mut low = 0;
         let mut high = self.images.list.partition_point(|image| image.steps <= self.here.steps());
         let mut state = None;
