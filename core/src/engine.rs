@@ -328,6 +328,19 @@ impl Engine {
         closed
     }
 
+    /// Has everything before this segment of a topic's log go: a new segment is begun, and what is still needed of those
+    /// before is written again there. The host is told by [`LogCommand::Truncate`] what may go, as soon as that is durable; to
+    /// ask for what is done already, or for more than there is, is harmless. False where there is no topic of this name
+    /// with a log that can be written. What was asked for is forgotten with a restart.
+    ///
+    /// That is for hosts who store many logs in one place, of which only the oldest part can be freed.
+    pub fn compact_topic(&mut self, now: Time, topic: &str, before: u32) -> bool {
+        let now = self.pass_time(now);
+        let can = self.broker.compact_topic(now, topic, before);
+        self.finish(now);
+        can
+    }
+
     /// Somebody else has the topics of this engine from now on: all that waits is answered so that it is tried again, all
     /// that comes is answered `NO_OWNER`, and nothing more is written.
     pub fn resign(&mut self, now: Time) {

@@ -43,8 +43,27 @@ impl One {
 
     /// One with a log.
     pub fn with_log(limits: Limits) -> Self {
-        let options = LogOptions { segment_bytes: 1 << 20, cache_bytes: 1 << 20 };
+        One::with_log_of(limits, LogOptions { segment_bytes: 1 << 20, cache_bytes: 1 << 20 })
+    }
+
+    /// One with a log of these sizes.
+    pub fn with_log_of(limits: Limits, options: LogOptions) -> Self {
         One::of(Engine::with_log(config(limits), 7, options))
+    }
+
+    /// One that begins with what the log of another's topic has by now, as after a crash.
+    ///
+    /// # Panics
+    /// Where that tells of no topic.
+    pub fn restarted(&self, topic: &str, limits: Limits, options: LogOptions) -> Self {
+        let recovered = self.recovered(topic);
+        let mut one = One::with_log_of(limits, options);
+        one.now = self.now;
+        one.segments.clone_from(&self.segments);
+        one.segments.last_mut().expect("a log has a segment").truncate(recovered.end as usize);
+        one.engine.open_topic(one.now, recovered);
+        one.drain();
+        one
     }
 
     fn of(engine: Engine) -> Self {
@@ -105,7 +124,7 @@ impl One {
             match work {
                 LogCommand::Append(append) => self.appends.push_back(append),
                 LogCommand::Delete(delete) => self.engine.handle_appended(self.now, delete.log, u64::MAX),
-                LogCommand::Truncate(_) => {}
+                LogCommand::Truncate(truncate) => self.segments.retain(|bytes| number_of(bytes) >= truncate.segment),
             }
         }
     }
@@ -113,23 +132,33 @@ impl One {
     /// What a log has of what is wanted.
     fn read(&self, read: &Read) -> Option<Loaded> {
         let start = SEGMENT_HEADER_BYTES;
-        let headed = self.segments.iter().filter_map(|bytes| Some((SegmentHeader::read(bytes).ok()?, bytes)));
-        let (header, bytes) = headed.into_iter().find(|(header, _)| header.number == read.segment)?;
+        let bytes = self.segments.iter().find(|bytes| number_of(bytes) == read.segment)?;
+        let header = SegmentHeader::read(bytes).expect("a segment begins with its header");
         Some(Loaded::decode(header.salt, start as u64, &bytes[start..], read.from, read.to))
     }
 
     /// What was appended so far is durable.
     pub fn sync(&mut self) {
-        while let Some(append) = self.appends.pop_front() {
-            if append.segment.is_some() {
-                self.segments.push(Vec::new());
-            }
-            if let Some(segment) = self.segments.last_mut() {
-                segment.extend_from_slice(&append.bytes);
-            }
-            self.engine.handle_appended(self.now, append.log, append.upto);
-            self.drain();
+        while self.sync_next() {}
+    }
+
+    /// What was appended first of what is not durable is so; whether there was something.
+    pub fn sync_next(&mut self) -> bool {
+        let Some(append) = self.appends.pop_front() else { return false };
+        if append.segment.is_some() {
+            self.segments.push(Vec::new());
         }
+        if let Some(segment) = self.segments.last_mut() {
+            segment.extend_from_slice(&append.bytes);
+        }
+        self.engine.handle_appended(self.now, append.log, append.upto);
+        self.drain();
+        true
+    }
+
+    /// The numbers of the segments that the log has.
+    pub fn numbers(&self) -> Vec<u32> {
+        self.segments.iter().map(|bytes| number_of(bytes)).collect()
     }
 
     /// The topic of this name as its log tells.
@@ -194,6 +223,11 @@ impl One {
         let answer: Value = serde_json::from_str(&body).unwrap_or_default();
         answer["messages"].as_array().cloned().unwrap_or_default()
     }
+}
+
+/// The number of a segment.
+fn number_of(segment: &[u8]) -> u32 {
+    SegmentHeader::read(segment).expect("a segment begins with its header").number
 }
 
 /// When its time begins.

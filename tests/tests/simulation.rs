@@ -16,6 +16,7 @@ const OPERATIONS: usize = 400;
 const OCCURRENCES: &[&str] = &[
     "appends",
     "bits flipped",
+    "compactions",
     "crashes",
     "damaged places found at a start",
     "deliveries",
@@ -25,7 +26,6 @@ const OCCURRENCES: &[&str] = &[
     "failures",
     "frames replayed",
     "looks",
-    "parcels",
     "publishes acknowledged",
     "publishes refused",
     "reads",
@@ -33,6 +33,7 @@ const OCCURRENCES: &[&str] = &[
     "receipts refused",
     "restarts",
     "torn tails",
+    "transfers",
 ];
 
 #[test]

@@ -239,6 +239,12 @@ impl<O: Outbox> Broker<O> {
         self.outbox.abandoned(log, Refusal::NoOwner);
     }
 
+    /// Has everything before this segment of a topic's log go; whether there is such a log that can be written.
+    pub(crate) fn compact_topic(&mut self, now: Time, topic: &str, before: u32) -> bool {
+        let Some(&number) = self.names.get(topic) else { return false };
+        self.with_topic(number, now, |topic, _| topic.compact_before(before))
+    }
+
     /// Lets go of a topic, whose log stays as it is; whether there is one of this name. Until it is opened again, whoever
     /// asks for it is told to try again.
     pub(crate) fn close_topic(&mut self, now: Time, topic: &str) -> bool {

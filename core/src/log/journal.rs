@@ -33,6 +33,9 @@ pub(crate) struct Journal {
     index: u64,
     /// The header is among them.
     begins: bool,
+    /// The lowest id of a message that may be [relocated](Journal::relocate) to this segment: ids only grow within one. None
+    /// where none may be, for messages were published into it, or others stand in it that are read with those.
+    relocates_from: Option<u64>,
     /// Something is among them that somebody may wait for.
     needs_sync: bool,
     /// How far the log reaches with the last of what somebody may wait for.
@@ -80,6 +83,7 @@ impl Journal {
             unwritten_from: offset,
             index,
             begins: false,
+            relocates_from: None,
             needs_sync: false,
             sync_until: offset,
             written: offset,
@@ -211,20 +215,31 @@ impl Journal {
 
     /// A message was published; `more` says that another of the same publish comes next.
     pub(crate) fn message(&mut self, id: u64, before: u64, record: &[u8], more: bool) {
-        self.record(Kind::Message, id, before, record, more);
+        self.relocates_from = None;
+        self.frame(Kind::Message, more, |out| write_message(id, before, record, out));
     }
 
-    /// An older message is written again.
+    /// An older message is written again, to be read with those that are published next.
     pub(crate) fn rewrite(&mut self, id: u64, record: &[u8]) {
-        self.record(Kind::Rewritten, id, 0, record, false);
+        self.relocates_from = None;
+        self.frame(Kind::Rewritten, false, |out| write_message(id, 0, record, out));
     }
 
-    fn record(&mut self, kind: Kind, id: u64, before: u64, record: &[u8], more: bool) {
-        self.frame(kind, more, |out| {
-            out.extend_from_slice(&id.to_le_bytes());
-            out.extend_from_slice(&before.to_le_bytes());
-            out.extend_from_slice(record);
-        });
+    /// Whether older messages, from this id on, can be [relocated](Journal::relocate) to this segment.
+    pub(crate) fn takes_relocated(&self, id: u64) -> bool {
+        self.relocates_from.is_some_and(|from| from <= id)
+    }
+
+    /// An older message is written again, to be read as if it had been published here; without the bytes `before` it, as one
+    /// that stands among the frames of the next that has them. A replay knows the messages already; where they stand, the
+    /// next snapshot tells. Nobody waits for it.
+    pub(crate) fn relocate(&mut self, id: u64, before: Option<u64>, record: &[u8]) {
+        let kind = if before.is_some() { Kind::Message } else { Kind::Rewritten };
+        if before.is_some() {
+            debug_assert!(self.takes_relocated(id), "ids only grow within a segment");
+            self.relocates_from = Some(id + 1);
+        }
+        self.lazy_frame(kind, false, |out| write_message(id, before.unwrap_or_default(), record, out));
     }
 
     fn frame(&mut self, kind: Kind, more: bool, write: impl FnOnce(&mut Vec<u8>)) {
@@ -260,8 +275,9 @@ impl Journal {
         !self.failed && self.offset >= SEGMENT_HEADER_BYTES as u64 + self.snapshot_bytes + MUCH_TO_REPLAY
     }
 
-    /// What the host has to write; `next` is where the next message after it goes.
-    pub(crate) fn take(&mut self, topic: &Name<'_>, next: Position) -> Option<Append> {
+    /// What the host has to write; `next` is where the next message after it goes, and `index` the lowest id that one may have
+    /// which comes after it, be it an older one.
+    pub(crate) fn take(&mut self, topic: &Name<'_>, next: Position, index: u64) -> Option<Append> {
         self.end_run();
         if self.unwritten.is_empty() {
             return None;
@@ -272,7 +288,7 @@ impl Journal {
             segment: mem::take(&mut self.begins).then_some(self.header),
             number: self.header.number,
             offset: self.unwritten_from,
-            index: mem::replace(&mut self.index, next.id),
+            index: mem::replace(&mut self.index, index.min(next.id)),
             upto: self.written,
             lazy: !mem::take(&mut self.needs_sync),
             bytes: mem::take(&mut self.unwritten),
@@ -303,6 +319,7 @@ impl Journal {
         let number = self.header.number + 1;
         self.header = SegmentHeader { number, index, salt: self.seeds.next(), created: now };
         (self.offset, self.unwritten_from, self.begins, self.index) = (0, 0, true, index);
+        self.relocates_from = Some(0);
         self.unwritten.extend_from_slice(&self.header.to_bytes());
         self.wrote(self.unwritten.len() - SEGMENT_HEADER_BYTES);
     }
@@ -334,6 +351,12 @@ impl Journal {
         }
         self.old.len() < had
     }
+}
+
+fn write_message(id: u64, before: u64, record: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&id.to_le_bytes());
+    out.extend_from_slice(&before.to_le_bytes());
+    out.extend_from_slice(record);
 }
 
 fn write_postcard(value: &impl serde::Serialize, out: &mut Vec<u8>) {

@@ -1,4 +1,7 @@
-//! Making old segments of a log free of messages: the few that are still needed are written again at the end.
+//! Making old segments of a log free of messages: those that are still needed are written again at the end.
+//!
+//! Where only few of a chunk's messages are needed, they are detached from it: each is looked up by its id from then on.
+//! Where the whole chunk is, it is relocated: all of it stands in another segment, and nothing else changes.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -8,9 +11,90 @@ use crate::log::frame::{MESSAGE_HEADER_BYTES, frame_bytes};
 use crate::message::Record;
 
 impl Messages {
-    /// The segment of the oldest chunk: those before have nothing that anybody needs.
-    pub(crate) fn first_segment(&self) -> u32 {
-        self.chunks.front().map_or(0, |chunk| chunk.segment)
+    /// The first segment that has anything that somebody needs. O(chunks) after one of its chunks went, O(1) otherwise.
+    pub(crate) fn first_segment(&mut self) -> u32 {
+        let chunks = &self.chunks;
+        let find = || chunks.iter().filter(|chunk| !chunk.freed).map(|chunk| chunk.segment).min().unwrap_or_default();
+        *self.first_segment.get_or_insert_with(find)
+    }
+
+    /// A chunk stands in this segment no more.
+    pub(super) fn leave_segment(&mut self, segment: u32) {
+        if self.first_segment == Some(segment) {
+            self.first_segment = None;
+        }
+    }
+
+    /// What comes goes to a chunk of the newest segment, so that none before has to stay for it.
+    pub(crate) fn begin_chunk(&mut self) {
+        if self.segment.is_some_and(|segment| segment != self.tail().segment) {
+            self.add_chunk(0);
+            self.let_go(self.tail_number() - 1);
+            self.pop_freed();
+        }
+    }
+
+    /// The chunks that stand in segments before this one, the oldest first. The newest is not among them.
+    pub(crate) fn chunks_before(&self, segment: u32) -> impl Iterator<Item = u64> + '_ {
+        let numbered = (self.front..self.tail_number()).zip(&self.chunks);
+        numbered.filter(move |(_, chunk)| !chunk.freed && chunk.segment < segment).map(|(number, _)| number)
+    }
+
+    /// Whether all of a chunk is needed, and not only what is pinned: a reader has yet to come there, it is kept for replay, or
+    /// a command waits for it.
+    pub(crate) fn is_needed_whole(&self, number: u64) -> bool {
+        let next = self.chunks.get((number + 1 - self.front) as usize);
+        number >= self.low || self.chunk(number).holds > 0 || next.is_none_or(|next| next.first.id > self.keep)
+    }
+
+    /// The first message of a chunk.
+    pub(crate) fn first_of_chunk(&self, number: u64) -> u64 {
+        self.chunk(number).first.id
+    }
+
+    /// Bytes of a chunk's frames.
+    pub(crate) fn chunk_bytes(&self, number: u64) -> u64 {
+        self.chunk(number).log_bytes
+    }
+
+    /// Whether all of a chunk is in memory, so that it can be [relocated](Messages::relocate).
+    pub(crate) fn is_cached_whole(&self, number: u64) -> bool {
+        let chunk = self.chunk(number);
+        let is_empty =
+            self.chunks.get((number + 1 - self.front) as usize).is_some_and(|next| next.first.id == chunk.first.id);
+        self.is_cached(number)
+            && (is_empty || chunk.content.as_ref().is_some_and(|content| content.has(chunk.first.id)))
+    }
+
+    /// Makes a chunk that is [cached](Messages::is_cached_whole) stand in this segment. `write` is given each message with its
+    /// id, and, but for older ones that stand among its frames, with the bytes of the bodies before it; it answers how
+    /// far the log reaches then, in bytes ever written to it. What cannot be read any more is left behind.
+    pub(crate) fn relocate(
+        &mut self,
+        number: u64,
+        segment: u32,
+        mut write: impl FnMut(u64, Option<u64>, &[u8]) -> u64,
+    ) {
+        self.leave_segment(self.chunk(number).segment);
+        let chunk = &mut self.chunks[(number - self.front) as usize];
+        let mut bytes = 0;
+        let mut write = |id, before, record: &[u8]| {
+            bytes += frame_bytes(MESSAGE_HEADER_BYTES + record.len()) as u64;
+            chunk.rewritten_until = write(id, before, record);
+        };
+        for id in chunk.rewritten.iter() {
+            let record = self.detached.get(&id).and_then(|detached| detached.record.as_deref());
+            record.filter(|record| !record.is_empty()).into_iter().for_each(|record| write(id, None, record));
+        }
+        if let Some(content) = &chunk.content {
+            for index in 0..content.len() {
+                let id = content.start.id + index as u64;
+                let record = content.bytes(index).filter(|record| !record.is_empty());
+                record.into_iter().for_each(|record| write(id, Some(content.position_of(id).bytes), record));
+            }
+        }
+        self.log_bytes = self.log_bytes - chunk.log_bytes + bytes;
+        (chunk.log_bytes, chunk.segment) = (bytes, segment);
     }
 
     /// About how many bytes of frames are needed, and the chunks of which only some messages are, from the oldest

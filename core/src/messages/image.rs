@@ -16,18 +16,17 @@ impl Messages {
         let end = Position { id: image.next.id.max(1), ..image.next };
         let mut messages = Messages::empty(Some(segment), end);
         messages.front = image.chunks.first().map_or(0, |chunk| chunk.number.min(u64::MAX / 2));
-        let (mut first, mut last_at, mut in_segment) = (Position { id: 1, bytes: 0 }, Time::default(), 0);
+        let (mut first, mut last_at) = (Position { id: 1, bytes: 0 }, Time::default());
         for chunk in &image.chunks {
-            // Whatever order they are told in: places, times and segments only grow from chunk to chunk.
+            // Whatever order they are told in: places and times only grow from chunk to chunk.
             first = chunk.first.within(first, end);
             last_at = last_at.max(Time::from_nanos(chunk.last_at));
-            in_segment = chunk.segment.max(in_segment);
             messages.chunks.push_back(Chunk {
                 first,
                 last_at,
                 log_bytes: chunk.log_bytes.min(u32::MAX.into()),
                 record_bytes: u32::MAX as usize,
-                segment: in_segment,
+                segment: chunk.segment,
                 freed: chunk.freed,
                 ..Chunk::default()
             });

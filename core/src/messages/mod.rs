@@ -111,6 +111,9 @@ pub(crate) struct Messages {
     log_durable: u64,
     /// Bytes of frames in the chunks.
     log_bytes: u64,
+    /// The lowest number of a segment that has a chunk which was not freed, where that is known: what frees or relocates
+    /// a chunk of it forgets it. The segments of chunks do not grow with their numbers, for relocated ones stand later.
+    first_segment: Option<u32>,
     /// Only the table of chunks is made, from a log: nobody reads, nothing is held, and nothing is freed.
     replaying: bool,
     /// Chunks that somebody waits for and nobody was asked for yet.
@@ -143,7 +146,7 @@ struct Chunk {
     pin_counts: Vec<u32>,
     /// Older messages that were written again among its frames.
     rewritten: IdSet,
-    /// How far the log reaches with them, in bytes ever written to it.
+    /// How far the log reaches with what of it was written again, in bytes ever written to it.
     rewritten_until: u64,
     /// Commands that need it to stay.
     holds: u32,
@@ -188,6 +191,7 @@ impl Messages {
             durable: if segment.is_some() { end.id } else { u64::MAX },
             log_durable: 0,
             log_bytes: 0,
+            first_segment: None,
             replaying: false,
             wanted: Vec::new(),
             fresh: Vec::new(),
@@ -463,6 +467,7 @@ impl Messages {
     fn free(&mut self, number: u64) {
         self.whole = self.whole.max(self.chunk(number + 1).first.id);
         let Chunk { first, last_at, segment, asked, .. } = *self.chunk(number);
+        self.leave_segment(segment);
         let freed = Chunk { first, last_at, segment, asked, freed: true, ..Chunk::default() };
         let old = core::mem::replace(self.chunk_mut(number), freed);
         self.chunk_memory -= old.memory();

@@ -7,6 +7,7 @@ use core::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 
 use super::Topic;
+use super::compaction::Compaction;
 use crate::config::Limits;
 use crate::log::event::Position;
 use crate::log::image::Expiry;
@@ -20,8 +21,7 @@ pub(crate) struct LogState {
     pub(super) journal: Journal,
     /// The first message that is not as durable as was promised.
     durable: Position,
-    /// Chunks whose messages are to be written again, the oldest first.
-    compacting: VecDeque<u64>,
+    pub(super) compaction: Compaction,
     /// Once the log is durable up to there, segments before this one can go.
     truncate: Option<(u64, u32)>,
     /// Messages that expired before they were durable.
@@ -29,14 +29,16 @@ pub(crate) struct LogState {
 }
 
 impl LogState {
+    /// Whether a segment is begun at once, for older messages are to be written to it.
+    fn begins_segment(&self) -> bool {
+        self.compaction.needs_segment() && !self.journal.has_failed()
+    }
+
     /// A log that ends where `journal` does, and whose messages before `durable` are.
     pub(super) fn new(journal: Journal, durable: Position) -> Self {
-        LogState { journal, durable, compacting: VecDeque::new(), truncate: None, postponed: Vec::new() }
+        LogState { journal, durable, compaction: Compaction::default(), truncate: None, postponed: Vec::new() }
     }
 }
-
-/// How many segments of messages that nobody needs may stand on the disk beside as many bytes as are needed.
-const SLACK_SEGMENTS: u64 = 4;
 
 impl Topic {
     /// Begins a log with the topic as it is.
@@ -82,7 +84,7 @@ impl Topic {
 
     /// Whether something waits to be written.
     pub(crate) fn has_unwritten(&self) -> bool {
-        self.log.as_ref().is_some_and(|log| log.journal.has_unwritten())
+        self.log.as_ref().is_some_and(|log| log.journal.has_unwritten() || log.begins_segment())
     }
 
     /// Whether an append failed, so that nothing is taken in any more.
@@ -102,16 +104,22 @@ impl Topic {
 
     /// What is to be written, and then the next segment where that is due, or where the broker goes down.
     pub(crate) fn take_appends(&mut self, now: Time, closing: bool, work: &mut VecDeque<LogCommand>) {
-        let end = self.messages.end();
+        let (end, index) = (self.messages.end(), self.next_index());
         let Some(log) = &mut self.log else { return };
-        work.extend(log.journal.take(&self.name, end).map(LogCommand::Append));
-        let ends = log.journal.is_segment_full() || (closing && log.journal.is_worth_a_snapshot());
+        work.extend(log.journal.take(&self.name, end, index).map(LogCommand::Append));
+        let ends =
+            log.journal.is_segment_full() || log.begins_segment() || (closing && log.journal.is_worth_a_snapshot());
         if !ends {
             return;
         }
-        log.journal.next_segment(now, end.id);
+        // Whatever is written there again, it is nothing older than the first message that the log has.
+        let first = if log.compaction.is_pending() { self.messages.first_position().id } else { end.id };
+        log.journal.next_segment(now, first);
         let number = log.journal.segment();
         self.messages.start_segment(number);
+        if log.compaction.is_asked_for() {
+            self.messages.begin_chunk();
+        }
         self.messages.catch_up(&mut self.high_watermark);
         for (_, channel) in self.channels.iter_mut() {
             channel.catch_up(&mut self.messages);
@@ -120,34 +128,12 @@ impl Topic {
         let image = self.image();
         let log = self.log.as_mut().expect("it has been there a moment ago");
         log.journal.snapshot(&image);
-        work.extend(log.journal.take(&self.name, end).map(LogCommand::Append));
+        log.compaction.segment_begun(log.journal.last_snapshot() == number);
         self.plan_compaction();
+        let index = self.next_index();
+        let log = self.log.as_mut().expect("it has been there a moment ago");
+        work.extend(log.journal.take(&self.name, end, index).map(LogCommand::Append));
         self.compact();
-    }
-
-    /// Finds out whether too much of the log is of no use, and which old messages to write again for it to go.
-    fn plan_compaction(&mut self) {
-        let Some(log) = self.log.as_mut().filter(|log| log.compacting.is_empty()) else { return };
-        let (needed, sparse) = self.messages.needed();
-        let slack = log.journal.segment_bytes().saturating_mul(SLACK_SEGMENTS);
-        if log.journal.disk_bytes() > slack.saturating_add(2 * needed) {
-            log.compacting = sparse.into();
-        }
-    }
-
-    /// Writes old messages again, as far as they are in memory.
-    pub(crate) fn compact(&mut self) {
-        let Some(log) = self.log.as_mut().filter(|log| !log.journal.has_failed()) else { return };
-        while let Some(&chunk) = log.compacting.front() {
-            if !self.messages.is_cached(chunk) {
-                return self.messages.want(chunk);
-            }
-            log.compacting.pop_front();
-            self.messages.rewrite_chunk(chunk, |id, record| {
-                log.journal.rewrite(id, record);
-                log.journal.written()
-            });
-        }
     }
 
     /// The log is durable up to there. To be followed by [`Topic::hand_over`].
@@ -166,13 +152,14 @@ impl Topic {
             }
         }
         self.hand_over(now, limits);
+        self.compact();
         self.truncate_log()
     }
 
     /// Old segments that nobody needs, once it is durable that nobody does.
     fn truncate_log(&mut self) -> Option<LogCommand> {
         let first = self.messages.first_segment();
-        let log = self.log.as_mut()?;
+        let log = self.log.as_mut().filter(|log| log.compaction.is_covered())?;
         let first = first.min(log.journal.last_snapshot());
         let (upto, segment) = *log.truncate.get_or_insert_with(|| (log.journal.written_with_run(), first));
         if log.journal.durable() < upto {

@@ -7,6 +7,7 @@
 //! is made again from its log; [`snapshot`] is the topic written down. Where there is a log, [`logged`] is what waits for it.
 
 pub(crate) mod apply;
+mod compaction;
 mod expiry;
 mod limits;
 mod logged;

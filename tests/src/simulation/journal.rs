@@ -71,7 +71,10 @@ impl Runner {
                     self.node.taken(ticket);
                 }
             }
-            Op::Look => {}
+            Op::Look => {
+                let which = self.random.below(u64::MAX);
+                self.node.compact(which);
+            }
         }
         self.node.settle_down();
         self.learn();

@@ -294,7 +294,7 @@ impl Node {
         let Some(transfer) = self.transfers.pop_front() else { return false };
         let shard = shard_of(transfer.to.as_str(), self.engines.len());
         let now = self.time();
-        self.count("parcels", 1);
+        self.count("transfers", 1);
         self.engines[shard].handle_transfer(now, transfer);
         self.collect(shard);
         true
@@ -335,6 +335,21 @@ impl Node {
         if self.writer.full {
             self.set_full(false);
         }
+    }
+
+    /// Some of the oldest segments of a topic are to go, or all. Answers of which topic, and before which.
+    pub fn compact(&mut self, which: u64) -> Option<(String, u32)> {
+        let mut random = Random::new(which);
+        let topics = self.disk.topics();
+        let topic = topics.get(random.below(topics.len().max(1) as u64) as usize)?.clone();
+        let segments = self.disk.segments(self.disk.directory(&topic)?);
+        let last = *segments.last()?;
+        let before = if random.percent(30) { u32::MAX } else { last.saturating_sub(random.below(6) as u32) };
+        let (now, shard) = (self.time(), shard_of(&topic, self.engines.len()));
+        let asked = self.engines[shard].compact_topic(now, &topic, before);
+        self.count("compactions", u64::from(asked && segments[0] < before));
+        self.collect(shard);
+        Some((topic, before))
     }
 
     /// A bit of something durable is flipped, once for each segment. Answers in which topic, and what stands there.

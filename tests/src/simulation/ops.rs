@@ -68,6 +68,8 @@ pub enum Op {
     Full(bool),
     /// What waits for a sync in the background is synced.
     SyncLater,
+    /// The host wants the oldest segments of a topic to go.
+    Compact(u64),
     /// A bit is flipped.
     Flip(u64),
     /// All messages of all channels are looked at.
@@ -129,6 +131,10 @@ impl Maker {
             81..=83 => self.stop(),
             84..=87 => self.trouble(),
             88 => self.ops.push(Op::Look),
+            89 | 90 => {
+                let which = self.random.below(u64::MAX);
+                self.ops.push(Op::Compact(which));
+            }
             _ => self.pass(),
         }
         if self.random.percent(70) {

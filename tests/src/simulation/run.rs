@@ -153,6 +153,11 @@ impl Runner {
                 }
                 Ok(())
             }
+            Op::Compact(which) => {
+                let compacted = self.node.compact(*which);
+                self.transcript.push(format!("  of {compacted:?}"));
+                self.see()
+            }
             Op::Flip(which) => {
                 let flipped = self.node.flip(*which);
                 self.transcript.push(format!("  hit {flipped:?}"));

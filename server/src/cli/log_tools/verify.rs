@@ -93,7 +93,6 @@ impl Verify<'_, '_> {
             let detail = format!("numbers {} to {}", pair[0].0 + 1, pair[1].0 - 1);
             self.wrong(&Problem::new(name, "segments are missing", &topic.directory).saying(detail))?;
         }
-        let mut next_id = 0;
         for (at, (number, path)) in topic.segments.iter().enumerate() {
             self.summary.segments += 1;
             self.summary.bytes += length(path)?;
@@ -110,21 +109,16 @@ impl Verify<'_, '_> {
                 }
             };
             let is_last = at + 1 == topic.segments.len();
-            self.segment(topic, path, &header, is_last, &mut next_id)?;
+            self.segment(topic, path, &header, is_last)?;
         }
         self.whole(topic)
     }
 
-    /// Reads a segment. `next_id` is above all messages before it.
-    fn segment(
-        &mut self,
-        topic: &Topic,
-        path: &Path,
-        header: &SegmentHeader,
-        is_last: bool,
-        next_id: &mut u64,
-    ) -> Result<(), String> {
+    /// Reads a segment.
+    fn segment(&mut self, topic: &Topic, path: &Path, header: &SegmentHeader, is_last: bool) -> Result<(), String> {
         let name = Some(topic.name.as_str());
+        // Ids grow within a segment; those of a later one may be lower where messages were relocated to it.
+        let mut next_id = 0;
         let mut said = Ok(());
         let walked = scan::walk::<io::Error>(path, header, &mut |found| {
             let problem = match found {
@@ -135,7 +129,7 @@ impl Verify<'_, '_> {
                 Found::Frame(frame) => {
                     self.summary.frames += 1;
                     self.summary.messages += u64::from(frame.kind == Kind::Message);
-                    let wrong = complaint_of(&frame, next_id);
+                    let wrong = complaint_of(&frame, &mut next_id);
                     let at = |wrong| Problem::new(name, wrong, path).at(frame.offset, frame.end() - frame.offset);
                     wrong.map(|wrong| Problem { kind: Some(kind_name(frame.kind)), ..at(wrong) })
                 }

@@ -125,6 +125,9 @@ impl Topic {
                     || (0..messages.len()).any(|number| waits(&number));
                 self.channels.insert(name.into(), Channel { made: seq, goes_back, ..Channel::default() });
                 self.hand_over(start);
+                if start && let Some(channel) = self.channels.get_mut(name) {
+                    channel.doubt(&self.backlog);
+                }
             }
             "/channel/delete" => {
                 self.channels.remove(name);
@@ -147,7 +150,13 @@ impl Topic {
             "/channel/empty" => {
                 channel.empty(seq, |number| messages[number].status == Status::Acked && !kept_back.contains(&number));
             }
-            "/channel/seek" => channel.seek(value(&wire.query, "to") == Some("earliest"), kept_since, messages),
+            "/channel/seek" => {
+                let to_earliest = value(&wire.query, "to") == Some("earliest");
+                channel.seek(to_earliest, kept_since, messages);
+                if !to_earliest {
+                    channel.doubt(&self.backlog);
+                }
+            }
             "/channel/redrive" => channel.redrive(),
             "/dead/empty" => channel.empty_dead(),
             _ => {}
@@ -215,6 +224,14 @@ impl Channel {
             let dead = self.attempts > 0 && fate.attempts >= self.attempts;
             let owed = to_earliest && (untouched || (is_kept && !dead));
             *fate = super::Fate { owed, loose: true, ..super::Fate::default() };
+        }
+    }
+
+    /// It may go by what a paused topic keeps back: the latest is what is published next.
+    fn doubt(&mut self, backlog: &[usize]) {
+        for number in backlog {
+            let fate = super::Fate { owed: false, loose: true, ..super::Fate::default() };
+            self.fates.entry(*number).or_insert(fate);
         }
     }
 
