@@ -19,7 +19,7 @@ impl Channel {
                 id = start;
                 continue;
             }
-            // Only what nobody was given: what comes back was accepted once and for all.
+            // What was delivered before is not new: it comes back however full the channel is.
             let is_new = |slot| !self.departed.get(slot).client_has_it() && self.departed.get(slot).attempts == 0;
             if self.backlog.is_ahead(id) && self.departed.find(id).is_none_or(is_new) {
                 self.dropped(Ids::one(id), self.backlog.position(), cx);

@@ -22,9 +22,10 @@ pub(crate) struct LogState {
     durable: Position,
     /// Chunks whose messages are to be written again, the oldest first.
     compacting: VecDeque<u64>,
-    /// Once the log is durable up to there, segments before this one can go.
+    /// Once the log is durable up to there, segments before this one can go. Both were found at one time: what made the
+    /// segments of no use is in the log before that place.
     truncate: Option<(u64, u32)>,
-    /// Messages that expired before they were durable.
+    /// Messages that expired before they were durable: they do so once they are.
     pub(super) postponed: Vec<Reverse<Expiry>>,
 }
 
@@ -44,6 +45,7 @@ impl Topic {
         let Some(journal) = journal else { return };
         let durable = self.messages.end();
         self.log = Some(LogState::new(journal, durable));
+        // A snapshot first, or there would be nothing to replay the rest onto.
         let image = self.image();
         self.journal_mut().snapshot(&image);
     }
@@ -104,6 +106,7 @@ impl Topic {
     pub(crate) fn take_appends(&mut self, now: Time, closing: bool, work: &mut VecDeque<LogCommand>) {
         let end = self.messages.end();
         let Some(log) = &mut self.log else { return };
+        // What is in the old segment has to be durable before the new one counts, so it goes first.
         work.extend(log.journal.take(&self.name, end).map(LogCommand::Append));
         let ends = log.journal.is_segment_full() || (closing && log.journal.is_worth_a_snapshot());
         if !ends {
@@ -112,21 +115,26 @@ impl Topic {
         log.journal.next_segment(now, end.id);
         let number = log.journal.segment();
         self.messages.start_segment(number);
+        // A cursor at the end may still be in an old chunk, and hold the segment of that one.
         self.messages.catch_up(&mut self.high_watermark);
         for (_, channel) in self.channels.iter_mut() {
             channel.catch_up(&mut self.messages);
+            // The snapshot has it, so what is written after that begins there.
             channel.take_logged_cursor();
         }
         let image = self.image();
         let log = self.log.as_mut().expect("it has been there a moment ago");
         log.journal.snapshot(&image);
         work.extend(log.journal.take(&self.name, end).map(LogCommand::Append));
+        // After the snapshot, which says where messages stand: of those that are written again, a replay reads behind
+        // it.
         self.plan_compaction();
         self.compact();
     }
 
     /// Finds out whether too much of the log is of no use, and which old messages to write again for it to go.
     fn plan_compaction(&mut self) {
+        // One plan at a time: chunks that it names would be named again.
         let Some(log) = self.log.as_mut().filter(|log| log.compacting.is_empty()) else { return };
         let (needed, sparse) = self.messages.needed();
         let slack = log.journal.segment_bytes().saturating_mul(SLACK_SEGMENTS);
@@ -140,6 +148,7 @@ impl Topic {
         let Some(log) = self.log.as_mut().filter(|log| !log.journal.has_failed()) else { return };
         while let Some(&chunk) = log.compacting.front() {
             if !self.messages.is_cached(chunk) {
+                // It goes on when this one was read: the oldest segment goes first, or none does.
                 return self.messages.want(chunk);
             }
             log.compacting.pop_front();
@@ -173,7 +182,10 @@ impl Topic {
     fn truncate_log(&mut self) -> Option<LogCommand> {
         let first = self.messages.first_segment();
         let log = self.log.as_mut()?;
+        // A replay begins with the last snapshot, whatever is needed of messages.
         let first = first.min(log.journal.last_snapshot());
+        // What was finished or written again last may not be durable. If segments went before it is, a crash would
+        // leave neither the message nor the word that nobody needs it.
         let (upto, segment) = *log.truncate.get_or_insert_with(|| (log.journal.written_with_run(), first));
         if log.journal.durable() < upto {
             return None;
