@@ -363,7 +363,7 @@ impl Departed {
         }
     }
 
-    /// A lease or deferral ends at another time, that of a message that nobody was given by a clock that was right.
+    /// A lease or deferral ends at another time, as a wrong clock made it; a lease counts from `leased_at` from now on.
     pub(super) fn set_deadline(&mut self, slot: Slot, leased_at: Time, until: Time) {
         let (State::InFlight(old) | State::Deferred(old)) = self.get(slot).state else { return };
         self.deadlines.remove(old);

@@ -5,8 +5,8 @@ use crate::log::event::{Event, Ids, Position};
 use crate::messages::{Found, NotCached};
 
 impl Channel {
-    /// An ephemeral channel lets new messages, from this one on, go by, the newest first, where it is too deep. What it
-    /// has yet to deliver for the first time counts, be it deferred or not.
+    /// An ephemeral channel lets new messages, from this one on, go by, the newest first, where it is too deep. All
+    /// that waits counts, be it deferred or not; only what was never delivered is dropped.
     pub(crate) fn drop_excess(&mut self, from: u64, cx: &mut ChannelCx<'_>) {
         // Deferred ones count, or a publisher could keep any number here.
         let deep = self.depth(cx.high_watermark.id) + u64::from(self.departed.deferred());

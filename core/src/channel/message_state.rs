@@ -68,9 +68,9 @@ pub struct ChannelTrace {
     pub reads_next: u64,
     /// It leases nothing.
     pub paused: bool,
-    /// Messages leased, and how many may be at most; zero for no limit.
+    /// Messages leased.
     pub in_flight: u32,
-    /// See there.
+    /// How many may be leased at once; zero for no limit.
     pub max_in_flight: u32,
     /// Polls and streams that wait.
     pub waiting: u32,

@@ -106,7 +106,8 @@ impl Topic {
         Ok(by_age.max(by_bytes))
     }
 
-    /// The same, or the first message of the chunk that has it: more than that is not freed.
+    /// The same, rounded down to the first message of its chunk, which is known without looking into the chunk: memory
+    /// is freed by chunks.
     pub(super) fn retained_chunk(&self, now: Time) -> u64 {
         if !self.retains() {
             return u64::MAX;

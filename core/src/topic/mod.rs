@@ -391,7 +391,7 @@ impl Topic {
         Ok(position.id)
     }
 
-    /// The mark of a place, among the messages that the topic keeps.
+    /// The position that a start names: within what the topic keeps, and not past what can be handed over.
     ///
     /// # Errors
     /// [`Refusal::PastEnd`] of an id that is further than the next message's.

@@ -130,7 +130,7 @@ impl Topic {
         next
     }
 
-    /// What one of those two shows: of messages that are not in memory, only that they are there.
+    /// Peeks without waiting for anything: of messages that are not in memory, it shows only that they are there.
     pub(crate) fn look(&self, channel: Option<ChannelId>, peek: &Peek<'_>, now: Time) -> (Vec<Peeked>, Option<u64>) {
         let from = peek.from;
         let show = |id: u64, chunk: Option<u64>| {
