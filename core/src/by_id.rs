@@ -20,6 +20,7 @@ const KEPT: usize = 16;
 /// Values by id, with the functions of a `BTreeMap`.
 #[derive(Clone)]
 pub struct ById<V> {
+    /// Invariant: each id has a place of its own in `values`, and no other place is taken.
     places: BTreeMap<u64, u32>,
     values: Slab<V>,
 }
@@ -91,7 +92,8 @@ impl<V> ById<V> {
     fn take(&mut self, place: u32) -> V {
         let value = self.values.remove(place);
         if self.places.is_empty() && self.values.capacity() > KEPT {
-            // As a tree, it gives back what it had.
+            // An empty tree has no memory, and so has this; a little is left for maps that hold now one value, now
+            // none.
             self.values = Slab::new();
         }
         value
@@ -124,7 +126,7 @@ impl<V> ById<V> {
         self.places.values().map(|&place| &self.values[place])
     }
 
-    /// The values, in any order.
+    /// The values, in any order: that of their places, which are not the same after a checkpoint.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.values.iter_mut().map(|(_, value)| value)
     }
@@ -194,6 +196,8 @@ impl<V: fmt::Debug> fmt::Debug for ById<V> {
 
 impl<V: Serialize> Serialize for ById<V> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        // As a map in the order of the ids, which is what a `BTreeMap` writes: snapshots in logs have such maps. Places
+        // do not go into bytes.
         let mut map = to.serialize_map(Some(self.len()))?;
         self.iter().try_for_each(|(id, value)| map.serialize_entry(id, value))?;
         map.end()
@@ -211,6 +215,8 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for ById<V> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<ById<V>, A::Error> {
+                // Not made for as many as the bytes say there are: a number that was read is no reason to make room. Of
+                // an id that stands there twice, the last counts.
                 let mut all = ById::default();
                 while let Some((id, value)) = pairs.next_entry()? {
                     all.insert(id, value);
@@ -222,7 +228,8 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for ById<V> {
     }
 }
 
-/// Ids in their order, with the functions of a `BTreeSet`.
+/// Ids in their order, with the functions of a `BTreeSet`. The numbers in the map mean nothing: with them it is the
+/// type of [`ById`]'s map, whose code is there already.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct IdSet(BTreeMap<u64, u32>);
 

@@ -16,6 +16,10 @@ pub(crate) struct Dedup {
     #[serde(with = "crate::state::table")]
     accepted: HashMap<Box<str>, Accepted, foldhash::fast::FixedState>,
     /// The keys in the order in which they came, with when each is forgotten.
+    /// Invariant: each accepted key is in here with its time. A key that was accepted again is in here once more; its
+    /// older entry then finds a later time in `accepted`, and is passed over. Where the window was made shorter, times
+    /// are not in order: a key behind a later one only stays longer than it counts, as [`Dedup::get`] looks at its own
+    /// time.
     forget: VecDeque<(Time, Box<str>)>,
 }
 
@@ -34,7 +38,8 @@ impl Dedup {
         Dedup { accepted, forget: VecDeque::new() }
     }
 
-    /// Hashes its keys by this seed from now on.
+    /// Hashes its keys by this seed from now on. A table that was read from bytes hashes by a seed that everybody
+    /// knows, and keys come from clients.
     pub(crate) fn rehash(&mut self, seed: u64) {
         let accepted = core::mem::replace(&mut self.accepted, Dedup::new(seed).accepted);
         self.accepted.extend(accepted);
@@ -53,6 +58,7 @@ impl Dedup {
 
     /// The keys and what was published under them, in the order in which they are forgotten.
     pub(crate) fn image(&self) -> Vec<image::Accepted> {
+        // An entry whose key was accepted again has another time than that: only the last of a key is told.
         let known = self.forget.iter().filter_map(|(until, key)| {
             let Accepted { first, count, .. } = *self.accepted.get(key).filter(|accepted| accepted.until == *until)?;
             Some(image::Accepted { key: key.as_ref().into(), first, count, until: until.as_nanos() })
@@ -75,6 +81,7 @@ impl Dedup {
     /// Forgets the keys whose window is over.
     pub(crate) fn forget(&mut self, now: Time) {
         while self.next().is_some_and(|at| at <= now) {
+            // A key whose time is later was accepted again, and its own entry comes further behind.
             if let Some((at, key)) = self.forget.pop_front()
                 && self.accepted.get(&key).is_some_and(|accepted| accepted.until <= at)
             {

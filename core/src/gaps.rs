@@ -11,7 +11,9 @@ use crate::log::image::Gap;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Gaps {
     /// From the first id of each range to the one after its last, with the bytes of the bodies between.
+    /// Invariant: no range is empty, and no two overlap or touch.
     ranges: ById<(u64, u64)>,
+    /// Invariant: these two are the sums over all ranges, so that taking a range out cannot bring them below zero.
     ids: u64,
     bytes: u64,
 }
@@ -31,6 +33,8 @@ impl Gaps {
     pub(crate) fn insert(&mut self, mut start: u64, mut end: u64, mut bytes: u64) {
         // Numbers of a log are whatever somebody wrote there.
         self.ids = self.ids.saturating_add(end - start);
+        // What is counted of this range is what it will be taken out with: it is capped before it is added, so that the
+        // sum, and that of two ranges which are joined, fits.
         bytes = bytes.min(u64::MAX - self.bytes);
         self.bytes += bytes;
         let last = self.ranges.range(..start).next_back().map(|(&before, &range)| (before, range));
@@ -46,7 +50,8 @@ impl Gaps {
         self.ranges.insert(start, (end, bytes));
     }
 
-    /// Adds a range, of which parts may be in some already. Bytes of what two ranges share count once at least.
+    /// Adds a range, of which parts may be in some already. What it says of its bytes stands for ranges that lie within
+    /// it; bytes of what it shares with one that reaches beyond it count once at least.
     pub(crate) fn cover(&mut self, gap: Gap) {
         if gap.from >= gap.to {
             return;
@@ -55,11 +60,13 @@ impl Gaps {
         let shared: Vec<Gap> = self.after(gap.from).take_while(|other| other.from < gap.to).collect();
         for other in shared {
             self.take(other.from);
+            // Nobody knows how many of its bytes lie outside.
             if other.from < gap.from || other.to > gap.to {
                 bytes = bytes.saturating_add(other.bytes);
             }
             (from, to) = (from.min(other.from), to.max(other.to));
         }
+        // What only touches the new range is left to `insert`, which joins it.
         self.insert(from, to, bytes);
     }
 
@@ -80,6 +87,8 @@ impl Gaps {
     /// Forgets the ids before this one.
     pub(crate) fn cut_before(&mut self, id: u64) {
         self.forget_before(id);
+        // The id is inside of the first range that is left. How its bytes are spread is not known: the rest keeps all
+        // of them.
         if let Some((start, end, bytes)) = self.first().filter(|first| first.0 < id) {
             self.take(start);
             self.insert(id, end, bytes);
@@ -138,6 +147,7 @@ impl Gaps {
 
     /// The ranges, those that end after this id.
     pub(crate) fn after(&self, id: u64) -> impl Iterator<Item = Gap> + '_ {
+        // A range that begins before the id may reach beyond it.
         let first = self.ranges.range(..=id).next_back().map_or(id, |range| *range.0);
         let gaps = self.ranges.range(first..).map(|(&from, &(to, bytes))| Gap { from, to, bytes });
         gaps.filter(move |gap| gap.to > id)
@@ -153,6 +163,7 @@ impl FromIterator<Gap> for Gaps {
     fn from_iter<I: IntoIterator<Item = Gap>>(gaps: I) -> Self {
         let mut all = Gaps::default();
         for gap in gaps {
+            // Not `insert`: a snapshot may come from somebody else, and name an id twice.
             all.cover(gap);
         }
         all

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::slab::{Key, Slab};
 
-/// No item.
+/// No item: no slab has so many that one gets this number.
 pub(crate) const NIL: u32 = u32::MAX;
 
-/// An item's neighbours in the one list that it may be in.
+/// An item's neighbours in the one list that it may be in. The only item of a list has the same links as one in no
+/// list, so whoever has the items has to know which of them are in one.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Links {
     prev: u32,
@@ -28,6 +29,7 @@ pub(crate) trait Linked {
 /// First come, first served.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct List {
+    /// Invariant: there is a head where there is a tail, and where `len` is not zero.
     head: u32,
     tail: u32,
     len: u32,
@@ -65,6 +67,8 @@ impl List {
 
     /// Takes out an item, which must be in this list.
     pub(crate) fn remove<T: Linked, K: Key>(&mut self, slab: &mut Slab<T, K>, item: K) {
+        // The links of what is in no list name nobody, so that nothing stale is followed when its place in the slab is
+        // taken again. That it is in this list cannot be seen here: to remove it twice would empty the list.
         let Links { prev, next } = core::mem::take(slab[item].links());
         match prev {
             NIL => self.head = next,

@@ -21,9 +21,13 @@ use crate::time::Time;
 /// All that wait, whatever for.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Pollers {
+    /// Those that wait, and streams that are closed and have messages in flight. Their places are not taken meanwhile:
+    /// entries name them, and another poller would be told that its messages are settled.
     pub(crate) slab: Slab<Poller, PollerId>,
+    /// Invariant: all that are not closed, each by its ticket.
     #[serde(with = "crate::state::table")]
     tickets: HashMap<Ticket, PollerId, foldhash::fast::FixedState>,
+    /// Invariant: what falls due here is not closed, and has the handle of its timer.
     timers: Schedule<PollerId>,
     /// Those that are streams and not closed.
     streams: IdSet,
@@ -41,11 +45,13 @@ pub(crate) struct Poller {
     pub(crate) client: ClientId,
     /// Nanoseconds; zero for the channel's own.
     timeout: u64,
+    /// Its place in its channel's line, as long as `in_line` says that it is there.
     links: Links,
     timer: Option<Handle>,
     pub(crate) auto_finish: bool,
     /// Whether it stands in its channel's line.
     pub(crate) in_line: bool,
+    /// How its answer is to be written: [`Context::view`], which means nothing here.
     view: u8,
     extra: Option<Box<Extra>>,
 }
@@ -61,7 +67,8 @@ struct Extra {
 /// An answer that goes on.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Stream {
-    /// Messages it was sent that are not settled.
+    /// Messages it was sent that are not settled, or whose settling the broker has yet to be told of. None of a stream
+    /// that finishes as it sends.
     pub(crate) in_flight: u32,
     /// Its last chunk was not taken yet.
     pub(crate) busy: bool,
@@ -117,6 +124,7 @@ impl Poller {
 
     pub(crate) fn terms(&self, number: PollerId) -> Terms {
         let timeout = (self.timeout > 0).then(|| Duration::from_nanos(self.timeout));
+        // What is finished as it is handed out is never in flight with the stream: nothing is counted, nor released.
         let stream = self.stream().filter(|_| !self.auto_finish).map(|_| number);
         Terms { timeout, client: self.client, stream }
     }
@@ -165,6 +173,7 @@ impl Pollers {
 
     /// The numbers of all that are not closed.
     pub(crate) fn numbers(&self) -> Vec<PollerId> {
+        // A hash table has another order after a checkpoint; what is answered in which order has to be the same.
         let mut numbers: Vec<PollerId> = self.tickets.values().copied().collect();
         sort::by(&mut numbers, Ord::cmp);
         numbers
@@ -179,6 +188,8 @@ impl Pollers {
         self.streams.iter().map(|number| PollerId::of(number as u32)).filter(here).collect()
     }
 
+    /// Wakes it at this time. It must have no timer now: one that is overwritten would still fall due, perhaps for
+    /// whoever has the number by then.
     pub(crate) fn set_timer(&mut self, number: PollerId, at: Time) {
         self.slab[number].timer = Some(self.timers.insert(at, number));
     }
@@ -195,6 +206,7 @@ impl Pollers {
 
     /// All timers fall due so much sooner: the clock that set them was wrong.
     pub(crate) fn shift_timers(&mut self, by: Duration) {
+        // In an order that is the same wherever this runs. Closed ones have no timer.
         let numbers: Vec<PollerId> = self.slab.iter().map(|(number, _)| number).collect();
         for number in numbers {
             if let Some(timer) = self.slab[number].timer {
@@ -219,6 +231,7 @@ impl Pollers {
         self.tickets.remove(&poller.ticket);
         self.streams.remove(number.number().into());
         match poller.stream_mut() {
+            // Entries in flight still name this number: [`Pollers::release`] takes it out with the last of them.
             Some(stream) if stream.in_flight > 0 => stream.closed = true,
             _ => {
                 self.slab.remove(number);

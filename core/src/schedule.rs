@@ -11,7 +11,8 @@ use crate::list::{Linked, Links, List, NIL};
 use crate::slab::Slab;
 use crate::time::Time;
 
-/// Names a scheduled item until it is removed or popped.
+/// Names a scheduled item until it is removed or popped. After that it names whatever takes its place in the slab:
+/// whoever keeps one forgets it in the same step.
 pub(crate) type Handle = u32;
 
 /// Items in the order of their deadlines; equal ones in the order they came.
@@ -19,8 +20,12 @@ pub(crate) type Handle = u32;
 pub(crate) struct Schedule<T> {
     items: Slab<Item<T>>,
     groups: Slab<Group>,
+    /// Four children to a place, half as deep as with two. Invariant: no place is less than its parent, and each group
+    /// has exactly one.
     heap: Vec<Place>,
     /// The group that the last item went to: the next is likely to belong there.
+    /// Only this one takes items: a group that was passed by does not get any more, and so equal deadlines come out in
+    /// the order in which they came.
     latest: u32,
     /// Groups made so far, which tells groups of the same deadline apart.
     made: u64,
@@ -42,6 +47,7 @@ impl<T> Linked for Item<T> {
 #[derive(Debug, Serialize, Deserialize)]
 struct Group {
     at: Time,
+    /// Invariant: never empty, but within the call that makes the group.
     items: List,
     /// Its index in the heap.
     place: u32,
@@ -49,7 +55,9 @@ struct Group {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Place {
+    /// The group's deadline again, so that the heap is sifted without looking at groups.
     at: Time,
+    /// Each is used once: no two places are equal, and what is popped does not depend on the shape of the heap.
     order: u64,
     group: u32,
 }
@@ -73,6 +81,8 @@ impl<T> Schedule<T> {
 
     /// Adds an item. O(log groups), O(1) where the one before has the same deadline or none is later.
     pub(crate) fn insert(&mut self, at: Time, value: T) -> Handle {
+        // Other groups of the same deadline are not looked for: a group too many costs a step in the heap, and no
+        // order.
         let group = match self.groups.get(self.latest) {
             Some(group) if group.at == at => self.latest,
             _ => self.add_group(at),
@@ -87,6 +97,7 @@ impl<T> Schedule<T> {
         let group = self.items[handle].group;
         let items = &mut self.groups[group].items;
         items.remove(&mut self.items, handle);
+        // An empty one at the top would be a deadline at which nothing is due.
         if items.is_empty() {
             self.remove_group(group);
         }
@@ -133,6 +144,7 @@ impl<T> Schedule<T> {
         }
         self.heap.swap_remove(place);
         if place < self.heap.len() {
+            // What was the last place of all comes from another branch: it may belong further down here, or further up.
             self.settle(place);
             self.sift_down(place);
             self.sift_up(place);

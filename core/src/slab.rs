@@ -62,9 +62,13 @@ pub(crate) use keys;
 pub(crate) struct Slab<T, K = u32> {
     places: Vec<Place<T>>,
     /// The free place that is taken next; one after the last where none is free.
+    /// Invariant: from here, the free places are a chain that has all of them and ends with `places.len()`. It stays so
+    /// because `places` grows only where the chain is empty, or is made anew after that.
     free: usize,
+    /// How many places are taken.
     len: usize,
     #[serde(skip)]
+    /// A function of keys, so that a slab may be sent wherever its items may, whatever its keys are.
     keys: PhantomData<fn(K) -> K>,
 }
 
@@ -145,6 +149,7 @@ impl<T, K: Key> Slab<T, K> {
             self.insert(item);
             return;
         }
+        // A log says the number: the places before it, of numbers that it does not name, are free.
         while self.places.len() <= index {
             let next = mem::replace(&mut self.free, self.places.len());
             self.places.push(Place::Free(next));
@@ -152,6 +157,7 @@ impl<T, K: Key> Slab<T, K> {
         debug_assert!(!self.contains(number), "the place is free");
         self.places[index] = Place::Taken(item);
         self.len += 1;
+        // The place may be anywhere in the chain, which cannot be followed backwards.
         self.link_free();
     }
 
@@ -204,6 +210,7 @@ impl<T, K: Key> Slab<T, K> {
 
     /// Takes out those that are not to stay.
     pub(crate) fn retain(&mut self, mut stays: impl FnMut(&T) -> bool) {
+        // All places may go with the last item: no number is there then, and the rest of the loop finds nothing.
         for number in 0..self.places.len() {
             let number = K::of(number as u32);
             if self.get(number).is_some_and(|item| !stays(item)) {
@@ -216,12 +223,14 @@ impl<T, K: Key> Slab<T, K> {
     pub(crate) fn shrink_to_fit(&mut self) {
         let used = self.places.iter().rposition(|place| place.item().is_some()).map_or(0, |last| last + 1);
         self.places.truncate(used);
+        // The chain may lead through places that were cut off, and has to end where they end now.
         self.places.shrink_to_fit();
         self.link_free();
     }
 
     /// Makes the free places follow each other, the first of them first.
     fn link_free(&mut self) {
+        // From the last to the first, each is put before those that were linked already.
         self.free = self.places.len();
         for number in (0..self.places.len()).rev() {
             if let Place::Free(next) = &mut self.places[number] {

@@ -4,7 +4,8 @@
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-/// Sorts; equal ones come in any order. By the standard library's sort where there is an operating system.
+/// Sorts; equal ones come in any order, and in another by each of the two sorts: callers compare by what is unique, so
+/// that engines do the same wherever they run. By the standard library's sort where there is an operating system.
 #[cfg(feature = "std")]
 pub(crate) fn by<T>(list: &mut [T], compare: impl FnMut(&T, &T) -> Ordering) {
     list.sort_unstable_by(compare);
@@ -14,7 +15,8 @@ pub(crate) fn by<T>(list: &mut [T], compare: impl FnMut(&T, &T) -> Ordering) {
 #[cfg(not(feature = "std"))]
 pub(crate) use heap_sort as by;
 
-/// Sorts by a heap: no more than O(n log n) whatever comes, and a few hundred bytes of code for all types together.
+/// Sorts by a heap: no more than O(n log n) whatever comes, and a few hundred bytes of code for all types together,
+/// with a closure for each.
 #[cfg(any(test, not(feature = "std")))]
 pub(crate) fn heap_sort<T>(list: &mut [T], mut compare: impl FnMut(&T, &T) -> Ordering) {
     let length = list.len();
@@ -41,6 +43,7 @@ fn sort(length: usize, act: &mut dyn FnMut(Step) -> bool) {
     // First each parent is made greater than its children, from the last to the first; then the greatest goes to the
     // end, and what was there sinks from the top.
     for step in (0..length + half).rev() {
+        // Both parts in one loop, so that the code that lets an item sink is there once.
         let (mut parent, end) = if step < length { (0, step) } else { (step - length, length) };
         if step < length {
             act(Step::Swap(0, step));
@@ -62,6 +65,7 @@ fn sort(length: usize, act: &mut dyn FnMut(Step) -> bool) {
 /// Which of these names come for the first time: their numbers, in order. Each name comes with its number.
 pub(crate) fn firsts(mut names: Vec<(&str, usize)>) -> Vec<usize> {
     by(&mut names, Ord::cmp);
+    // The numbers are compared as well: the first of a name is before its others, and stays.
     names.dedup_by_key(|(name, _)| *name);
     let mut firsts: Vec<usize> = names.into_iter().map(|(_, number)| number).collect();
     by(&mut firsts, Ord::cmp);

@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::sort;
 
-/// Names, each once and in order, with what was said last of each.
+/// Names with what was said last of each. Invariant: each name is there once, and in order: [`SortedFields::get`]
+/// searches.
 #[derive(Clone, Debug)]
 pub(crate) struct SortedFields<V>(pub(crate) Vec<(String, V)>);
 
@@ -49,6 +50,8 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for SortedFields<V> {
                 while let Some((name, value)) = fields.next_entry()? {
                     all.push((name, all.len(), value));
                 }
+                // The last of a name comes first, and stays. The places make equal names differ, as the sort keeps no
+                // order.
                 sort::by(&mut all, |one, other| (&one.0, other.1).cmp(&(&other.0, one.1)));
                 all.dedup_by(|later, kept| later.0 == kept.0);
                 Ok(SortedFields(all.into_iter().map(|(name, _, value)| (name, value)).collect()))

@@ -24,7 +24,8 @@ use crate::time::{Time, nanos};
 const DUE_AGAIN: u64 = 1 << 20;
 
 impl Channel {
-    /// Makes an event happen: the channel changes by it, and it is written down.
+    /// Makes an event happen: the channel changes by it, and it is written down. Both in one call: what the journal has
+    /// is taken between calls, so there is no crash after which the log tells of half of it.
     pub(super) fn happen(&mut self, event: &Event, cx: &mut ChannelCx<'_>) {
         self.apply(event, cx);
         cx.record(event);
@@ -37,6 +38,7 @@ impl Channel {
             Event::ChannelPaused(_, paused) => self.paused = *paused,
             Event::Leased { .. } => self.leased(event, cx),
             Event::Passed { at, from, cursor, departed, .. } => {
+                // Pinned before the cursor goes on: nothing else may hold the chunk that it leaves.
                 let pinned = pin(departed, cx);
                 self.read_on(*from, *cursor, cx);
                 for (meta, chunk) in departed.iter().zip(pinned) {
@@ -57,6 +59,7 @@ impl Channel {
             }
             Event::TimedOut { ids, .. } => {
                 self.counts.timed_out = self.counts.timed_out.saturating_add(ids.count());
+                // By its id, as a dead letter of which a log says that it timed out stays one.
                 self.each(ids, |channel, slot| channel.set_state_of(channel.departed.get(slot).id, Next::Waiting));
             }
             Event::FellDue { id, .. } => self.set_state_of(*id, Next::Waiting),
@@ -69,6 +72,7 @@ impl Channel {
             Event::DeadGone { ids, .. } => self.remove_all(ids, cx),
             Event::Redriven { at, ids, .. } => {
                 let at = Time::from_nanos(*at);
+                // All slots first. One that has expired leaves its slot, which nobody takes in this loop.
                 for slot in self.all_known(ids) {
                     self.redrive_one(slot, at, cx);
                 }
@@ -80,6 +84,8 @@ impl Channel {
             }
             Event::Sought { to, gaps, .. } => {
                 let messages = &mut *cx.messages;
+                // Before the cursor moves, for the new place and its gaps are counted against what stays: the dead
+                // letters.
                 self.departed.clear(|entry| messages.unpin(entry.id, entry.chunk));
                 self.backlog.seek(*to, gaps, &self.departed, messages);
             }
@@ -93,6 +99,7 @@ impl Channel {
     fn leased(&mut self, event: &Event, cx: &mut ChannelCx<'_>) {
         let Event::Leased { at, until, delivery, from, cursor, departed, leased, .. } = event else { return };
         let lease = Next::InFlight { at: Time::from_nanos(*at), until: Time::from_nanos(*until) };
+        // Pinned before the cursor goes on: nothing else may hold the chunk that it leaves.
         let pinned = pin(departed, cx);
         self.read_on(*from, *cursor, cx);
         let mut delivery = *delivery;
@@ -105,6 +112,8 @@ impl Channel {
             if let Some(slot) = self.insert(meta, chunk, lease) {
                 self.delivered(slot, delivery);
             } else {
+                // In a replay it may be an entry already, with a pin of its own: one whose deferral was over when it
+                // was handed over, or one that was read in a part of the log that is missing.
                 cx.messages.unpin(meta.id, chunk);
                 self.lease(meta.id, delivery, lease);
             }
@@ -113,10 +122,12 @@ impl Channel {
         for &(first, count) in &leased.0 {
             for slot in self.known(first, count) {
                 let id = self.departed.get(slot).id;
+                // By its place in the row, so that what is not known does not give its number to another.
                 self.lease(id, delivery.saturating_add(id - first), lease);
             }
             delivery = delivery.saturating_add(count);
         }
+        // Also above those of messages that are not known here: a number is used once.
         self.next_delivery = self.next_delivery.max(delivery);
     }
 
@@ -141,6 +152,8 @@ impl Channel {
 
     /// A message that must wait for its time departs from the order when it is handed over, before the cursor comes there.
     pub(crate) fn defer(&mut self, meta: &MessageMeta, cx: &mut ChannelCx<'_>) {
+        // What is before the cursor is not for this channel, or was read as it came. In a replay the time is zero, so
+        // all that ever were deferred depart; those whose time has come fall due at the start.
         if let Some(due) = meta.due.map(Time::from_nanos).filter(|due| *due > cx.now)
             && meta.id >= self.backlog.id()
         {
@@ -151,6 +164,8 @@ impl Channel {
     /// What the topic had not handed over, whatever the log says so far, is delivered to nobody.
     pub(crate) fn tombstone(&mut self, gap: Gap, cx: &mut ChannelCx<'_>) {
         let from = gap.from.max(self.backlog.id());
+        // In a replay, what the log has counts as handed over, and may be deferred here. What was delivered shows that
+        // it had been handed over indeed.
         let nobody_had = |slot: &Slot| self.departed.get(*slot).attempts == 0;
         let slots: Vec<Slot> = self.departed.range(from..gap.to).map(|(_, slot)| slot).filter(nobody_had).collect();
         for slot in slots {
@@ -158,6 +173,7 @@ impl Channel {
             cx.messages.unpin(entry.id, entry.chunk);
         }
         if from < gap.to {
+            // After the entries went: those that stay are in the gap now, and are not counted beside it.
             self.backlog.cover(Gap { from, ..gap }, &self.departed);
             self.since = self.since.saturating_add(gap.to - from);
         }
@@ -180,6 +196,7 @@ impl Channel {
         if self.departed.find(meta.id).is_some() {
             return None;
         }
+        // Not pinned before it is known that it becomes an entry: nobody would unpin it.
         let chunk = cx.messages.pin_found(meta.id);
         self.insert(meta, chunk, next)
     }
@@ -187,12 +204,14 @@ impl Channel {
     /// The cursor goes on. Of what the channel read before `from`, in a part of the log that is missing, nothing is
     /// known: it is due again, and where that would be too much, the channel reads it again.
     fn read_on(&mut self, from: u64, cursor: Position, cx: &mut ChannelCx<'_>) {
+        // In a running broker nothing is missing: its cursor is not before `from`.
         let missed = self.missed(from.min(cursor.id));
         if !missed.is_empty()
             && let Some(due_again) = &mut cx.due_again
         {
             let count = missed.iter().fold(**due_again, |sum, ids| sum.saturating_add(ids.end - ids.start));
             if count > DUE_AGAIN {
+                // The cursor stays, and all is delivered again. That costs no memory, whatever number a log names.
                 return;
             }
             **due_again = count;
@@ -201,6 +220,7 @@ impl Channel {
             self.backlog.advance(cursor, &self.departed, cx.messages);
         }
         for id in missed.into_iter().flatten() {
+            // Size, key and time to live are not known without the record, and nobody waits for that here.
             self.pin_and_insert(&MessageMeta { id, ..MessageMeta::default() }, Next::Waiting, cx);
         }
     }
@@ -212,6 +232,7 @@ impl Channel {
         if id >= from {
             return missed;
         }
+        // What it passes over it has not read: expired, dropped, or finished before its turn.
         for gap in self.backlog.gaps() {
             if gap.from.min(from) > id {
                 missed.push(id..gap.from.min(from));
@@ -239,7 +260,8 @@ impl Channel {
         }
     }
 
-    /// An entry that is not dead waits again.
+    /// An entry that is not dead is in this state from now on. A dead one stays dead: only [`Event::Redriven`] changes
+    /// that.
     fn set_state_of(&mut self, id: u64, next: Next) {
         if let Some(slot) = self.find_alive(id) {
             self.departed.set_state(slot, next);
@@ -255,6 +277,7 @@ impl Channel {
             self.departed.set_state(slot, lease);
             self.delivered(slot, delivery);
         }
+        // Even of a message that is not known here: the number was given to somebody.
         self.next_delivery = self.next_delivery.max(delivery.saturating_add(1));
     }
 
@@ -275,6 +298,7 @@ impl Channel {
 
     fn each(&mut self, ids: &Ids, mut change: impl FnMut(&mut Self, Slot)) {
         for &(first, count) in &ids.0 {
+            // Most events name one message, which whoever decided has looked up.
             if count == 1 {
                 if let Some(slot) = self.departed.find(first) {
                     change(self, slot);
@@ -297,6 +321,7 @@ impl Channel {
                 }
             } else if let Some(slot) = self.departed.find(first) {
                 self.remove_entry(slot, cx);
+                // An entry before the cursor leaves nothing, and one ahead of it has left its gap.
                 continue;
             }
             // What is known of the others is only that they were published.
@@ -344,6 +369,7 @@ impl Channel {
             self.counts.expired = self.counts.expired.saturating_add(1);
             return self.remove_entry(slot, cx);
         }
+        // Its delivery number stays: its last consumer may still finish it, as long as nobody else was given it.
         entry.attempts = 0;
         self.departed.set_state(slot, Next::Waiting);
     }
@@ -353,6 +379,7 @@ impl Channel {
         match self.departed.find(id).map(|slot| (slot, self.departed.get(slot))) {
             Some((_, entry)) if entry.is_dead() || entry.client_has_it() => return,
             Some((slot, _)) => self.remove_entry(slot, cx),
+            // What is not handed over, the topic passes over by itself, and tells the channels when it does.
             None if self.backlog.is_ahead(id) && id < cx.high_watermark.id => self.remove(id, size, cx),
             None => return,
         }

@@ -13,9 +13,10 @@ use crate::messages::{Cursor, Messages};
 pub(super) struct Backlog {
     cursor: Cursor,
     /// Ids from the cursor on that the channel passes over: expired, dropped, or finished before their turn. Invariant:
-    /// all of them are of messages that were published.
+    /// all of them are of messages that were published, and none is before the cursor.
     gaps: Gaps,
-    /// Entries at or after the cursor that are in no gap, and the bytes of their bodies.
+    /// Entries at or after the cursor that are in no gap, and the bytes of their bodies: what has to be taken from a
+    /// subtraction of places, beside the gaps. Dead letters are among them, and what is in a gap is counted there.
     ahead: u64,
     ahead_bytes: u64,
 }
@@ -51,11 +52,15 @@ impl Backlog {
 
     /// Messages before `end` that the channel has yet to read. O(1).
     pub(super) fn len(&self, end: u64) -> u64 {
+        // A channel may stand after the end, where it began with what is durable and not handed over. And gaps may
+        // reach beyond it, where what is not handed over cannot be read.
         end.saturating_sub(self.id()).saturating_sub(self.gaps.ids().saturating_add(self.ahead))
     }
 
     /// Bytes of their bodies.
     pub(super) fn bytes(&self, end: Position) -> u64 {
+        // Bytes of what cannot be read are not known: then this is an estimate, which becomes right as the cursor moves
+        // on.
         let all = end.bytes.saturating_sub(self.position().bytes);
         all.saturating_sub(self.gaps.bytes().saturating_add(self.ahead_bytes))
     }
@@ -89,6 +94,7 @@ impl Backlog {
 
     /// A message that was an entry is done with: what the cursor has not come to, it passes over.
     pub(super) fn done(&mut self, id: u64, size: u32) {
+        // Before the cursor, what is no entry is finished: nothing has to be kept of it.
         if self.is_ahead(id) {
             self.ahead -= 1;
             self.ahead_bytes -= u64::from(size);
@@ -98,6 +104,7 @@ impl Backlog {
 
     /// These ids, none of them of an entry, are not to be delivered.
     pub(super) fn skip(&mut self, gap: Gap) {
+        // What is before the cursor is no part of the length that gaps are taken from.
         let from = gap.from.max(self.id());
         self.gaps.cover(Gap { from, ..gap });
     }
@@ -107,9 +114,11 @@ impl Backlog {
         self.gaps.cover_unknown(gap);
     }
 
-    /// From the cursor over gaps and entries, up to `end` and so many of them.
+    /// From the cursor over gaps and entries, up to `end` and so many of them. A gap counts as one however long it is,
+    /// and may end after `end`.
     pub(super) fn fresh(&self, departed: &Departed, end: u64, most: u32) -> Fresh {
         let (mut at, mut passed) = (self.position(), 0);
+        // All that is read is the next message, most of the time.
         if self.gaps.ids() == 0 && self.ahead == 0 {
             return Fresh { at, passed };
         }
@@ -131,6 +140,7 @@ impl Backlog {
 
     /// The cursor goes on to this place, which is not before its own.
     pub(super) fn advance(&mut self, to: Position, departed: &Departed, messages: &mut Messages) {
+        // Entries before gaps: whether one was counted is told by the gaps as they were.
         if self.ahead > 0 {
             for (id, slot) in departed.range(self.id()..to.id) {
                 if self.gaps.end_of(id).is_none() {
@@ -154,6 +164,7 @@ impl Backlog {
     pub(super) fn seek(&mut self, to: Position, gaps: &[Gap], departed: &Departed, messages: &mut Messages) {
         let end = messages.end();
         messages.seek(&mut self.cursor, to);
+        // A log may name ids before the place, or after the last message: there is nothing to pass over.
         self.gaps = gaps.iter().map(|gap| gap.within(to.id, end)).collect();
         self.recount(departed);
     }
@@ -164,7 +175,7 @@ impl Backlog {
         self.recount(departed);
     }
 
-    /// Counts what of the entries is ahead. O(those).
+    /// Counts what of the entries is ahead. Looks at all of them from the cursor on.
     fn recount(&mut self, departed: &Departed) {
         (self.ahead, self.ahead_bytes) = (0, 0);
         for entry in departed.from(self.id()) {

@@ -15,7 +15,8 @@ use crate::slab::{Key, Slab};
 use crate::sort;
 use crate::time::Time;
 
-/// Names a consumer of one channel.
+/// Names a consumer of one channel. Whoever waits or holds a message is not forgotten, so that the poll and the entry
+/// that name it do not come to name another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClientId(u32);
 
@@ -36,14 +37,16 @@ impl ClientId {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Clients {
+    /// Invariant: as many as there are names, each by its own.
     slab: Slab<Client, ClientId>,
     #[serde(with = "crate::state::table")]
     names: HashMap<Box<str>, ClientId, foldhash::fast::FixedState>,
-    /// With so many consumers, those long gone are looked for.
+    /// With so many consumers, those long gone are looked for: twice as many as were left the last time, so that
+    /// looking at all of them costs each newcomer little.
     purge_at: usize,
-    /// How many wait or hold a message.
+    /// How many wait or hold a message. Invariant: changes of clients go through [`Clients::with`], which counts.
     busy: u32,
-    /// When any of them polled last.
+    /// When any of them polled last; a channel that nobody polled yet is not one that all have left.
     last_seen: Option<Time>,
 }
 
@@ -73,6 +76,7 @@ impl Client {
 impl Clients {
     /// A consumer polls: by the name it gives itself, or else by the host of its address.
     pub(super) fn seen(&mut self, name: Option<&str>, address: &str, now: Time, timeout: Duration) -> ClientId {
+        // Each connection has a port of its own, and a consumer makes one after another.
         let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
         let name = name.unwrap_or(host);
         self.last_seen = Some(now);
@@ -114,6 +118,7 @@ impl Clients {
     }
 
     fn with(&mut self, id: ClientId, change: impl FnOnce(&mut Client)) {
+        // `ClientId::NONE` is nobody's: of a lease from before a start, nothing is counted.
         if let Some(client) = self.slab.get_mut(id) {
             self.busy -= u32::from(client.is_busy());
             change(client);
@@ -136,6 +141,7 @@ impl Clients {
         self.last_seen = Some(now);
         self.with(id, |client| {
             client.waiting -= 1;
+            // A poll that waited for long was there until now.
             client.last_seen = now;
         });
     }

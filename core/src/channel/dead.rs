@@ -22,12 +22,14 @@ impl Channel {
 
     /// A dead letter is somewhere else now.
     pub(crate) fn remove_dead(&mut self, id: u64, cx: &mut ChannelCx<'_>) {
+        // It may have been redriven or dropped while it was on its way: then there is nothing to take out.
         self.drop_dead(Some(alloc::vec![id]), cx);
     }
 
     /// Makes dead letters ready again, those named or all, with no attempts behind them; answers how many.
     pub(crate) fn redrive(&mut self, ids: Option<Vec<u64>>, cx: &mut ChannelCx<'_>) -> u64 {
         let ids = self.dead_among(ids);
+        // The time goes into the event: whether one of them has expired has to come out the same in a replay.
         let (count, at) = (ids.count(), cx.now.as_nanos());
         if count > 0 {
             self.happen(&Event::Redriven { channel: cx.number.number(), at, ids }, cx);
@@ -47,6 +49,7 @@ impl Channel {
 
     /// The dead letters among these, or all, in the order of their ids.
     fn dead_among(&self, ids: Option<Vec<u64>>) -> Ids {
+        // Only what is dead goes into the event, in order and once: events name ids by rows.
         let Some(mut ids) = ids else { return self.departed.dead_from(0).collect() };
         sort::by(&mut ids, Ord::cmp);
         ids.dedup();

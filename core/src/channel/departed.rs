@@ -28,9 +28,11 @@ pub(super) type Slot = u32;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub(super) id: u64,
-    /// Where its topic has it.
+    /// Where its topic has it. Invariant: it is pinned there, once, as long as it is an entry. The number stays good
+    /// when the message is moved: then it is found, and unpinned, by its id.
     pub(super) chunk: u64,
-    /// The number of its last delivery; zero before the first.
+    /// The number of its last delivery; zero before the first. It outlives the lease, so that a late finish is known,
+    /// and a receipt of an earlier delivery is refused.
     pub(super) delivery: u64,
     pub(super) key: Option<Key>,
     pub(super) leased_at: Time,
@@ -44,9 +46,9 @@ pub(super) struct Entry {
     state: State,
     /// Who has it in flight.
     pub(super) client: ClientId,
-    /// The stream that has it in flight.
+    /// The stream that has it in flight, whose number nobody else gets before this one is released.
     stream: Option<PollerId>,
-    /// Its place among those that are ready.
+    /// Its place among those that are ready; in no list in any other state.
     links: Links,
 }
 
@@ -126,8 +128,10 @@ impl Entry {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Departed {
     entries: Slab<Entry>,
+    /// Invariant: one for each entry.
     by_id: BTreeMap<u64, Slot>,
-    /// The entry that was looked up or put in last; of no meaning where there is none there, or another message's.
+    /// The entry that was looked up or put in last; of no meaning where there is none there, or another message's:
+    /// places are taken again, so whoever uses it compares the id. It saves a search, and nothing depends on it.
     #[serde(skip)]
     last: Cell<Slot>,
     /// Those that may be handed out, in the order in which they became so. Invariant: exactly those in
@@ -140,7 +144,8 @@ pub(super) struct Departed {
     deadlines: Schedule<Slot>,
     /// Messages with one key are delivered one after another.
     ordered: bool,
-    /// By key, all that are not dead; none where the channel is not ordered.
+    /// By key, all that are not dead, the deferred ones too: they keep back those behind them. None where the channel
+    /// is not ordered. Dead ones do not stand in the way, or one bad message would hold its key for ever.
     #[serde(with = "crate::state::table")]
     keys: HashMap<Key, KeyQueue, foldhash::fast::FixedState>,
     in_flight: u32,
@@ -262,6 +267,7 @@ impl Departed {
     /// Whether a message of this key, which is in no queue yet, may be delivered: no other of it stands in the way.
     pub(super) fn is_free(&self, key: Option<u64>, id: u64) -> bool {
         let queue = key.and_then(Key::of).filter(|_| self.ordered).and_then(|key| self.keys.get(&key));
+        // What stands behind it may be in the queue already: it departed first, because it was deferred.
         queue.is_none_or(|queue| queue.in_flight == 0 && queue.ids.front().is_none_or(|first| *first > id))
     }
 
@@ -277,6 +283,7 @@ impl Departed {
         vacant.insert(slot);
         self.last.set(slot);
         self.bytes = self.bytes.saturating_add(meta.size.into());
+        // The queue comes before the state: whether what waits is ready or held is told by its place in there.
         if !matches!(next, Next::Dead) {
             self.join_key(slot);
         }
@@ -286,6 +293,8 @@ impl Departed {
 
     /// Changes the state of an entry, and all that is counted and kept of states.
     pub(super) fn set_state(&mut self, slot: Slot, next: Next) {
+        // The old state is needed for what is undone by it, and for whether the entry stood in a queue; the new one
+        // decides who of its key is next, and so that comes last.
         self.leave(slot);
         match next {
             Next::Dead if !self.get(slot).is_dead() => self.leave_key(slot),
@@ -300,11 +309,13 @@ impl Departed {
     /// Takes an entry out.
     pub(super) fn remove(&mut self, slot: Slot) -> Entry {
         self.leave(slot);
+        // A dead letter was counted again by leaving its state.
         self.bytes -= u64::from(self.get(slot).size);
         if !self.get(slot).is_dead() {
             self.leave_key(slot);
             self.release_key(slot);
         }
+        // Last, as the queue is found by the entry's key.
         let entry = self.entries.remove(slot);
         self.by_id.remove(&entry.id);
         entry
@@ -312,6 +323,8 @@ impl Departed {
 
     /// Takes all out but the dead letters, each seen once more by `let_go`.
     pub(super) fn clear(&mut self, mut let_go: impl FnMut(&Entry)) {
+        // Not one by one by `remove`, which would make ready what is taken out next. What is left has no deadline, does
+        // not wait and stands in no queue, so that what is kept of states begins anew.
         for (id, slot) in core::mem::take(&mut self.by_id) {
             if self.get(slot).is_dead() {
                 self.by_id.insert(id, slot);
@@ -324,6 +337,7 @@ impl Departed {
             }
             let_go(&entry);
         }
+        // Only places after the last dead letter go: the others are named by number.
         self.entries.shrink_to_fit();
         self.ready = List::default();
         self.waiting.clear();
@@ -332,7 +346,8 @@ impl Departed {
         (self.in_flight, self.deferred, self.bytes, self.busy_bytes) = (0, 0, 0, 0);
     }
 
-    /// Who has an entry that was just put in flight, and when its message was published.
+    /// Who has an entry that was just put in flight, and when its message was published. Not a part of the event that
+    /// put it there: after a start, nobody is known to have what is in flight.
     pub(super) fn assign(&mut self, slot: Slot, terms: &Terms, published: Time) {
         let entry = self.get_mut(slot);
         (entry.client, entry.stream) = (terms.client, terms.stream);
@@ -348,7 +363,7 @@ impl Departed {
         }
     }
 
-    /// A lease or deferral ends at another time, that of a message that nobody was given by a clock that was right.
+    /// A lease or deferral ends at another time, as a wrong clock made it; a lease counts from `leased_at` from now on.
     pub(super) fn set_deadline(&mut self, slot: Slot, leased_at: Time, until: Time) {
         let (State::InFlight(old) | State::Deferred(old)) = self.get(slot).state else { return };
         self.deadlines.remove(old);
@@ -360,7 +375,8 @@ impl Departed {
         }
     }
 
-    /// The part of a change of state that ends the old one. The state means nothing until the new one is entered.
+    /// The part of a change of state that ends the old one. The state means nothing until the new one is entered: it
+    /// only tells [`Departed::set_state`] and [`Departed::remove`] which one that was.
     fn leave(&mut self, slot: Slot) {
         let Entry { id, key, state, size, client, stream, .. } = self.entries[slot];
         match state {
@@ -368,6 +384,7 @@ impl Departed {
                 self.deadlines.remove(deadline);
                 self.in_flight -= 1;
                 self.busy_bytes -= u64::from(size);
+                // Of a lease from before the start, nobody has it: that is no client, and no stream.
                 self.clients.give_back(client);
                 self.released.extend(stream);
                 if let Some(queue) = self.queue(key) {
@@ -403,6 +420,8 @@ impl Departed {
                 self.busy_bytes = self.busy_bytes.saturating_add(size.into());
                 if let Some(queue) = self.queue(key) {
                     queue.in_flight += 1;
+                    // Where a channel is read from a snapshot, an earlier message of the key that was redriven may be
+                    // here, and ready, before the one that is in flight comes.
                     let first = queue.ids.front().copied().filter(|first| *first != id);
                     self.hold(first);
                 }
@@ -449,6 +468,7 @@ impl Departed {
         let ids = &mut self.keys.entry(key).or_default().ids;
         let place = ids.partition_point(|other| *other < id);
         ids.insert(place, id);
+        // Only the first of a queue can be ready, so nobody else has to be looked at.
         let second = if place == 0 { ids.get(1).copied() } else { None };
         self.hold(second);
     }
@@ -469,6 +489,8 @@ impl Departed {
         if let Ok(place) = queue.ids.binary_search(&id) {
             queue.ids.remove(place);
         }
+        // With its last message goes the queue: there are as many as there are keys under way. None of them is in
+        // flight, as its state was left before.
         if queue.ids.is_empty() {
             self.keys.remove(&key);
         }
@@ -477,6 +499,7 @@ impl Departed {
     /// The first message of an entry's key is ready, where it was held and may be delivered now.
     fn release_key(&mut self, slot: Slot) {
         let Some(key) = self.get(slot).key else { return };
+        // Several may be in flight, where they were when the channel became an ordered one.
         let Some(queue) = self.queue(Some(key)).filter(|queue| queue.in_flight == 0) else { return };
         let first = queue.ids.front().copied();
         if let Some(first) = first.and_then(|id| self.find(id))
@@ -496,15 +519,17 @@ impl Departed {
         self.get_mut(slot).state = State::Held;
     }
 
-    /// Begins or ends to keep messages of one key in line. O(entries).
+    /// Begins or ends to keep messages of one key in line. Looks at all entries.
     pub(super) fn set_ordered(&mut self, ordered: bool) {
         if core::mem::replace(&mut self.ordered, ordered) == ordered {
             return;
         }
         self.keys = HashMap::default();
+        // By id, so that each joins its queue at the end.
         let all: Vec<Slot> = self.by_id.values().copied().filter(|slot| !self.get(*slot).is_dead()).collect();
         for &slot in &all {
             self.join_key(slot);
+            // All were leased while nobody looked at keys: what is in flight stays so.
             if let Entry { key, state: State::InFlight(_), .. } = self.entries[slot]
                 && let Some(queue) = self.queue(key)
             {

@@ -15,6 +15,7 @@ pub(super) struct Key(NonZeroU64);
 
 impl Key {
     pub(super) fn of(hash: u64) -> Option<Self> {
+        // No hash of a key is zero: a log in which one is comes from somebody else, and then the message has no key.
         NonZeroU64::new(hash).map(Key)
     }
 
@@ -26,7 +27,9 @@ impl Key {
 /// The messages of one key that are not done with.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct KeyQueue {
-    /// In ascending order.
+    /// In ascending order. Invariant: not empty, as long as the channel has the queue.
     pub(super) ids: VecDeque<u64>,
+    /// How many of them are in flight: more than one only where the channel was not ordered when they were leased, or
+    /// where its log does not have all.
     pub(super) in_flight: u32,
 }

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::command::Latency;
 use crate::time::Time;
 
-/// How long one half is filled. What is told is of the last one to two of these, as nsqd's is of its window.
+/// How long one half is filled. What is told is of the last one to two of these where messages are finished all the
+/// time, as nsqd's is of its window; of the last three at most, where there were pauses.
 const HALF: Duration = Duration::from_secs(300);
 /// Times below this are one: a microsecond or so.
 const LEAST_BITS: u32 = 10;
@@ -24,6 +25,7 @@ pub(crate) struct Latencies {
     /// When the current one began.
     since: Time,
     current: Vec<Bucket>,
+    /// What the current one was before it was begun anew: told until the current one is as long.
     before: Vec<Bucket>,
 }
 
@@ -45,6 +47,7 @@ impl Latencies {
         let age = now.since(self.since);
         if age >= HALF {
             self.before = core::mem::take(&mut self.current);
+            // Nothing was finished for so long that what was current is too old as well.
             if age >= 2 * HALF {
                 self.before.clear();
             }
@@ -56,6 +59,7 @@ impl Latencies {
     pub(crate) fn report(&self, now: Time) -> Latency {
         let mut report = Latency::default();
         let age = now.since(self.since);
+        // Halves turn only when something is finished: what is too old without that is left out here.
         let current = if age < 2 * HALF { &self.current[..] } else { &[] };
         let before = if age < HALF { &self.before[..] } else { &[] };
         for &(number, count) in current.iter().chain(before) {
@@ -68,6 +72,7 @@ impl Latencies {
 fn number(took: Duration) -> u16 {
     let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).max(1 << LEAST_BITS);
     let power = nanos.ilog2();
+    // The bits right after the highest one.
     let part = (nanos >> (power - PART_BITS)) & ((1 << PART_BITS) - 1);
     (((power - LEAST_BITS) << PART_BITS) | part as u32) as u16
 }

@@ -50,8 +50,9 @@ impl Candidate {
 impl Channel {
     /// Leases so many messages, or as many as there are. Due-again and new messages take turns.
     ///
-    /// O(log of what is in flight) each. Messages that cannot be handed out are passed over, a bounded number in
-    /// one call: then it is not known yet whether there are more, and [`Channel::search`] says so.
+    /// O(log entries + log chunks) each, where no key has a long queue: one that joins or leaves a queue in its middle
+    /// moves the others. Messages that cannot be handed out are passed over, a bounded number in one call: then it is
+    /// not known yet whether there are more, and [`Channel::search`] says so.
     pub(crate) fn lease_up_to(
         &mut self,
         max: u32,
@@ -64,6 +65,7 @@ impl Channel {
         let mut bytes = 0_usize;
         let mut is_alone = false;
         let mut left = SCAN;
+        // Until a search ends without having found out.
         self.search = Search::Done;
         // Messages may have come since the cursor moved last, to a chunk of their own.
         self.backlog.catch_up(cx.messages);
@@ -72,6 +74,8 @@ impl Channel {
         {
             bytes = bytes.saturating_add(candidate.bytes);
             is_alone |= candidate.is_last_attempt;
+            // To find it changed nothing of it: it is found again by the next call. The first is handed out however
+            // large it is, or it would never be.
             if !leases.is_empty() && (bytes > max_bytes || is_alone) {
                 break;
             }
@@ -82,6 +86,7 @@ impl Channel {
 
     /// The next message to be handed out, if there is one.
     fn find_candidate(&mut self, left: &mut u32, cx: &mut ChannelCx<'_>) -> Option<Candidate> {
+        // Looked at for each message, as each that is handed out counts.
         let limit = self.options.max_in_flight;
         if self.paused || (limit > 0 && self.departed.in_flight() >= limit) {
             return None;
@@ -102,14 +107,18 @@ impl Channel {
             let id = entry.id;
             match cx.messages.find(id, entry.chunk) {
                 Found::Record(record) => {
+                    // A first delivery is never alone, though it may be the last: nothing says that the message is a
+                    // bad one.
                     let is_last = entry.attempts > 0 && entry.attempts.saturating_add(1) == self.options.max_attempts;
                     return Some(Candidate::new(Source::Waiting(id), &record, is_last));
                 }
                 Found::NotCached(chunk) => {
                     cx.messages.want(chunk);
+                    // It keeps its place at the front, and all others wait behind it.
                     self.search = Search::Reading;
                     return None;
                 }
+                // Else it would be found again and again, and nothing behind it ever.
                 Found::Unreadable => self.happen(&Event::Lost { channel: cx.number.number(), id }, cx),
             }
         }
@@ -120,6 +129,8 @@ impl Channel {
     /// on the way.
     fn find_fresh(&mut self, left: &mut u32, cx: &mut ChannelCx<'_>) -> Option<Candidate> {
         loop {
+            // One step of the cursor however many are passed over, and no event in the log: it follows from what is
+            // there.
             let fresh = self.backlog.fresh(&self.departed, cx.high_watermark.id, *left);
             if fresh.passed > 0 {
                 self.happen(&Event::Advanced { channel: cx.number.number(), cursor: fresh.at }, cx);
@@ -150,14 +161,18 @@ impl Channel {
                     continue;
                 }
             };
+            // The next chunk comes while this one is handed out.
             if cx.journal.is_some() {
                 cx.messages.want_after(chunk);
             }
             let is_due = meta.due.is_none_or(|due| due <= cx.now.as_nanos());
             if is_due && self.departed.is_free(meta.key, id) {
+                // Only what is passed over is bounded here: `max` bounds what is handed out.
                 *left += 1;
                 return Some(candidate);
             }
+            // It departs: as an entry it is found by its time or its key, and the cursor need not come here again. The
+            // time goes into the event, as by it a replay tells the deferred from the held.
             let (channel, at, from) = (cx.number.number(), cx.now.as_nanos(), self.logged_cursor);
             let mut cursor = self.backlog.position();
             (cursor.id, cursor.bytes) = (cursor.id + 1, cursor.bytes + u64::from(meta.size));
@@ -178,6 +193,7 @@ impl Channel {
                 (meta.id, Departed::from_buf([meta]), Ids::default())
             }
         };
+        // What is new goes first after one that came again, and the other way round: neither keeps the other waiting.
         self.redelivery_turn = leased.is_empty();
         self.happen(&Event::Leased { channel, at, until, delivery, from, cursor, departed, leased }, cx);
         self.logged_cursor = cursor.id;
@@ -189,6 +205,7 @@ impl Channel {
 
     /// A consumer polls.
     pub(crate) fn client(&mut self, name: Option<&str>, peer: &str, cx: &ChannelCx<'_>) -> ClientId {
+        // Whether it is deserted is found out again after this call.
         self.idle_at = None;
         self.departed.clients.seen(name, peer, cx.now, cx.limits.client_timeout)
     }

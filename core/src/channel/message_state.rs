@@ -68,9 +68,9 @@ pub struct ChannelTrace {
     pub reads_next: u64,
     /// It leases nothing.
     pub paused: bool,
-    /// Messages leased, and how many may be at most; zero for no limit.
+    /// Messages leased.
     pub in_flight: u32,
-    /// See there.
+    /// How many may be leased at once; zero for no limit.
     pub max_in_flight: u32,
     /// Polls and streams that wait.
     pub waiting: u32,
@@ -94,12 +94,14 @@ impl Channel {
     }
 
     fn place(&self, id: u64, high_watermark: u64) -> MessageState {
+        // Entries stand on either side of the cursor, and some in gaps: nothing else tells where they are.
         if let Some(entry) = self.departed.entry(id) {
             return self.place_of_entry(entry);
         }
         match id {
             id if id >= high_watermark => MessageState::InTopic,
             id if self.backlog.is_ahead(id) => MessageState::Backlog,
+            // Before the cursor, or in a gap: why it is done with is not kept.
             _ => MessageState::Done,
         }
     }

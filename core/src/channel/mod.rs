@@ -92,15 +92,19 @@ pub(crate) struct Channel {
     backlog: Backlog,
     /// Invariant: all of them were handed over by the topic.
     departed: Departed,
+    /// Invariant, unless a snapshot lies: each lease so far had a lower number.
     next_delivery: u64,
-    /// Messages before this id were not for this channel.
+    /// The id that the channel began with, and one more for each later message that was not for it: what the high
+    /// watermark is above this, the channel was given.
     since: u64,
     counts: Counts,
     /// The delivery numbers that were or may have been used, without a trace in the log, before the topic was opened.
     untraced: Range<u64>,
     /// Messages from this one on were published since: no lease of them is untraced.
     opened_at: u64,
-    /// The cursor, as it was written down last.
+    /// The cursor, as it was written down last: a replay that has all of the log is here, and so the next event begins
+    /// here. What is between this and the cursor was passed over by events that are not written: gaps, messages that
+    /// had departed before, and what cannot be read.
     logged_cursor: u64,
     latencies: Latencies,
     /// The pollers that wait here, in the order in which they came.
@@ -112,7 +116,7 @@ pub(crate) struct Channel {
     /// Polls that are to be answered as soon as it is known whether there is something.
     pub(crate) overdue: Vec<Ticket>,
     pub(crate) effects: Effects,
-    /// It is among those of its topic that are to be looked at.
+    /// It is among those of its topic that are to be looked at, so that it is not put there twice.
     pub(crate) is_changed: bool,
     /// When an ephemeral channel goes unless somebody polls it.
     idle_at: Option<Time>,
@@ -144,6 +148,8 @@ pub(crate) enum Search {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Effects {
     /// Dead letters to be moved to the dead letter topic.
+    /// In no log: at a start, all dead letters are here again where they have a place to go. They may have been
+    /// redriven, dropped or moved meanwhile, so each is looked up when its turn comes.
     pub(crate) pending_transfers: VecDeque<u64>,
     /// How many are on their way there.
     pub(crate) under_way: u32,
@@ -163,6 +169,7 @@ impl Channel {
             name,
             options: ChannelOptions::default(),
             paused: false,
+            // A channel that is read from a snapshot gets its own number for this afterwards.
             since: cursor.id(),
             logged_cursor: cursor.id(),
             backlog: Backlog::new(cursor),
@@ -234,6 +241,8 @@ impl Channel {
         if let Some(topic) = changes.dead_letter {
             settings.dead_letter = topic.map(|topic| topic.as_str().into());
         }
+        // Dead letters that stayed for want of a place to go, or were refused by the one before, go to the new one.
+        // Where it is the same they are on their way, or it refused them.
         let before = self.options.dead_letter.clone();
         self.happen(&Event::ChannelConfigured(cx.number.number(), settings), cx);
         if self.options.dead_letter.is_some() && self.options.dead_letter != before {
@@ -260,6 +269,7 @@ impl Channel {
     /// so that others are served in between. What is left is still due. Answers how many there were.
     pub(crate) fn handle_timeout(&mut self, cx: &mut ChannelCx<'_>) -> u32 {
         for done in 0..cx.limits.slice {
+            // Both events take away the deadline that was found, so the next turn finds another.
             let Some(slot) = self.departed.first_due(cx.now) else { return done };
             let entry = self.departed.get(slot);
             if entry.client_has_it() {
@@ -289,6 +299,7 @@ impl Channel {
     /// Lets go of all it has in the log; answers the streams that hold one of its messages, each as often.
     pub(crate) fn close(mut self, messages: &mut Messages) -> Vec<PollerId> {
         self.departed.clear(|entry| messages.unpin(entry.id, entry.chunk));
+        // `clear` leaves the dead letters, which are pinned as well.
         for id in self.departed.dead_from(0) {
             let chunk = self.departed.entry(id).map_or(0, |entry| entry.chunk);
             messages.unpin(id, chunk);

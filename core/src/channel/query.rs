@@ -55,6 +55,7 @@ impl Channel {
         for id in ids {
             let entry = self.departed.entry(id);
             let until = entry.and_then(|entry| self.departed.until(entry));
+            // What cannot be read any more is not shown, nor counted as one of the page.
             let Some(shown) = show(id, entry.map(|entry| entry.chunk))? else { continue };
             let attempts = entry.map_or(0, |entry| entry.attempts);
             if let Err(next) = add(Peeked { state: Some(state), attempts, until, ..shown }) {
@@ -71,12 +72,15 @@ impl Channel {
 
     /// The ids of what waits for a consumer, from this one on, in order.
     fn ready_ids(&self, from: u64, high_watermark: u64) -> impl Iterator<Item = u64> + '_ {
+        // Two ascending rows become one: entries that wait, and what the cursor has yet to come to. The first are not
+        // all before the second: what was deferred may have fallen due ahead of the cursor.
         let mut waiting = self.departed.waiting_from(from).peekable();
         let mut fresh = from.max(self.backlog.id());
         core::iter::from_fn(move || {
             while fresh < high_watermark {
                 match self.backlog.end_of_gap(fresh) {
                     Some(end) => fresh = end,
+                    // An entry, in whatever state: it is in the other row, or in none of this state.
                     None if self.departed.find(fresh).is_some() => fresh += 1,
                     None => break,
                 }

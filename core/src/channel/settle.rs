@@ -14,6 +14,8 @@ impl Channel {
     pub(crate) fn finish(&mut self, receipt: Receipt, cx: &mut ChannelCx<'_>) -> Result<(), Refused> {
         match self.find(receipt) {
             Ok(slot) => {
+                // What is told of it is asked before the event, which takes the entry out. What somebody finishes as a
+                // dead letter says nothing of how long messages take.
                 let entry = self.departed.get(slot);
                 let (client, published) = (entry.client, entry.published.filter(|_| !entry.is_dead()));
                 self.departed.clients.finished(client);
@@ -30,11 +32,14 @@ impl Channel {
 
     /// Whether this may be of a lease before the topic was opened that left no trace in the log.
     fn is_untraced(&self, receipt: Receipt) -> bool {
+        // What was published since the start cannot have been leased before it, whatever number the receipt has.
         receipt.id < self.opened_at && self.untraced.contains(&receipt.delivery)
     }
 
     /// Whether this may be of such a lease, and the message, as far as the log tells, was handed to nobody.
     fn is_unseen(&self, receipt: Receipt, cx: &ChannelCx<'_>) -> bool {
+        // An entry was handed out, or waits for its turn, as far as the log tells; what is before the cursor or in a
+        // gap is done with.
         let is_backlog = || self.backlog.is_ahead(receipt.id) && receipt.id < cx.high_watermark.id;
         self.is_untraced(receipt) && self.departed.find(receipt.id).is_none() && is_backlog()
     }
@@ -59,6 +64,7 @@ impl Channel {
     ) -> Result<(), Refused> {
         let slot = self.find_in_flight(receipt)?;
         let timeout = timeout.unwrap_or_else(|| self.timeout(cx.limits));
+        // Counted from the delivery: touching again and again does not keep a message for ever.
         let longest = self.departed.get(slot).leased_at + cx.limits.max_msg_timeout;
         let (until, ids) = ((cx.now + timeout).min(longest).as_nanos(), Ids::one(receipt.id));
         self.happen(&Event::Touched { channel: cx.number.number(), until, ids }, cx);
@@ -78,6 +84,7 @@ impl Channel {
         let entry = self.departed.get(slot);
         let (id, size, has_expired) = (entry.id, entry.size, entry.has_expired(cx.now));
         let channel = cx.number.number();
+        // Dead before expired: what failed too often is kept to be looked at, however old it is.
         if self.options.max_attempts > 0 && entry.attempts >= self.options.max_attempts {
             self.happen(&Event::Died { channel, ids: Ids::one(id), timed_out }, cx);
             if self.options.dead_letter.is_some() {
@@ -86,6 +93,8 @@ impl Channel {
             return;
         }
         self.happen(back, cx);
+        // Only after it came back, for what is in flight does not expire. This event is not written: a replay has the
+        // time to live with the entry, and lets go of it at the start.
         if has_expired {
             self.happen(&Event::Expired { channel, id, size }, cx);
         }
@@ -101,6 +110,7 @@ impl Channel {
             _ if entry.is_dead() => Err(Refused::NotInFlight),
             // It was leased after that, but the log does not know it.
             delivery if delivery < receipt.delivery && self.is_untraced(receipt) => Ok(slot),
+            // Numbers only grow: somebody else was given it since.
             delivery if delivery > receipt.delivery => Err(Refused::LeasedAgain),
             _ => Err(Refused::NotInFlight),
         }

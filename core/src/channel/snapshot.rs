@@ -50,6 +50,7 @@ impl Channel {
         Some(match entry.state() {
             State::InFlight(_) => EntryStateImage::InFlight { until, at: entry.leased_at.as_nanos() },
             State::Deferred(_) => EntryStateImage::Deferred { until },
+            // Which of them is held follows from the keys, and is found out again as they are read.
             State::Ready | State::Held => EntryStateImage::Ready,
             State::Dead => return None,
         })
@@ -59,18 +60,22 @@ impl Channel {
     pub(crate) fn of(image: &ChannelImage, cx: &mut ChannelCx<'_>) -> Option<Self> {
         let name = Name::parse(image.name.clone())?.into_owned();
         let end = cx.messages.end();
+        // The snapshot may be forged: no cursor, gap or entry may name what is not there.
         let start = image.cursor.within(cx.messages.first_position(), end);
         let mut channel = Channel::new(name, cx.messages.cursor(start), image.next_delivery);
         channel.options = (&image.settings).into();
+        // Before there are entries, so that each joins the queue of its key.
         channel.departed.set_ordered(image.settings.ordered);
         channel.paused = image.paused;
         channel.since = image.since;
         let counts = &mut channel.counts;
         (counts.finished, counts.requeued, counts.timed_out) = (image.finished, image.requeued, image.timed_out);
         (counts.expired, counts.dropped) = (image.expired, image.dropped);
+        // Gaps before entries: an entry in a gap is not counted as ahead of the cursor.
         for gap in &image.gaps {
             channel.backlog.skip(gap.within(start.id, end));
         }
+        // What cannot be read is no backlog: nobody gets it.
         for gap in cx.messages.unreadable(start) {
             channel.backlog.skip_unknown(gap);
         }
@@ -86,6 +91,7 @@ impl Channel {
         });
         let dead = image.dead.values().map(|dead| (&dead.meta, dead.attempts, dead.delivery, Next::Dead));
         let held = image.held.values().map(|meta| (meta, 0, 0, Next::Waiting));
+        // Of a message that is named twice, the first counts: it is an entry then, and the second is none.
         for (meta, attempts, delivery, next) in dead.chain(held).chain(entries) {
             // Nothing departs before it is handed over.
             if meta.id < cx.high_watermark.id
@@ -101,6 +107,7 @@ impl Channel {
     /// The channel goes on after a start. The seed is another at every one, so that two starts after which nothing was
     /// written give out different receipts.
     pub(crate) fn start(&mut self, seed: u64, cx: &mut ChannelCx<'_>) {
+        // Nobody waits for a lease to be durable: numbers from here on may have been used by some that were lost.
         let used = self.next_delivery;
         // Nobody hands out a message each nanosecond: a later start has higher numbers than any that an earlier one
         // used, whether the log knows them or not.
@@ -109,10 +116,13 @@ impl Channel {
             _ => used.saturating_add(UNTRACED + (seed >> 33)),
         };
         self.untraced = used..self.next_delivery;
+        // What is published from now on, nobody can have had before.
         self.opened_at = cx.messages.end().id;
         self.logged_cursor = self.backlog.id();
         self.search = Search::Done;
         self.fit_clock(cx.now, cx.limits);
+        // These events are implied, and in no log: what expired before the start, or while nothing ran, goes now. In
+        // flight and dead ones stay, as `apply` has it.
         let over: Vec<(u64, u32)> = self
             .departed
             .from(0)
@@ -122,6 +132,8 @@ impl Channel {
         for (id, size) in over {
             self.happen(&Event::Expired { channel: cx.number.number(), id, size }, cx);
         }
+        // Of those that were on their way, it is not known whether they arrived: they are sent again, and where they
+        // have arrived they are known by their dedup key.
         if self.options.dead_letter.is_some() {
             self.effects.pending_transfers.extend(self.departed.dead_from(0));
         }
@@ -140,6 +152,7 @@ impl Channel {
                     let at = entry.leased_at.min(now);
                     (at, (until - entry.leased_at.since(at)).min(now + limits.max_msg_timeout))
                 } else {
+                    // No deferral is longer, by a publish or by a requeue.
                     (entry.leased_at, until.min(now + limits.max_req_timeout))
                 };
                 (fit != until || at != entry.leased_at).then_some((slot, at, fit))

@@ -21,6 +21,7 @@ pub(crate) struct Wanted {
 impl Messages {
     /// Somebody waits for this chunk: it is asked for, unless it was.
     pub(crate) fn want(&mut self, chunk: u64) {
+        // One read serves all who wait for it.
         if self.is_live(chunk) && !core::mem::replace(&mut self.chunk_mut(chunk).asked, true) {
             self.wanted.push(chunk);
         }
@@ -42,6 +43,7 @@ impl Messages {
     /// The chunks to be asked for now.
     pub(crate) fn take_wanted(&mut self) -> Vec<Wanted> {
         let wanted = core::mem::take(&mut self.wanted);
+        // No further than is durable: what is not in the log yet would come back as missing.
         let wanted = wanted.into_iter().filter(|&chunk| self.is_live(chunk)).map(|number| {
             let (chunk, next) = (self.chunk(number), self.chunks.get((number + 1 - self.front) as usize));
             let to = next.map_or(self.end.id, |next| next.first.id).min(self.durable).max(chunk.first.id);
@@ -52,10 +54,13 @@ impl Messages {
 
     /// What was asked for is here.
     pub(crate) fn load(&mut self, number: u64, loaded: Loaded) {
+        // It was freed while it was read.
         if !self.is_live(number) {
             return;
         }
         for (id, record) in &loaded.rewritten {
+            // A message that was written again once more stands in another chunk now, and one that nobody needs in
+            // none.
             if self.detached.get(id).is_some_and(|detached| detached.chunk == number) {
                 self.set_record(*id, Some(record.clone()));
             }
@@ -79,6 +84,7 @@ impl Messages {
         let mut content = Content::loaded(chunk.first, loaded);
         // The newest chunk may have gone on meanwhile.
         if let Some(newer) = &chunk.content {
+            // What both have is the same; the read has what comes before, the newer what comes after.
             for id in to..newer.start.id + newer.len() as u64 {
                 match newer.record(id) {
                     Some(record) => content.push(&record),
@@ -96,6 +102,7 @@ impl Messages {
     /// It could not be read; it may be asked for again.
     pub(crate) fn load_failed(&mut self, number: u64) {
         if self.is_live(number) {
+            // The next who wants it asks again.
             self.chunk_mut(number).asked = false;
         }
     }
@@ -147,9 +154,12 @@ impl Messages {
             return None;
         }
         let next = if number == tail { end } else { self.chunks[(number + 1 - self.front) as usize].first.id };
+        // Only what can be read back may go: its own messages, and those that were written again among them.
         let is_durable = next <= durable && chunk.rewritten_until <= self.log_durable;
         // A read that was begun before something was written again does not bring it.
         let is_read = chunk.asked && !chunk.rewritten.is_empty();
+        // The last question is asked only of a chunk that could go: one that was looked at since stays for one round
+        // more.
         if chunk.holds > 0 || is_read || !is_durable || chunk.used.replace(false) {
             return Some(false);
         }

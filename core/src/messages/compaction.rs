@@ -100,10 +100,13 @@ impl Messages {
     /// About how many bytes of frames are needed, and the chunks of which only some messages are, from the oldest
     /// chunk on until one that is needed as a whole.
     pub(crate) fn needed(&self) -> (u64, Vec<u64>) {
+        // Segments go from the oldest on: behind a chunk that is needed as a whole, to write messages again frees
+        // nothing.
         let (mut bytes, mut sparse, mut blocked) = (0, Vec::new(), false);
         for (index, chunk) in self.chunks.iter().enumerate().filter(|(_, chunk)| !chunk.freed) {
             let number = self.front + index as u64;
             let next = self.chunks.get(index + 1).map(|next| next.first.id);
+            // A cursor is there or before it, or it is retained: all of it may be read.
             let whole = number >= self.low || next.is_none_or(|next| next > self.keep);
             if whole {
                 (bytes, blocked) = (bytes + chunk.log_bytes, true);
@@ -111,6 +114,7 @@ impl Messages {
             }
             let count = next.map_or(0, |next| next - chunk.first.id) + chunk.rewritten.len() as u64;
             let pinned = chunk.pin_counts.iter().filter(|pins| **pins > 0).count() + chunk.rewritten.len();
+            // As if all were of one size: their sizes are in the log.
             bytes += chunk.log_bytes / count.max(1) * pinned as u64;
             if !blocked {
                 sparse.push(number);
@@ -138,6 +142,7 @@ impl Messages {
         if !self.is_live(number) || is_held || number >= self.low || number == self.tail_number() {
             return;
         }
+        // They are written to the newest segment, and a chunk stands in one.
         if self.segment.is_some_and(|segment| segment != self.tail().segment) {
             self.add_chunk(0);
         }
@@ -146,6 +151,7 @@ impl Messages {
         let (first, rewritten) = (chunk.first.id, core::mem::take(&mut chunk.rewritten));
         let pins = core::mem::take(&mut chunk.pin_counts);
         self.chunk_memory -= 4 * pins.len();
+        // All that it holds is taken off what is counted here: `free` finds nothing of it any more.
         let content = chunk.content.take();
         self.chunk_memory -= content.as_ref().map_or(0, |content| content.memory());
         let mut needed = Vec::new();
@@ -157,11 +163,13 @@ impl Messages {
             self.detach(id, Detached { pins, record, chunk: tail });
             needed.push(id);
         }
+        // These were moved here before, and are outside of the chunk already.
         needed.extend(rewritten.iter());
         let mut bytes = 0;
         for id in needed {
             let Some(detached) = self.detached.get_mut(&id) else { continue };
             let Some(record) = detached.record.as_deref().filter(|record| Record::read(record).is_some()) else {
+                // No chunk would bring it.
                 detached.chunk = NOWHERE;
                 continue;
             };
@@ -170,10 +178,12 @@ impl Messages {
             bytes += frame_bytes(MESSAGE_HEADER_BYTES + record.len()) as u64;
             let tail = self.chunk_mut(tail);
             tail.rewritten.insert(id);
+            // Until the log is durable up to there, they stay in memory: they are nowhere else for sure.
             tail.rewritten_until = until;
         }
         self.chunk_mut(tail).log_bytes += bytes;
         self.log_bytes += bytes;
+        // It holds records that can be evicted now, even if its own were.
         self.fresh.push(tail);
         self.chunk_mut(number).pins = 0;
         self.free(number);
@@ -202,6 +212,7 @@ impl Messages {
         let Some(detached) = self.detached.remove(&id) else { return };
         let number = detached.chunk;
         self.detached_memory -= detached.memory();
+        // Without a log it stands in no chunk.
         if self.segment.is_none() {
             return;
         }

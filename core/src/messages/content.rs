@@ -17,13 +17,15 @@ pub(super) struct Content {
     records: Vec<u8>,
     /// Where each record starts. One that starts where the next does cannot be read any more.
     offsets: Vec<u32>,
-    /// Bytes of the bodies before each, from `start` on; empty as long as that follows from the offsets.
+    /// Bytes of the bodies before each, from `start` on; empty as long as that follows from the offsets: a plain record
+    /// has [`PLAIN_BYTES`] beside its body. Most topics save 4 bytes for each message so.
     befores: Vec<u32>,
     /// Bytes of all the bodies.
     body_bytes: u64,
     /// How many bytes of records there was room for from the start.
     room: usize,
-    /// There is room for what is here, and no more.
+    /// There is room for what is here, and no more. Kept rather than asked of the vectors: an allocator may give more
+    /// than was asked for, and memory is counted the same everywhere.
     is_tight: bool,
 }
 
@@ -35,6 +37,7 @@ impl Content {
     /// What was read back from a log, which begins at this place.
     pub(super) fn loaded(start: Position, loaded: Loaded) -> Self {
         let mut content = Content { start, records: loaded.records, offsets: loaded.offsets, ..Content::default() };
+        // What cannot be read takes no bytes here, not even those of a plain record: it is none.
         let (mut plain, mut before) = (true, 0u64);
         let mut befores = Vec::with_capacity(content.offsets.len());
         for index in 0..content.offsets.len() {
@@ -65,6 +68,7 @@ impl Content {
     /// The next record starts here. It is plain where its size tells that of its body.
     fn begin(&mut self, plain: bool) {
         if self.befores.is_empty() && !plain {
+            // The first that is not plain: from here on it is written down, and so it is for those before.
             self.befores = (0..self.offsets.len()).map(|index| self.before(index) as u32).collect();
         }
         if !self.befores.is_empty() || !plain {
@@ -112,6 +116,7 @@ impl Content {
     /// The next message that can be read, or the one after its last.
     pub(super) fn readable_after(&self, id: u64) -> u64 {
         let mut index = (id - self.start.id) as usize + 1;
+        // A row of missing messages is passed in one step, so that the cursor does not stop at each.
         while self.bytes(index).is_some_and(<[u8]>::is_empty) {
             index += 1;
         }
@@ -148,7 +153,8 @@ impl Content {
     }
 
     /// The first message published at this time or later, or the one after its last. One that cannot be read any more
-    /// is taken for as old as the next that can.
+    /// is taken for as old as the next that can. O(log messages), where not many in a row cannot be read. Where the
+    /// clock was set back in between, it is one of the places where times come past that.
     pub(super) fn find_time(&self, at: Time) -> u64 {
         let (mut low, mut high) = (self.start.id, self.start.id + self.offsets.len() as u64);
         while low < high {

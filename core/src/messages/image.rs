@@ -15,6 +15,7 @@ impl Messages {
     pub(crate) fn recovered(image: &TopicImage, segment: u32) -> Self {
         let end = Position { id: image.next.id.max(1), ..image.next };
         let mut messages = Messages::empty(Some(segment), end);
+        // A snapshot may be forged: there have to be numbers left to go on with.
         messages.front = image.chunks.first().map_or(0, |chunk| chunk.number.min(u64::MAX / 2));
         let (mut first, mut last_at) = (Position { id: 1, bytes: 0 }, Time::default());
         for chunk in &image.chunks {
@@ -25,6 +26,7 @@ impl Messages {
                 first,
                 last_at,
                 log_bytes: chunk.log_bytes.min(u32::MAX.into()),
+                // It is full: what comes goes to the chunk that is made below.
                 record_bytes: u32::MAX as usize,
                 segment: chunk.segment,
                 freed: chunk.freed,
@@ -43,6 +45,7 @@ impl Messages {
             }
             messages.log_bytes += chunk.log_bytes;
         }
+        // From the last one that was freed on; or, where none was, from the first that the log still has.
         if let Some(freed) = messages.chunks.iter().rposition(|chunk| chunk.freed) {
             messages.whole = messages.chunks.get(freed + 1).map_or(end.id, |chunk| chunk.first.id);
         } else {
@@ -51,11 +54,13 @@ impl Messages {
         for (&id, &number) in image.rewritten.iter() {
             if let Some(chunk) = number.checked_sub(messages.front).and_then(|i| messages.chunks.get_mut(i as usize)) {
                 chunk.rewritten.insert(id);
+                // Who needs it pins it when channels are made; what nobody pinned goes with `sweep`.
                 messages.detach(id, Detached { pins: 0, record: None, chunk: number });
             }
         }
         // A table has a last chunk that takes what comes; what comes does not go to one that was recovered.
         messages.add_chunk(0);
+        // No cursor is there yet: each that comes takes it down to where it stands.
         messages.low = messages.tail_number();
         messages
     }
@@ -84,6 +89,7 @@ impl Messages {
     /// The same, for a replay to go on with.
     pub(crate) fn replaying(image: &TopicImage) -> Self {
         let mut messages = Messages::recovered(image, 0);
+        // The log says by itself where its next chunk begins.
         messages.chunks.pop_back();
         (messages.replaying, messages.low) = (true, messages.front);
         messages
@@ -101,6 +107,7 @@ impl Messages {
     /// Messages up to this place were published, and the log does not have them.
     pub(crate) fn append_lost(&mut self, to: Position) {
         let to = Position { bytes: to.bytes.max(self.end.bytes), ..to };
+        // A chunk of its own that is freed: whoever comes there passes over it in one step.
         let (segment, last_at) = self.chunks.back().map_or_else(Default::default, |last| (last.segment, last.last_at));
         self.chunks.push_back(Chunk { first: self.end, last_at, segment, freed: true, ..Chunk::default() });
         self.end = to;
@@ -117,6 +124,7 @@ impl Messages {
     /// The chunk for what a log has next.
     fn stored_chunk(&mut self, segment: u32) -> &mut Chunk {
         let last = self.chunks.back();
+        // The limit of a running topic is not known here: chunks need not be the same after a start.
         let fits = |last: &Chunk| !last.freed && last.segment == segment && last.log_bytes < CHUNK_BYTES as u64;
         if !last.is_some_and(fits) {
             let last_at = last.map_or(Time::default(), |last| last.last_at);
@@ -137,16 +145,19 @@ impl Messages {
             log_bytes: chunk.log_bytes,
             freed: chunk.freed,
         });
+        // What is nowhere cannot be read again, and after a start it is not looked for.
         let rewritten = self.detached.iter().filter(|(_, detached)| detached.chunk != NOWHERE);
         (chunks.collect(), rewritten.map(|(&id, detached)| (id, detached.chunk)).collect())
     }
 
-    /// Lets go of all that nobody needs: to be called once all cursors and pins of a recovered topic are there.
+    /// Lets go of all that nobody needs: to be called once all cursors and pins of a recovered topic are there, for
+    /// until then everything looks as if nobody needed it.
     pub(crate) fn sweep(&mut self) {
         for id in self.detached.iter().filter(|(_, detached)| detached.pins == 0).map(|(id, _)| *id).collect::<Vec<_>>()
         {
             self.drop_detached(id);
         }
+        // After the detached ones, which hold the chunks that they stand in.
         for number in self.front..self.low {
             self.let_go(number);
         }

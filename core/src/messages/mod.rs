@@ -85,15 +85,17 @@ pub(crate) struct NotCached(pub(crate) u64);
 /// The messages of a topic. Ids start at 1 and have no holes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Messages {
-    /// Never empty: the last one takes what comes. Freed ones stay until those before them are gone.
+    /// Never empty: the last one takes what comes. Freed ones stay until those before them are gone, so that a number
+    /// less `front` is an index.
     chunks: VecDeque<Chunk>,
     /// The number of the first chunk; numbers go up by one.
     front: u64,
     /// No cursor is in a chunk with a lower number.
     low: u64,
     /// Ids from here on are kept for replay.
+    /// Past all ids where nothing is retained.
     keep: u64,
-    /// No chunk from this id on was freed.
+    /// No chunk from this id on was freed. What is to be retained from now on begins here at the earliest.
     whole: u64,
     /// Where the next message goes.
     end: Position,
@@ -106,6 +108,7 @@ pub(crate) struct Messages {
     /// There is a log, and this is the number of its segment that new messages go to.
     segment: Option<u32>,
     /// Ids before this one can be read back from the log.
+    /// What is after it is not asked for: it would come back as unreadable, and be passed over.
     durable: u64,
     /// How far the log is durable, in bytes ever written to it.
     log_durable: u64,
@@ -116,7 +119,8 @@ pub(crate) struct Messages {
     first_segment: Option<u32>,
     /// Only the table of chunks is made, from a log: nobody reads, nothing is held, and nothing is freed.
     replaying: bool,
-    /// Chunks that somebody waits for and nobody was asked for yet.
+    /// Chunks that somebody waits for and nobody was asked for yet. Invariant: all of them are marked as asked for, so
+    /// that none is in here twice.
     wanted: Vec<u64>,
     /// Chunks that were loaded or begun since the last look.
     fresh: Vec<u64>,
@@ -127,8 +131,10 @@ struct Chunk {
     /// Its first message.
     first: Position,
     /// When its last message was published.
+    /// Invariant: not before that of the chunk in front of it, for times are searched.
     last_at: Time,
-    /// Its messages, or the last of them, where they are in memory.
+    /// Its messages, where they are in memory; only the last of them, where it was evicted while it was the newest
+    /// chunk.
     content: Option<Box<Content>>,
     /// How large its records may get, in bytes.
     limit: usize,
@@ -141,6 +147,7 @@ struct Chunk {
     /// Cursors in it.
     cursors: u32,
     /// Pins on its messages.
+    /// Invariant: the sum of the counts below.
     pins: usize,
     /// Pins on each; empty as long as there are none.
     pin_counts: Vec<u32>,
@@ -150,6 +157,7 @@ struct Chunk {
     rewritten_until: u64,
     /// Commands that need it to stay.
     holds: u32,
+    /// Nobody needs it. It keeps its place among the numbers, with nothing in it.
     freed: bool,
     /// It was asked for, and has not come yet.
     asked: bool,
@@ -214,6 +222,8 @@ impl Messages {
         let tail = self.tail();
         let fits =
             tail.record_bytes.saturating_add(bytes) <= tail.limit && self.segment.is_none_or(|s| s == tail.segment);
+        // An empty chunk takes a message that is larger than its limit; but not one of another segment, for a chunk is
+        // read from one.
         if !fits && (tail.record_bytes > 0 || self.segment.is_some_and(|s| s != tail.segment)) {
             self.add_chunk(bytes);
         }
@@ -221,6 +231,7 @@ impl Messages {
         let number = self.tail_number();
         let tail = self.tail_mut();
         let before = tail.memory();
+        // It is new, or was evicted: then it has in memory only what comes from here on.
         if tail.content.is_none() {
             tail.content = Some(Box::new(Content::new(end, 0)));
             self.fresh.push(number);
@@ -297,6 +308,7 @@ impl Messages {
     /// Messages from this id on are kept for replay; those before only as long as they are needed.
     pub(crate) fn set_keep(&mut self, keep: u64) {
         let keep = self.whole_from(keep);
+        // Only chunks that were kept for this can go by it now; those before went as soon as nobody needed them.
         let from = self.chunk_of(self.keep.min(keep)).max(self.front);
         self.keep = keep;
         let until = self.chunk_of(keep.min(self.end.id));
@@ -313,11 +325,13 @@ impl Messages {
         }
         let chunk = self.chunk_of(position.id).max(self.front);
         self.chunk_mut(chunk).cursors += 1;
+        // A channel may go back to what is retained, before all other cursors.
         self.low = self.low.min(chunk);
         Cursor { position, chunk }
     }
 
-    /// Moves a reader on to this place, which is not before its own. Cheap where it is near.
+    /// Moves a reader on to this place, which is not before its own. Costs one step for each chunk on the way, and what
+    /// it takes to let those go.
     pub(crate) fn advance(&mut self, cursor: &mut Cursor, position: Position) {
         cursor.position = position;
         self.catch_up(cursor);
@@ -331,11 +345,14 @@ impl Messages {
         }
         while self.chunks.get((cursor.chunk - self.front + 1) as usize).is_some_and(|next| next.first.id <= cursor.id())
         {
+            // It counts in the next chunk before it leaves this one, which lets go of chunks up to the next with a
+            // cursor.
             let chunk = cursor.chunk;
             cursor.chunk += 1;
             self.chunk_mut(cursor.chunk).cursors += 1;
             self.leave(chunk);
         }
+        // Bytes that were told of what cannot be read may be wrong: here they come right again.
         let content = self.chunk(cursor.chunk).content.as_ref();
         if let Some(content) = content.filter(|content| content.has(cursor.id())) {
             cursor.position = content.position_of(cursor.id());
@@ -361,6 +378,7 @@ impl Messages {
 
     /// Moves a reader to another place.
     pub(crate) fn seek(&mut self, cursor: &mut Cursor, position: Position) {
+        // The new chunk is held before the old one is left: they may be the same.
         let new = self.cursor(position);
         let old = core::mem::replace(cursor, new);
         self.leave(old.chunk);
@@ -400,6 +418,7 @@ impl Messages {
             }
             return;
         }
+        // One count for each message there is so far: the newest chunk grows, and its counts with it.
         let last = self.chunks.get((chunk + 1 - self.front) as usize).map_or(self.end.id, |next| next.first.id);
         let chunk = self.chunk_mut(chunk);
         let before = chunk.memory();
@@ -425,6 +444,7 @@ impl Messages {
         if self.replaying {
             return;
         }
+        // It may have moved since it was pinned: its pins moved with it.
         if let Some(detached) = self.detached.get_mut(&id) {
             detached.pins -= 1;
             if detached.pins == 0 {
@@ -435,6 +455,7 @@ impl Messages {
             let found = self.chunk_mut(chunk);
             found.pin_counts[(id - found.first.id) as usize] -= 1;
             found.pins -= 1;
+            // With the last pin it goes, or with the one after which it is not worth its memory.
             if chunk < low && (found.pins == 0 || (!logged && found.is_sparse())) {
                 self.let_go(chunk);
                 self.pop_freed();
@@ -448,17 +469,21 @@ impl Messages {
         if number >= self.low || number < self.front || number == self.tail_number() {
             return;
         }
+        // The last of its messages decides, which is the one before the next chunk's first.
         let kept = self.chunks.get((number - self.front + 1) as usize).is_none_or(|next| next.first.id > self.keep);
         let chunk = &mut self.chunks[(number - self.front) as usize];
+        // A command that waits for it would wait for ever; and what was written again here has its only place here.
         let needed = chunk.holds > 0 || !chunk.rewritten.is_empty() || (chunk.pins > 0 && !(old && chunk.is_sparse()));
         if kept || chunk.freed || needed {
             return;
         }
+        // With a log there are none: what is pinned keeps its chunk until it is written again.
         let pin_counts = core::mem::take(&mut chunk.pin_counts);
         self.chunk_memory -= 4 * pin_counts.len();
         for (index, &pins) in pin_counts.iter().enumerate().filter(|(_, pins)| **pins > 0) {
             let chunk = self.chunk(number);
             let record = chunk.content.as_ref().and_then(|content| content.bytes(index)).map(Into::into);
+            // With its pins: who has one need not know that it moved.
             self.detach(chunk.first.id + index as u64, Detached { record, pins, chunk: 0 });
         }
         self.free(number);
@@ -479,6 +504,8 @@ impl Messages {
             self.chunks.pop_front();
             self.front += 1;
         }
+        // A long backlog that was read leaves no table of its length. Half stays free, so that it does not grow again
+        // at once.
         if self.chunks.capacity() > 4 * self.chunks.len() + 64 {
             self.chunks.shrink_to(2 * self.chunks.len());
         }
@@ -490,6 +517,8 @@ impl Messages {
         let usual = CHUNK_BYTES.max((self.log_bytes / MANY_CHUNKS) as usize);
         let limit = match self.segment {
             Some(_) => usual.max(at_least),
+            // As large as all that there is: so that a topic that is kept empty has a small one, and a backlog few
+            // large ones.
             None => self.chunk_memory.clamp(SMALL_CHUNK_BYTES, CHUNK_BYTES).max(at_least),
         };
         let number = self.front + self.chunks.len() as u64;
@@ -511,6 +540,7 @@ impl Messages {
         let chunk = Chunk { first: self.end, last_at, limit, content, segment, ..Chunk::default() };
         self.chunk_memory += chunk.memory();
         self.chunks.push_back(chunk);
+        // This one is old from now on: what little of it is pinned can be detached.
         if let Some(old) = self.tail_number().checked_sub(OLD_CHUNKS) {
             self.let_go(old);
         }
@@ -548,6 +578,7 @@ impl Chunk {
     /// Whether so little of it is pinned that it is not worth its memory.
     fn is_sparse(&self) -> bool {
         let count = self.content.as_ref().map_or(0, |content| content.len());
+        // Where all of it is pinned, nothing would be saved.
         self.pins < count && self.pins <= (count / SPARSE).max(1)
     }
 

@@ -21,6 +21,7 @@ impl Messages {
 
     /// The number of the chunk that has or had this id, or will have it. O(log chunks).
     pub(crate) fn chunk_of(&self, id: u64) -> u64 {
+        // Chunks without a message begin where the next one does: the last of them is found, which will have it.
         let after = self.chunks.partition_point(|chunk| chunk.first.id <= id);
         // What is older than the first chunk stands aside, if anywhere: the number is that of a chunk that is gone.
         (self.front + after as u64).saturating_sub(1)
@@ -33,16 +34,19 @@ impl Messages {
         }
         let number = self.chunk_of(id);
         let Some(chunk) = number.checked_sub(self.front).and_then(|index| self.chunks.get(index as usize)) else {
+            // It is gone: the next that may be there is the first of all.
             return Ok(self.chunks.front().map_or(self.end, |chunk| chunk.first));
         };
         if chunk.first.id >= id || chunk.freed {
             return Ok(chunk.first);
         }
+        // Only within a chunk the records have to be looked at.
         let content = chunk.content.as_ref().filter(|content| content.has(id)).ok_or(NotCached(number))?;
         Ok(content.position_of(id))
     }
 
-    /// The first message published at this time or later, or the next one. O(log messages).
+    /// The first message published at this time or later, or the next one. O(log messages), where not many in a row
+    /// cannot be read.
     pub(crate) fn find_time(&self, at: Time) -> Result<u64, NotCached> {
         let index = self.chunks.partition_point(|chunk| chunk.last_at < at);
         let Some(chunk) = self.chunks.get(index) else { return Ok(self.end.id) };
@@ -53,6 +57,7 @@ impl Messages {
     /// The first message such that it and all after it have at most so many bytes. O(log messages).
     pub(crate) fn find_last_bytes(&self, bytes: u64) -> Result<u64, NotCached> {
         let from = self.end.bytes.saturating_sub(bytes);
+        // The chunk before the first that begins late enough may have a message that does.
         let index = self.chunks.partition_point(|chunk| chunk.first.bytes < from).saturating_sub(1);
         let chunk = &self.chunks[index];
         if chunk.first.bytes >= from {
@@ -65,6 +70,7 @@ impl Messages {
     /// The messages of a chunk from its first on, unless it is freed or has none.
     fn whole_content<'a>(&self, index: usize, chunk: &'a Chunk) -> Result<Option<&'a Content>, NotCached> {
         let next = self.chunks.get(index + 1).map_or(self.end.id, |next| next.first.id);
+        // Nothing would be read of it.
         if chunk.freed || next == chunk.first.id {
             return Ok(None);
         }

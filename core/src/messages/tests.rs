@@ -1,4 +1,4 @@
-//! The messages of a topic without a messages.
+//! The messages of a topic without a channel, in memory and in a log.
 
 use super::*;
 

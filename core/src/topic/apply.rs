@@ -82,6 +82,7 @@ impl Topic {
         if !event.is_sound() {
             return;
         }
+        // A replay has no time: what has fallen due or expired by now does so when the topic is opened.
         let (now, limits) = (Time::default(), Limits::default());
         if let Some(position) = event.reaches() {
             // No id is used again for another message, however many of the last ones were lost.
@@ -95,6 +96,7 @@ impl Topic {
                 self.hand_over_to(position, now, &limits);
             }
         }
+        // Not before these: two speak of a message that comes next, and two say themselves how far was handed over.
         if !matches!(
             event,
             Event::Deduplicated { .. } | Event::Produced { .. } | Event::Tombstoned { .. } | Event::HandedOver { .. }
@@ -103,6 +105,7 @@ impl Topic {
             self.replay_hand_over();
         }
         self.apply(event, now, &limits);
+        // There may be a first channel now, or a topic that is not paused any more.
         self.replay_hand_over();
     }
 
@@ -110,6 +113,7 @@ impl Topic {
     pub(crate) fn replay_published(&mut self, message: &Published, segment: u32) {
         let Published { before, meta, at, log_bytes } = *message;
         let place = Position { id: meta.id, bytes: before };
+        // Ids only grow in a log: one that comes again is not believed.
         if meta.id < self.messages.end().id || !place.is_sound() {
             return;
         }
@@ -131,6 +135,7 @@ impl Topic {
             return;
         }
         self.messages.append_lost(to);
+        // Nobody can be given them: so they are not to be delivered, and are no backlog.
         self.backlog_tombstones.cover(Gap { from: from.id, to: to.id, bytes: to.bytes.saturating_sub(from.bytes) });
         self.replay_hand_over();
     }
@@ -162,6 +167,7 @@ impl Topic {
             Event::Produced { producer, seq, id, at } => {
                 self.producers.accept(producer, Last { seq: *seq, id: *id, at: Time::from_nanos(*at) });
             }
+            // Its settings have no place for the window, which is said by an event of its own.
             Event::TopicConfigured(settings) => {
                 self.options = TopicOptions { dedup_window: self.options.dedup_window, ..settings.into() };
             }
@@ -175,6 +181,7 @@ impl Topic {
             _ => {
                 if let Some(number) = event.channel() {
                     self.with_channel(ChannelId::of(number), now, limits, |channel, cx| channel.apply(event, cx));
+                    // It may have sought another place, or read on past what was handed over.
                     self.find_channels_ahead();
                 }
             }
@@ -190,6 +197,7 @@ impl Topic {
         change: impl FnOnce(&mut Channel, &mut ChannelCx<'_>),
     ) {
         self.mark_changed(number);
+        // A log may name a channel that is not there.
         let Some(channel) = self.channels.get_mut(number) else { return };
         let mut cx = ChannelCx {
             number,
@@ -222,6 +230,7 @@ impl Topic {
             self.with_channels(now, limits, |channel, _| channel.not_received(from, to.id));
             self.find_channels_ahead();
         }
+        // What is plain costs the channels nothing: they read on to the high watermark.
         if self.deferred.is_empty() && self.backlog_tombstones.ids() == 0 {
             return;
         }
@@ -229,11 +238,14 @@ impl Topic {
         let before = self.deferred.partition_point(|meta| meta.id < to.id);
         let deferred: Vec<MessageMeta> = self.deferred.drain(..before).collect();
         self.with_channels(now, limits, |channel, cx| {
+            // What expired or was dropped before it was handed over does not depart, deferred or not: it is passed
+            // over.
             tombstones.after(channel.position()).for_each(|gap| channel.pass_over(gap));
             for meta in deferred.iter().filter(|meta| tombstones.end_of(meta.id).is_none()) {
                 channel.defer(meta, cx);
             }
         });
+        // A channel that is made later, or goes back, has to pass over them as well.
         tombstones.after(0).for_each(|gap| self.tombstones.cover(gap));
         if let Some(replaying) = &mut self.replaying {
             replaying.handed.extend(deferred);
@@ -249,10 +261,12 @@ impl Topic {
         // What a log lost of where that begins was handed over.
         self.hand_over_to(from, now, limits);
         let high_watermark = self.high_watermark.id();
+        // Nobody gets them, so nobody defers them.
         self.deferred.retain(|meta| meta.id >= to.id || meta.id < high_watermark);
         self.backlog_tombstones.cut_before(to.id);
         self.with_channels(now, limits, |channel, cx| channel.tombstone(gap, cx));
         self.tombstones.cover(gap);
+        // In a replay, the high watermark may be past that: what is in a log counts as handed over.
         if to.id > high_watermark {
             self.messages.advance(&mut self.high_watermark, to);
             self.find_channels_ahead();
@@ -276,6 +290,7 @@ impl Topic {
             limits,
         };
         let Some(mut channel) = Channel::of(image, &mut cx) else { return };
+        // Of these, what is ahead of the channel's cursor was not handed over when it was made.
         for meta in self.replaying.iter().flat_map(|replaying| &replaying.handed) {
             if !channel.passes_over(meta.id) {
                 channel.defer(meta, &mut cx);
@@ -294,6 +309,7 @@ impl Topic {
     }
 
     fn remove(&mut self, number: ChannelId) {
+        // A log may say it of one that is not there.
         if !self.channels.contains(number) {
             return;
         }
@@ -307,6 +323,7 @@ impl Topic {
 
     fn time_to_live_over(&mut self, Expiry { id, size, .. }: Expiry, now: Time, limits: &Limits) {
         let gap = Gap { from: id, to: id.saturating_add(1), bytes: size.into() };
+        // The channels are told when it is handed over.
         if id >= self.high_watermark.id() {
             return self.backlog_tombstones.cover(gap);
         }

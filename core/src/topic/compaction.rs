@@ -102,6 +102,7 @@ impl Topic {
             }
             return;
         }
+        // One plan at a time: chunks that it names would be named again.
         let Some(log) = self.log.as_mut().filter(|log| log.compaction.queue.is_empty()) else { return };
         let (needed, sparse) = self.messages.needed();
         let slack = log.journal.segment_bytes().saturating_mul(SLACK_SEGMENTS);
@@ -132,6 +133,7 @@ impl Topic {
                 continue;
             }
             if !self.messages.is_cached(chunk) {
+                // It goes on when this one was read: the oldest segment goes first, or none does.
                 return self.messages.want(chunk);
             }
             self.messages.rewrite_chunk(chunk, |id, record| {

@@ -28,6 +28,7 @@ impl Topic {
         if hands_over {
             self.hand_over(now, limits);
         }
+        // Each is a piece of work in every channel.
         let most = (limits.slice / (self.names.len() as u32).max(1)).max(1);
         let mut left = most;
         while let Some(&Reverse(expiry)) = self.expiries.peek()
@@ -42,10 +43,12 @@ impl Topic {
         }
         self.dedup.forget(now);
         self.update_retention(now);
+        // To hand over takes as much time as one call may.
         if hands_over { limits.slice } else { most - left }
     }
 
     fn expire(&mut self, expiry: Expiry, now: Time, limits: &Limits) {
+        // Nobody gets it anyway, or all are done with it.
         if self.end_of_tombstone(expiry.id).is_some() || !self.messages.has(expiry.id) {
             return;
         }
@@ -73,6 +76,8 @@ impl Topic {
     /// Remembers when a new message expires. Messages that are gone before they expire are forgotten in time.
     pub(super) fn expires(&mut self, expiry: Expiry) {
         self.expiries.push(Reverse(expiry));
+        // Without this, a message with a year to live would leave its 24 bytes here for a year, though it was finished
+        // at once. As often as there are twice as many as there can be of use, so that it costs each message little.
         let kept = self.messages.end().id.saturating_sub(self.messages.first_id());
         if self.expiries.len() as u64 / 2 > kept.saturating_add(32) {
             let messages = &self.messages;
@@ -101,7 +106,8 @@ impl Topic {
         Ok(by_age.max(by_bytes))
     }
 
-    /// The same, or the first message of the chunk that has it: more than that is not freed.
+    /// The same, rounded down to the first message of its chunk, which is known without looking into the chunk: memory
+    /// is freed by chunks.
     pub(super) fn retained_chunk(&self, now: Time) -> u64 {
         if !self.retains() {
             return u64::MAX;
@@ -120,6 +126,7 @@ impl Topic {
     pub(super) fn update_retention(&mut self, now: Time) {
         let keep = self.retained_chunk(now);
         self.messages.set_keep(keep);
+        // No channel can go back to before the first message.
         self.tombstones.forget_before(self.messages.first_id());
     }
 
@@ -127,6 +134,7 @@ impl Topic {
     fn next_release(&self) -> Option<Time> {
         let age = self.options.retain;
         let last_at = self.messages.first_kept_at().filter(|_| !age.is_zero())?;
+        // At that age, to the nanosecond, it is still retained.
         Some(last_at + age + Duration::from_nanos(1))
     }
 }

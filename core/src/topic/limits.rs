@@ -58,6 +58,7 @@ impl Topic {
         let (undroppable, beside) =
             if rejects { (backlog as Measure, kept_back) } else { (busy as Measure, Amount::NONE) };
         let numbers = self.channel_numbers();
+        // All channels before anything is dropped in one: if the publish is refused, nothing was done.
         let mut all = numbers.iter().map(|number| {
             let (channel, cx) = self.unmarked_channel_cx(*number, now, limits);
             undroppable(channel, &cx)
@@ -70,6 +71,7 @@ impl Topic {
         }
         for &number in &numbers {
             let (channel, mut cx) = self.channel_cx(number, now, limits);
+            // Where something has to be read, what was dropped so far stays dropped: there is less to do the next time.
             channel.drop_oldest(&mut cx, |channel, cx| backlog(channel, cx).and(kept_back).fits(room))?;
         }
         self.drop_kept_back(room, now, limits)
@@ -90,10 +92,12 @@ impl Topic {
             amounts.push(backlog(channel, &cx));
         }
         if amounts.is_empty() {
+            // Without a channel, the limits are for what the topic keeps.
             amounts.push(Amount::NONE);
         }
         let from = self.high_watermark.position();
         let (to, done) = self.find_room(|left| amounts.iter().all(|amount| amount.and(left).fits(room)));
+        // Also where not all was found out: it will have to go anyway.
         if to.id > from.id {
             self.happen(&Event::Tombstoned { from, to }, now, limits);
         }
@@ -104,6 +108,7 @@ impl Topic {
     fn find_room(&self, fits: impl Fn(Amount) -> bool) -> (Position, Result<(), NotCached>) {
         let (mut to, mut left) = (self.high_watermark.position(), self.kept_back());
         while !fits(left) && to.id < self.messages.end().id {
+            // They are not among what is left: nothing is taken off for them.
             if let Some(end) = self.backlog_tombstones.end_of(to.id) {
                 let bytes = self.backlog_tombstones.after(to.id).next().map_or(0, |gap| gap.bytes);
                 to = Position { id: end, bytes: to.bytes.saturating_add(bytes) };

@@ -22,9 +22,10 @@ pub(crate) struct LogState {
     /// The first message that is not as durable as was promised.
     durable: Position,
     pub(super) compaction: Compaction,
-    /// Once the log is durable up to there, segments before this one can go.
+    /// Once the log is durable up to there, segments before this one can go. Both were found at one time: what made the
+    /// segments of no use is in the log before that place.
     truncate: Option<(u64, u32)>,
-    /// Messages that expired before they were durable.
+    /// Messages that expired before they were durable: they do so once they are.
     pub(super) postponed: Vec<Reverse<Expiry>>,
 }
 
@@ -46,6 +47,7 @@ impl Topic {
         let Some(journal) = journal else { return };
         let durable = self.messages.end();
         self.log = Some(LogState::new(journal, durable));
+        // A snapshot first, or there would be nothing to replay the rest onto.
         let image = self.image();
         self.journal_mut().snapshot(&image);
     }
@@ -106,6 +108,7 @@ impl Topic {
     pub(crate) fn take_appends(&mut self, now: Time, closing: bool, work: &mut VecDeque<LogCommand>) {
         let (end, index) = (self.messages.end(), self.next_index());
         let Some(log) = &mut self.log else { return };
+        // What is in the old segment has to be durable before the new one counts, so it goes first.
         work.extend(log.journal.take(&self.name, end, index).map(LogCommand::Append));
         let ends =
             log.journal.is_segment_full() || log.begins_segment() || (closing && log.journal.is_worth_a_snapshot());
@@ -120,15 +123,19 @@ impl Topic {
         if log.compaction.is_asked_for() {
             self.messages.begin_chunk();
         }
+        // A cursor at the end may still be in an old chunk, and hold the segment of that one.
         self.messages.catch_up(&mut self.high_watermark);
         for (_, channel) in self.channels.iter_mut() {
             channel.catch_up(&mut self.messages);
+            // The snapshot has it, so what is written after that begins there.
             channel.take_logged_cursor();
         }
         let image = self.image();
         let log = self.log.as_mut().expect("it has been there a moment ago");
         log.journal.snapshot(&image);
         log.compaction.segment_begun(log.journal.last_snapshot() == number);
+        // After the snapshot, which says where messages stand: of those that are written again, a replay reads behind
+        // it, or, of relocated ones, the next snapshot tells.
         self.plan_compaction();
         let index = self.next_index();
         let log = self.log.as_mut().expect("it has been there a moment ago");
@@ -159,8 +166,12 @@ impl Topic {
     /// Old segments that nobody needs, once it is durable that nobody does.
     fn truncate_log(&mut self) -> Option<LogCommand> {
         let first = self.messages.first_segment();
+        // What was relocated stands, as far as the last snapshot tells, where it stood before.
         let log = self.log.as_mut().filter(|log| log.compaction.is_covered())?;
+        // A replay begins with the last snapshot, whatever is needed of messages.
         let first = first.min(log.journal.last_snapshot());
+        // What was finished or written again last may not be durable. If segments went before it is, a crash would
+        // leave neither the message nor the word that nobody needs it.
         let (upto, segment) = *log.truncate.get_or_insert_with(|| (log.journal.written_with_run(), first));
         if log.journal.durable() < upto {
             return None;

@@ -1,6 +1,6 @@
 //! A topic: its messages, and the channels that read them.
 //!
-//! The topic hands its messages over to the channels in order; `flow` is the first that it has not handed over.
+//! The topic hands its messages over to the channels in order, up to the high watermark: the first that it has not.
 //! It keeps them back while it has no channel, so that the first one takes over the backlog; while it is paused; and
 //! as long as they are not as durable as was promised. [`publish`] adds messages within the topic's [`limits`];
 //! [`expiry`] lets go of those that nobody needs or may have any more. [`apply`] is what changes a topic, alive and when it
@@ -54,13 +54,16 @@ pub(crate) struct Topic {
     options: TopicOptions,
     paused: bool,
     messages: Messages,
-    /// Invariant: no tombstone is at or after it, and no backlog tombstone or deferred message before it.
+    /// The first message that was not handed over. Invariant: no tombstone is at or after it, and no backlog tombstone
+    /// or deferred message before it. It is past what is durable only where what is between was tombstoned.
     high_watermark: Cursor,
     channels: Slab<Box<Channel>, ChannelId>,
+    /// Invariant: one for each channel, in the order of the names.
     names: Vec<(Name<'static>, ChannelId)>,
     /// Channels that have pollers.
     pub(crate) with_pollers: IdSet,
     /// Channels that were changed, or were given something: [`Broker`](crate::broker::Broker) looks at them next.
+    /// Numbers of channels that are gone may be among them.
     changed: Vec<ChannelId>,
     ephemeral_channels: u32,
     /// Handed-over messages that are not to be delivered (again), however far back a channel goes: expired, or
@@ -69,14 +72,18 @@ pub(crate) struct Topic {
     /// The same among those that the topic has not handed over.
     backlog_tombstones: Gaps,
     /// Messages not handed over that were published with a deferral.
+    /// Invariant: in the order of their ids, each once.
     deferred: Vec<MessageMeta>,
     /// When messages with a time to live expire.
+    /// Those of messages that are gone stay until they are due, or are too many.
     expiries: BinaryHeap<Reverse<Expiry>>,
     dedup: Dedup,
     producers: Producers,
     message_count: u64,
     message_bytes: u64,
+    /// Stands in snapshots, and stays the same at every start: the hashes of ordering keys in the log are made with it.
     seed: u64,
+    /// Another at every start: where channels begin to number their deliveries is not to come again.
     seeds: SplitMix64,
     /// Where the topic is being made again from its log, and nobody is served from it.
     replaying: Option<Replaying>,
@@ -84,9 +91,9 @@ pub(crate) struct Topic {
     old_segments: Vec<(u32, u64)>,
     /// Streams that held messages of channels that are gone, once for each message.
     released: Vec<PollerId>,
-    /// A channel reads next what was not handed over yet.
+    /// A channel reads next what was not handed over yet. Where none does, handing over need not visit the channels.
     has_channel_ahead: bool,
-    /// Not all that can be handed over was.
+    /// Not all that can be handed over was: the rest is due at once.
     handing_over: bool,
     /// The log; none for a topic that is kept in memory only.
     log: Option<LogState>,
@@ -167,7 +174,7 @@ impl Topic {
         }
     }
 
-    /// What is not in a checkpoint, and follows from what is.
+    /// Rebuilds derived state after deserialization.
     pub(crate) fn restored(&mut self) {
         self.dedup.rehash(self.seed);
     }
@@ -226,6 +233,7 @@ impl Topic {
         limits: &'a Limits,
     ) -> (&'a mut Channel, ChannelCx<'a>) {
         let channel = &mut self.channels[number];
+        // What happens to an ephemeral channel is not written: the log does not know that there is one.
         let journal = self.log.as_mut().filter(|_| !channel.name().is_ephemeral()).map(|log| &mut log.journal);
         let (high_watermark, seed) = (self.high_watermark.position(), self.seed);
         let traced = self.traced.as_mut();
@@ -253,6 +261,7 @@ impl Topic {
     /// The next channel that is to be looked at.
     pub(crate) fn next_changed(&mut self) -> Option<ChannelId> {
         while let Some(number) = self.changed.pop() {
+            // The channel may be gone, or another may have its number: that one is looked at once too often.
             if let Some(channel) = self.channels.get_mut(number) {
                 channel.is_changed = false;
                 return Some(number);
@@ -288,6 +297,7 @@ impl Topic {
         now: Time,
         limits: &Limits,
     ) -> Result<ChannelId, Blocked> {
+        // What may have to be read first comes first: nothing was done yet when it is not in memory.
         let position = match start {
             None => self.high_watermark.position(),
             Some(start) => self.resolve(start, now)?,
@@ -303,6 +313,7 @@ impl Topic {
         let image = ChannelImage {
             name: name.as_str().into(),
             cursor: position,
+            // What it begins past, and is yet to be handed over, is taken off when it is.
             since: position.id.min(self.high_watermark.id()) + passed,
             next_delivery,
             gaps,
@@ -313,6 +324,7 @@ impl Topic {
             return Err(Refusal::TopicFull.into());
         }
         self.happen(&Event::ChannelCreated(number.number(), Box::new(image)), now, limits);
+        // A first channel takes over what the topic has kept.
         self.hand_over(now, limits);
         Ok(number)
     }
@@ -321,6 +333,7 @@ impl Topic {
     fn tombstones_after(&self, position: Position) -> Result<Vec<Gap>, NotCached> {
         let mut tombstones: Vec<Gap> = self.tombstones.after(position.id).collect();
         if let Some(first) = tombstones.first_mut().filter(|gap| gap.from < position.id) {
+            // The place is within a tombstone: of its bytes, those count that are behind the place.
             let end = self.messages.position_of(first.to)?;
             *first = Gap { from: position.id, to: first.to, bytes: end.bytes.saturating_sub(position.bytes) };
         }
@@ -342,6 +355,7 @@ impl Topic {
         changes.max_messages.inspect(|value| options.max_messages = *value);
         changes.overflow.inspect(|value| options.overflow = *value);
         self.happen(&Event::TopicConfigured((&options).into()), now, limits);
+        // An event of its own: what logs have of the other options has no place for it.
         if let Some(window) = changes.dedup_window.filter(|window| *window != self.options.dedup_window) {
             self.happen(&Event::DedupWindow(crate::time::nanos(window)), now, limits);
         }
@@ -355,6 +369,7 @@ impl Topic {
 
     /// Drops what was not handed over.
     pub(crate) fn empty(&mut self, now: Time, limits: &Limits) {
+        // Up to the end, durable or not: nobody gets it, so nobody has to wait.
         let (from, to) = (self.high_watermark.position(), self.messages.end());
         if from.id < to.id {
             self.happen(&Event::Tombstoned { from, to }, now, limits);
@@ -372,17 +387,19 @@ impl Topic {
         let tombstones = self.tombstones_after(position)?;
         let (channel, mut cx) = self.channel_cx(number, now, limits);
         channel.seek(position, tombstones, &mut cx);
+        // It may stand after the high watermark now, or have stood there before.
         self.find_channels_ahead();
         Ok(position.id)
     }
 
-    /// The mark of a place, among the messages that the topic keeps.
+    /// The position that a start names: within what the topic keeps, and not past what can be handed over.
     ///
     /// # Errors
     /// [`Refusal::PastEnd`] of an id that is further than the next message's.
     fn resolve(&self, start: Start, now: Time) -> Result<Position, Blocked> {
         let (high_watermark, durable) = (self.high_watermark.position(), self.durable_end());
         // What a paused topic keeps back was published before.
+        // What was tombstoned before it was durable is behind the high watermark, which is the later place then.
         let latest = if durable.id < high_watermark.id { high_watermark } else { durable };
         let id = match start {
             Start::Earliest => 0,
@@ -391,12 +408,14 @@ impl Topic {
             Start::Id(id) => id,
             Start::Time(time) => self.messages.find_time(time)?,
         };
+        // Places come from clients: what is before the first message that is kept begins there.
         let id = id.max(self.earliest(now)?);
         Ok(if id >= latest.id { latest } else { self.messages.position_of(id)? })
     }
 
     /// The oldest message that a channel may start with.
     fn earliest(&self, now: Time) -> Result<u64, NotCached> {
+        // What a channel has yet to read is here, and so is what was not handed over, whatever is retained.
         let positions = self.channels.iter().map(|(_, channel)| channel.position());
         let retained = self.messages.whole_from(self.retained_from(now)?);
         Ok(positions.chain([self.high_watermark.id(), retained]).min().unwrap_or_default())
@@ -413,6 +432,8 @@ impl Topic {
         let start = self.high_watermark.id();
         self.handing_over = false;
         let Some(to) = self.next_hand_over(limits) else { return };
+        // A replay knows of no ephemeral channel. Without this event it would keep back, for the first channel to come,
+        // what these were given.
         if self.ephemeral_channels as usize == self.names.len() {
             self.happen(&Event::HandedOver { to }, now, limits);
         } else {
@@ -420,6 +441,7 @@ impl Topic {
             self.hand_over_to(to, now, limits);
         }
         self.handing_over = to.id < self.durable_end().id;
+        // Who polls may be given something now. Channels where nobody polls need no visit.
         if !self.with_pollers.is_empty() {
             for number in self.with_pollers.iter().collect::<Vec<_>>() {
                 self.mark_changed(ChannelId::of(number as u32));
@@ -444,10 +466,12 @@ impl Topic {
         if self.deferred.is_empty() {
             return Some(end);
         }
+        // Each of them is looked at once for each channel. At least one, or nothing would ever go on.
         let most = (limits.slice as usize / self.names.len()).max(1);
         let Some(after) = self.deferred.get(most).filter(|meta| meta.id < end.id) else { return Some(end) };
         // What is deferred, each channel keeps by itself.
         let to = self.messages.position_of(after.id).unwrap_or(end);
+        // Where its place is not known, or what stood there is gone, there is no place to stop at: all goes at once.
         Some(if to.id > self.high_watermark.id() { to } else { end })
     }
 }

@@ -18,6 +18,7 @@ const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// What is known of each producer of a topic.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Producers {
+    /// By name, so that a snapshot has them in one order.
     last: BTreeMap<Box<str>, Last>,
     /// With so many, those that were silent for too long are looked for.
     purge_at: usize,
@@ -45,11 +46,15 @@ impl Producers {
     pub(super) fn judge(&self, producer: &str, seq: u64, before: Option<u64>, now: Time) -> Result<Numbered, Refusal> {
         let known = self.last.get(producer).filter(|last| last.at + REMEMBERED > now);
         match (before, known) {
+            // Those that were silent for too long count until they are looked for.
             (None, None) if self.last.len() >= MAX_PRODUCERS => Err(Refusal::TooManyProducers),
+            // Nothing is known of it: it may begin with any number.
             (None, None) => Ok(Numbered::Next),
             (before, known) => {
                 let last = before.or(known.map(|known| known.seq)).unwrap_or_default();
                 if seq <= last {
+                    // Of earlier numbers, only that they were accepted is known; of the batch itself, not even an id
+                    // yet.
                     let is_last = known.filter(|known| before.is_none() && known.seq == seq);
                     return Ok(Numbered::Again(is_last.map_or(0, |known| known.id)));
                 }
@@ -60,6 +65,8 @@ impl Producers {
 
     /// A message of this producer was accepted.
     pub(super) fn accept(&mut self, producer: &str, last: Last) {
+        // By the time of the event, so that a replay forgets the same ones. The next time there are twice as many as
+        // are left: so that looking at all of them costs each newcomer little.
         if self.last.len() >= self.purge_at.max(64) {
             self.last.retain(|_, other| other.at + REMEMBERED > last.at);
             self.purge_at = 2 * self.last.len();

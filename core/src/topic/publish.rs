@@ -19,11 +19,14 @@ use crate::time::Time;
 
 impl Topic {
     pub(crate) fn publish(&mut self, publish: &Publish<'_>, now: Time, limits: &Limits) -> Result<Published, Blocked> {
+        // Before all limits: what was accepted once is told so again, even if the topic has become full since.
         if let Some(Accepted { first, count, .. }) = publish.dedup.as_ref().and_then(|key| self.dedup.get(key, now)) {
             return Ok(Published { first, count, duplicate: true, log: None });
         }
         let mut published = match &publish.messages {
             Messages::Same(bodies, options) => {
+                // Nothing is changed before `admit`: it may refuse, or need what is not in memory, and then all begins
+                // again.
                 if let Some((producer, seq)) = &publish.producer
                     && let Numbered::Again(first) = self.producers.judge(producer, *seq, None, now)?
                 {
@@ -31,6 +34,8 @@ impl Topic {
                 }
                 let sizes = bodies.iter().map(|body| body.len() as u64).sum();
                 self.admit(bodies.len() as u64, sizes, now, limits)?;
+                // Events of a publish stand before its messages, and count with the last of them: without any, they
+                // would count with the next publish. A crash in between leaves neither.
                 if !bodies.is_empty() {
                     let (first, count) = (self.messages.end().id, bodies.len() as u32);
                     self.produced(publish.producer.as_ref(), first, now, limits);
@@ -96,6 +101,7 @@ impl Topic {
                 new.push(message);
                 continue;
             };
+            // The numbers of one batch follow each other, although none of them is accepted before all are.
             let before = accepted.get(producer.as_ref()).copied();
             if self.producers.judge(producer, *seq, before, now)? == Numbered::Next {
                 accepted.insert(producer, *seq);
@@ -146,6 +152,7 @@ impl Topic {
             let id = self.messages.end().id;
             self.produced(message.producer.as_ref(), id, now, limits);
             self.remember(message.dedup.as_deref(), id, 1, now, limits);
+            // Once, and before a message: nothing of the batch counts without the last one.
             if index + 1 == new.len() {
                 self.remember(dedup, first, new.len() as u32, now, limits);
             }
@@ -159,6 +166,7 @@ impl Topic {
     /// The messages whose dedup key is new, to the topic and in the batch.
     fn without_duplicates<'m, 'a>(&self, messages: &'m [NewMessage<'a>], now: Time) -> Vec<&'m NewMessage<'a>> {
         let keyed = messages.iter().enumerate().filter_map(|(i, message)| Some((message.dedup.as_deref()?, i)));
+        // Of a key that is new, and stands in the batch more than once, the first message counts.
         let firsts = sort::firsts(keyed.filter(|(key, _)| self.dedup.get(key, now).is_none()).collect());
         let is_new = |i| firsts.binary_search(&i).is_ok();
         let numbered = messages.iter().enumerate();
@@ -167,6 +175,8 @@ impl Topic {
 
     /// Adds a message; `more` says that another of the same publish comes next.
     fn append(&mut self, record: &Record<'_>, more: bool, limits: &Limits) {
+        // No channel is given it yet, and drops it by its own bound. An ephemeral topic has no log, so nothing is
+        // written.
         let full = self.name.is_ephemeral() && self.keeps_back() && self.depth() >= limits.mem_queue_size;
         let size = record.body.len() as u32;
         if full {

@@ -111,6 +111,7 @@ impl Topic {
         let from = match (progress.from, channel) {
             (Some(from), _) => from,
             (None, Some(_)) => peek.from,
+            // Found out once: while the command waits for a read, what is retained moves on.
             (None, None) => peek.from.max(self.earliest(now)?),
         };
         let mut add = adding(&mut progress.found, peek);
@@ -124,11 +125,12 @@ impl Topic {
             Some(number) => self.channel(number).peek(peek.state, from, self.high_watermark.id(), &show, &mut add),
             None => self.rewritten(from, &|id| show(id, None), &mut add),
         };
+        // The last that was asked for: it goes on with the one that has to be read first.
         progress.from = Some(at.get());
         next
     }
 
-    /// What one of those two shows: of messages that are not in memory, only that they are there.
+    /// Peeks without waiting for anything: of messages that are not in memory, it shows only that they are there.
     pub(crate) fn look(&self, channel: Option<ChannelId>, peek: &Peek<'_>, now: Time) -> (Vec<Peeked>, Option<u64>) {
         let from = peek.from;
         let show = |id: u64, chunk: Option<u64>| {
@@ -141,6 +143,7 @@ impl Topic {
         let next = if let Some(number) = channel {
             self.channel(number).peek(peek.state, from, self.high_watermark.id(), &show, &mut add)
         } else {
+            // Where it cannot be found out without a read what is retained, it begins with what nobody has let go of.
             let from = self.messages.whole_from(from.max(self.earliest(now).unwrap_or_default()));
             self.rewritten(from, &|id| show(id, None), &mut add)
         };
@@ -169,6 +172,7 @@ impl Topic {
                 id = end;
                 continue;
             }
+            // Nothing stands there: a whole chunk may be missing, which is passed in one step.
             let Some(found) = show(id)? else {
                 id = self.messages.next_id(id);
                 continue;
@@ -206,6 +210,7 @@ fn adding(found: &mut Vec<Peeked>, peek: &Peek<'_>) -> impl FnMut(Peeked) -> Res
     let mut bytes = found.iter().map(Peeked::bytes).sum::<usize>();
     move |shown| {
         bytes = bytes.saturating_add(shown.bytes());
+        // One at least, however large, or whoever asks for the next page would never come past it.
         if found.is_empty() || (bytes <= max_bytes && found.len() < max) {
             found.push(shown);
             Ok(())

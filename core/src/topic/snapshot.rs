@@ -32,6 +32,7 @@ impl Replayed {
     /// # Panics
     /// Never: the name that it goes by meanwhile is one.
     pub fn new(image: &TopicImage) -> Self {
+        // The log's own name may be none that a topic can have. It is only kept: whoever opens the topic decides.
         let name = Name::parse(String::from("replayed")).expect("it is a name");
         let mut topic = Topic::of(name, image, Messages::replaying(image), Time::default(), &Limits::default());
         topic.replaying = Some(Replaying::new(&image.name));
@@ -68,7 +69,9 @@ impl Topic {
     /// The topic as it is.
     pub(crate) fn image(&self) -> TopicImage {
         let (chunks, rewritten) = self.messages.image();
+        // Ephemeral channels end with the broker.
         let logged = self.channels.iter().filter(|(_, channel)| !channel.name().is_ephemeral());
+        // Those that wait to be durable are not among the others.
         let postponed = self.log.iter().flat_map(|log| &log.postponed);
         TopicImage {
             name: self.replaying.as_ref().map_or(self.name.as_str(), |replaying| &replaying.name).into(),
@@ -107,11 +110,13 @@ impl Topic {
         topic.paused = image.paused;
         topic.tombstones = image.tombstones.iter().map(|gap| gap.within(0, from)).collect();
         topic.backlog_tombstones = image.backlog_tombstones.iter().map(|gap| gap.within(from.id, end)).collect();
+        // Else a depth would count what nobody can be given.
         for gap in topic.messages.unreadable(from) {
             topic.backlog_tombstones.cover_unknown(gap);
         }
         topic.deferred.clone_from(&image.deferred);
         topic.deferred.retain(|meta| (from.id..end.id).contains(&meta.id));
+        // `hand_over_to` looks for a place among them by id.
         crate::sort::by(&mut topic.deferred, |a, b| a.id.cmp(&b.id));
         topic.deferred.dedup_by_key(|meta| meta.id);
         topic.expiries = image.expiries.iter().filter(|expiry| expiry.id < end.id).copied().map(Reverse).collect();
@@ -120,6 +125,7 @@ impl Topic {
         topic.dedup.open(&image.dedup);
         topic.options.dedup_window = Duration::from_nanos(image.more.dedup_window);
         topic.producers = image.more.producers.iter().cloned().collect();
+        // Last, for channels are fitted to where the messages end and what was handed over.
         for (&number, channel) in image.channels.iter() {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             topic.add(ChannelId::of(number), channel, now, limits);
@@ -149,12 +155,14 @@ impl Topic {
         messages.fit_clock(now);
         let mut topic = Topic::of(name, image, messages, now, limits);
         topic.seeds = SplitMix64::new(seed ^ image.seed);
+        // All that was read from the log is durable.
         topic.log = Some(super::LogState::new(journal, topic.messages.end()));
         for number in topic.channel_numbers() {
             let seed = topic.seeds.next();
             let (channel, mut cx) = topic.channel_cx(number, now, limits);
             channel.start(seed, &mut cx);
         }
+        // Only now is it known what nobody needs: every channel has its cursor, and every entry its pin.
         topic.messages.set_keep(topic.retained_chunk(now));
         topic.messages.sweep();
         topic.hand_over(now, limits);
@@ -165,6 +173,7 @@ impl Topic {
 impl TopicImage {
     /// A topic of which nothing is known but its name, and that its log goes on with this message.
     pub(crate) fn bare(name: &str, next: u64) -> Self {
+        // Far below what is still a sound place, so that messages can follow.
         let next = Position { id: next.clamp(1, 1 << 61), bytes: 0 };
         TopicImage { name: name.into(), next, high_watermark: next, ..TopicImage::default() }
     }
