@@ -145,6 +145,8 @@ impl Publish<'_> {
                     dedup: None,
                     producer: None,
                 };
+                // What borrows from the request cannot be kept, nor be a part of a checkpoint: each message owns its
+                // own then.
                 bodies.into_iter().map(message).collect()
             }
             Messages::Each(messages) => messages.into_iter().map(NewMessage::into_owned).collect(),
@@ -401,6 +403,7 @@ impl ChannelChanges<'_> {
 }
 
 /// What the API wants back with the answer to a request. The broker keeps it and does not look inside.
+/// It is kept beside each request that waits, so that it is small.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {
     /// How the answer is to be written.
@@ -529,6 +532,6 @@ pub enum Refusal {
     StorageUnknown,
     /// There is no room on the disk.
     StorageFull,
-    /// The topic's log could not be written, and takes nothing more until the broker is started again.
+    /// The topic's log could not be written, and takes nothing more until the topic is opened again.
     StorageFailed,
 }

@@ -24,13 +24,16 @@ pub const MAX_DIRECTORY_BYTES: usize = 64 << 20;
 pub const MAX_SNAPSHOT_BYTES: usize = 1 << 30;
 
 /// The limits of the API. NSQ's flags of the same names have the same meaning and defaults.
+/// All of it is a part of a checkpoint, so that a replay has the limits of the engine that was recorded.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Limits {
     /// How long a lease lasts where neither the request nor the channel says.
     pub msg_timeout: Duration,
     /// The longest lease, touches included, counted from the delivery.
+    /// It bounds leases that a log tells of, too, or that were made by a clock that was wrong.
     pub max_msg_timeout: Duration,
     /// The longest deferral, of a publish or of a requeue.
+    /// Likewise for those of a log, or of a clock that was wrong.
     pub max_req_timeout: Duration,
     /// The largest message body, in bytes.
     #[serde(with = "crate::state::size")]

@@ -26,6 +26,7 @@ const MAX_NODES: usize = 1000;
 /// The nodes that registered, in the order of their `address:port`.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Directory {
+    /// Invariant: ascending by `address`, each of which is there once.
     nodes: Vec<Node>,
     /// Until when a node's topic is not to be found, by topic and node.
     tombstones: Vec<(String, String, Time)>,
@@ -100,11 +101,14 @@ impl Directory {
         if let Some(bad) = names.into_iter().find(|name| Name::parse(name.as_str()).is_none()) {
             return Err(format!("{bad:?} is no name of a topic or a channel"));
         }
+        // What is over is looked for where something comes, so that it needs no deadline. Readers pass over it until
+        // then.
         self.nodes.retain(|node| node.last_seen + INACTIVE_AFTER > now);
         self.tombstones.retain(|(_, _, until)| *until > now);
         let address = format!("{}:{}", said.broadcast_address, said.http_port);
         let place = self.nodes.binary_search_by(|node| node.address.cmp(&address));
         let node = Node { address, said, last_seen: now };
+        // A node that registers again takes the place of what it said before, which does not count then.
         let others = self.nodes.iter().filter(|other| other.address != node.address);
         if others.map(Node::bytes).sum::<usize>() + node.bytes() > MAX_DIRECTORY_BYTES {
             return Err(format!("this directory knows {} MiB of names already", MAX_DIRECTORY_BYTES >> 20));
@@ -124,9 +128,11 @@ impl Directory {
         self.tombstones.retain(|(_, _, until)| *until > now);
         let is_it =
             |found: &Producer| found.remote_address == node && found.topics.iter().any(|(name, _)| name == topic);
+        // So it is not by requests that tombstones become many, but only by nodes and their topics.
         if !self.nodes(now, identity, stats).iter().any(is_it) {
             return;
         }
+        // One that is there already lasts longer.
         self.tombstones.retain(|(of, at, _)| (of.as_str(), at.as_str()) != (topic, node));
         self.tombstones.push((topic.into(), node.into(), now + TOMBSTONE_LIFETIME));
     }
@@ -159,6 +165,7 @@ impl Directory {
         if producers.is_empty() {
             return None;
         }
+        // A topic that is tombstoned everywhere still exists: with no node, but it is no 404.
         producers.retain(|node| node.topics.iter().any(|(name, tombstoned)| name == topic && !tombstoned));
         Some((self.channels(now, stats, topic), producers))
     }
@@ -169,12 +176,14 @@ impl Directory {
             broadcast_address: identity.broadcast_address.clone(),
             hostname: identity.hostname.clone(),
             http_port: identity.http_port,
+            // There is no TCP protocol; nsqadmin tells nodes apart by this port.
             tcp_port: identity.http_port,
             version: identity.version.clone(),
             topology_zone: identity.topology_zone.clone(),
             topology_region: identity.topology_region.clone(),
             topics: SortedFields(stats.topics.iter().map(|topic| (topic.name.clone(), Vec::new())).collect()),
         };
+        // This node may be registered with itself. What it knows of itself is newer.
         let is_other =
             |node: &&Registration| (&node.broadcast_address, node.http_port) != (&own.broadcast_address, own.http_port);
         let others = self.active(now).filter(is_other);

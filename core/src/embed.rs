@@ -19,8 +19,10 @@ use crate::time::Time;
 #[derive(Debug)]
 pub struct Local {
     engine: Engine,
+    /// The latest time that was told, for what is done in between without one.
     now: Time,
     last_ticket: Ticket,
+    /// What was not fetched. It stays until it is, or until somebody hangs up.
     answers: BTreeMap<Ticket, Answer>,
 }
 
@@ -52,6 +54,7 @@ impl Local {
         if let Some(Answer::Whole(response)) = self.answers.remove(&ticket) {
             return Some(response);
         }
+        // What waits would be answered later, with messages leased to nobody.
         self.cancel(now, ticket);
         None
     }
@@ -67,6 +70,7 @@ impl Local {
         self.last_ticket += 1;
         let (ticket, limits) = (self.last_ticket, &self.engine.config().limits);
         let routed = api::route(request.head());
+        // The engine trusts its host to have bounded the body.
         if request.body.len() > routed.body_limit(limits) {
             let refused = routed.body_too_big(limits);
             self.answers.insert(ticket, Answer::Whole(refused));
@@ -85,12 +89,14 @@ impl Local {
             Answer::Stream { head, chunk, is_open } => {
                 let is_taken = chunk.is_some();
                 let found = chunk.map(|chunk| Response { body: Body::Bytes(chunk), ..head.clone() });
+                // Put back before the engine is told: the next chunk may come in the same call.
                 if is_open {
                     self.answers.insert(ticket, Answer::Stream { head, chunk: None, is_open });
                 }
                 (found, is_taken && is_open)
             }
         };
+        // Only a chunk that was fetched makes room for the next. A stream that ended takes none.
         if is_taken {
             self.engine.handle_writable(self.now, ticket);
             self.finish(self.now);
@@ -124,6 +130,7 @@ impl Local {
                 }
                 Output::Chunk(ticket, bytes) => {
                     if let Some(Answer::Stream { chunk, .. }) = self.answers.get_mut(&ticket) {
+                        // There is none yet: the engine makes the next when the last was taken.
                         *chunk = Some(bytes);
                     }
                 }
@@ -132,6 +139,7 @@ impl Local {
                         *is_open = false;
                     }
                 }
+                // What comes of it is among the outputs that this loop goes on with.
                 Output::Forward(transfer) => self.engine.handle_transfer(now, transfer),
                 // There is no log, and an option that is set is read where it is asked for.
                 Output::Read(_) | Output::Configured(..) => {}

@@ -30,6 +30,7 @@ pub struct Engine {
     config: Config,
     broker: Broker<Outputs>,
     directory: Directory,
+    /// What time it is: no call that came after another is earlier, unless the clock was set back by much.
     now: Time,
     /// Why the broker as a whole is not well.
     unwell: Option<String>,
@@ -43,7 +44,7 @@ struct Outputs {
     /// What was handed out since somebody listens.
     #[serde(skip)]
     deliveries: Option<Vec<TracedDelivery>>,
-    /// What is told once a log is durable so far, by log, in order.
+    /// What is told once a log is durable so far, by log. Invariant: each log's stand in the order of the numbers.
     held: ById<VecDeque<(u64, Held)>>,
 }
 
@@ -64,6 +65,7 @@ impl Outbox for Outputs {
     fn replied(&mut self, ticket: Ticket, context: &Context, reply: Result<Reply, Refusal>, barrier: Option<Barrier>) {
         let response = match reply {
             Ok(reply) => api::encode(context, &reply),
+            // What is refused changed nothing that an answer would have to wait for.
             Err(refusal) => return self.respond(ticket, api::refuse(context, &refusal.into())),
         };
         match barrier {
@@ -76,6 +78,7 @@ impl Outbox for Outputs {
     }
 
     fn leased(&mut self, ticket: Ticket, context: &Context, leased: &Leased<'_>, refused: &[(String, Refused)]) {
+        // No barrier: messages are durable before they are leased, and a lease that is lost costs a delivery more.
         let response = if leased.is_empty() {
             api::encode(context, &Reply::Nothing)
         } else {
@@ -130,6 +133,7 @@ impl Outbox for Outputs {
 
     fn abandoned(&mut self, log: LogId, refusal: Refusal) {
         for (_, held) in self.held.remove(&log).into_iter().flatten() {
+            // A transfer is dropped: its letter stays where it died, and is sent again when that topic is opened.
             if let Held::Response(ticket, context, _) = held {
                 self.respond(ticket, api::refuse(&context, &refusal.into()));
             }
@@ -180,7 +184,7 @@ pub enum Output {
     Configured(String, serde_json::Value),
 }
 
-/// A clock that goes back by more than this was set; by less, it is taken to stand still.
+/// A clock that goes back by more than this was set, and is followed; by less, it is taken to stand still.
 const CLOCK_STEP: Duration = Duration::from_secs(5);
 
 impl Engine {
@@ -218,7 +222,7 @@ impl Engine {
         (rest.is_empty() && engine.broker.can_run()).then_some(engine)
     }
 
-    /// To be called when it was read from bytes: makes what is not in them.
+    /// Rebuilds derived state after deserialization.
     pub(crate) fn restored(&mut self) {
         self.broker.restored();
     }
@@ -261,7 +265,7 @@ impl Engine {
 
     /// The same for a request that was decoded before, outside of whatever guards this engine.
     ///
-    /// `survey` is that of all engines that share the broker's topics, where the request's
+    /// `stats` are those of all engines that share the broker's topics, where the request's
     /// [scope](api::Routed::scope) asks for one.
     pub fn handle_decoded(&mut self, now: Time, ticket: Ticket, decoded: Decoded<'_>, stats: Option<BrokerStats>) {
         let now = self.pass_time(now);
@@ -382,7 +386,7 @@ impl Engine {
         self.broker.trace_topic(topic);
     }
 
-    /// What happened to a watched topic since the last look, each with the channel's name where it happened in one.
+    /// What happened to a traced topic since the last look, each with the channel's name where it happened in one.
     pub fn take_events(&mut self, topic: &str) -> Vec<(Option<String>, log::event::Event)> {
         self.broker.take_events(topic)
     }
@@ -410,7 +414,7 @@ impl Engine {
         self.query_decoded(now, decoded, &stats)
     }
 
-    /// The same for a request that was [decoded](api::Routed::decode_query) before; `survey` as with [`Engine::handle_decoded`].
+    /// The same for what was [decoded](api::Routed::decode_query) before; `stats` as with [`Engine::handle_decoded`].
     pub fn query_decoded(&self, now: Time, decoded: Decoded<'_>, stats: &BrokerStats) -> Response {
         let now = self.now.max(now);
         let Decoded { context, call } = decoded;
@@ -437,6 +441,7 @@ impl Engine {
     pub fn handle_timeout(&mut self, now: Time) {
         let now = self.follow_clock(now);
         self.broker.handle_timeout(now);
+        // Once is enough: of what is left, `poll_timeout` says that it is due at once.
         self.make_room();
     }
 
@@ -495,7 +500,7 @@ impl Engine {
     fn pass_time(&mut self, now: Time) -> Time {
         let now = self.follow_clock(now);
         if self.broker.poll_timeout().is_some_and(|at| at <= now) {
-            // Before what comes now can take away what was just leased.
+            // First, so that what comes now finds leases, deferrals and polls as they are at this time.
             self.broker.handle_timeout(now);
         }
         now

@@ -52,7 +52,7 @@ impl Receipt {
         Some(Receipt { id: parse_hex(&text[..dash])?, delivery: parse_hex(&text[dash + 1..])? })
     }
 
-    /// Appends the receipt's text, 35 bytes at most.
+    /// Appends the receipt's text, 33 bytes at most.
     pub fn write(self, out: &mut Vec<u8>) {
         write_hex(out, self.id);
         out.push(b'-');
@@ -68,6 +68,7 @@ impl fmt::Display for Receipt {
 
 /// The number that 1 to 16 hex digits of either case write.
 pub fn parse_hex(text: &[u8]) -> Option<u64> {
+    // Sixteen digits fill the number: with more, the first would be lost without a word.
     if text.is_empty() || text.len() > 16 {
         return None;
     }
@@ -98,12 +99,14 @@ fn hex_digits(value: u32) -> [u8; 8] {
     spread = (spread | spread << 16) & 0x0000_ffff_0000_ffff;
     spread = (spread | spread << 8) & 0x00ff_00ff_00ff_00ff;
     spread = (spread | spread << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    // Each byte is 15 at most, so that nothing is carried into the next one: 6 more sets the bit 4 of those above 9.
     let letters = (spread + 6 * ONES) >> 4 & ONES;
     (spread + u64::from(b'0') * ONES + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
 }
 
 fn write_hex(out: &mut Vec<u8>, value: u64) {
     let text = id_text(value);
+    // Zero itself has one digit.
     let zeros = (value.leading_zeros() / 4).min(15) as usize;
     out.extend_from_slice(&text[zeros..]);
 }
@@ -148,6 +151,7 @@ impl<'a> Record<'a> {
     pub fn write(&self, out: &mut Vec<u8>) {
         let start = out.len();
         let mut flags = 0;
+        // The flags are known once the fields are written: the place is filled at the end.
         out.push(0);
         out.extend_from_slice(&self.timestamp.as_nanos().to_le_bytes());
         if let Some(due) = self.due {
@@ -174,6 +178,8 @@ impl<'a> Record<'a> {
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let (&flags, mut rest) = bytes.split_first()?;
         let timestamp = read_time(&mut rest)?;
+        // A flag that this version does not know is not seen, and its field would be taken for a part of what follows:
+        // so a new one takes a new version of the log.
         let due = if flags & DUE == 0 { None } else { Some(read_time(&mut rest)?) };
         let expires = if flags & EXPIRES == 0 { None } else { Some(read_time(&mut rest)?) };
         let key = if flags & KEY == 0 { None } else { Some(core::str::from_utf8(read_short(&mut rest)?).ok()?) };
@@ -187,6 +193,7 @@ impl<'a> Record<'a> {
             // A hash that stays the same from version to version: it stands in logs.
             let mut hasher = SipHasher13::new_with_keys(seed, 0);
             hasher.write(key.as_bytes());
+            // Zero means that there is no key, where keys are kept in a word.
             hasher.finish().max(1)
         });
         let nanos = Time::as_nanos;
@@ -213,6 +220,7 @@ impl<'a> Record<'a> {
 /// escapes take is left out of account.
 pub(crate) fn encoded_bytes(body: &[u8]) -> usize {
     const SMALL: usize = 4096;
+    // Most messages are small, and are not looked at. What that leaves out is five times a small body at most.
     if body.len() < SMALL {
         return body.len();
     }

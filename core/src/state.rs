@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
-/// Appends a value to bytes, unless they would be more than so many: then they are what they were, and it is false.
+/// Appends a value to bytes, unless all of them together would be more than so many: then they are what they were, and
+/// it is false.
 pub(crate) fn write(value: &impl Serialize, out: &mut Vec<u8>, limit: usize) -> bool {
     let start = out.len();
     let done = postcard::serialize_with_flavor(value, Bounded { out, limit }).is_ok();
@@ -37,6 +38,7 @@ impl Flavor for Bounded<'_> {
     }
 
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        // Asked before each piece, so that what is too large costs no more memory than the limit, however large it is.
         if self.out.len() + bytes.len() > self.limit {
             return Err(postcard::Error::SerializeBufferFull);
         }
@@ -79,7 +81,8 @@ pub(crate) mod bytes {
     }
 }
 
-/// Sizes, which may be more than this machine can count: those are as much as it can.
+/// Sizes, which may be more than this machine can count: those are as much as it can. A recording of a 64-bit server is
+/// replayed in 32-bit WebAssembly.
 pub(crate) mod size {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -93,7 +96,8 @@ pub(crate) mod size {
     }
 }
 
-/// Hash tables in the order of their keys, so that the same table is the same bytes.
+/// Hash tables in the order of their keys, so that the same table is the same bytes: replays compare checkpoints. A
+/// table that is read is hashed by its hasher's default, until whoever has it rebuilds it.
 pub(crate) mod table {
     use alloc::vec::Vec;
     use core::hash::{BuildHasher, Hash};
@@ -123,7 +127,7 @@ pub(crate) mod table {
     }
 }
 
-/// JSON values, which only JSON can tell apart, by name.
+/// JSON values by name, as JSON text: postcard does not say of what kind a value is, and only JSON does.
 pub(crate) mod json {
     use alloc::string::{String, ToString};
     use alloc::vec::Vec;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// A point in time, in nanoseconds since the Unix epoch.
 ///
-/// The host supplies it and should never let it run backwards; a step back is taken as no step at all.
+/// The host supplies it, and should not let it run backwards. A small step back is taken as no step at all; one of more
+/// than five seconds is followed, for then the clock was set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Time(u64);
 
@@ -50,9 +51,11 @@ const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let (mut rest, mut total_ms) = (text, 0u64);
     loop {
+        // ASCII digits only, so that the split is between characters.
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let (number, after) = rest.split_at(digits);
         let letters = after.bytes().take_while(|byte| !byte.is_ascii_digit()).count();
+        // Letters are counted in bytes and end before an ASCII digit or at the end, which is between characters too.
         let (unit, after) = after.split_at_checked(letters)?;
         // Only what stands alone may have no unit.
         let unit = if unit.is_empty() && number.len() == text.len() { "ms" } else { unit };
@@ -66,6 +69,7 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
 }
 
 fn saturating_number(digits: &str) -> Option<u64> {
+    // Digits are no reason to refuse what a limit will refuse or cut, however many they are.
     let step = |number: u64, digit: u8| number.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
     (!digits.is_empty()).then(|| digits.bytes().fold(0, step))
 }

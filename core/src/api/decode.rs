@@ -56,6 +56,7 @@ impl<'a> Routed<'a> {
     fn understand(&mut self, limits: &Limits, body: &'a [u8], context: &mut Context) -> Result<Call<'a>, ApiError> {
         let fault = self.fault.take();
         let Some(route) = self.route() else { return Err(fault.map_or(Code::NotFound.into(), |fault| *fault)) };
+        // Before the head's fault is told: nsqd looks at the body first, and clients are shown the same error.
         check_body(limits, route, body)?;
         if let Some(fault) = fault {
             return Err(*fault);
@@ -73,6 +74,7 @@ impl<'a> Routed<'a> {
     pub fn decode_query(self, limits: &Limits, body: &'a [u8]) -> Decoded<'a> {
         let only_looks = self.only_looks();
         let mut decoded = self.decode(limits, body);
+        // Decoded all the same, so that the answer still names the parameters that nobody knew.
         if !only_looks {
             decoded.call = Err(Code::ReadOnly.into());
         }

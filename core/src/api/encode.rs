@@ -84,6 +84,7 @@ fn peeked_response(messages: &[Peeked], next: Option<u64>) -> Response {
 
 fn published_response(published: Published, view: View) -> Response {
     let Published { first, count, duplicate, log } = published;
+    // Ids begin at 1: zero is that of nothing, an empty batch or a duplicate that is not known any more.
     let id = (first != 0).then_some(first);
     let batch = !matches!(view, View::Published | View::PublishedJson);
     let mut response = if matches!(view, View::PublishedJson | View::BatchJson) {
@@ -128,12 +129,14 @@ fn settled_response(settled: &Settled, view: View) -> Response {
         }
     }
     let refused: Vec<RefusedBody<'_>> = refused.iter().map(RefusedBody::of).collect();
+    // Where anything was done it is a success, with what was refused beside it: an error would have it all tried again.
     if finished + requeued + touched == 0 && !refused.is_empty() {
         let code = failure(view);
         let refused_count = refused.len();
         let body = ErrorBody { refused: &refused, refused_count, ..ErrorBody::of(code, code.sentence()) };
         return Response::json(code.status(), &body);
     }
+    // A count that was not asked for is left out, a zero that was is told.
     let shown = |own: View, n: u32| (view == own || is_mixed(view)).then_some(n);
     let body = SettledBody {
         finished: shown(View::Finished, *finished),
@@ -223,6 +226,7 @@ impl Serialize for Peeked {
             map.serialize_entry("until", &until.as_nanos())?;
             map.serialize_entry("ready_at", &Instant(until))?;
         }
+        // What is only in a log has nothing more to show, and no empty body either, which would be a lie.
         if self.absent {
             map.serialize_entry("absent", &true)?;
             return map.end();
@@ -363,6 +367,7 @@ impl Response {
         if refused.is_empty() {
             return self;
         }
+        // A header has room for some only; the count says how many more there are.
         let mut list = String::new();
         for (receipt, _) in refused.iter().take(REFUSED_NAMED) {
             let separator = if list.is_empty() { "" } else { "," };

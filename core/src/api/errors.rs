@@ -181,6 +181,7 @@ pub(super) fn name_limits<'a>(sentence: &'a str, limits: &Limits) -> Cow<'a, str
         duration("max-msg-timeout", limits.max_msg_timeout),
         duration("max-req-timeout", limits.max_req_timeout),
     ];
+    // A sentence names one limit at most.
     match limits.iter().find(|(name, _)| sentence.contains(name)) {
         Some((name, value)) => Cow::Owned(sentence.replace(name, value)),
         None => Cow::Borrowed(sentence),

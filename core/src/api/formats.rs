@@ -19,6 +19,7 @@ pub fn encode_leased<'a>(
     deliveries: impl ExactSizeIterator<Item = Delivery<'a>> + Clone,
 ) -> Response {
     let response = match View::of(context) {
+        // `raw` goes with `max=1` only, so that there is one at most.
         View::Raw => match deliveries.clone().next() {
             Some(delivery) => raw(&delivery),
             None => Response::empty(204),
@@ -61,6 +62,7 @@ fn raw(delivery: &Delivery<'_>) -> Response {
         response = response.with(Known::Key, header_text(key));
     }
     for (name, value) in record.headers() {
+        // The publisher's type takes the place of ours: a response has one.
         if name == Known::ContentType.name() {
             response.headers[0].1 = Value::Bytes(value.into());
         } else {
@@ -80,6 +82,7 @@ fn receipt_bytes(receipt: Receipt) -> Vec<u8> {
 fn json_lines<'a>(deliveries: impl Iterator<Item = Delivery<'a>>) -> Vec<u8> {
     let mut lines = Vec::new();
     for delivery in deliveries {
+        // JSON escapes line feeds, so that one line is one message whatever is in it.
         lines.extend_from_slice(&json(delivery));
         lines.push(b'\n');
     }
@@ -113,6 +116,7 @@ struct List<I>(I);
 
 impl<'a, I: ExactSizeIterator<Item = Delivery<'a>> + Clone> Serialize for List<I> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Cloned, for `serialize` only borrows; deliveries are a view of leases, and cost nothing to go through again.
         serializer.collect_seq(self.0.clone().map(Message))
     }
 }

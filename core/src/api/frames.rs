@@ -117,8 +117,10 @@ fn write(out: &mut Vec<u8>, delivery: &Delivery<'_>) {
     head[26..28].copy_from_slice(&short(record.header_block.len()));
     out.extend_from_slice(&head);
     delivery.receipt.write(out);
+    // The receipt is written first and measured then: its text has as many digits as it takes.
     let receipt = short(out.len() - start - HEAD);
     out.extend_from_slice(key.as_bytes());
+    // They are written anew, for a record's lengths are little endian. The block as a whole is as long either way.
     for (name, value) in record.headers() {
         out.extend_from_slice(&short(name.len()));
         out.extend_from_slice(name.as_bytes());

@@ -28,6 +28,7 @@ pub(super) fn media_types<'a>(head: &Head<'a>, name: &str) -> impl Iterator<Item
 
 /// Whether the request would rather have JSON than text.
 pub(super) fn accepts_json(head: &Head<'_>) -> bool {
+    // Weights (`q=`) are not looked at: the first that is known is the choice. `*/*` alone gets text, as from nsqd.
     let known: [&[u8]; 3] = [b"application/json", b"text/plain", b"*/*"];
     let first = media_types(head, "accept").find_map(|item| known.iter().position(|k| item.eq_ignore_ascii_case(k)));
     first == Some(0)
@@ -41,6 +42,7 @@ pub(super) fn has_content_type(head: &Head<'_>, media_type: &str) -> bool {
 /// Whether a header field of this (lower-case) name is kept with a message.
 pub(super) fn is_kept(name: &str) -> bool {
     match name.as_bytes().first() {
+        // By its first byte, for this is asked of each field of each publish.
         Some(b'c') => name == "content-type" || name.strip_prefix("ce-").is_some_and(|rest| !rest.is_empty()),
         Some(b't') => matches!(name, "traceparent" | "tracestate"),
         Some(b's') => name.strip_prefix("shelf-meta-").is_some_and(|rest| !rest.is_empty()),

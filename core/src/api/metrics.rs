@@ -55,6 +55,7 @@ fn write_page(page: &mut String, identity: &Identity, topics: &[TopicStats]) -> 
     writeln!(page, "shelfmq_info{{version=\"{}\"}} 1", Label(&identity.version))?;
     write_head(page, "shelfmq_topics", "Topics.")?;
     writeln!(page, "shelfmq_topics {}", topics.len())?;
+    // Metric by metric: all lines of one have to stand together below their head.
     for Metric(name, help, value) in TOPIC_METRICS {
         write_head(page, name, help)?;
         for topic in topics {

@@ -1,7 +1,7 @@
 //! The meaning of the HTTP API: requests to commands, replies to responses, as pure functions.
 //!
 //! Read in this order: [`routes`] and [`parameters`] (the table of all that can be asked), [`route`] (what a request's
-//! head says), [`Routed::decode`] (the rest, to a [`Call`]), [`encode`] and [`encode_leased`] (a reply to a [`Response`]), [`encode_node`] (what concerns
+//! head says), [`Routed::decode`] (the rest, to a [`Call`]), [`encode()`] and [`encode_leased`] (a reply to a [`Response`]), [`encode_node`] (what concerns
 //! the node as a whole), [`errors`] (every code, its status and its sentence).
 
 pub mod bounds;

@@ -21,6 +21,7 @@ pub fn encode_node(context: &Context, identity: &Identity, reply: NodeReply<'_>)
         NodeReply::Stats(stats) if stats.json => Response::json(200, &stats::body(identity, &stats)),
         NodeReply::Stats(stats) => Response::text(200, text(stats_text::page(identity, &stats))),
         NodeReply::Metrics(topics) => Response::of(200, metrics::MEDIA_TYPE, text(metrics::page(identity, topics))),
+        // As with nsqd, text is told as it is, and only what is not text as JSON.
         NodeReply::Config(serde_json::Value::String(value)) => Response::text(200, text(value.clone())),
         NodeReply::Config(value) => Response::json(200, value),
         NodeReply::Topics(topics) => Response::json(200, &Topics { topics }),

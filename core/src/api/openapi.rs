@@ -23,6 +23,7 @@ pub(super) fn document(identity: &Identity) -> String {
     out.put(r#","title":"shelfmq","version":"#).quoted(&identity.version);
     out.put(r#"},"openapi":"3.1.0","paths":{"#);
     let mut last = "";
+    // By name without sorting: the next greater path is looked for each time, in a table that is short.
     while let Some(path) = ROUTES.iter().map(|route| route.path).filter(|path| *path > last).min() {
         out.comma().quoted(&path_template(path)).put(":{");
         for route in ROUTES.iter().filter(|route| route.path == path) {
@@ -50,6 +51,7 @@ impl Text {
 
     /// Adds a comma, but before the first of an object or a list.
     fn comma(&mut self) -> &mut Self {
+        // What was added last tells: nothing else that is put here ends in an open bracket.
         if self.0.ends_with(['{', '[']) { self } else { self.put(",") }
     }
 
@@ -197,6 +199,7 @@ fn responses(out: &mut Text, route: &Route) {
     }
     let codes = codes(route);
     let mut last = 0;
+    // Codes of one status share its description: a document has one answer for each status.
     while let Some(status) = codes.iter().map(|code| code.status()).filter(|status| *status > last).min() {
         out.put("},\"").number(status.into()).put("\":{");
         error_response(out, codes.iter().copied().filter(|code| code.status() == status));

@@ -31,6 +31,7 @@ pub(super) struct Params<'a> {
 impl<'a> Params<'a> {
     /// Reads a query string. Malformed escapes, `;` and what is not UTF-8 are `INVALID_REQUEST`.
     pub(super) fn parse(query: &'a str) -> Result<Self, ApiError> {
+        // First, for what is made of it takes some times as much memory.
         if query.len() > bounds::QUERY_BYTES {
             return Err(Code::QueryTooLong.into());
         }
@@ -124,12 +125,15 @@ impl<'a> Params<'a> {
     /// [`bounds`] allows, and how many more.
     pub(super) fn ignored(&self, known: &[&Param]) -> Option<Box<str>> {
         let numbered = self.pairs.iter().enumerate().map(|(i, (name, _))| (&**name, i));
+        // By sorting, for a query may have tens of thousands of names: to compare each with all before it would take
+        // its time.
         let names = sort::firsts(numbered.filter(|(name, _)| !known.iter().any(|param| param.name == *name)).collect());
         let mut list = String::new();
         for (shown, &i) in names.iter().enumerate() {
             let (before, separator) = (list.len(), if list.is_empty() { "" } else { ", " });
             list.extend(core::iter::once(separator).chain(utf8_percent_encode(&self.pairs[i].0, NOT_PLAIN)));
             if list.len() > bounds::IGNORED_BYTES {
+                // A name is there as a whole or counted, so that nobody is told of a parameter that was not sent.
                 list.truncate(before);
                 write!(list, "{separator}+{}", names.len() - shown).expect("writing to a string does not fail");
                 break;
@@ -150,6 +154,8 @@ fn split_at_byte(text: &str, byte: u8) -> (&str, &str) {
 
 /// The parts of a comma list, borrowing from the request where the list does.
 fn split_list<'s, 'a>(value: &'s Cow<'a, str>) -> impl Iterator<Item = Cow<'a, str>> + use<'s, 'a> {
+    // Two lists of which one is empty: parts of what the request has live as long as that, and those of what was
+    // unescaped have to be copied.
     let (borrowed, owned) = match value {
         Cow::Borrowed(text) => (*text, ""),
         Cow::Owned(text) => ("", text.as_str()),
@@ -171,6 +177,7 @@ pub(super) fn unescape(text: &str) -> Result<Cow<'_, str>, ApiError> {
         rest = after;
         plain.push(match byte {
             b'+' => b' ',
+            // As Go: a `;` was once a separator, and is refused rather than taken for one or for a part of a value.
             b';' => return Err(Code::InvalidRequest.into()),
             b'%' => {
                 let (digits, after) = rest.split_first_chunk::<2>().ok_or(Code::InvalidRequest)?;

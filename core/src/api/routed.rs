@@ -63,11 +63,13 @@ fn method_not_allowed(head: &Head<'_>, allow: String) -> ApiError {
 impl<'a> Routed<'a> {
     /// Reads the query as the route has it.
     fn read(&mut self, route: &Route) -> Result<(), ApiError> {
+        // A constant, for what a host has set is not known here.
         let header_bytes: usize = self.head.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         if header_bytes > bounds::HEADER_BYTES {
             return Err(Code::HeaderFieldsTooLarge.into());
         }
         self.params = Params::parse(self.head.query)?;
+        // Before names are read, so that a refusal for one still says which parameters nobody knew.
         self.ignored = self.params.ignored(route.params);
         if route.belongs == Belongs::Topic {
             self.topic = Some(self.params.name(route.params[0])?);
@@ -134,6 +136,7 @@ impl<'a> Routed<'a> {
 
     /// Which engine it is for. What is refused is for any.
     pub fn scope(&self) -> Scope<'_> {
+        // A head with a fault may lack its topic, and its answer is the same from each engine.
         match self.route.filter(|_| self.fault.is_none()) {
             Some(Route { belongs: Belongs::Topic, .. }) => {
                 self.topic.as_ref().map_or(Scope::Node, |topic| Scope::Topic(topic.as_str()))

@@ -326,6 +326,7 @@ pub(super) enum Found<'a> {
 pub(super) fn find<'a>(method: &str, path: &'a str) -> Found<'a> {
     let mut allow = String::new();
     for route in ROUTES {
+        // One path may stand in several rows, each with its methods: so the search goes on until one has this method.
         let Some(segment) = route.matches(path) else { continue };
         if route.methods().any(|m| m == method) {
             return Found::Route(route, segment);

@@ -13,6 +13,7 @@ use crate::config::Identity;
 
 /// The answer's body.
 pub(super) fn body<'a>(identity: &'a Identity, stats: &Stats<'a>) -> impl Serialize + use<'a> {
+    // As with nsqd, a topic that is not there is `null`, and a broker without topics an empty list.
     let unknown = stats.filter.topic.is_some() && stats.topics.is_empty();
     StatsBody {
         version: &identity.version,
@@ -94,6 +95,7 @@ struct TopicBody<'a> {
 
 impl<'a> TopicBody<'a> {
     fn of(topic: &'a TopicStats) -> Self {
+        // Percentiles of channels cannot be put together: their buckets can.
         let mut latency = Latency::default();
         topic.channels.iter().for_each(|channel| latency.merge(&channel.latency));
         TopicBody {

@@ -101,6 +101,7 @@ impl Page {
         if self.sort != Sort::Name {
             sort::by(&mut order, |a, b| self.direct(a.0.cmp(&b.0)).then_with(|| a.1.name.cmp(&b.1.name)));
         } else if self.descending {
+            // They come by name already.
             order.reverse();
         }
         (order.into_iter().skip(self.offset).take(self.max).map(|(_, topic)| topic.clone()).collect(), total)

@@ -17,6 +17,7 @@ enum Stored {
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let stored = match self {
+            // Read back it is a copy with the same bytes: only where they come from is not kept.
             Value::Static(text) => Stored::Bytes(text.as_bytes().into()),
             Value::Id(id) => Stored::Id(*id),
             Value::Number(number) => Stored::Number(*number),

@@ -33,6 +33,7 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
 
 /// A decimal number of digits only: no sign, no spaces.
 pub(super) fn number(text: &str) -> Option<u64> {
+    // `parse` alone would take a sign.
     if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
@@ -117,6 +118,7 @@ impl Receipts {
         for end in memchr::memchr2_iter(b'\n', b',', body).chain(core::iter::once(body.len())) {
             let line = body[start..end].trim_ascii();
             start = end + 1;
+            // Before it is made text: a line that is no UTF-8 would be copied, however long it is.
             if line.len() > bounds::RECEIPT_BYTES {
                 return Err(Code::InvalidReceipt);
             }

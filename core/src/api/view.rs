@@ -1,5 +1,5 @@
-//! How the answer to a request is to be written. Chosen by [`decode`](super::decode), kept by the broker
-//! beside a waiting request as a number, and read again by [`encode`](super::encode).
+//! How the answer to a request is to be written. Chosen by [`decode`](mod@super::decode), kept by the broker
+//! beside a waiting request as a number, and read again by [`encode`](mod@super::encode).
 
 use crate::command::Context;
 
@@ -60,6 +60,7 @@ views! {
 impl View {
     /// The view that a context carries.
     pub fn of(context: &Context) -> View {
+        // A context may come from a checkpoint, whose number nobody has checked.
         View::ALL.get(usize::from(context.view)).copied().unwrap_or_default()
     }
 

@@ -20,7 +20,8 @@ use crate::name::Name;
 use crate::time::Time;
 use crate::topic::Topic;
 
-/// How many chunks one call looks at to make room: more than it can have brought in.
+/// How many chunks one call looks at to make room: a few times what a request with the default limits can have brought
+/// in. Where that is not enough, the next calls go on.
 const EVICTIONS: usize = 128;
 
 /// How soon a read that failed is tried again.
@@ -31,23 +32,28 @@ pub(super) const READ_AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Logs {
     /// None where everything stays in memory.
     options: Option<LogOptions>,
+    /// The name that was given to a log last: none is given twice.
     last: LogId,
+    /// Invariant: exactly the logs of topics that are there. What comes from the host for another log is late, and is
+    /// passed over.
     #[serde(with = "crate::state::table")]
     topics: HashMap<LogId, TopicId, foldhash::fast::FixedState>,
-    /// What waits to be written, in order: the topics whose appends are to be taken.
+    /// What waits to be written, in order: the topics whose appends are to be taken. Invariant: each stands here once,
+    /// and is marked by `is_dirty`.
     dirty: VecDeque<Dirty>,
     /// What was taken from them and not given away.
     work: VecDeque<LogCommand>,
     reads: VecDeque<Read>,
-    /// How many reads are under way.
+    /// How many reads the host was given and has not answered.
     reading: usize,
-    /// Chunks of messages in memory, in the order in which they are thought of to be evicted.
+    /// Chunks of messages in memory, in the order in which they are thought of to be evicted. A chunk that is gone by
+    /// itself may still stand here.
     resident: VecDeque<(LogId, u64)>,
-    /// Bytes of all messages in memory of topics with a log.
+    /// Bytes of all messages in memory of topics with a log. Invariant: the sum of what each topic has in `counted`.
     memory: usize,
     /// There is no room on the disk.
     full: bool,
-    /// Chunks that could not be read.
+    /// Chunks that could not be read. The deadline of their log has them asked for again.
     unread: Vec<(LogId, u64)>,
 }
 
@@ -69,15 +75,20 @@ impl<O: Outbox> Broker<O> {
         let segment_bytes = self.logs.options.as_ref().map_or(u64::MAX, |options| options.segment_bytes);
         let place = (recovered.end, recovered.image.next.id);
         let journal = Journal::at(log, recovered.header, place, segment_bytes, seed);
+        // A name that no topic can have, or numbers that leave none to go on with, are nothing to serve.
         let Ok(topic) = Topic::open(recovered, journal, self.seeds.next(), now, &self.limits) else { return };
         let key: Box<str> = topic.name().as_str().into();
         self.closed.remove(&key);
         if let Some(&before) = self.names.get(&key) {
+            // First, for it takes its name out of the table. Whether what it had not made durable was kept, the new one
+            // knows, and those who wait do not.
             self.unload(before, Refusal::StorageUnknown, now);
         }
         let number = self.topics.insert(topic);
         self.names.insert(key, number);
         self.know_log(number);
+        // A log tells of leases that ended and dead letters that did not leave: channels are looked at once without
+        // being asked.
         self.topics[number].mark_all_changed();
         self.after_topic(number, now);
     }
@@ -120,18 +131,21 @@ impl<O: Outbox> Broker<O> {
         let Some(log) = topic.log_id() else { return };
         self.logs.topics.remove(&log);
         self.leave_log(topic, log);
+        // Behind all that waits, and a topic of the same name that is made from now on stands behind this.
         self.logs.dirty.push_back(Dirty::Deleted(Delete { log, topic: topic.name().clone() }));
     }
 
     /// A topic is gone from memory; its log stays as it is.
     pub(super) fn leave_log(&mut self, topic: &Topic, log: LogId) {
         self.logs.topics.remove(&log);
+        // What it was counted with, not what it has now: a change may not have been counted yet.
         self.logs.memory -= topic.counted;
         self.logs.dirty.retain(|dirty| !matches!(dirty, Dirty::Topic(other) if *other == log));
         self.logs.work.retain(|work| !matches!(work, LogCommand::Append(append) if append.log == log));
         self.logs.reads.retain(|read| read.log != log);
         self.logs.unread.retain(|unread| unread.0 != log);
-        // As many as there are at most go at once: a table of chunks of topics that are gone would only grow.
+        // Chunks of topics that are gone would only go when room is needed, which may never be. They are looked for
+        // where there are more chunks than topics explain.
         if self.logs.topics.len() * 2 < self.logs.resident.len() {
             let topics = &self.logs.topics;
             self.logs.resident.retain(|chunk| topics.contains_key(&chunk.0));
@@ -142,6 +156,7 @@ impl<O: Outbox> Broker<O> {
     pub(super) fn note_log(&mut self, number: TopicId) {
         let topic = &mut self.topics[number];
         let Some(log) = topic.log_id() else { return };
+        // Only the topic is noted. Its bytes are taken when the host has time, with all that came until then.
         if topic.has_unwritten() && !core::mem::replace(&mut topic.is_dirty, true) {
             self.logs.dirty.push_back(Dirty::Topic(log));
         }
@@ -158,6 +173,7 @@ impl<O: Outbox> Broker<O> {
                 bytes: wanted.bytes,
             }));
         }
+        // In the order in which they came, which is about the order in which consumers are done with them.
         self.logs.resident.extend(topic.messages_mut().take_fresh().into_iter().map(|chunk| (log, chunk)));
         self.count_memory(number);
     }
@@ -172,10 +188,12 @@ impl<O: Outbox> Broker<O> {
     /// Takes messages out of memory that have no room there and can be read back.
     pub(crate) fn evict(&mut self) {
         let Some(room) = self.logs.options.as_ref().map(|options| options.cache_bytes) else { return };
+        // Each may have its turn twice: the first takes its mark of having been used, the second takes it out.
         let mut left = EVICTIONS.min(2 * self.logs.resident.len());
         while self.logs.memory > room && left > 0 {
             left -= 1;
             let Some((log, chunk)) = self.logs.resident.pop_front() else { return };
+            // Its topic is gone.
             let Some(&number) = self.logs.topics.get(&log) else { continue };
             if self.topics[number].messages_mut().evict(chunk) == Some(false) {
                 self.logs.resident.push_back((log, chunk));
@@ -191,6 +209,8 @@ impl<O: Outbox> Broker<O> {
 
     /// What is to be written next.
     pub(crate) fn poll_log(&mut self, now: Time) -> Option<LogCommand> {
+        // What was taken of one topic is given away before another is asked: the parts of a segment's change stay
+        // together.
         while self.logs.work.is_empty() {
             match self.logs.dirty.pop_front()? {
                 Dirty::Deleted(delete) => return Some(LogCommand::Delete(delete)),
@@ -219,6 +239,7 @@ impl<O: Outbox> Broker<O> {
             let forget = self.with_topic(number, now, |topic, limits| topic.appended(upto, now, limits));
             self.logs.work.extend(forget);
         }
+        // Told even where the topic is gone: that is what the answer to its deletion waits for.
         self.outbox.durable(log, upto);
     }
 
@@ -254,6 +275,7 @@ impl<O: Outbox> Broker<O> {
     }
 
     fn close(&mut self, number: TopicId, refusal: Refusal, now: Time) {
+        // Who asks for it in between is told to try again, and does not make it anew beside the log that there is.
         self.closed.insert(self.topics[number].name().as_str().into());
         self.unload(number, refusal, now);
     }
@@ -277,6 +299,7 @@ impl<O: Outbox> Broker<O> {
     /// written.
     pub(crate) fn resign(&mut self, now: Time) {
         self.life = Life::Resigned;
+        // The topics stay out of `closed`: by its `life` the broker refuses all names from now on.
         let topics: Vec<TopicId> = self.topics.iter().map(|(number, _)| number).collect();
         for number in topics {
             self.unload(number, Refusal::StorageUnknown, now);
@@ -289,12 +312,15 @@ impl<O: Outbox> Broker<O> {
     /// What was to be read is here, or could not be read.
     pub(crate) fn loaded(&mut self, now: Time, read: &Read, loaded: Option<Loaded>) {
         self.logs.reading = self.logs.reading.saturating_sub(1);
+        // A read may come after its topic was closed, or opened again under another log.
         let Some(&number) = self.logs.topics.get(&read.log) else { return };
         let Some(loaded) = loaded else {
+            // The chunk stays asked for until then, so that nobody asks the disk for it over and over.
             self.logs.unread.push((read.log, read.chunk));
             self.deadlines.insert(now + READ_AGAIN, Owner::Reads(read.log));
             for channel in self.topics[number].channel_numbers() {
                 if self.topics[number].channel(channel).search == Search::Reading {
+                    // A poll that waited only for this read is answered as if there were nothing: its time is over.
                     self.give_up_overdue(number, channel, now);
                 }
             }
@@ -302,7 +328,9 @@ impl<O: Outbox> Broker<O> {
         };
         let topic = &mut self.topics[number];
         topic.messages_mut().load(read.chunk, loaded);
+        // The chunk may be one that is to be written again. That has to happen while it is in memory.
         topic.compact();
+        // Commands come first: they hold the chunk in memory, and let it go by this.
         self.retry_parked(number, Some(read.chunk), now);
         self.serve_all(number, now);
     }
@@ -313,6 +341,7 @@ impl<O: Outbox> Broker<O> {
         let Some(&number) = self.logs.topics.get(&log) else { return };
         for (_, chunk) in again {
             let messages = self.topics[number].messages_mut();
+            // What was asked for is not asked for again, so that the mark goes first.
             messages.load_failed(chunk);
             messages.want(chunk);
             if !messages.is_live(chunk) {
@@ -336,6 +365,7 @@ impl<O: Outbox> Broker<O> {
         }
         self.after_topic(number, now);
         for channel in reading {
+            // Only once all were served is it known who gets nothing.
             self.answer_overdue(number, channel, now);
         }
     }

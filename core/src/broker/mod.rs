@@ -45,13 +45,19 @@ pub struct Broker<O> {
     limits: Limits,
     /// Goes into the hashes of names.
     seed: u64,
+    /// Makes the seeds of topics and logs: one after the other, so that the same calls give the same ones.
     seeds: SplitMix64,
     topics: Slab<Topic, TopicId>,
+    /// Invariant: it has the name of each topic in `topics`, and no other.
     #[serde(with = "crate::state::table")]
     names: HashMap<Box<str>, TopicId, foldhash::fast::FixedState>,
     /// Topics that were closed and not opened again: nobody may make them anew.
+    /// Invariant: none of them is in `names`.
     closed: BTreeSet<Box<str>>,
     pollers: Pollers,
+    /// What is due for topics, channels and reads; a poll's end is a timer of `pollers`. Invariant: an owner that is
+    /// gone has none here, for its number is taken by the next one ([`Broker::disarm`]). Logs are never numbered again,
+    /// so that theirs may stay.
     deadlines: Schedule<Owner>,
     /// Channels whose search for a message goes on at the next call.
     scans: VecDeque<(TopicId, ChannelId)>,
@@ -137,16 +143,18 @@ impl<O: Outbox> Broker<O> {
         }
     }
 
-    /// What is not in a checkpoint, and follows from what is.
+    /// Rebuilds derived state after deserialization: the hash tables, by the seeds that they had.
     pub(crate) fn restored(&mut self) {
         let hasher = foldhash::fast::FixedState::with_seed(self.seed);
         let names = core::mem::take(&mut self.names);
+        // What was read is hashed by a seed that everybody knows: names would be found, but could be made to collide.
         self.names = HashMap::with_capacity_and_hasher(names.len(), hasher);
         self.names.extend(names);
         self.topics.iter_mut().for_each(|(_, topic)| topic.restored());
     }
 
-    /// Whether it comes to an end with whatever is due: what is due again at once would be due for ever.
+    /// Whether its limits let it come to an end with what is due. A checkpoint may be forged: a heartbeat of zero would
+    /// be due again at once for ever, and a slice of zero would never get anything done.
     pub(crate) fn can_run(&self) -> bool {
         !self.limits.heartbeat.is_zero() && self.limits.slice > 0
     }
@@ -158,7 +166,7 @@ impl<O: Outbox> Broker<O> {
         }
     }
 
-    /// What happened to a watched topic since the last look, with the name of the channel that it happened in.
+    /// What happened to a traced topic since the last look, with the name of the channel that it happened in.
     pub(crate) fn take_events(&mut self, topic: &str) -> Vec<(Option<String>, log::event::Event)> {
         let Some(topic) = self.names.get(topic).map(|&number| &mut self.topics[number]) else {
             return Vec::new();
@@ -176,6 +184,8 @@ impl<O: Outbox> Broker<O> {
 
     /// Does what a command asks. The answer goes to the [outbox](Outbox), at once or later.
     pub fn execute(&mut self, now: Time, ticket: Ticket, context: &Context, command: Command<'_>) {
+        // A poll may be answered later, or by many chunks, so that it does not go the way of commands that have one
+        // reply.
         if let Verb::Subscribe(subscribe) = &command.verb {
             if let Err(refusal) = self.subscribe(now, ticket, context, &command.topic, subscribe) {
                 self.outbox.replied(ticket, context, Err(refusal), None);
@@ -187,6 +197,7 @@ impl<O: Outbox> Broker<O> {
             Ok(Done { reply, barrier }) => self.outbox.replied(ticket, context, Ok(reply), barrier),
             Err(Blocked::Refused(refusal)) => self.outbox.replied(ticket, context, Err(refusal), None),
             Err(Blocked::NotCached(missing)) => {
+                // What a command borrows from the request is gone after this call.
                 let Command { topic, verb } = command;
                 let command = Command { topic: topic.into_owned(), verb: verb.into_owned() };
                 self.park(missing, Vec::new(), What::Command(ticket, context.clone(), command, progress));
@@ -197,6 +208,7 @@ impl<O: Outbox> Broker<O> {
     /// When [`Broker::handle_timeout`] is to be called next.
     pub fn poll_timeout(&self) -> Option<Time> {
         if !self.scans.is_empty() {
+            // A search that stopped goes on at once: before any deadline, in the next call.
             return Some(Time::default());
         }
         self.deadlines.next().into_iter().chain(self.pollers.next_deadline()).min()
@@ -206,11 +218,13 @@ impl<O: Outbox> Broker<O> {
     /// [`Broker::poll_timeout`] says that there is more.
     pub fn handle_timeout(&mut self, now: Time) {
         let mut left = self.limits.slice;
+        // A slice counts messages. One that turns out to be due later counts one, so that this ends in any case.
         while left > 0
             && let Some(owner) = self.deadlines.pop_due(now)
         {
             let done = match owner {
                 Owner::Topic(topic) => {
+                    // Its handle was popped just now. What follows the change arms the next one.
                     self.topics[topic].armed = None;
                     self.with_topic(topic, now, |topic, limits| topic.handle_timeout(now, limits))
                 }
@@ -222,11 +236,13 @@ impl<O: Outbox> Broker<O> {
             };
             left = left.saturating_sub(done.max(1));
         }
+        // As many as there are now: a search that stops again puts its channel at the end, for the next call.
         for _ in 0..self.scans.len() {
             if let Some((topic, channel)) = self.scans.pop_front() {
                 self.after(topic, channel, now);
             }
         }
+        // Polls end last. What came due for a channel before may be just what one of them waits for.
         for _ in 0..self.limits.slice {
             let Some(number) = self.pollers.pop_due(now) else { break };
             self.poller_timeout(number, now);
@@ -243,6 +259,7 @@ impl<O: Outbox> Broker<O> {
             let done = channel.handle_timeout(&mut cx);
             (expired + done, channel.is_deserted(&cx))
         });
+        // A channel that nobody consumes goes, but not while it has dead letters to send: with it they would be lost.
         if is_deserted && !self.topics[topic].channel(number).has_pending_transfers() {
             self.delete_channel(topic, number, now);
         }
@@ -261,6 +278,7 @@ impl<O: Outbox> Broker<O> {
                 self.outbox.closed(ticket);
             } else {
                 let (context, refused) = poller.take_context();
+                // A poll that ends early has found nothing, as one that ended in time.
                 self.outbox.leased(ticket, &context, &Leased::none(), &refused);
             }
             self.remove_poller(number, now);
@@ -274,6 +292,7 @@ impl<O: Outbox> Broker<O> {
             topic.clock_went_back(now, limits);
         }
         self.pollers.shift_timers(from.since(now));
+        // Deadlines have come nearer by this, and the broker must not know any of them too late.
         let topics: Vec<TopicId> = self.topics.iter().map(|(topic, _)| topic).collect();
         for topic in topics {
             self.topics[topic].mark_all_changed();
@@ -341,10 +360,12 @@ impl<O: Outbox> Broker<O> {
         for channel in self.topics[number].channel_numbers() {
             self.remove_channel(number, channel, Refusal::TopicNotFound, now);
         }
+        // From here on the number is free. What still goes by it is taken out before anything can make another topic.
         let topic = self.topics.remove(number);
         self.names.remove(topic.name().as_str());
         self.forget_log(&topic);
         self.disarm(&topic);
+        // Last: a publish among them makes the topic anew, perhaps under the same number.
         self.retry_parked(number, None, now);
     }
 
@@ -358,6 +379,7 @@ impl<O: Outbox> Broker<O> {
     fn delete_channel(&mut self, topic: TopicId, number: ChannelId, now: Time) {
         self.remove_channel(topic, number, Refusal::ChannelNotFound, now);
         let found = &self.topics[topic];
+        // An ephemeral topic goes with its last channel, as with nsqd.
         if found.name().is_ephemeral() && found.has_no_channels() {
             self.delete_topic(topic, now);
         } else {
@@ -367,6 +389,7 @@ impl<O: Outbox> Broker<O> {
 
     /// Those who wait here are told that they wait in vain.
     fn dismiss_pollers(&mut self, topic: TopicId, number: ChannelId, refusal: Refusal, now: Time) {
+        // A stream that is busy or has no room stands in no line: so they are looked for apart.
         for stream in self.pollers.streams_of(topic, number) {
             self.outbox.closed(self.pollers.slab[stream].ticket);
             self.remove_poller(stream, now);
@@ -386,6 +409,7 @@ impl<O: Outbox> Broker<O> {
             self.deadlines.remove(handle);
         }
         for stream in self.topics[topic].remove_channel(number, now, &self.limits) {
+            // A stream that was closed above stays in the slab until its last message is settled, which is now.
             self.pollers.release(stream);
         }
     }
@@ -416,6 +440,8 @@ impl<O: Outbox> Broker<O> {
     }
 
     fn after_channel(&mut self, topic: TopicId, number: ChannelId, now: Time) {
+        // A stream has a place in line again before the line is served: what it settled just now may be followed by
+        // more.
         for stream in self.topics[topic].channel_mut(number).take_released() {
             if self.pollers.release(stream) {
                 self.enqueue_poller(stream);
@@ -425,6 +451,7 @@ impl<O: Outbox> Broker<O> {
         self.forward_dead_letters(topic, number);
         let (channel, cx) = self.topics[topic].unmarked_channel_cx(number, now, &self.limits);
         channel.watch_clients(&cx);
+        // Nobody waits for what was searched for. Whoever comes next begins a search of his own.
         if channel.pollers.is_empty() {
             channel.search = Search::Done;
         }
@@ -433,6 +460,7 @@ impl<O: Outbox> Broker<O> {
         }
         #[cfg(debug_assertions)]
         channel.check();
+        // Last, for all that was done above may have set one.
         let next = channel.next_deadline();
         rearm(&mut self.deadlines, &mut channel.armed, next, Owner::Channel(topic, number));
     }
@@ -442,6 +470,8 @@ impl<O: Outbox> Broker<O> {
 fn rearm(deadlines: &mut Schedule<Owner>, armed: &mut Option<(Time, u32)>, next: Option<Time>, owner: Owner) {
     let Some(next) = next else { return };
     match *armed {
+        // Many leases end at other times than they were to: to move the deadline each time would cost more than to look
+        // once in vain.
         Some((at, _)) if at <= next => return,
         Some((_, handle)) => {
             deadlines.remove(handle);

@@ -9,6 +9,7 @@ use crate::message::Delivery;
 use crate::messages::Messages;
 
 /// A log, and how far it has to be durable before something is told. What is told without one is told at once.
+/// Of one log, the numbers of later barriers are never lower, so that what waits for them is told in order.
 pub type Barrier = (LogId, u64);
 
 /// Where the broker puts what it has to tell.
@@ -47,6 +48,7 @@ pub struct Leased<'a> {
     /// Their channel.
     pub channel: &'a str,
     pub(super) leases: &'a [Lease],
+    /// Invariant: they are there wherever there are leases.
     pub(super) messages: Option<&'a Messages>,
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Parked {
     /// What it waits for.
     chunk: u64,
     /// What it waited for before, and needs as well.
+    /// Invariant: these and `chunk` are held in the topic's messages for this, so that none is evicted while another is
+    /// read. Whoever is done with it releases them.
     held: Vec<u64>,
     what: What,
 }
@@ -35,6 +37,7 @@ impl<O: Outbox> Broker<O> {
             What::Command(_, _, command, _) => &command.topic,
             What::Transfer(transfer) => &transfer.to,
         };
+        // It is always there: it has just said what is missing.
         if let Ok(topic) = self.find_topic(name) {
             let messages = self.topics[topic].messages_mut();
             messages.hold_chunk(missing.0);
@@ -50,6 +53,7 @@ impl<O: Outbox> Broker<O> {
             return;
         }
         let ready = |parked: &mut Parked| parked.topic == topic && chunk.is_none_or(|chunk| parked.chunk == chunk);
+        // All are taken out before the first is tried: what has to wait again comes back to the same list.
         for Parked { chunk, mut held, what, .. } in self.parked.extract_if(.., ready).collect::<Vec<_>>() {
             held.push(chunk);
             match what {
@@ -58,6 +62,7 @@ impl<O: Outbox> Broker<O> {
                 }
                 What::Transfer(transfer) => {
                     let again = self.receive_or_park(now, transfer, &held);
+                    // Where it waits again, the chunks go along with it.
                     if !again {
                         self.release(topic, &held);
                     }
@@ -77,6 +82,8 @@ impl<O: Outbox> Broker<O> {
         command: Command<'static>,
         mut progress: PeekProgress,
     ) {
+        // It is done from the start: so far it has at most made room for itself. The topic may have changed since, and
+        // the answer is that of now.
         match self.perform(now, &command.topic, &command.verb, &mut progress) {
             Err(Blocked::NotCached(missing)) => {
                 // What is found of messages stays found; a change begins anew, and needs all that it needed before, and so
@@ -113,6 +120,7 @@ impl<O: Outbox> Broker<O> {
         let is_its = |parked: &mut Parked| matches!(parked.what, What::Command(other, ..) if other == ticket);
         for parked in self.parked.extract_if(.., is_its).collect::<Vec<_>>() {
             self.release(parked.topic, &parked.held);
+            // At most it has made room for itself, which is not undone.
             self.release(parked.topic, &[parked.chunk]);
         }
     }
@@ -120,6 +128,7 @@ impl<O: Outbox> Broker<O> {
     /// What waits is refused: of this topic, or all. Dead letters are sent again at the next start.
     pub(super) fn refuse_parked(&mut self, topic: Option<TopicId>, refusal: Refusal) {
         let concerned = |parked: &mut Parked| topic.is_none_or(|topic| parked.topic == topic);
+        // Their chunks are not released: the topic goes, or nothing is read for it any more.
         for parked in self.parked.extract_if(.., concerned).collect::<Vec<_>>() {
             if let What::Command(ticket, context, ..) = parked.what {
                 self.outbox.replied(ticket, &context, Err(refusal), None);

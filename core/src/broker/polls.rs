@@ -32,10 +32,15 @@ impl<O: Outbox> Broker<O> {
         let (topic, channel) = self.find_or_add_channel(name.borrow(), &subscribe.channel, now)?;
         let (found, mut cx) = self.topics[topic].channel_cx(channel, now, &self.limits);
         let client = found.client(subscribe.client.as_deref(), peer, &cx);
+        // Before it leases: what is finished makes room in flight, and for the next of an ordering key.
         let refused = finish_first(found, &subscribe.finish, &mut cx);
+        // Whoever waits already comes first. A stream is answered by its head before any message, so that it always
+        // waits.
         if !stream && found.pollers.is_empty() {
             let terms = Terms { timeout, client, stream: None };
             let leases = found.lease_up_to(max, max_bytes, &terms, &mut cx);
+            // A search that is not at its end does not know yet that there is nothing: then even a poll that does not
+            // wait does.
             if !leases.is_empty() || (wait.is_zero() && !found.is_searching()) {
                 self.hand_out(topic, channel, &leases, auto_finish, now, |outbox, leased| {
                     outbox.leased(ticket, context, leased, &refused);
@@ -79,6 +84,7 @@ impl<O: Outbox> Broker<O> {
         }
         let number = self.pollers.add(waiting, until);
         if let Some(stream) = self.pollers.slab[number].stream_mut() {
+            // The head is a sign of life: the first heartbeat is due one heartbeat later.
             stream.sent_at = now;
         }
         self.topics[topic].channel_mut(channel).poll_waits(client);
@@ -99,6 +105,7 @@ impl<O: Outbox> Broker<O> {
         let found = &self.topics[topic];
         let (name, channel) = (found.name().as_str(), found.channel_name(number).unwrap_or_default());
         let messages = Some(found.messages());
+        // Told before it is finished: the answer is written from the messages, which may leave memory right after that.
         tell(&mut self.outbox, &Leased { topic: name, channel, leases, messages });
         if auto_finish {
             let (channel, mut cx) = self.topics[topic].channel_cx(number, now, &self.limits);
@@ -121,6 +128,7 @@ impl<O: Outbox> Broker<O> {
         let line = &mut topic.channel_mut(channel).pollers;
         let was_empty = line.is_empty();
         line.push_back(&mut self.pollers.slab, number);
+        // When the topic hands over, it has the channels of this set served, and no others.
         if was_empty {
             topic.with_pollers.insert(channel.number().into());
         }
@@ -154,8 +162,11 @@ impl<O: Outbox> Broker<O> {
         while let Some(first) = self.topics[topic].channel(number).pollers.front() {
             let poller = &self.pollers.slab[first];
             let (terms, room, max_bytes) = (poller.terms(first), poller.room(), poller.max_bytes());
+            // Unmarked, for this is a part of looking at a changed channel: marked again, it would be looked at without
+            // end.
             let (channel, mut cx) = self.topics[topic].unmarked_channel_cx(number, now, &self.limits);
             let leases = channel.lease_up_to(room, max_bytes, &terms, &mut cx);
+            // Nobody in line is without room, so that what the first does not get, no other would.
             if leases.is_empty() {
                 return;
             }
@@ -164,7 +175,10 @@ impl<O: Outbox> Broker<O> {
             let (context, refused) = poller.take_context();
             if let Some(stream) = poller.stream_mut() {
                 (stream.busy, stream.sent_at) = (true, now);
+                // What is finished as it is handed out is never settled by the consumer: it takes no room of the
+                // stream.
                 stream.in_flight += if auto_finish { 0 } else { leases.len() as u32 };
+                // It is busy from now on, and comes back to the end of the line when its chunk was taken.
                 self.leave_line(first);
                 self.hand_out(topic, number, &leases, auto_finish, now, |outbox, leased| {
                     outbox.streamed(ticket, &context, leased);
@@ -196,6 +210,7 @@ impl<O: Outbox> Broker<O> {
         if let Some(stream) = poller.stream_mut() {
             stream.busy = false;
         }
+        // It goes to the end of the line: the others had to wait for their turn as well.
         self.enqueue_poller(number);
         self.after(topic, channel, now);
     }
@@ -206,6 +221,7 @@ impl<O: Outbox> Broker<O> {
         for ticket in overdue {
             // It may be there more than once, or have been answered.
             if let Some(number) = self.pollers.find(ticket) {
+                // A timeout begins without a timer, as if it had gone off, and may set the next one.
                 self.pollers.unset_timer(number);
                 self.poller_timeout(number, now);
             }
@@ -227,6 +243,8 @@ impl<O: Outbox> Broker<O> {
         let poller = &mut self.pollers.slab[number];
         let (ticket, topic, channel) = (poller.ticket, poller.topic, poller.channel);
         if let Some(stream) = poller.stream_mut() {
+            // One timer serves all of a stream's life. It is not moved when a chunk is sent, and so may find that
+            // nothing is due.
             let is_quiet = stream.sent_at + heartbeat <= now && !stream.busy;
             if is_quiet {
                 (stream.sent_at, stream.busy) = (now, true);
@@ -236,6 +254,7 @@ impl<O: Outbox> Broker<O> {
             self.pollers.set_timer(number, next);
             if is_quiet {
                 let (context, _) = self.pollers.slab[number].take_context();
+                // The heartbeat is a chunk like any other: until it was taken, there is no room for messages.
                 self.leave_line(number);
                 self.outbox.heartbeat(ticket, &context);
             }

@@ -1,7 +1,8 @@
 //! Dead letters that go to another topic, which may be another engine's.
 //!
 //! The letter stays a dead letter of its channel until the word comes back that it arrived. Where the other topic
-//! refuses it, it stays for good. Only so many of a channel are on their way at once.
+//! refuses it, it stays, and is sent again only when the channel is given another dead letter topic, or when its topic
+//! is opened the next time. Only so many of a channel are on their way at once.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -64,7 +65,8 @@ impl<O: Outbox> Broker<O> {
                     ("shelf-dead-id", String::from_utf8_lossy(&crate::message::id_text(*id)).into_owned()),
                     ("shelf-dead-attempts", alloc::format!("{attempts}")),
                 ];
-                // A letter that is sent again after a crash arrives once.
+                // A crash after the letter is kept here, and before it is gone from there, has it sent again. This key
+                // lets it in once, as long as the topic remembers dedup keys.
                 let dedup = alloc::format!("\0dead\0{topic}\0{channel}\0{id:x}-{delivery:x}");
                 let (back, barrier) = match self.publish_dead_letter(now, &transfer.to, record, &headers, &dedup) {
                     Ok(barrier) => (Content::Acknowledged { channel: channel.clone(), id: *id }, barrier),
@@ -72,14 +74,17 @@ impl<O: Outbox> Broker<O> {
                         self.park(missing, held.into(), What::Transfer(transfer));
                         return true;
                     }
+                    // Nothing was kept, so that this word has nothing to wait for.
                     Err(Blocked::Refused(_)) => (Content::Refused { channel: channel.clone() }, None),
                 };
+                // Not before the letter is durable here: until then, a crash has to find it where it died.
                 self.outbox.forward(Transfer { to: topic.clone(), content: back }, barrier);
             }
             Content::Acknowledged { channel, id } => {
                 if let Ok((topic, number)) = self.find_channel(&transfer.to, channel) {
                     self.with_topic(topic, now, |topic, limits| {
                         let (channel, mut cx) = topic.channel_cx(number, now, limits);
+                        // The channel may have been deleted and made again meanwhile, and has not sent this one then.
                         channel.effects.under_way = channel.effects.under_way.saturating_sub(1);
                         channel.remove_dead(*id, &mut cx);
                     });
@@ -107,9 +112,11 @@ impl<O: Outbox> Broker<O> {
         dedup: &str,
     ) -> Result<Option<Barrier>, Blocked> {
         let record = Record::read(record).ok_or(Refusal::StorageFailed)?;
+        // Of a letter that died once before, in another channel, only the last death is told.
         let kept = record.headers().filter(|(name, _)| !name.starts_with("shelf-dead-"));
         let kept = kept.map(|(name, value)| (name.into(), value.into()));
         let more = more.iter().map(|(name, value)| ((*name).into(), value.as_bytes().into()));
+        // It is neither deferred again, nor does its time to live go on: it came to stay until somebody looks at it.
         let options = MessageOptions {
             key: record.key.map(Into::into),
             headers: kept.chain(more).collect(),
@@ -127,6 +134,8 @@ impl<O: Outbox> Broker<O> {
         }
         let Some(to) = found.channel(number).options().dead_letter.clone().filter(|_| !self.is_exiting()) else {
             let found = &mut self.topics[topic];
+            // They stay dead letters. Where a topic for them is named later, or at the next start, all of them are
+            // sent.
             return found.channel_mut(number).effects.pending_transfers.clear();
         };
         let found = &mut self.topics[topic];
@@ -135,15 +144,18 @@ impl<O: Outbox> Broker<O> {
         let most = self.limits.dead_letters_under_way;
         while let Some(id) = found.channel_mut(number).effects.next_transfer(most) {
             let channel = found.channel(number);
+            // It was redriven or dropped since.
             let Some(letter) = channel.dead_letter(id) else { continue };
             let mut record = Vec::new();
             match found.messages().find(id, letter.chunk) {
                 Found::Record(found) => found.write(&mut record),
                 Found::NotCached(chunk) => {
                     found.messages_mut().want(chunk);
+                    // It keeps its place, and is tried again when the chunk is here.
                     found.channel_mut(number).effects.pending_transfers.push_front(id);
                     return;
                 }
+                // There is nothing to send: it stays where it is, and its loss can be seen there.
                 Found::Unreadable => continue,
             }
             let (topic, channel) = (found.name().clone(), channel.name().clone());

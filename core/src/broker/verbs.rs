@@ -8,7 +8,8 @@ use crate::time::Time;
 use crate::topic::{Blocked, PeekProgress, Topic};
 
 impl<O: Outbox> Broker<O> {
-    /// Does what a command asks, but for a poll. Where it needs messages that are not in memory, it has done nothing.
+    /// Does what a command asks, but for a poll. Where it needs messages that are not in memory, it has done nothing,
+    /// or has dropped messages to make room; it is to be asked again from the start.
     pub(super) fn perform(
         &mut self,
         now: Time,
@@ -31,6 +32,7 @@ impl<O: Outbox> Broker<O> {
                 let topic = self.find_topic(name)?;
                 let log = self.topics[topic].log_id();
                 self.delete_topic(topic, now);
+                // A host says that a log is gone by saying that it is durable up to there.
                 Ok(Done { reply: Reply::Done, barrier: log.map(|log| (log, u64::MAX)) })
             }
             Verb::ConfigureTopic(_) | Verb::EmptyTopic | Verb::PauseTopic(_) => {
@@ -48,6 +50,7 @@ impl<O: Outbox> Broker<O> {
     }
 
     /// The reply to a command, which waits for all that happened to its topic so far.
+    /// An ephemeral topic may be gone with the channel that was deleted, and has no log to wait for.
     fn done_durably(&mut self, topic: TopicId, reply: Reply) -> Done {
         let barrier = self.topics.get_mut(topic).and_then(Topic::barrier_of_all);
         Done { reply, barrier }
@@ -55,11 +58,14 @@ impl<O: Outbox> Broker<O> {
 
     pub(super) fn publish(&mut self, now: Time, name: &Name<'_>, publish: &Publish<'_>) -> Result<Done, Blocked> {
         self.refuse_if_exiting()?;
+        // Before the topic is made: what is refused leaves nothing behind.
         self.refuse_if_full()?;
         let topic = self.find_or_add_topic(name.borrow(), now)?;
         self.refuse_if_failed(topic)?;
         self.refuse_if_behind(topic, publish)?;
         let published = self.with_topic(topic, now, |topic, limits| topic.publish(publish, now, limits))?;
+        // Leases and finishes behind the publish are not waited for. A duplicate waits as the first did, which may not
+        // be durable yet.
         let barrier: Option<Barrier> = self.topics[topic].barrier();
         Ok(Done { reply: Reply::Published(published), barrier })
     }
@@ -71,14 +77,17 @@ impl<O: Outbox> Broker<O> {
             Messages::Each(messages) => messages.iter().map(|message| message.body.len()).sum(),
         };
         let behind = self.topics[topic].bytes_not_durable();
+        // One publish is let in however large it is, or it never could be.
         let is_behind = behind > 0 && behind.saturating_add(bytes as u64) > self.limits.max_not_durable;
         if is_behind { Err(Refusal::Overloaded) } else { Ok(()) }
     }
 
     fn settle(&mut self, now: Time, name: &Name<'_>, settle: &Settle<'_>) -> Result<Reply, Refusal> {
         self.refuse_if_exiting()?;
+        // A log that failed stops nobody from settling: what was handed out is still to be finished, if only in memory.
         let (topic, number) = self.find_channel(name, &settle.channel)?;
         let mut settled = Settled::default();
+        // One change for all receipts: pollers are served once, when all of them made room.
         self.with_topic(topic, now, |topic, limits| {
             let (channel, mut cx) = topic.channel_cx(number, now, limits);
             let refused = &mut settled.refused;
@@ -102,11 +111,14 @@ impl<O: Outbox> Broker<O> {
                 settled.touched += count(touched, &text.text);
             }
         });
+        // No barrier: where this is lost with the power, a message comes once more.
         Ok(Reply::Settled(settled))
     }
 
     fn peek(&self, now: Time, name: &Name<'_>, peek: &Peek<'_>, progress: &mut PeekProgress) -> Result<Reply, Blocked> {
         let (topic, channel) = self.find_peeked(name, peek)?;
+        // What was found so far stays in `progress` where a message is not in memory, so that a long look gets on
+        // however little room there is.
         let next = topic.peek(channel, peek, now, progress)?;
         Ok(Reply::Peeked(core::mem::take(&mut progress.found), next))
     }
@@ -136,6 +148,7 @@ impl<O: Outbox> Broker<O> {
         let reply = match verb {
             ChannelVerb::Create(changes) => {
                 self.with_topic(topic, now, |topic, limits| {
+                    // `start` is for a new channel only: one that is there stays where it is.
                     let number = match topic.find_channel(channel.as_str()) {
                         Some(number) => number,
                         None => topic.add_channel(channel, changes.start, now, limits)?,

@@ -77,6 +77,7 @@ pub struct ChannelStats {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Latency {
     /// Times in nanoseconds, and how many messages took up to that; by time.
+    /// Invariant: ascending, each time once.
     buckets: Vec<(u64, u64)>,
 }
 
@@ -101,6 +102,7 @@ impl Latency {
 
     /// The time in nanoseconds that so many percent of the messages did not exceed.
     pub fn percentile(&self, percent: u64) -> u64 {
+        // Rounded up, so that of few messages the slowest counts.
         let mut left = (self.count() * percent).div_ceil(100);
         let mut is_reached = |count| {
             left = left.saturating_sub(count);
@@ -131,7 +133,7 @@ pub struct ClientStats {
     pub connected: Time,
 }
 
-/// Which topics, and what of them, [`Broker::survey`](crate::broker::Broker::survey) tells.
+/// Which topics, and what of them, [`Broker::stats`](crate::broker::Broker::stats) tells.
 #[derive(Clone, Debug, Default)]
 pub struct Filter<'a> {
     /// Only this topic.

@@ -23,7 +23,8 @@ pub struct Position {
     pub bytes: u64,
 }
 
-/// No log has as many messages, or bytes: so below this, a few can be added, and one to each, without a thought.
+/// No log has so many messages or bytes. A few numbers below this can be added up, with one more for each, without an
+/// overflow.
 const MOST: u64 = 1 << 62;
 
 impl Position {
@@ -35,6 +36,8 @@ impl Position {
     /// The nearest place that is not before `first`, nor after `end`: in ids, and in bytes.
     pub(crate) fn within(self, first: Position, end: Position) -> Position {
         let position = self.max(first);
+        // At the end, id and bytes are those of the end: a place whose id is past it cannot be trusted about its bytes,
+        // either.
         if position.id < end.id { Position { bytes: position.bytes.min(end.bytes), ..position } } else { end }
     }
 }
@@ -46,6 +49,7 @@ pub struct Ids(pub SmallVec<[(u64, u64); 1]>);
 impl Ids {
     /// The ids, one by one.
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
+        // A forged log may name rows that go on beyond the last number.
         self.0.iter().flat_map(|&(first, count)| first..first.saturating_add(count))
     }
 }
@@ -292,7 +296,7 @@ pub enum Event {
     TimeToLiveOver(Expiry),
 }
 
-/// How many messages an event says were leased.
+/// How many messages an event says were leased. It names none of them where that is all that departed.
 fn count_leased(departed: &[MessageMeta], leased: &Ids) -> u64 {
     if leased.is_empty() { departed.len() as u64 } else { leased.count() }
 }
@@ -312,7 +316,8 @@ impl Event {
         postcard::from_bytes(payload).ok().filter(Event::is_sound)
     }
 
-    /// Whether it can have happened: where it [reaches](Event::reaches) is what a topic's numbers grow to.
+    /// Whether it can have happened. A log with an event that is never written is damaged or forged; and a topic's
+    /// numbers grow to where its events [reach](Event::reaches), so that this is bounded.
     pub(crate) fn is_sound(&self) -> bool {
         !self.is_implied() && self.reaches().is_none_or(Position::is_sound)
     }
@@ -335,6 +340,8 @@ impl Event {
     ///
     /// What consumers do comes message by message, and is written by batches: of a thousand messages that were leased,
     /// finished or timed out one after another, the log has one event.
+    /// The times of a lease are in the event once, and so is the first of its delivery numbers: what has other times,
+    /// or another number than the next, begins a new event.
     pub(crate) fn join(&mut self, next: &Event) -> bool {
         use Event::{Died, Dropped, Finished, Leased, Passed, TimedOut};
         match (self, next) {
@@ -371,6 +378,8 @@ impl Event {
             ) if (*channel, *at, *until) == (*other, *now, *end)
                 && *number == delivery.wrapping_add(count_leased(departed, leased)) =>
             {
+                // No names mean that all that departed was leased. Where that is not so of one of the two, both have to
+                // name theirs before they are put together.
                 if !(leased.is_empty() && one.is_empty()) {
                     name_leased(departed, leased);
                     let mut one = one.clone();
@@ -414,6 +423,7 @@ impl Event {
     }
 
     /// Whether nobody waits for it to be durable: where it is lost with the power, a message comes once more.
+    /// `Died` is not lazy: a dead letter leaves for its other topic only once it is durable that it died here.
     pub(crate) fn is_lazy(&self) -> bool {
         matches!(
             self,
@@ -442,6 +452,7 @@ impl Event {
     }
 
     /// Whether a channel read on up to where it [reaches](Event::reaches).
+    /// A replay hands over up to there, for nobody reads what was not handed over.
     pub(crate) fn reads(&self) -> bool {
         matches!(self, Event::Leased { .. } | Event::Passed { .. } | Event::Dropped { .. })
     }

@@ -68,6 +68,7 @@ pub fn read_head(bytes: &[u8]) -> Result<(Name<'static>, usize), ExportError> {
     }
     let length = usize::from(u16::from_le_bytes([start[10], start[11]]));
     match u16::from_le_bytes([start[8], start[9]]) {
+        // The length is bounded before so many bytes are asked for: a damaged one would have the reader wait for more.
         VERSION if length <= crate::name::MAX_LEN => {}
         VERSION => return Err(ExportError::Damaged),
         other => return Err(ExportError::Version(other)),
@@ -94,6 +95,7 @@ pub fn write_part(length: u64) -> [u8; PART_BYTES] {
 pub fn read_part(bytes: &[u8]) -> Result<u64, ExportError> {
     let Some(part) = bytes.first_chunk::<PART_BYTES>() else { return Err(ExportError::Short) };
     let (length, crc) = part.split_at(8);
+    // The length has a checksum of its own, for it is believed before the segment behind it can be looked at.
     if crc != crc32c(length).to_le_bytes() {
         return Err(ExportError::Damaged);
     }

@@ -101,6 +101,8 @@ impl SegmentHeader {
         if bytes[..8] != MAGIC {
             return Err(HeaderError::Foreign);
         }
+        // The checksum comes before the version: a version that rotted is damage, and is not taken for that of a later
+        // shelfmq. So a later layout has to keep this checksum where it is.
         if u32_at(bytes, 40) != crc32c(&bytes[..40]) {
             return Err(HeaderError::Damaged);
         }
@@ -117,6 +119,7 @@ impl SegmentHeader {
 }
 
 /// What a frame holds.
+/// The numbers stand in logs: they never change, and none is used for something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Kind {
@@ -180,6 +183,7 @@ pub fn write_frame(
     more: bool,
     write: impl FnOnce(&mut Vec<u8>),
 ) {
+    // The payload is written right behind room for the header, which is filled in once length and checksums are known.
     let start = out.len();
     out.extend_from_slice(&[0; FRAME_HEADER_BYTES]);
     write(out);
@@ -200,6 +204,8 @@ pub const fn frame_bytes(payload: usize) -> usize {
 }
 
 fn header_crc(salt: u64, offset: u64, start: &[u8]) -> u32 {
+    // Salt and offset go into the checksum without standing in the frame. Clients know neither, so no message body can
+    // be made that reads as a frame, and the bytes of a frame are none at any other place.
     let mut bytes = [0; 25];
     bytes[..8].copy_from_slice(&salt.to_le_bytes());
     bytes[8..16].copy_from_slice(&offset.to_le_bytes());
@@ -266,8 +272,11 @@ impl<'a> Frames<'a> {
     /// The length and kind of the frame that begins here, if one does.
     fn header_at(&self, at: usize) -> Option<(usize, Kind, bool)> {
         let header = self.bytes.get(at..)?.first_chunk::<FRAME_HEADER_BYTES>()?;
+        // The search for the next frame behind damage asks this at every byte. The kind alone rules out most of them,
+        // before a checksum is computed.
         let kind = Kind::of(header[4])?;
         let check = u32_at(header, 9);
+        // The payload may reach behind the bytes at hand: the length is told all the same, so that more can be read.
         (check == header_crc(self.salt, self.base + at as u64, &header[..9]))
             .then(|| (u32_at(header, 0) as usize, kind, header[4] & MORE != 0))
     }
@@ -292,6 +301,7 @@ impl<'a> Iterator for Frames<'a> {
                 self.at += FRAME_HEADER_BYTES + frame.payload.len();
                 Some(Found::Frame(frame))
             }
+            // The header is good, so its length is too: the next frame begins right behind the damaged payload.
             Some(Err((length, kind))) => {
                 let offset = self.offset();
                 self.at += length;
@@ -300,6 +310,8 @@ impl<'a> Iterator for Frames<'a> {
             // The rest of a good frame is not in this part.
             None if self.header_at(self.at).is_some() => None,
             None => {
+                // Where no good header follows, the place stays: with more bytes behind them, these may turn out to be
+                // the start of a frame, or damage that ends later.
                 let next = (self.at + 1..self.bytes.len()).find(|&at| self.header_at(at).is_some())?;
                 let (offset, length) = (self.offset(), (next - self.at) as u64);
                 self.at = next;

@@ -49,6 +49,8 @@ pub struct TopicImage {
     /// Its channels, by number.
     pub channels: ById<ChannelImage>,
     /// What snapshots did not have at first: none of it, in an old one.
+    /// New fields go into [`More`], or behind it: postcard names none, and passes over what stands after the last it
+    /// knows.
     #[serde(deserialize_with = "if_there")]
     pub more: More,
 }
@@ -78,11 +80,13 @@ pub struct ProducerImage {
 /// An old snapshot ends before this.
 #[expect(clippy::unnecessary_wraps, reason = "serde has it so")]
 fn if_there<'de, D: Deserializer<'de>>(from: D) -> Result<More, D::Error> {
+    // An end is an error to postcard, as damage is. Damage does not come here: the frame's checksum was right.
     Ok(More::deserialize(from).unwrap_or_default())
 }
 
 impl TopicImage {
     /// The image of a snapshot's payload; `None` where no topic can have come so far.
+    /// That its parts agree is not asked here: where a topic is made of it, each part is cut to what is there.
     pub fn read(payload: &[u8]) -> Option<Self> {
         postcard::from_bytes(payload).ok().filter(|image: &TopicImage| image.next.is_sound())
     }
@@ -115,7 +119,8 @@ pub struct Gap {
 }
 
 impl Gap {
-    /// The part that is not before the first of these places, nor after the second; perhaps nothing.
+    /// The part that is not before the first of these places, nor after the second. Of a gap outside of that, an empty
+    /// one is left, whose `from` may be after its `to`.
     pub(crate) fn within(self, first: u64, end: Position) -> Gap {
         Gap { from: self.from.max(first), to: self.to.min(end.id), bytes: self.bytes.min(end.bytes) }
     }

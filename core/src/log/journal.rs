@@ -24,8 +24,10 @@ pub(crate) struct Journal {
     log: LogId,
     header: SegmentHeader,
     /// Where in the segment the next byte goes.
+    /// Invariant: it is `unwritten_from` plus the length of `unwritten`, until the log has failed.
     offset: u64,
     /// Frames that the host has not taken, and where they begin.
+    /// Invariant: all of them belong to the segment of `header`; they are taken before the next segment begins.
     #[serde(with = "crate::state::bytes")]
     unwritten: Vec<u8>,
     unwritten_from: u64,
@@ -39,8 +41,10 @@ pub(crate) struct Journal {
     /// Something is among them that somebody may wait for.
     needs_sync: bool,
     /// How far the log reaches with the last of what somebody may wait for.
+    /// Invariant: it is never above `written`.
     sync_until: u64,
-    /// Bytes ever written to the log, and how many of them are durable.
+    /// Bytes written to the log, taken by the host or not, and how far they are durable. Both count from the start of
+    /// the segment in which this life of the log began, so that they mean something only beside its `LogId`.
     written: u64,
     durable: u64,
     /// A segment has about so many bytes, and a few times those of its snapshot.
@@ -54,8 +58,11 @@ pub(crate) struct Journal {
     /// An append failed: what the log has at its end is not known, and nothing more goes there.
     failed: bool,
     /// For each append under way, how far the log and the messages reach with it.
+    /// Invariant: both only grow from front to back, for appends are taken in the order of the log.
     under_way: VecDeque<(u64, Position)>,
     /// What happened last, where it may become one with what happens next.
+    /// Invariant: nothing was written after it. Whoever writes a frame ends the run first, so that the log has
+    /// everything in the order in which it happened. `written` does not count it yet.
     open: Option<Event>,
 }
 
@@ -140,6 +147,7 @@ impl Journal {
 
     /// How far it has to be durable for all that somebody may wait for; `None` where it is.
     pub(crate) fn awaited(&mut self) -> Option<u64> {
+        // A lazy event stays open: nobody waits for it, and what comes next may still join it.
         if self.open.as_ref().is_some_and(|event| !event.is_lazy()) {
             self.end_run();
         }
@@ -150,6 +158,8 @@ impl Journal {
     pub(crate) fn require_sync(&mut self) {
         self.end_run();
         self.sync_until = self.written;
+        // What was taken as a lazy append stays lazy: the host syncs it a little later by itself, and the answer waits
+        // so long.
         self.needs_sync = !self.unwritten.is_empty();
     }
 
@@ -168,6 +178,8 @@ impl Journal {
 
     pub(crate) fn fail(&mut self) {
         self.failed = true;
+        // What was not taken never gets to the disk. The topic goes on in memory, so that consumers still get what is
+        // durable, and from now on nothing that happens to it is written.
         (self.unwritten, self.open) = (Vec::new(), None);
     }
 
@@ -181,6 +193,7 @@ impl Journal {
         if event.is_implied() || self.failed {
             return;
         }
+        // Only the event right before is asked: the order of what happened in different channels stays.
         if self.open.as_mut().is_some_and(|open| open.join(event)) {
             return;
         }
@@ -203,12 +216,15 @@ impl Journal {
             return self.lazy_frame(Kind::Event, false, |out| write_postcard(event, out));
         }
         self.frame(Kind::Event, false, |out| write_postcard(event, out));
+        // The copy stands right behind, so that a replay that could read the first passes over it.
         if event.is_vital() {
             self.frame(Kind::EventCopy, false, |out| write_postcard(event, out));
         }
     }
 
-    /// Something that holds if the publish after it does.
+    /// Something that holds if the publish after it does: a dedup key, or a producer's number. Its frame is a part of
+    /// the publish, for if a crash left the key without the message, a retry would be taken for a duplicate of what is
+    /// not there.
     pub(crate) fn event_of_publish(&mut self, event: &Event) {
         self.frame(Kind::Event, true, |out| write_postcard(event, out));
     }
@@ -267,6 +283,8 @@ impl Journal {
 
     /// Whether the next segment is due.
     pub(crate) fn is_segment_full(&self) -> bool {
+        // Both copies count, so that what segments begin with takes about an eighth of a log at most, however much
+        // state a topic has.
         !self.failed && self.offset >= self.segment_bytes.max(8 * self.snapshot_bytes)
     }
 
@@ -288,8 +306,11 @@ impl Journal {
             segment: mem::take(&mut self.begins).then_some(self.header),
             number: self.header.number,
             offset: self.unwritten_from,
+            // All messages until now are among these bytes: the next append begins with the one after them, or with an
+            // older one that is relocated.
             index: mem::replace(&mut self.index, index.min(next.id)),
             upto: self.written,
+            // One frame that somebody waits for makes the whole append urgent: a log is durable from its start on only.
             lazy: !mem::take(&mut self.needs_sync),
             bytes: mem::take(&mut self.unwritten),
         };
@@ -316,11 +337,14 @@ impl Journal {
     }
 
     fn begin_segment(&mut self, now: Time, index: u64) {
+        // Each segment has a salt of its own: no frame of one can be read as one of another, although offsets begin
+        // anew.
         let number = self.header.number + 1;
         self.header = SegmentHeader { number, index, salt: self.seeds.next(), created: now };
         (self.offset, self.unwritten_from, self.begins, self.index) = (0, 0, true, index);
         self.relocates_from = Some(0);
         self.unwritten.extend_from_slice(&self.header.to_bytes());
+        // Nobody waits for a header alone; the snapshot behind it is what makes the append urgent.
         self.wrote(self.unwritten.len() - SEGMENT_HEADER_BYTES);
     }
 
@@ -328,6 +352,8 @@ impl Journal {
     /// then a replay begins with a segment before, and none from that on may go.
     pub(crate) fn snapshot(&mut self, image: &TopicImage) {
         let mut bytes = Vec::new();
+        // It is made beside the frames, for it shows only at its end whether it is too large. `last_snapshot` stays in
+        // that case, which keeps the older segments.
         if !crate::state::write(image, &mut bytes, MAX_SNAPSHOT_BYTES) {
             return;
         }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::frame::{Found, Frames, Kind, split_message};
 
-/// More messages than any part of a log has that is read at once: of a log that says otherwise, they cannot be read.
+/// No part of a log that is read at once has more messages than this. Where a log says otherwise it is damaged or
+/// forged, and those messages count as unreadable.
 pub(crate) const MOST_MESSAGES: u64 = 1 << 22;
 
 /// The messages of a part of a log, verified. Made outside of whatever guards the engine.
@@ -42,7 +43,9 @@ impl Loaded {
                     let Some((id, _, record)) = split_message(frame.payload) else { continue };
                     if frame.kind == Kind::Rewritten {
                         loaded.rewritten.push((id, record.into()));
+                    // Ids only grow from frame to frame: a message with an older one is none of this part.
                     } else if frame.kind == Kind::Message && (next..to).contains(&id) {
+                        // Messages that are missing before this one start where it does, and so have no bytes.
                         loaded.offsets.resize((id - from) as usize, loaded.records.len() as u32);
                         loaded.offsets.push(loaded.records.len() as u32);
                         loaded.records.extend_from_slice(record);
@@ -58,6 +61,7 @@ impl Loaded {
 
     /// How many of the messages that were asked for cannot be read.
     pub fn missing(&self) -> usize {
+        // No whole record is empty, so that no bytes mean no message.
         let ends = self.offsets.iter().skip(1).copied().chain([self.records.len() as u32]);
         self.offsets.iter().zip(ends).filter(|(start, end)| **start == *end).count()
     }

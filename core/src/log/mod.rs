@@ -67,9 +67,12 @@ pub struct Append {
     /// that were rewritten.
     pub index: u64,
     /// How far the log reaches with them: a number that only grows.
+    /// It means something only beside `log`: a topic that is opened again counts anew, under another name.
     pub upto: u64,
     /// Nobody waits for them to be durable. The host writes them at once, as all others, but need not hurry to sync
     /// them: what it syncs of this log later makes them durable as well, and a second without that is soon enough.
+    /// Before what is not lazy counts, all lazy appends before it have to be durable, for the log is replayed from its
+    /// start.
     pub lazy: bool,
     /// The bytes.
     #[serde(with = "crate::state::bytes")]

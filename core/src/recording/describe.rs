@@ -135,6 +135,7 @@ pub fn stats(state: &State, now: Time) -> Result<Value, Broken> {
 pub fn query(state: &State, now: Time, request: &api::Request<'_>) -> Option<Response> {
     let first = state.engines().next()?;
     let routed = api::route(request.head());
+    // As in a server: the first engine answers what concerns them all, told of what each of them has.
     let (engine, stats) = match routed.scope() {
         Scope::Stats(filter) => {
             let mut whole = BrokerStats::default();
@@ -173,6 +174,7 @@ pub fn step(step: &Step<'_>, state: &State) -> Value {
         })
     });
     let happened = step.events.iter().filter_map(happened);
+    // Publishing is no event: an answer tells of it, once it is as durable as was promised.
     let published = step.outputs.iter().filter_map(|output| published(output, step, state));
     let happened: Vec<_> = published.chain(happened).collect();
     let told = step.work.iter().map(work).chain(step.outputs.iter().map(|output| summary(output, &who)));
@@ -239,6 +241,7 @@ fn published(output: &Output, step: &Step<'_>, state: &State) -> Option<Value> {
     let asker = asker(*ticket, step, state)?;
     let Asker { method, path, query, .. } = &*asker;
     let routed = api::route(api::Head { method, path, query, ..api::Head::default() });
+    // Other answers have ids as well, and that of a duplicate names what was published before.
     let topic = routed.topic().filter(|_| routed.right() == Right::Publish && header(Known::Duplicate).is_none())?;
     let count = if let Some(api::Value::Number(count)) = header(Known::Count) { *count } else { 1 };
     Some(became(What::Published, topic.as_str(), &mut (*first..first.saturating_add(count)), count))
@@ -280,6 +283,7 @@ fn topic(step: &Step<'_>, asker: Option<&Asker>) -> Option<String> {
         (_, Some(LogCommand::Delete(delete))) => delete.topic.as_str().into(),
         _ => {
             let written = asker.and_then(|asker| parameter(asker, "topic"));
+            // No other character of a name has to be escaped.
             written.map(|topic| topic.replace("%23", "#")).or_else(|| Some(step.deliveries.first()?.topic.clone()))?
         }
     })
@@ -312,6 +316,7 @@ fn summary(output: &Output, who: &dyn Fn(Ticket) -> Value) -> Value {
         if let Some(status) = status {
             value["status"] = status.into();
         }
+        // The cut may go through a character: what is before that is text all the same.
         let text = match core::str::from_utf8(&bytes[..bytes.len().min(SHOWN)]) {
             Ok(text) => Some(text),
             Err(cut) if bytes.len() > SHOWN && cut.error_len().is_none() => {

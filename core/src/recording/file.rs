@@ -143,6 +143,7 @@ pub fn write_frame(out: &mut Vec<u8>, kind: Kind, shard: u32, payload: &[u8]) {
     for number in [shard, length, crc32c(payload)] {
         out.extend_from_slice(&number.to_le_bytes());
     }
+    // The header has a checksum of its own, so that the length is believed before the payload is looked at.
     let check = crc32c(&out[start..]);
     out.extend_from_slice(&check.to_le_bytes());
     out.extend_from_slice(payload);
@@ -192,11 +193,14 @@ impl<'a> Recording<'a> {
             loop {
                 let rest = &bytes[at..];
                 let is_another = rest.starts_with(&MAGIC);
+                // Parts may stand behind one another in one file. What is neither the end nor the start of one is a
+                // frame that was cut off, or is damaged.
                 if at > 0 && !is_another {
                     reading.torn += rest.len();
                     break;
                 }
                 match read(rest) {
+                    // A part whose head was just being written tells nothing: what is before it is still good.
                     Err(Unreadable::Damaged) if at > 0 => {
                         reading.torn += rest.len();
                         break;
@@ -228,6 +232,7 @@ impl<'a> Recording<'a> {
     pub(super) fn goes_on(&self, other: &Recording<'_>) -> bool {
         let mut shards = other.shards.iter().enumerate();
         let is_same = |shard, index| self.frame(shard, index) == other.frame(shard, index);
+        // As a whole: what was run already must not differ anywhere.
         self.head == other.head && shards.all(|(shard, frames)| (0..frames.len()).all(|index| is_same(shard, index)))
     }
 
@@ -258,6 +263,7 @@ impl Reading {
         if self.first.as_ref().is_some_and(|first| first.shards != head.shards) {
             return Err(Unreadable::OtherShards);
         }
+        // Also between two runs: the next one's first checkpoint has nothing to do with what the last one came to.
         if self.next.is_some_and(|next| next != (head.run, head.part)) {
             for places in &mut self.shards {
                 places.push(Place { kind: Kind::Gap, part: file, payload: 0..0 });
@@ -265,13 +271,14 @@ impl Reading {
         }
         self.next = Some((head.run, head.part.wrapping_add(1)));
         if self.first.is_none() {
-            // Each engine begins with a frame of its own.
+            // Each engine begins with a frame of its own: a forged head makes room for no more than there are frames.
             let count = (head.shards as usize).min(frames.len());
             self.shards.resize_with(count, Vec::new);
             self.first = Some(head);
         }
         for Frame { kind, shard, payload } in frames {
             if let Some(places) = self.shards.get_mut(shard as usize) {
+                // Payloads were sliced from these bytes, so that their places can be told from where they are.
                 let start = payload.as_ptr() as usize - bytes.as_ptr() as usize;
                 places.push(Place { kind, part: file, payload: start..start + payload.len() });
             }
@@ -294,6 +301,7 @@ fn read(bytes: &[u8]) -> Result<(Head, Vec<Frame<'_>>, usize), Unreadable> {
 fn read_frame(bytes: &[u8]) -> Option<(Frame<'_>, &[u8])> {
     let (header, rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
     let number = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    // First, so that no length that rotted is followed.
     if number(13) != crc32c(&header[..13]) {
         return None;
     }

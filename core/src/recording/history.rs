@@ -20,6 +20,7 @@ pub struct MessageHistory {
     topic: String,
     id: u64,
     shard: usize,
+    /// Where the message was after the last step of its engine.
     seen: Option<MessageTrace>,
     now: Time,
 }
@@ -43,6 +44,8 @@ impl MessageHistory {
         if next == self.shard
             && let Some(engine) = replay.engine_mut(next)
         {
+            // Before each step: one of those before may have made the topic, or a checkpoint may have brought another
+            // engine.
             engine.trace_topic(&self.topic);
             engine.trace_deliveries();
             self.seen = self.seen.take().or_else(|| engine.trace(&self.topic, self.id));
@@ -57,6 +60,7 @@ impl MessageHistory {
         let trace = engine.trace(&self.topic, self.id);
         let mut lines = Vec::new();
         let was_published = self.seen.as_ref().is_some_and(|seen| seen.published);
+        // Publishing is no event: only that the message is there now tells of it.
         if !was_published && trace.as_ref().is_some_and(|trace| trace.published) {
             lines.push(happened(What::Published, "published"));
         }
@@ -66,6 +70,7 @@ impl MessageHistory {
                 lines.push(line);
             }
         }
+        // What no line tells of yet, time or others did.
         lines.extend(self.moves(trace.as_ref(), &lines));
         for line in &mut lines {
             line["at"] = describe::time(step.at).into();
@@ -83,7 +88,9 @@ impl MessageHistory {
         Some(match event {
             Event::Leased { until, delivery, departed, leased, .. } => {
                 let all: Vec<u64> = departed.iter().map(|facts| facts.id).collect();
+                // An event names what was leased only where that is not all that departed.
                 let ids = if leased.0.is_empty() { all } else { leased.iter().collect() };
+                // Delivery numbers were given in this order, from the event's on.
                 let place = ids.iter().position(|id| *id == self.id)?;
                 let receipt = Receipt { id: self.id, delivery: delivery + place as u64 };
                 let mut line = happened(What::Leased, "leased");
@@ -123,6 +130,8 @@ impl MessageHistory {
     /// What no event tells: time alone did it, or what happened to others.
     fn moves(&self, trace: Option<&MessageTrace>, described: &[Value]) -> Vec<Value> {
         let Some(trace) = trace.filter(|trace| trace.published) else {
+            // Where it was there before, only its topic's end can have taken it: freed messages still count as
+            // published.
             let was = self.seen.as_ref().is_some_and(|seen| seen.published);
             return if was { alloc::vec![happened(What::TopicDeleted, "topic deleted")] } else { Vec::new() };
         };
@@ -134,6 +143,7 @@ impl MessageHistory {
         for now in &trace.channels {
             let was = before.and_then(|seen| seen.channels.iter().find(|was| was.channel == now.channel));
             let is_told = described.iter().any(|line| line["channel"] == *now.channel);
+            // A message that was just published is where new ones are: that is no move.
             let is_new = was.is_none()
                 && matches!(now.place, MessageState::InTopic | MessageState::Backlog | MessageState::Done);
             if !is_told && !is_new && was.is_none_or(|was| was.place != now.place) {

@@ -19,7 +19,7 @@ use crate::time::Time;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, and the large one is the one that is frequent")]
 pub enum Input<'a> {
-    /// [`Engine::handle`], or [`Engine::handle_decoded`] of the same request: with what survey, then.
+    /// [`Engine::handle`], or [`Engine::handle_decoded`] of the same request, and where its stats came from.
     Request(Ticket, #[serde(borrow)] Asked<'a>, StatsSource<'a>),
     /// [`Engine::handle_timeout`].
     Timeout,
@@ -50,7 +50,7 @@ pub enum Input<'a> {
 /// How a request was given to an engine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum StatsSource<'a> {
-    /// The engine makes its own survey, where the request asks for one.
+    /// The engine makes its own stats, where the request asks for some.
     Itself,
     /// It was given none.
     Not,
@@ -96,7 +96,8 @@ impl Asked<'_> {
     }
 }
 
-/// Bytes that are written and read as such.
+/// Bytes that are written in one piece, and borrowed from the recording when they are read: a slice of `u8` would be
+/// taken one by one.
 struct Bytes<'a>(&'a [u8]);
 
 impl Serialize for Bytes<'_> {
@@ -144,12 +145,15 @@ impl Input<'_> {
                 let request = asked.request();
                 let stats = match source {
                     StatsSource::Itself => {
+                        // The engine lets time pass before it makes its stats, which `handle_decoded` would leave to
+                        // the caller.
                         engine.handle(now, ticket, &request);
                         return None;
                     }
                     StatsSource::Not => None,
                     StatsSource::With(stats) => Some(stats.into_owned()),
                 };
+                // The limits are those that the engine was made with, as they were when it was recorded.
                 let decoded = api::decode(&engine.config().limits.clone(), &request);
                 engine.handle_decoded(now, ticket, decoded, stats);
             }

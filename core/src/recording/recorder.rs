@@ -17,7 +17,8 @@ use crate::time::Time;
 
 /// An engine that writes down what comes to it, or just the engine.
 ///
-/// Its methods are those of the [`Engine`], which it also is wherever nothing is changed.
+/// Its methods are those of the [`Engine`], which it also is wherever nothing is changed. What a recording has no input
+/// for ([`Engine::close_topic`], [`Engine::resign`], [`Engine::handle_append_refused`]) cannot be asked of it.
 #[derive(Debug)]
 pub struct Recorder {
     engine: Engine,
@@ -27,11 +28,14 @@ pub struct Recorder {
 /// Inputs that were not taken away yet.
 #[derive(Debug)]
 struct Tape {
+    /// Whole inputs, each with the time since the one before it.
     inputs: Vec<u8>,
+    /// The time of the last of them; none where the next is the first.
     last: Time,
     /// There is no room for more than so many bytes.
     room: usize,
-    /// There was no room for something, and nothing was written since.
+    /// There was no room for something, and nothing was written since. It stays so until a checkpoint is made: what
+    /// comes after a missing input means nothing without one.
     torn: bool,
 }
 
@@ -65,6 +69,7 @@ impl Recorder {
     /// bytes would be more than `limit`. To be called when all outputs are taken.
     pub fn begin(&mut self, limit: usize, room: usize) -> Option<Vec<u8>> {
         self.tape = None;
+        // The tape before it is over in any case: where there is no room for a checkpoint, nothing can go on from it.
         let bytes = self.engine.checkpoint(limit)?;
         self.tape = Some(Tape { inputs: Vec::new(), last: Time::default(), room, torn: false });
         Some(bytes)
@@ -78,6 +83,7 @@ impl Recorder {
     /// What came since the last call. `empty` takes its place, so that its memory is used again.
     pub fn take(&mut self, mut empty: Vec<u8>) -> Taken {
         let Some(tape) = &mut self.tape else { return Taken::default() };
+        // The inputs taken now are a frame of their own, and each frame begins with a whole time.
         tape.last = Time::default();
         empty.clear();
         Taken { inputs: mem::replace(&mut tape.inputs, empty), torn: tape.torn }
@@ -95,7 +101,9 @@ impl Recorder {
 
     fn note<'a>(&mut self, now: Time, input: impl FnOnce() -> Input<'a>) {
         if let Some(tape) = self.tape.as_mut().filter(|tape| !tape.torn) {
+            // It wraps, for a clock may go back: adding it up wraps as well.
             let since = now.as_nanos().wrapping_sub(tape.last.as_nanos());
+            // What does not fit leaves no part of itself behind.
             tape.torn = !state::write(&(since, input()), &mut tape.inputs, tape.room);
             tape.last = now;
         }
@@ -109,6 +117,7 @@ impl Recorder {
 
     /// See [`Engine::handle_routed`].
     pub fn handle_routed<'a>(&mut self, now: Time, ticket: Ticket, routed: Routed<'a>, body: &'a [u8]) {
+        // The request is written down, not what was made of it: a replay routes it again.
         self.note(now, || Input::Request(ticket, (&routed.head().with_body(body)).into(), StatsSource::Itself));
         self.engine.handle_routed(now, ticket, routed, body);
     }
@@ -123,6 +132,7 @@ impl Recorder {
         stats: Option<BrokerStats>,
     ) {
         self.note(now, || {
+            // What other engines told is not to be had in a replay of this one: so it is written down as well.
             let source = stats.as_ref().map_or(StatsSource::Not, |stats| StatsSource::With(Cow::Borrowed(stats)));
             Input::Request(ticket, request.into(), source)
         });
@@ -161,6 +171,7 @@ impl Recorder {
 
     /// See [`Engine::poll_log`]. When it is called decides where segments begin.
     pub fn poll_log(&mut self, now: Time) -> Option<LogCommand> {
+        // A call that finds nothing changes nothing, and hosts make it often.
         if self.engine.has_log_work() {
             self.note(now, || Input::PollLog);
         }

@@ -17,7 +17,8 @@ use crate::log::event::Event;
 use crate::state;
 use crate::time::Time;
 
-/// No clock says this, in nanoseconds since 1970, or more: that is in the year 2262.
+/// No clock says this, in nanoseconds since 1970, or more: that is in the year 2262. Times in a recording are sums that
+/// may wrap, so that nonsense among them would pass for a time.
 const NEVER: u64 = 1 << 63;
 
 /// A recording, and its engines as they were.
@@ -38,7 +39,8 @@ pub struct State {
     steps: u64,
     /// When the last step was; no step is before another.
     at: Time,
-    /// Requests that are not answered to their end, and those that the last step ended.
+    /// Requests that are not answered to their end, and those that the last step ended: who looks at that step wants to
+    /// know of them.
     askers: BTreeMap<(usize, Ticket), Asker>,
     #[serde(skip)]
     gone: Vec<(usize, Ticket)>,
@@ -53,8 +55,10 @@ struct Shard {
     read: usize,
     /// When the last input was, as far as this frame tells.
     last: Time,
+    /// When the next input is, where that was looked up. Invariant: then `frame` and `read` are those of this input.
     next: Option<Time>,
-    /// Something is missing here: the next checkpoint need not be what it has come to.
+    /// Something is missing here: what the engine came to is not known until the next checkpoint, and need not be like
+    /// it.
     gap: bool,
     /// The topics whose events are kept, by name, once somebody [traces](Replay::trace): whatever is kept is taken at each step.
     #[serde(skip)]
@@ -172,6 +176,7 @@ impl State {
     /// What was made bytes before.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (mut state, _): (State, _) = state::read(bytes)?;
+        // An image is read as a whole: an engine in it was not rebuilt by `Engine::from_checkpoint`.
         state.shards.iter_mut().filter_map(|shard| shard.engine.as_mut()).for_each(Engine::restored);
         Some(state)
     }
@@ -218,7 +223,7 @@ impl<'a> Replay<'a> {
         &self.state
     }
 
-    /// One of the engines, to look at or to have it [watch](Engine::watch) a message.
+    /// One of the engines, to look at or to have it [trace](Engine::trace_topic) a topic.
     pub fn engine_mut(&mut self, shard: usize) -> Option<&mut Engine> {
         self.state.shards.get_mut(shard)?.engine.as_mut()
     }
@@ -233,10 +238,12 @@ impl<'a> Replay<'a> {
     pub fn peek(&mut self) -> Result<Option<(usize, Time)>, Broken> {
         let mut first: Option<(Time, usize)> = None;
         for (index, shard) in self.state.shards.iter_mut().enumerate() {
+            // Over a gap, tickets may be used again by others.
             if shard.advance(self.recording, index)? {
                 self.state.askers.retain(|(of, _), _| *of != index);
             }
             let at = shard.next.filter(|at| *at <= self.until);
+            // Of equal times, the engine with the lower number comes first: always the same order, whatever it was.
             first = first.into_iter().chain(at.map(|at| (at, index))).min();
         }
         Ok(first.map(|(at, index)| (index, at)))
@@ -254,11 +261,14 @@ impl<'a> Replay<'a> {
             state::read(inputs.get(shard.read..).unwrap_or_default()).ok_or(Broken::Nonsense)?;
         (shard.read, shard.last, shard.next) = (inputs.len() - rest.len(), at, None);
         *steps += 1;
+        // Clocks may be set back. This one is not, for images are searched by it.
         *latest = at.max(*latest);
+        // Those that the step before this ended were kept for whoever looked at it.
         for ended in gone.drain(..) {
             askers.remove(&ended);
         }
         let work = input.clone().apply(engine, at);
+        // All are taken, for an engine that keeps outputs cannot be written down.
         let outputs: Vec<Output> = core::iter::from_fn(|| engine.poll_output()).collect();
         let deliveries = engine.take_deliveries();
         let events = shard.traced.as_mut().map(|traced| take_events(engine, traced, &input)).unwrap_or_default();
@@ -287,6 +297,8 @@ fn take_events(engine: &mut Engine, traced: &mut Vec<String>, input: &Input<'_>)
         let of_topic = engine.take_events(topic).into_iter();
         events.extend(of_topic.map(|(channel, event)| TracedEvent { topic: topic.clone(), channel, event }));
     }
+    // Last, so that the events that made a topic are never told: who begins to trace after this step has none of them,
+    // either.
     if let Some(topic) = named(input) {
         engine.trace_topic(&topic);
         if let Err(at) = traced.binary_search(&topic) {
@@ -314,6 +326,7 @@ impl Shard {
     fn trace(&mut self, now: Time) {
         let Some(engine) = &mut self.engine else { return };
         engine.trace_deliveries();
+        // The engine that this was asked of may have been replaced by a checkpoint, which knows of no tracing.
         if self.traced.is_none() {
             let topics = engine.stats(now, &Filter::default()).topics;
             for topic in &topics {
@@ -332,6 +345,7 @@ impl Shard {
             match kind {
                 Kind::Inputs => {
                     let inputs = payload.get(self.read..).unwrap_or_default();
+                    // Only the time is read: the input itself is, when it is its turn.
                     if !inputs.is_empty() {
                         let (since, _): (u64, _) = state::read(inputs).ok_or(Broken::Nonsense)?;
                         let at = self.last.as_nanos().wrapping_add(since);
@@ -342,6 +356,7 @@ impl Shard {
                 Kind::Head => return Err(Broken::Nonsense),
                 Kind::Gap => self.gap = true,
                 Kind::Checkpoint => {
+                    // Asked before it is loaded, which ends the gap.
                     missed |= self.gap;
                     self.load(index, payload)?;
                 }
@@ -354,6 +369,8 @@ impl Shard {
     /// The engine becomes what the recorded one was, which it is already where nothing is missing.
     fn load(&mut self, index: usize, checkpoint: &[u8]) -> Result<(), Broken> {
         if let Some(engine) = self.engine.as_ref().filter(|_| !self.gap)
+            // Compared as bytes: a replay is worth something only where it comes to exactly what the recorded engine
+            // was.
             && engine.checkpoint(usize::MAX).as_deref() != Some(checkpoint)
         {
             return Err(Broken::Diverged(index));

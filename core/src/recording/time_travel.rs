@@ -29,26 +29,30 @@ const MAX_LINES: usize = 10_000;
 pub struct TimeTravel<'a> {
     recording: Recording<'a>,
     images: Images,
-    /// How far it was run, to its end, and when the first step was.
+    /// How far it was run: to its end, once `is_whole`. When the first and the last of those steps were.
     steps: u64,
     from: Option<Time>,
     to: Time,
+    /// It was run as far as it goes: to its end, or to where something makes no sense.
     is_whole: bool,
     broken: Option<Broken>,
     here: State,
     /// What time it is here: that of the last step, or later.
     now: Time,
-    /// Where telling steps goes on.
+    /// Where telling steps goes on: engines apart from those of `here`, so that a list of steps can be read without
+    /// moving.
     teller: Option<State>,
 }
 
 #[derive(Debug)]
 struct Images {
+    /// Invariant: in the order of their steps, and so of their times.
     list: Vec<Image>,
+    /// Invariant: the sum of their bytes.
     bytes: usize,
     room: usize,
     spacing: u64,
-    /// What was run since the last one.
+    /// What was run since the last one, as [`STEP_COST`] counts it.
     cost: u64,
 }
 
@@ -63,6 +67,7 @@ impl<'a> TimeTravel<'a> {
     /// A recording at its beginning. Images may take so many bytes; so many are run between two of them, at least.
     pub fn new(recording: Recording<'a>, room: usize, spacing: u64) -> Result<Self, Broken> {
         let here = settled(&recording, State::new(&recording));
+        // Without a checkpoint at its start, there is nothing to ask at its first moment.
         if here.engines().next().is_none() {
             return Err(Broken::Nonsense);
         }
@@ -84,6 +89,8 @@ impl<'a> TimeTravel<'a> {
     pub fn run(&mut self, bytes: u64) -> bool {
         let mut left = bytes;
         while left > 0 && !self.is_whole {
+            // The engines are lent to the replay and come back with it. Where it breaks they do not, and this stands at
+            // the beginning.
             let state = core::mem::replace(&mut self.here, State::new(&self.recording));
             let mut replay = Replay::resume(&self.recording, state, Time::MAX);
             let before = replay.state().read();
@@ -112,6 +119,7 @@ impl<'a> TimeTravel<'a> {
     ///
     /// Where engines share topics, what is new of one may be older than what is known of another: such a one is not taken.
     pub fn grow(&mut self, recording: Recording<'a>) -> bool {
+        // What is broken does not get better by what comes after it.
         let is_run = self.is_whole && self.broken.is_none();
         if !is_run || recording.shards() != 1 || !recording.goes_on(&self.recording) {
             return false;
@@ -162,6 +170,7 @@ impl<'a> TimeTravel<'a> {
 
     /// Goes to where so many steps were made.
     pub fn seek(&mut self, steps: u64) -> Result<(), Broken> {
+        // What is behind was not run yet, or makes no sense.
         let steps = steps.min(self.steps);
         let here = core::mem::replace(&mut self.here, State::new(&self.recording));
         self.here = self.state_at(Some(here), steps)?;
@@ -175,6 +184,7 @@ impl<'a> TimeTravel<'a> {
         let until = Time::from_nanos(at.as_nanos().saturating_add(slack));
         let near = self.images.list.partition_point(|image| image.at <= until);
         let near = near.checked_sub(1).map_or(0, |near| self.images.list[near].steps);
+        // From here it is only forward: where this moment is later, or an image is nearer, that comes first.
         if self.here.steps() < near.max(1) || self.here.at() > until {
             self.seek(near)?;
         }
@@ -193,6 +203,7 @@ impl<'a> TimeTravel<'a> {
         let images = &self.images.list;
         let near = images.partition_point(|image| image.steps <= steps).checked_sub(1).map(|near| &images[near]);
         let from = near.map_or(0, |image| image.steps);
+        // The engines that were given serve where they are between the image and the goal: then they are nearer.
         let state = match (by.filter(|by| (from..=steps).contains(&by.steps())), near) {
             (Some(by), _) => by,
             (None, Some(image)) => State::from_bytes(&image.bytes).ok_or(Broken::Nonsense)?,
@@ -221,6 +232,7 @@ impl<'a> TimeTravel<'a> {
         let mut replay = Replay::resume(&self.recording, state, Time::MAX);
         while (described.len() as u64) < count {
             replay.peek()?;
+            // Asked before each step: a checkpoint on the way takes the tracing with the engine that it replaces.
             replay.trace();
             let Some(step) = replay.step()? else { break };
             described.push(describe::step(&step, replay.state()));
@@ -251,7 +263,7 @@ impl<'a> TimeTravel<'a> {
         if steps == 0 {
             return Ok(None);
         }
-        // To make the step again, and be where it was not made, takes another of the engines.
+        // To tell the step it has to be made, and these engines are to stay where it was not: a copy of them makes it.
         let copy = self.here.to_bytes(self.images.room / 4).and_then(|bytes| State::from_bytes(&bytes));
         self.teller = copy.or_else(|| self.teller.take());
         Ok(self.describe(steps, 1)?.pop())
@@ -263,6 +275,8 @@ impl<'a> TimeTravel<'a> {
         let mut low = 0;
         let mut high = self.images.list.partition_point(|image| image.steps <= self.here.steps());
         let mut state = None;
+        // The story begins at the last image without the message, which is found by halves: that counts on a message
+        // staying published, as it does until its topic is deleted.
         while low < high {
             let middle = usize::midpoint(low, high);
             let found = State::from_bytes(&self.images.list[middle].bytes).ok_or(Broken::Nonsense)?;
@@ -279,6 +293,8 @@ impl<'a> TimeTravel<'a> {
             let Some(more) = story.step(&mut replay)? else { break };
             lines.extend(more);
             if lines.len() > 2 * MAX_LINES {
+                // The first line stays, for it tells of the publish. Twice as many are let come before any go, so that
+                // each is moved few times.
                 lines.drain(1..=MAX_LINES);
             }
         }
@@ -300,6 +316,7 @@ impl Images {
     fn add(&mut self, state: &State, cost: u64) {
         self.cost += cost;
         let last = self.list.last().map_or(0, |image| image.bytes.len());
+        // An image costs about its bytes to make: so about as much goes into images as into running, at most.
         if self.cost < self.spacing.max(last as u64) {
             return;
         }
@@ -311,6 +328,7 @@ impl Images {
         };
         self.bytes += bytes.len();
         self.list.push(Image { steps: state.steps(), at: state.at(), bytes });
+        // Every other one goes, so that those left are spread evenly, and the next are as far apart as they.
         while self.bytes > self.room {
             self.spacing = self.spacing.saturating_mul(2);
             let mut nth = 0;

@@ -30,18 +30,23 @@ pub struct Recovery {
     header: SegmentHeader,
     offset: u64,
     topic: Option<Replayed>,
-    /// Frames came before any snapshot.
+    /// Frames came, and no snapshot before them that can be read.
     headless: bool,
     /// There is no snapshot anywhere.
     snapshotless: bool,
-    /// Messages of a publish whose last was not read yet, and where the first of them begins.
+    /// The messages of a publish whose last frame was not read yet. They count all together once it is, and not at all
+    /// where a crash cut the log off before it.
     batch: Vec<Published>,
+    /// Where the first frame of that publish begins, be it a message or an event: where a cut takes all of it.
     batch_start: u64,
+    /// Events that hold if that publish does.
     dedup: Vec<Event>,
-    /// What stood right before is good, so that its copy says nothing new.
+    /// The frame right before was an event that could be read. Its copy, if that comes next, says nothing new, and must
+    /// not happen twice.
     copied: bool,
     damage: Vec<Damage>,
-    /// Where what was never written begins, if nothing that was follows it.
+    /// Where sectors begin that were never written, unless a whole frame follows them. At the end of the log that is
+    /// what a crash left of the last write; before other frames it is damage.
     hole: Option<u64>,
     /// Frames replayed.
     frames: u64,
@@ -88,6 +93,8 @@ impl Recovery {
             let (offset, length) = (self.offset, end_of_last - self.offset);
             self.damage.push(Damage { segment: self.header.number, offset, length, kind: None });
         }
+        // A segment counts only once all before it is durable. So a publish at the end of the last one was whole, and
+        // what is missing of it was damaged later.
         self.end_batch();
         (self.header, self.offset) = (header, SEGMENT_HEADER_BYTES as u64);
     }
@@ -109,6 +116,7 @@ impl Recovery {
                 }
             }
             self.offset = frames.offset();
+            // Without a snapshot the rest of the segment says nothing: the host begins again with the one before.
             if self.is_headless() {
                 break;
             }
@@ -118,10 +126,13 @@ impl Recovery {
 
     fn damaged(&mut self, damage: Damage, bytes: &[u8]) {
         self.copied = false;
+        // What was never written may be the end of a publish that nobody was told had succeeded: its messages still
+        // wait for the next frame to decide.
         if has_hole(damage.offset, bytes) {
             self.hole = self.hole.or(Some(damage.offset));
         } else if damage.kind.is_none() || !is_followed(bytes) {
-            // It was written, and so was all of a publish that ended with it: what is left of that counts.
+            // It was written once and rotted. Unless a good header says that more followed, it may have been the last
+            // frame of a publish. That one was kept as a whole then, and what is left of it counts.
             self.end_batch();
         }
         self.damage.push(damage);
@@ -132,19 +143,25 @@ impl Recovery {
         let copied = core::mem::replace(&mut self.copied, false);
         match frame.kind {
             Kind::Snapshot | Kind::SnapshotCopy => {
+                // Later snapshots say what the replay has come to by itself. Where the first copy cannot be read as a
+                // topic, the second has its turn.
                 if self.topic.is_none() {
                     self.topic = TopicImage::read(frame.payload).as_ref().map(Replayed::new);
                     self.headless |= self.topic.is_none() && frame.kind == Kind::SnapshotCopy;
                 }
             }
+            // An event or a message means nothing without the state before it.
             _ if self.topic.is_none() => self.headless = true,
             Kind::Message => self.message(frame),
             Kind::Rewritten => {
+                // The frames of a publish stand in a row. If one is open here, its last frame was damaged, and what is
+                // left of it counts.
                 self.end_batch();
                 if let (Some(topic), Some((id, ..))) = (&mut self.topic, split_message(frame.payload)) {
                     topic.rewritten(id, frame.end() - frame.offset, self.header.number);
                 }
             }
+            // A copy happens only where the event before it could not be read.
             Kind::EventCopy if copied => {}
             Kind::Event | Kind::EventCopy => self.event(frame),
         }
@@ -167,6 +184,8 @@ impl Recovery {
     }
 
     fn message(&mut self, frame: &Frame<'_>) {
+        // The hash of an ordering key is not in a record: it is made again with the topic's seed, which the snapshot
+        // has.
         let seed = self.topic.as_ref().map_or(0, Replayed::seed);
         let read = split_message(frame.payload)
             .and_then(|(id, before, record)| Some(Published::of(id, before, &Record::read(record)?, seed)));
@@ -214,10 +233,14 @@ impl Recovery {
     pub fn finish(mut self, name: &str, rest: &[u8]) -> Recovered {
         let mut end = self.offset + rest.len() as u64;
         let mut torn = 0;
+        // Before a hole, all frames were whole or damaged for good.
         let last_good = self.hole.unwrap_or(self.offset);
         let cut_short = match rest {
+            // No whole frame came after the hole: the last of all is a header without the payload that it promises.
             [] => self.hole.is_some(),
             rest => {
+                // Of a write that was cut short there is less than a header; or a good header and less than its
+                // payload; or sectors that were never written.
                 let is_short = rest.len() < FRAME_HEADER_BYTES;
                 is_short
                     || Frames::new(self.header.salt, self.offset, rest).announced().is_some()
@@ -226,11 +249,13 @@ impl Recovery {
         };
         let unfinished = !self.batch.is_empty() || !self.dedup.is_empty();
         if cut_short || (unfinished && rest.is_empty()) {
+            // The whole publish goes: without its last message it was not acknowledged, and a batch is all or nothing.
             let from = if unfinished { self.batch_start } else { last_good };
             self.batch.clear();
             self.dedup.clear();
             torn = end - from;
             end = from;
+            // What is cut off is no damage any more.
             self.damage.retain(|damage| damage.segment != self.header.number || damage.offset < from);
         } else {
             if !rest.is_empty() {
@@ -254,6 +279,8 @@ impl Recovery {
 
 /// Whether a sector in this, or what of it is here, was never written: those read as zeros.
 fn has_hole(offset: u64, bytes: &[u8]) -> bool {
+    // Sectors are those of the file. A message of zeros looks the same, which matters only where its checksum is wrong
+    // and no whole frame follows: then it is cut off as unwritten instead of reported as damaged.
     let to_next = SECTOR_BYTES - offset as usize % SECTOR_BYTES;
     let (first, others) = bytes.split_at(to_next.min(bytes.len()));
     let is_zero = |part: &[u8]| part.iter().all(|byte| *byte == 0);

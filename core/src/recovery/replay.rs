@@ -53,9 +53,11 @@ pub struct Replay {
     is_whole: bool,
     recovery: Recovery,
     /// Where the search for a snapshot has come to.
+    /// Invariant: it is never above `at`. Both begin at the last segment.
     first: usize,
     /// What is fed now.
     at: usize,
+    /// How much is read at once where nothing asks for more.
     window: u64,
     /// How much is read at once now: more than `window` where a frame, or what is damaged, is larger.
     size: u64,
@@ -66,6 +68,7 @@ impl Replay {
     /// with the first that there is: then a log of which no snapshot can be read is replayed without one. `window` is how
     /// many bytes are to be read at once, unless a frame is larger.
     pub fn new(topic: &str, segments: Vec<Segment>, is_whole: bool, window: u64) -> Option<Self> {
+        // Each segment begins with a snapshot, so that the last is usually all that has to be read.
         let first = segments.len().checked_sub(1)?;
         let recovery = Recovery::begin(segments[first].header);
         let window = window.max(1);
@@ -84,12 +87,15 @@ impl Replay {
 
     /// Takes what was [wanted](Replay::wanted), all of it. None where more is.
     pub fn feed(&mut self, bytes: &[u8]) -> Option<Outcome> {
+        // Asked first, for feeding moves the place that `left` counts from.
         let is_end = bytes.len() as u64 >= self.left();
         let fed = self.recovery.feed(bytes);
         if self.recovery.is_headless() {
             return self.earlier();
         }
         if !is_end {
+            // Nothing of it could be used: a frame is larger, or damage has no end in it. Doubling keeps what is read
+            // again in proportion to that.
             self.size = if fed == 0 { self.size.saturating_mul(2) } else { self.window };
             return None;
         }
@@ -104,7 +110,7 @@ impl Replay {
             if is_last {
                 return Some(Outcome::Topic(self.finish(rest)));
             }
-            // Room that was made for more to come is no damage.
+            // Hosts make room in a file before they write to it, which reads as zeros: that is no damage.
             let is_unused = rest.iter().all(|byte| *byte == 0);
             let end = self.recovery.offset() + if is_unused { 0 } else { rest.len() as u64 };
             self.at += 1;
@@ -112,6 +118,8 @@ impl Replay {
             return None;
         }
         if is_last {
+            // A crash may have come right when this segment was begun. `finish` says so: all of it is cut off, back to
+            // the header.
             let recovered = self.finish(rest);
             if recovered.end == SEGMENT_HEADER_BYTES as u64 && recovered.damage.is_empty() {
                 return Some(Outcome::Nothing);
@@ -129,6 +137,8 @@ impl Replay {
     /// The first segment fed has no snapshot that can be read: again from the one before, or without any.
     fn earlier(&mut self) -> Option<Outcome> {
         match self.first.checked_sub(1) {
+            // All from there on is fed again: of the segments after it, only what happened is used then, not what their
+            // damaged snapshots said.
             Some(before) => {
                 self.first = before;
                 self.recovery = Recovery::begin(self.segments[before].header);

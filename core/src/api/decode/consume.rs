@@ -36,12 +36,14 @@ const DEFAULT_PEEK: u32 = 100;
 pub(in crate::api) fn subscribe<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
     let (topic, channel) = input.topic_and_channel();
     let Input { limits, head, params, .. } = &*input;
+    // Parameters are read in the order in which their errors count: of two that are wrong, the first is told.
     let max = params.number(&MAX, 1..=u64::from(limits.max_messages))?.unwrap_or(1);
     let wait = params.duration(&WAIT, Duration::ZERO..=limits.max_wait)?.unwrap_or(DEFAULT_WAIT.min(limits.max_wait));
     let max_bytes = max_bytes(input)?;
     let timeout = params.duration(&TIMEOUT, lease_range(limits))?;
     let auto_finish = params.read(&ACK, acknowledges_itself)?.unwrap_or(false);
     let finish = receipts(input, &FIN)?;
+    // `raw` has one message in an answer, so that the format depends on how many are asked for.
     let view = view(input, max)?;
     let client = params.text(&CLIENT, 0..=bounds::CLIENT_BYTES)?.filter(|name| !name.is_empty());
     let view = if params.boolean(&STREAM)?.unwrap_or(false) { streamed(view)? } else { view };
@@ -73,6 +75,8 @@ fn acknowledges_itself(ack: &str) -> Option<bool> {
 fn view(input: &Input<'_, '_>, max: u32) -> Result<View, ApiError> {
     let preferred = if max == 1 { View::Raw } else { View::Json };
     if let Some(format) = input.params.read(&FORMAT, named_view)? {
+        // What a parameter says is meant, and is refused where it cannot be done; what a header accepts is only passed
+        // over.
         return if format == View::Raw && max > 1 { Err(Code::InvalidFormat.into()) } else { Ok(format) };
     }
     let mut accepted = headers::media_types(input.head, "accept");
@@ -125,6 +129,7 @@ pub(in crate::api) fn req<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
     let (topic, channel) = input.topic_and_channel();
     let given = some_receipts(input)?;
     let delay = input.params.read(&REQ_DEFER, parse_duration)?.unwrap_or_default();
+    // As with nsqd, a longer delay is cut and not refused.
     let delay = delay.min(input.limits.max_req_timeout);
     let requeue = given.into_iter().map(|receipt| (receipt, delay)).collect();
     Ok((View::Requeued, settle_call(topic, Settle { requeue, ..no_receipts(channel) })))
@@ -148,6 +153,7 @@ fn some_receipts<'a>(input: &Input<'_, 'a>) -> Result<Vec<ReceiptText<'a>>, Code
 /// The receipts of a parameter and then those of the body.
 fn receipts<'a>(input: &Input<'_, 'a>, param: &Param) -> Result<Vec<ReceiptText<'a>>, Code> {
     let mut reader = Receipts::default();
+    // One reader for both places: the bound is on the receipts of the whole request.
     let mut receipts = input.params.receipts(param, &mut reader)?;
     // What a GET has for a body means nothing.
     if input.head.method == "POST" {
@@ -184,6 +190,7 @@ struct Finish<'a>(Item<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Finish<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        // Each list takes its own word beside the receipt, so that a `defer` to finish is a mistake that shows.
         let item = json::item(JsonValue::deserialize(from)?, None);
         item.map(Finish).ok_or_else(|| D::Error::custom(NO_ITEM))
     }
@@ -215,6 +222,8 @@ pub(in crate::api) fn settle<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
     let batch: Batch<'a> = json::object(input.body)
         .map_err(|error| ApiError::new(Code::InvalidBody, format!("The body is not what /settle takes: {error}.")))?;
     let Batch { fin: List(fin), req: List(req), touch: List(touch) } = batch;
+    // Where nothing could be settled, the answer is an error, and has to be called by one name: the first list that was
+    // given.
     let view = match (fin.is_empty(), req.is_empty()) {
         (false, _) => View::SettledFin,
         (true, false) => View::SettledReq,
@@ -222,12 +231,14 @@ pub(in crate::api) fn settle<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
     };
     let limits = input.limits;
     let mut reader = Receipts::default();
+    // All three lists count as one for the bound.
     let mut read = |(text, with)| Ok::<_, Code>((reader.read(text)?, with));
     let finish = fin.into_iter().map(|Finish(item)| Ok(read(item)?.0)).collect::<Result<_, Code>>()?;
     let delay = |delay: Option<Duration>| delay.unwrap_or_default().min(limits.max_req_timeout);
     let requeue = req.into_iter().map(|Requeue(item)| read(item).map(|(receipt, with)| (receipt, delay(with))));
     let requeue = requeue.collect::<Result<_, Code>>()?;
     let touch = touch.into_iter().map(|Touch(item)| read(item)).collect::<Result<Vec<_>, Code>>()?;
+    // A touch is refused where it is too long, as in `/touch`. A delay is cut, as in `/req`.
     if touch.iter().any(|(_, timeout)| timeout.is_some_and(|timeout| !lease_range(limits).contains(&timeout))) {
         return Err(Code::InvalidTimeout.into());
     }

@@ -103,7 +103,7 @@ impl<'a> Visitor<'a> for Anything {
     fn visit_map<A: MapAccess<'a>>(self, mut object: A) -> Result<JsonValue<'a>, A::Error> {
         let mut fields = Vec::new();
         while let Some((Text(name), value)) = object.next_entry()? {
-            // Nobody takes more: the rest costs nothing.
+            // One more than anybody takes is kept, to show that there are too many. The rest is read and dropped.
             if fields.len() <= MAX_FIELDS {
                 fields.push((name, value));
             }
@@ -155,12 +155,15 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<List<T>, A::Error> {
                 let mut items = Vec::new();
+                // One more than the bound is kept, for whoever counts them to refuse it. A body of empty texts would
+                // take many times its size otherwise.
                 while items.len() <= bounds::RECEIPTS {
                     match list.next_element()? {
                         Some(item) => items.push(item),
                         None => return Ok(List(items)),
                     }
                 }
+                // The rest is still read: what is no JSON is refused as that.
                 while list.next_element::<IgnoredAny>()?.is_some() {}
                 Ok(List(items))
             }

@@ -100,6 +100,7 @@ fn channel_changes<'a>(input: &Input<'_, 'a>) -> Result<ChannelChanges<'a>, ApiE
         ordered: params.boolean(&ORDERED)?,
         dead_letter: match params.get(&DEAD_LETTER) {
             None => None,
+            // An empty name takes it away; no parameter leaves it as it is.
             Some(text) if text.is_empty() => Some(None),
             // Where they come from they would only die again, and again.
             text if text == params.get(&ARG_TOPIC) => return Err(DEAD_LETTER.invalid.into()),
@@ -143,6 +144,7 @@ pub(in crate::api) fn redrive<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
         .list(&DEAD_IDS)
         .map(|id| values::id(&id).ok_or(DEAD_IDS.invalid))
         .collect::<Result<Vec<_>, _>>()?;
+    // A list that names nobody is not all of them: somebody who fills it by a program may come with none.
     let named = input.params.get(&DEAD_IDS).is_some();
     Ok((View::Redriven, channel_call(names, ChannelVerb::Redrive(named.then_some(ids)))))
 }

@@ -34,6 +34,7 @@ pub(in crate::api) fn info<'a>(_: &mut Input<'_, 'a>) -> Understood<'a> {
 pub(in crate::api) fn stats<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
     let params = &input.params;
     let json = params.get(&STATS_FORMAT).is_some_and(|format| format == "json");
+    // The filter below was made of the head alone, where no error can be told: so this is where it is refused.
     params.text(&STATS_SEARCH, SEARCH_BYTES)?;
     let (filter, memory) = (stats_filter(params), flag(params, &INCLUDE_MEM));
     Ok(node(NodeCall::Stats { json, memory, filter, page: page(params)? }))
@@ -52,6 +53,7 @@ pub(in crate::api) fn stats_filter<'a>(params: &Params<'a>) -> Filter<'a> {
 }
 
 fn flag(params: &Params<'_>, param: &Param) -> bool {
+    // As with nsqd, clients are listed and memory is told where nothing is said.
     params.get(param).and_then(|text| values::boolean(text)).unwrap_or(true)
 }
 
@@ -92,6 +94,7 @@ pub(in crate::api) fn put_config<'a>(input: &mut Input<'_, 'a>) -> Understood<'a
 
 /// The option's name. A `+` in a path is a plus.
 fn option<'a>(input: &Input<'_, 'a>) -> Result<Cow<'a, str>, ApiError> {
+    // `unescape` is for queries, where these two mean something: no option has them in its name.
     if input.segment.contains(['+', ';']) { Err(Code::InvalidOption.into()) } else { unescape(input.segment) }
 }
 

@@ -45,6 +45,7 @@ pub(in crate::api) fn mpub<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
     let topic = input.topic();
     let (options, dedup) = options(input)?;
     let body = input.body;
+    // As with nsqd, `binary` without a boolean value means yes.
     let messages = if input.params.get(&BINARY).is_some_and(|value| values::boolean(value) != Some(false)) {
         Messages::Same(binary(body, input.limits)?, options)
     } else if headers::has_content_type(input.head, "application/x-ndjson") {
@@ -120,6 +121,7 @@ fn text_lines<'a>(body: &'a [u8], limits: &Limits) -> Result<SmallVec<[&'a [u8];
 fn binary<'a>(body: &'a [u8], limits: &Limits) -> Result<SmallVec<[&'a [u8]; 1]>, Code> {
     let (count, mut rest) = body.split_first_chunk::<4>().ok_or(Code::BadBody)?;
     let count = u32::from_be_bytes(*count) as usize;
+    // Each message takes 5 bytes at least: a number that no body has room for is not believed.
     if count == 0 || count > limits.max_body_size.saturating_sub(4) / 5 {
         return Err(Code::BadBody);
     }
@@ -189,6 +191,7 @@ fn json_lines<'a>(
         if messages.len() == input.limits.max_batch {
             return Err(Code::BatchTooLong.into());
         }
+        // One bad line refuses the whole batch: a publish is all or nothing.
         messages.push(json_line(line, options, input).map_err(|fault| fault.at_line(i + 1, input.limits))?);
     }
     Ok(messages)
@@ -215,6 +218,7 @@ impl Fault {
 
 fn json_line<'a>(line: &'a [u8], common: &MessageOptions<'a>, input: &Input<'_, 'a>) -> Result<NewMessage<'a>, Fault> {
     let line: Line<'a> = json::object(line).map_err(Fault::Bad)?;
+    // Its size counts as it is kept, not as it came in base64.
     let body = line_body(line.body, line.body_base64)?;
     if body.len() > input.limits.max_msg_size {
         return Err(Fault::TooBig);
@@ -225,6 +229,7 @@ fn json_line<'a>(line: &'a [u8], common: &MessageOptions<'a>, input: &Input<'_, 
     let dedup = line.dedup.map(|dedup| dedup.0);
     let producer = line.producer.map(|producer| producer.0);
     check(!body.is_empty(), "the body is empty")?;
+    // `None` is less than any, so that a line without a deferral passes.
     check(defer <= Some(input.limits.max_req_timeout), &name_limits(Code::InvalidDefer.sentence(), input.limits))?;
     check(ttl.is_none_or(|ttl| ttl >= MIN_TTL), Code::InvalidTtl.sentence())?;
     check(key.as_ref().is_none_or(|key| KEY_BYTES.contains(&key.len())), Code::InvalidKey.sentence())?;
@@ -234,6 +239,7 @@ fn json_line<'a>(line: &'a [u8], common: &MessageOptions<'a>, input: &Input<'_, 
     let producer =
         numbered(producer, line.seq).map_err(|code| Fault::Bad(code.sentence().trim_end_matches('.').into()))?;
     let options = MessageOptions {
+        // The query's options are those of all lines, but for a dedup key: that is the batch's.
         defer: defer.or(common.defer),
         ttl: ttl.or(common.ttl),
         key: key.or_else(|| common.key.clone()),
@@ -268,6 +274,7 @@ fn line_headers<'a>(own: SortedFields<String>, common: &Kept<'a>) -> Result<Kept
         kept.push((Cow::Owned(name), Cow::Owned(value.into_bytes())));
     }
     for header in common {
+        // A line's own header takes the place of the request's: it is more particular.
         if !kept.iter().any(|(name, _)| *name == header.0) {
             kept.push(header.clone());
         }

@@ -3,6 +3,7 @@
 /// The JSON text of a constant without white space between its parts.
 macro_rules! packed {
     ($json:expr) => {{
+        // Two walks at compile time: the first counts, for the length is a part of the type.
         const BYTES: [u8; $crate::api::openapi::packed::length($json)] = $crate::api::openapi::packed::pack($json);
         match core::str::from_utf8(&BYTES) {
             Ok(text) => text,
@@ -29,6 +30,7 @@ const fn walk(json: &[u8], packed: &mut [u8]) -> usize {
     let (mut from, mut to, mut in_quotes) = (0, 0, false);
     while from < json.len() {
         let byte = json[from];
+        // A quote behind a backslash would end the text too early. This fails the build, not the document.
         assert!(byte != b'\\', "escapes are not looked for");
         if byte == b'"' {
             in_quotes = !in_quotes;
