@@ -206,8 +206,8 @@ impl<V: Serialize> Serialize for ById<V> {
 
 impl<'de, V: Deserialize<'de>> Deserialize<'de> for ById<V> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct SortedFields<V>(PhantomData<V>);
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for SortedFields<V> {
+        struct ByIdVisitor<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for ByIdVisitor<V> {
             type Value = ById<V>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -224,7 +224,7 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for ById<V> {
                 Ok(all)
             }
         }
-        from.deserialize_map(SortedFields(PhantomData))
+        from.deserialize_map(ByIdVisitor(PhantomData))
     }
 }
 
@@ -240,6 +240,10 @@ impl IdSet {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    pub(crate) fn contains(&self, id: u64) -> bool {
+        self.0.contains_key(&id)
     }
 
     pub(crate) fn insert(&mut self, id: u64) {

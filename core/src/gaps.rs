@@ -70,10 +70,13 @@ impl Gaps {
         self.insert(from, to, bytes);
     }
 
-    /// Adds a range of which nobody knows the bytes, unless all of it is in one already.
+    /// Adds a range of which nobody knows the bytes, unless all of it is in one already: those of the parts that are count.
     pub(crate) fn cover_unknown(&mut self, gap: Gap) {
         if self.end_of(gap.from).is_none_or(|end| end < gap.to) {
-            self.cover(Gap { bytes: 0, ..gap });
+            let shared = self.after(gap.from).take_while(|other| other.from < gap.to);
+            let inside = shared.filter(|other| other.from >= gap.from && other.to <= gap.to);
+            let bytes = inside.fold(0_u64, |sum, other| sum.saturating_add(other.bytes));
+            self.cover(Gap { bytes, ..gap });
         }
     }
 

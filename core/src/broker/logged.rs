@@ -287,6 +287,10 @@ impl<O: Outbox> Broker<O> {
             self.dismiss_pollers(number, channel, Refusal::NoOwner, now);
         }
         let topic = self.topics.remove(number);
+        // The streams are closed; those with messages in flight wait for nobody else to settle them.
+        for stream in topic.streams_in_flight() {
+            self.pollers.release(stream);
+        }
         self.names.remove(topic.name().as_str());
         self.disarm(&topic);
         if let Some(log) = topic.log_id() {

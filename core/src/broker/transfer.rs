@@ -42,9 +42,13 @@ enum Content {
     Acknowledged {
         channel: Name<'static>,
         id: u64,
+        delivery: u64,
     },
     Refused {
         channel: Name<'static>,
+        id: u64,
+        /// The topic that did so.
+        by: Name<'static>,
     },
 }
 
@@ -69,33 +73,43 @@ impl<O: Outbox> Broker<O> {
                 // lets it in once, as long as the topic remembers dedup keys.
                 let dedup = alloc::format!("\0dead\0{topic}\0{channel}\0{id:x}-{delivery:x}");
                 let (back, barrier) = match self.publish_dead_letter(now, &transfer.to, record, &headers, &dedup) {
-                    Ok(barrier) => (Content::Acknowledged { channel: channel.clone(), id: *id }, barrier),
+                    Ok(barrier) => {
+                        (Content::Acknowledged { channel: channel.clone(), id: *id, delivery: *delivery }, barrier)
+                    }
                     Err(Blocked::NotCached(missing)) => {
                         self.park(missing, held.into(), What::Transfer(transfer));
                         return true;
                     }
                     // Nothing was kept, so that this word has nothing to wait for.
-                    Err(Blocked::Refused(_)) => (Content::Refused { channel: channel.clone() }, None),
+                    Err(Blocked::Refused(_)) => {
+                        (Content::Refused { channel: channel.clone(), id: *id, by: transfer.to.clone() }, None)
+                    }
                 };
                 // Not before the letter is durable here: until then, a crash has to find it where it died.
                 self.outbox.forward(Transfer { to: topic.clone(), content: back }, barrier);
             }
-            Content::Acknowledged { channel, id } => {
+            Content::Acknowledged { channel, id, delivery } => {
                 if let Ok((topic, number)) = self.find_channel(&transfer.to, channel) {
                     self.with_topic(topic, now, |topic, limits| {
                         let (channel, mut cx) = topic.channel_cx(number, now, limits);
-                        // The channel may have been deleted and made again meanwhile, and has not sent this one then.
-                        channel.effects.under_way = channel.effects.under_way.saturating_sub(1);
-                        channel.remove_dead(*id, &mut cx);
+                        channel.effects.under_way.remove(*id);
+                        // It may have been redriven and have died again meanwhile, or be of a channel that was deleted: a
+                        // delivery is of one death.
+                        if channel.dead_letter(*id).is_some_and(|letter| letter.delivery == *delivery) {
+                            channel.remove_dead(*id, &mut cx);
+                        }
                     });
                 }
             }
-            Content::Refused { channel } => {
+            Content::Refused { channel, id, by } => {
                 if let Ok((topic, number)) = self.find_channel(&transfer.to, channel) {
                     self.with_topic(topic, now, |topic, limits| {
                         let (channel, _) = topic.channel_cx(number, now, limits);
-                        let effects = &mut channel.effects;
-                        effects.under_way = effects.under_way.saturating_sub(1);
+                        channel.effects.under_way.remove(*id);
+                        // Where dead letters go somewhere else by now, it goes there.
+                        if channel.options().dead_letter.as_ref().is_some_and(|to| to != by) {
+                            channel.effects.pending_transfers.push_back(*id);
+                        }
                     });
                 }
             }
@@ -162,7 +176,7 @@ impl<O: Outbox> Broker<O> {
             let DeadLetter { delivery, attempts, .. } = letter;
             let content = Content::DeadLetter { topic, channel, id, delivery, attempts, record };
             self.outbox.forward(Transfer { to: to.clone(), content }, barrier);
-            found.channel_mut(number).effects.under_way += 1;
+            found.channel_mut(number).effects.under_way.insert(id);
         }
     }
 }

@@ -115,6 +115,11 @@ impl Entry {
         self.state == State::Dead
     }
 
+    /// The stream that has it in flight.
+    pub(super) fn stream(&self) -> Option<PollerId> {
+        self.stream
+    }
+
     pub(super) fn client_has_it(&self) -> bool {
         matches!(self.state, State::InFlight(_))
     }

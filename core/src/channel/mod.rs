@@ -29,6 +29,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::by_id::IdSet;
 use crate::command::{ChannelChanges, ChannelOptions, Ticket};
 use crate::config::Limits;
 use crate::ids::{ChannelId, PollerId};
@@ -44,7 +45,7 @@ use crate::time::Time;
 use backlog::Backlog;
 pub(crate) use clients::ClientId;
 pub(crate) use dead::DeadLetter;
-use departed::{Departed, Slot};
+use departed::{Departed, Entry, Slot};
 use latency::Latencies;
 pub(crate) use lease::Terms;
 pub use message_state::{ChannelTrace, MessageState};
@@ -152,13 +153,14 @@ pub(crate) struct Effects {
     /// redriven, dropped or moved meanwhile, so each is looked up when its turn comes.
     pub(crate) pending_transfers: VecDeque<u64>,
     /// How many are on their way there.
-    pub(crate) under_way: u32,
+    /// Their ids: none is sent again as long as it may arrive.
+    pub(crate) under_way: IdSet,
 }
 
 impl Effects {
     /// The next dead letter to be sent, where so many may be on their way at once.
     pub(crate) fn next_transfer(&mut self, most: u32) -> Option<u64> {
-        if self.under_way < most { self.pending_transfers.pop_front() } else { None }
+        if (self.under_way.len() as u64) < most.into() { self.pending_transfers.pop_front() } else { None }
     }
 }
 
@@ -246,7 +248,9 @@ impl Channel {
         let before = self.options.dead_letter.clone();
         self.happen(&Event::ChannelConfigured(cx.number.number(), settings), cx);
         if self.options.dead_letter.is_some() && self.options.dead_letter != before {
-            self.effects.pending_transfers.extend(self.departed.dead_from(0));
+            let Effects { pending_transfers, under_way } = &mut self.effects;
+            // What is on its way may arrive at the topic that was named before. Where it does not, it goes to this one.
+            *pending_transfers = self.departed.dead_from(0).filter(|id| !under_way.contains(*id)).collect();
         }
     }
 
@@ -316,6 +320,11 @@ impl Channel {
     /// The reader moves into the chunk that has its message.
     pub(crate) fn catch_up(&mut self, messages: &mut Messages) {
         self.backlog.catch_up(messages);
+    }
+
+    /// The streams that have one of its messages in flight, each as often.
+    pub(crate) fn streams_in_flight(&self) -> impl Iterator<Item = PollerId> + '_ {
+        self.departed.from(0).filter_map(Entry::stream)
     }
 
     /// Streams that hold one message less since the last call, each as often.

@@ -105,7 +105,8 @@ impl Channel {
         let slot = self.departed.find(receipt.id).ok_or(Refused::NotInFlight)?;
         let entry = self.departed.get(slot);
         match entry.delivery {
-            delivery if delivery == receipt.delivery => Ok(slot),
+            // Zero is no delivery, but the number of what nobody was given.
+            delivery if delivery == receipt.delivery && delivery > 0 => Ok(slot),
             // Of a dead letter, nobody else has heard since.
             _ if entry.is_dead() => Err(Refused::NotInFlight),
             // It was leased after that, but the log does not know it.

@@ -75,8 +75,10 @@ impl Channel {
         for gap in &image.gaps {
             channel.backlog.skip(gap.within(start.id, end));
         }
-        // What cannot be read is no backlog: nobody gets it.
-        for gap in cx.messages.unreadable(start) {
+        // What cannot be read is no backlog: nobody gets it. Of what was not handed over, the topic knows that, and says so when
+        // it hands it over: no channel counts it before.
+        let handed_over = cx.messages.unreadable(start).into_iter().map(|gap| gap.within(0, cx.high_watermark));
+        for gap in handed_over.filter(|gap| gap.from < gap.to) {
             channel.backlog.skip_unknown(gap);
         }
         let entries = image.entries.values().map(|entry| {

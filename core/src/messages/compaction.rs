@@ -82,15 +82,21 @@ impl Messages {
             bytes += frame_bytes(MESSAGE_HEADER_BYTES + record.len()) as u64;
             chunk.rewritten_until = write(id, before, record);
         };
+        // What cannot be read any more has no bytes.
         for id in chunk.rewritten.iter() {
-            let record = self.detached.get(&id).and_then(|detached| detached.record.as_deref());
-            record.filter(|record| !record.is_empty()).into_iter().for_each(|record| write(id, None, record));
+            if let Some(record) = self.detached.get(&id).and_then(|detached| detached.record.as_deref())
+                && !record.is_empty()
+            {
+                write(id, None, record);
+            }
         }
         if let Some(content) = &chunk.content {
-            for index in 0..content.len() {
-                let id = content.start.id + index as u64;
-                let record = content.bytes(index).filter(|record| !record.is_empty());
-                record.into_iter().for_each(|record| write(id, Some(content.position_of(id).bytes), record));
+            for id in content.start.id..content.start.id + content.len() as u64 {
+                if let Some(record) = content.bytes((id - content.start.id) as usize)
+                    && !record.is_empty()
+                {
+                    write(id, Some(content.position_of(id).bytes), record);
+                }
             }
         }
         self.log_bytes = self.log_bytes - chunk.log_bytes + bytes;

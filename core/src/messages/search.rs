@@ -45,6 +45,17 @@ impl Messages {
         Ok(content.position_of(id))
     }
 
+    /// The place of a message, or, where that is not at hand, one near it that is; in any case one after `from`.
+    pub(crate) fn place_near(&self, id: u64, from: u64) -> Position {
+        if let Some(exact) = self.position_of(id).ok().filter(|exact| exact.id > from) {
+            return exact;
+        }
+        // Where a chunk begins is known, whether it is in memory or not.
+        let index = self.chunk_of(id).saturating_sub(self.front) as usize;
+        let mut starts = self.chunks.iter().skip(index).map(|chunk| chunk.first);
+        starts.find(|start| start.id > from).unwrap_or(self.end)
+    }
+
     /// The first message published at this time or later, or the next one. O(log messages), where not many in a row
     /// cannot be read.
     pub(crate) fn find_time(&self, at: Time) -> Result<u64, NotCached> {

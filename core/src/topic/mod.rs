@@ -275,6 +275,11 @@ impl Topic {
         self.channels.iter().filter_map(|(_, channel)| channel.armed)
     }
 
+    /// The streams that have messages of its channels in flight, each as often.
+    pub(crate) fn streams_in_flight(&self) -> impl Iterator<Item = PollerId> + '_ {
+        self.channels.iter().flat_map(|(_, channel)| channel.streams_in_flight())
+    }
+
     /// The clock went back by much: what it made while it was wrong ends no later than anything can that is made now.
     pub(crate) fn clock_went_back(&mut self, now: Time, limits: &Limits) {
         self.messages.fit_clock(now);
@@ -470,8 +475,6 @@ impl Topic {
         let most = (limits.slice as usize / self.names.len()).max(1);
         let Some(after) = self.deferred.get(most).filter(|meta| meta.id < end.id) else { return Some(end) };
         // What is deferred, each channel keeps by itself.
-        let to = self.messages.position_of(after.id).unwrap_or(end);
-        // Where its place is not known, or what stood there is gone, there is no place to stop at: all goes at once.
-        Some(if to.id > self.high_watermark.id() { to } else { end })
+        Some(self.messages.place_near(after.id, self.high_watermark.id()).min(end))
     }
 }

@@ -46,8 +46,7 @@ impl Producers {
     pub(super) fn judge(&self, producer: &str, seq: u64, before: Option<u64>, now: Time) -> Result<Numbered, Refusal> {
         let known = self.last.get(producer).filter(|last| last.at + REMEMBERED > now);
         match (before, known) {
-            // Those that were silent for too long count until they are looked for.
-            (None, None) if self.last.len() >= MAX_PRODUCERS => Err(Refusal::TooManyProducers),
+            (None, None) if self.is_full(now) => Err(Refusal::TooManyProducers),
             // Nothing is known of it: it may begin with any number.
             (None, None) => Ok(Numbered::Next),
             (before, known) => {
@@ -63,15 +62,25 @@ impl Producers {
         }
     }
 
+    /// Whether there is no room for one more. O(producers) where there are as many as may be: only then those that were
+    /// silent for too long are told from others.
+    fn is_full(&self, now: Time) -> bool {
+        let is_remembered = |last: &&Last| last.at + REMEMBERED > now;
+        self.last.len() >= MAX_PRODUCERS && self.last.values().filter(is_remembered).count() >= MAX_PRODUCERS
+    }
+
     /// A message of this producer was accepted.
     pub(super) fn accept(&mut self, producer: &str, last: Last) {
         // By the time of the event, so that a replay forgets the same ones. The next time there are twice as many as
-        // are left: so that looking at all of them costs each newcomer little.
-        if self.last.len() >= self.purge_at.max(64) {
+        // are left, or as many as may be: so that looking at all of them costs each newcomer little.
+        if self.last.len() >= self.purge_at.clamp(64, MAX_PRODUCERS) {
             self.last.retain(|_, other| other.at + REMEMBERED > last.at);
             self.purge_at = 2 * self.last.len();
         }
         match self.last.get_mut(producer) {
+            // Of a message that was published under a dedup key before, the number may be told behind a higher one. Whoever
+            // was silent for too long begins anew, perhaps with a lower one.
+            Some(known) if known.seq >= last.seq && known.at + REMEMBERED > last.at => {}
             Some(known) => *known = last,
             None => drop(self.last.insert(producer.into(), last)),
         }

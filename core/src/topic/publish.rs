@@ -21,7 +21,9 @@ impl Topic {
     pub(crate) fn publish(&mut self, publish: &Publish<'_>, now: Time, limits: &Limits) -> Result<Published, Blocked> {
         // Before all limits: what was accepted once is told so again, even if the topic has become full since.
         if let Some(Accepted { first, count, .. }) = publish.dedup.as_ref().and_then(|key| self.dedup.get(key, now)) {
-            return Ok(Published { first, count, duplicate: true, log: None });
+            self.number_duplicates(publish, first, now, limits);
+            let log = publish.producer.as_ref().and_then(|_| self.life());
+            return Ok(Published { first, count, duplicate: true, log });
         }
         let mut published = match &publish.messages {
             Messages::Same(bodies, options) => {
@@ -44,10 +46,16 @@ impl Topic {
                 self.publish_same(bodies, options, now, limits)
             }
             Messages::Each(messages) => {
-                let new = self.without_repeated(self.without_duplicates(messages, now), now)?;
+                let (new, numbered) = self.new_among(messages, now)?;
                 let sizes = new.iter().map(|message| message.body.len() as u64).sum();
                 self.admit(new.len() as u64, sizes, now, limits)?;
-                self.publish_each(messages, &new, publish.dedup.as_deref(), now, limits)
+                let published = self.publish_each(messages, &new, publish.dedup.as_deref(), now, limits);
+                // Behind what was published: a number counts only if all before it do.
+                for message in numbered {
+                    let known = message.dedup.as_ref().and_then(|key| self.dedup.get(key, now));
+                    self.number_duplicate(message.producer.as_ref(), known.map_or(0, |known| known.first), now, limits);
+                }
+                published
             }
         };
         self.hand_over(now, limits);
@@ -71,9 +79,29 @@ impl Topic {
 
     /// A message that comes next is its producer's.
     fn produced(&mut self, numbered: Option<&command::Numbered<'_>>, id: u64, now: Time, limits: &Limits) {
-        let Some((producer, seq)) = numbered else { return };
-        let event = Event::Produced { producer: producer.as_ref().into(), seq: *seq, id, at: now.as_nanos() };
-        self.happen_with_publish(&event, now, limits);
+        if let Some(event) = numbered.map(|numbered| produced(numbered, id, now)) {
+            self.happen_with_publish(&event, now, limits);
+        }
+    }
+
+    /// A message that was published before, as this one, is its producer's: the number is used, for the next one is asked for.
+    fn number_duplicate(&mut self, numbered: Option<&command::Numbered<'_>>, id: u64, now: Time, limits: &Limits) {
+        if let Some(event) = numbered.map(|numbered| produced(numbered, id, now)) {
+            self.happen(&event, now, limits);
+        }
+    }
+
+    /// The same for all of a publish that was published before. Where a number is not the next, it stays so.
+    fn number_duplicates(&mut self, publish: &Publish<'_>, first: u64, now: Time, limits: &Limits) {
+        let messages = if let Messages::Each(messages) = &publish.messages { &messages[..] } else { &[] };
+        let own = publish.producer.iter().map(|numbered| (numbered, first));
+        // Which of the messages of then was which is not known.
+        let each = messages.iter().filter_map(|message| Some((message.producer.as_ref()?, 0)));
+        for (numbered, id) in own.chain(each) {
+            if self.producers.judge(&numbered.0, numbered.1, None, now) == Ok(Numbered::Next) {
+                self.number_duplicate(Some(numbered), id, now, limits);
+            }
+        }
     }
 
     /// Something happens that holds if the publish after it does.
@@ -84,31 +112,40 @@ impl Topic {
         }
     }
 
-    /// The messages whose numbers were not accepted before.
+    /// The messages that are to be published: whose numbers were not accepted before, and whose dedup keys are new, to the
+    /// topic and in the batch. And those whose keys are not, but their numbers are, which are used by that.
     ///
     /// # Errors
     /// [`Refusal::SeqGap`](crate::command::Refusal::SeqGap) where one of them is not the next of its producer: then
     /// none counts.
-    fn without_repeated<'m, 'a>(
-        &self,
-        messages: Vec<&'m NewMessage<'a>>,
-        now: Time,
-    ) -> Result<Vec<&'m NewMessage<'a>>, Blocked> {
+    fn new_among<'m, 'a>(&self, messages: &'m [NewMessage<'a>], now: Time) -> Result<NewAmong<'m, 'a>, Blocked> {
         let mut accepted: BTreeMap<&str, u64> = BTreeMap::new();
-        let mut new = Vec::with_capacity(messages.len());
+        // Numbers before keys: a message that was accepted before does not take its key from another of the batch.
+        let mut next = Vec::with_capacity(messages.len());
         for message in messages {
             let Some((producer, seq)) = &message.producer else {
-                new.push(message);
+                next.push(message);
                 continue;
             };
             // The numbers of one batch follow each other, although none of them is accepted before all are.
             let before = accepted.get(producer.as_ref()).copied();
             if self.producers.judge(producer, *seq, before, now)? == Numbered::Next {
                 accepted.insert(producer, *seq);
-                new.push(message);
+                next.push(message);
             }
         }
-        Ok(new)
+        let keyed = next.iter().enumerate().filter_map(|(i, message)| Some((message.dedup.as_deref()?, i)));
+        // Of a key that is new, and stands in the batch more than once, the first message counts.
+        let firsts = sort::firsts(keyed.filter(|(key, _)| self.dedup.get(key, now).is_none()).collect());
+        let (mut new, mut numbered) = (Vec::with_capacity(next.len()), Vec::new());
+        for (i, message) in next.into_iter().enumerate() {
+            if message.dedup.is_none() || firsts.binary_search(&i).is_ok() {
+                new.push(message);
+            } else if message.producer.is_some() {
+                numbered.push(message);
+            }
+        }
+        Ok((new, numbered))
     }
 
     /// Remembers what is published under a key; of that, at least the last message comes next.
@@ -163,16 +200,6 @@ impl Topic {
         published(first, new.len())
     }
 
-    /// The messages whose dedup key is new, to the topic and in the batch.
-    fn without_duplicates<'m, 'a>(&self, messages: &'m [NewMessage<'a>], now: Time) -> Vec<&'m NewMessage<'a>> {
-        let keyed = messages.iter().enumerate().filter_map(|(i, message)| Some((message.dedup.as_deref()?, i)));
-        // Of a key that is new, and stands in the batch more than once, the first message counts.
-        let firsts = sort::firsts(keyed.filter(|(key, _)| self.dedup.get(key, now).is_none()).collect());
-        let is_new = |i| firsts.binary_search(&i).is_ok();
-        let numbered = messages.iter().enumerate();
-        numbered.filter_map(|(i, message)| (message.dedup.is_none() || is_new(i)).then_some(message)).collect()
-    }
-
     /// Adds a message; `more` says that another of the same publish comes next.
     fn append(&mut self, record: &Record<'_>, more: bool, limits: &Limits) {
         // No channel is given it yet, and drops it by its own bound. An ephemeral topic has no log, so nothing is
@@ -194,6 +221,14 @@ impl Topic {
         let deferred = record.due.map(|_| record.meta(id, self.seed));
         self.published(id, size, deferred, record.expires.map(Time::as_nanos));
     }
+}
+
+/// What is to be published of a batch, and what of the rest has a number that is used.
+type NewAmong<'m, 'a> = (Vec<&'m NewMessage<'a>>, Vec<&'m NewMessage<'a>>);
+
+/// This message is its producer's.
+fn produced((producer, seq): &command::Numbered<'_>, id: u64, now: Time) -> Event {
+    Event::Produced { producer: producer.as_ref().into(), seq: *seq, id, at: now.as_nanos() }
 }
 
 fn published(first: u64, count: usize) -> Published {
