@@ -65,7 +65,6 @@ impl Outbox for Outputs {
     fn replied(&mut self, ticket: Ticket, context: &Context, reply: Result<Reply, Refusal>, barrier: Option<Barrier>) {
         let response = match reply {
             Ok(reply) => api::encode(context, &reply),
-            // What is refused changed nothing that an answer would have to wait for.
             Err(refusal) => return self.respond(ticket, api::refuse(context, &refusal.into())),
         };
         match barrier {
@@ -263,10 +262,8 @@ impl Engine {
         self.handle_decoded(now, ticket, decoded, stats);
     }
 
-    /// The same for a request that was decoded before, outside of whatever guards this engine.
-    ///
-    /// `stats` are those of all engines that share the broker's topics, where the request's
-    /// [scope](api::Routed::scope) asks for one.
+    /// The same for a request that was decoded before, outside of whatever guards this engine. `stats` are those of all
+    /// engines that share the broker's topics, where the request's [scope](api::Routed::scope) asks for them.
     pub fn handle_decoded(&mut self, now: Time, ticket: Ticket, decoded: Decoded<'_>, stats: Option<BrokerStats>) {
         let now = self.pass_time(now);
         let Decoded { context, call } = decoded;
@@ -391,8 +388,7 @@ impl Engine {
         self.broker.take_events(topic)
     }
 
-    /// Keeps what is handed out from now on, until it is taken by [`Engine::take_deliveries`]. Changes nothing else, and is no
-    /// part of a checkpoint.
+    /// Keeps what is handed out, for [`Engine::take_deliveries`]. Changes nothing else, and is no part of a checkpoint.
     pub fn trace_deliveries(&mut self) {
         self.broker.outbox.deliveries.get_or_insert_default();
     }
@@ -441,7 +437,6 @@ impl Engine {
     pub fn handle_timeout(&mut self, now: Time) {
         let now = self.follow_clock(now);
         self.broker.handle_timeout(now);
-        // Once is enough: of what is left, `poll_timeout` says that it is due at once.
         self.make_room();
     }
 

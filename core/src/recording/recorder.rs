@@ -18,7 +18,8 @@ use crate::time::Time;
 /// An engine that writes down what comes to it, or just the engine.
 ///
 /// Its methods are those of the [`Engine`], which it also is wherever nothing is changed. What a recording has no input
-/// for ([`Engine::close_topic`], [`Engine::resign`], [`Engine::handle_append_refused`]) cannot be asked of it.
+/// for cannot be asked of it: [`Engine::close_topic`], [`Engine::compact_topic`], [`Engine::resign`], and
+/// [`Engine::handle_append_refused`].
 #[derive(Debug)]
 pub struct Recorder {
     engine: Engine,
