@@ -73,6 +73,13 @@ impl Dedup {
         }
     }
 
+    /// No key is remembered longer than until then: a clock that was wrong said so.
+    pub(crate) fn fit_clock(&mut self, latest: Time) {
+        // What is no later than before is in no other order, either.
+        self.forget.iter_mut().for_each(|(at, _)| *at = (*at).min(latest));
+        self.accepted.values_mut().for_each(|accepted| accepted.until = accepted.until.min(latest));
+    }
+
     /// When [`Dedup::forget`] has something to do.
     pub(crate) fn next(&self) -> Option<Time> {
         self.forget.front().map(|(at, _)| *at)

@@ -1,6 +1,7 @@
 //! The front door: HTTP requests, the passing of time and hang-ups go in; responses come out.
 
-use alloc::collections::VecDeque;
+mod outputs;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -8,9 +9,8 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, ApiError, Call, Code, Decoded, NodeCall, NodeReply, Request, Response, Routed, Scope, Stats};
-use crate::broker::{Barrier, Broker, BrokerStats, Leased, MessageTrace, Outbox, Transfer};
-use crate::by_id::ById;
-use crate::command::{Command, Context, Filter, Refusal, Refused, Reply, Ticket, Verb};
+use crate::broker::{Broker, BrokerStats, MessageTrace, Transfer};
+use crate::command::{Command, Context, Filter, Ticket, Verb};
 use crate::config::{Config, LogOptions, log_level};
 use crate::directory::Directory;
 use crate::log::image::TopicImage;
@@ -18,6 +18,7 @@ use crate::log::{self, Loaded, LogCommand, LogId, Read, Recovered};
 use crate::message::Receipt;
 use crate::state;
 use crate::time::Time;
+use outputs::Outputs;
 
 /// The whole broker behind its HTTP API, as a state machine without I/O.
 ///
@@ -34,121 +35,6 @@ pub struct Engine {
     now: Time,
     /// Why the broker as a whole is not well.
     unwell: Option<String>,
-}
-
-/// What the broker has to tell, written as the API has it.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Outputs {
-    #[serde(skip)]
-    queue: VecDeque<Output>,
-    /// What was handed out since somebody listens.
-    #[serde(skip)]
-    deliveries: Option<Vec<TracedDelivery>>,
-    /// What is told once a log is durable so far, by log. Invariant: each log's stand in the order of the numbers.
-    held: ById<VecDeque<(u64, Held)>>,
-}
-
-impl Outputs {
-    fn respond(&mut self, ticket: Ticket, response: Response) {
-        self.queue.push_back(Output::Respond(ticket, response));
-    }
-
-    fn note_handed(&mut self, ticket: Ticket, leased: &Leased<'_>) {
-        if let Some(noted) = &mut self.deliveries {
-            let messages = leased.deliveries().map(|delivery| (delivery.receipt, delivery.attempts)).collect();
-            noted.push(TracedDelivery { ticket, topic: leased.topic.into(), channel: leased.channel.into(), messages });
-        }
-    }
-}
-
-impl Outbox for Outputs {
-    fn replied(&mut self, ticket: Ticket, context: &Context, reply: Result<Reply, Refusal>, barrier: Option<Barrier>) {
-        let response = match reply {
-            Ok(reply) => api::encode(context, &reply),
-            Err(refusal) => return self.respond(ticket, api::refuse(context, &refusal.into())),
-        };
-        match barrier {
-            Some((log, upto)) => {
-                let held = Held::Response(ticket, context.clone(), response);
-                self.held.or_default(log).push_back((upto, held));
-            }
-            None => self.respond(ticket, response),
-        }
-    }
-
-    fn leased(&mut self, ticket: Ticket, context: &Context, leased: &Leased<'_>, refused: &[(String, Refused)]) {
-        // No barrier: messages are durable before they are leased, and a lease that is lost costs a delivery more.
-        let response = if leased.is_empty() {
-            api::encode(context, &Reply::Nothing)
-        } else {
-            self.note_handed(ticket, leased);
-            api::encode_leased(context, leased.deliveries())
-        };
-        self.respond(ticket, response.with_refused(refused));
-    }
-
-    fn opened(&mut self, ticket: Ticket, context: &Context, refused: &[(String, Refused)]) {
-        let head = api::stream_head(context).with_refused(refused);
-        self.queue.push_back(Output::Open(ticket, head));
-    }
-
-    fn streamed(&mut self, ticket: Ticket, context: &Context, leased: &Leased<'_>) {
-        self.note_handed(ticket, leased);
-        let chunk = api::stream_chunk(context, leased.deliveries());
-        self.queue.push_back(Output::Chunk(ticket, chunk));
-    }
-
-    fn heartbeat(&mut self, ticket: Ticket, context: &Context) {
-        self.queue.push_back(Output::Chunk(ticket, api::heartbeat(context).into()));
-    }
-
-    fn closed(&mut self, ticket: Ticket) {
-        self.queue.push_back(Output::Close(ticket));
-    }
-
-    fn refused(&mut self, ticket: Ticket, context: &Context, refusal: Refusal, refused: &[(String, Refused)]) {
-        self.respond(ticket, api::refuse(context, &refusal.into()).with_refused(refused));
-    }
-
-    fn forward(&mut self, transfer: Transfer, barrier: Option<Barrier>) {
-        match barrier {
-            Some((log, upto)) => self.held.or_default(log).push_back((upto, Held::Transfer(transfer))),
-            None => self.queue.push_back(Output::Forward(transfer)),
-        }
-    }
-
-    fn durable(&mut self, log: LogId, upto: u64) {
-        let Some(held) = self.held.get_mut(&log) else { return };
-        while held.front().is_some_and(|held| held.0 <= upto) {
-            self.queue.extend(held.pop_front().map(|(_, held)| match held {
-                Held::Response(ticket, _, response) => Output::Respond(ticket, response),
-                Held::Transfer(transfer) => Output::Forward(transfer),
-            }));
-        }
-        if held.is_empty() {
-            self.held.remove(&log);
-        }
-    }
-
-    fn abandoned(&mut self, log: LogId, refusal: Refusal) {
-        for (_, held) in self.held.remove(&log).into_iter().flatten() {
-            // A transfer is dropped: its letter stays where it died, and is sent again when that topic is opened.
-            if let Held::Response(ticket, context, _) = held {
-                self.respond(ticket, api::refuse(&context, &refusal.into()));
-            }
-        }
-    }
-
-    fn is_settled(&self) -> bool {
-        self.held.is_empty()
-    }
-}
-
-/// What waits for a log to be durable.
-#[derive(Debug, Serialize, Deserialize)]
-enum Held {
-    Response(Ticket, Context, Response),
-    Transfer(Transfer),
 }
 
 /// Messages that were handed out by one answer, or one chunk of one.

@@ -1,7 +1,7 @@
 //! The logs of all topics: what waits to be written or read, what is durable, and what has room in memory.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -49,6 +49,8 @@ pub(super) struct Logs {
     /// Chunks of messages in memory, in the order in which they are thought of to be evicted. A chunk that is gone by
     /// itself may still stand here.
     resident: VecDeque<(LogId, u64)>,
+    /// With so many of them, those that are gone are looked for.
+    sweep_at: usize,
     /// Bytes of all messages in memory of topics with a log. Invariant: the sum of what each topic has in `counted`.
     memory: usize,
     /// There is no room on the disk.
@@ -141,7 +143,12 @@ impl<O: Outbox> Broker<O> {
         // What it was counted with, not what it has now: a change may not have been counted yet.
         self.logs.memory -= topic.counted;
         self.logs.dirty.retain(|dirty| !matches!(dirty, Dirty::Topic(other) if *other == log));
-        self.logs.work.retain(|work| !matches!(work, LogCommand::Append(append) if append.log == log));
+        // Whoever has the log now says what of it may go.
+        self.logs.work.retain(|work| match work {
+            LogCommand::Append(append) => append.log != log,
+            LogCommand::Truncate(truncate) => truncate.log != log,
+            LogCommand::Delete(_) => true,
+        });
         self.logs.reads.retain(|read| read.log != log);
         self.logs.unread.retain(|unread| unread.0 != log);
         // Chunks of topics that are gone would only go when room is needed, which may never be. They are looked for
@@ -188,6 +195,7 @@ impl<O: Outbox> Broker<O> {
     /// Takes messages out of memory that have no room there and can be read back.
     pub(crate) fn evict(&mut self) {
         let Some(room) = self.logs.options.as_ref().map(|options| options.cache_bytes) else { return };
+        self.forget_freed();
         // Each may have its turn twice: the first takes its mark of having been used, the second takes it out.
         let mut left = EVICTIONS.min(2 * self.logs.resident.len());
         while self.logs.memory > room && left > 0 {
@@ -200,6 +208,17 @@ impl<O: Outbox> Broker<O> {
             }
             self.count_memory(number);
         }
+    }
+
+    /// Forgets the chunks that are not in memory any more, once they may be half of those that are known.
+    fn forget_freed(&mut self) {
+        if self.logs.resident.len() < self.logs.sweep_at.max(256) {
+            return;
+        }
+        let Logs { resident, topics, .. } = &mut self.logs;
+        let found = |log: &LogId| topics.get(log).and_then(|number| self.topics.get(*number));
+        resident.retain(|(log, chunk)| found(log).is_some_and(|topic| topic.messages().is_resident(*chunk)));
+        self.logs.sweep_at = 2 * self.logs.resident.len();
     }
 
     /// Whether something waits to be written.
@@ -304,13 +323,19 @@ impl<O: Outbox> Broker<O> {
     pub(crate) fn resign(&mut self, now: Time) {
         self.life = Life::Resigned;
         // The topics stay out of `closed`: by its `life` the broker refuses all names from now on.
+        // First what each topic would otherwise look through for its own.
+        let dirty = core::mem::take(&mut self.logs.dirty);
+        (self.logs.work, self.logs.reads, self.logs.resident) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
+        for dirty in dirty {
+            if let Dirty::Deleted(delete) = dirty {
+                self.outbox.abandoned(delete.log, Refusal::StorageUnknown);
+            }
+        }
         let topics: Vec<TopicId> = self.topics.iter().map(|(number, _)| number).collect();
         for number in topics {
             self.unload(number, Refusal::StorageUnknown, now);
         }
         self.refuse_parked(None, Refusal::NoOwner);
-        (self.logs.dirty, self.logs.work) = (VecDeque::new(), VecDeque::new());
-        (self.logs.reads, self.logs.resident) = (VecDeque::new(), VecDeque::new());
     }
 
     /// What was to be read is here, or could not be read.
@@ -337,6 +362,14 @@ impl<O: Outbox> Broker<O> {
         // Commands come first: they hold the chunk in memory, and let it go by this.
         self.retry_parked(number, Some(read.chunk), now);
         self.serve_all(number, now);
+    }
+
+    /// The clock went back: what was to be tried again later is tried now.
+    pub(super) fn read_all_again(&mut self, now: Time) {
+        let logs: BTreeSet<LogId> = self.logs.unread.iter().map(|unread| unread.0).collect();
+        for log in logs {
+            self.read_again(log, now);
+        }
     }
 
     /// Reads that failed are tried again by those who still wait.

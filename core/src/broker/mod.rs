@@ -292,6 +292,7 @@ impl<O: Outbox> Broker<O> {
             topic.clock_went_back(now, limits);
         }
         self.pollers.shift_timers(from.since(now));
+        self.read_all_again(now);
         // Deadlines have come nearer by this, and the broker must not know any of them too late.
         let topics: Vec<TopicId> = self.topics.iter().map(|(topic, _)| topic).collect();
         for topic in topics {

@@ -130,8 +130,9 @@ impl<O: Outbox> Broker<O> {
         let concerned = |parked: &mut Parked| topic.is_none_or(|topic| parked.topic == topic);
         // Their chunks are not released: the topic goes, or nothing is read for it any more.
         for parked in self.parked.extract_if(.., concerned).collect::<Vec<_>>() {
-            if let What::Command(ticket, context, ..) = parked.what {
-                self.outbox.replied(ticket, &context, Err(refusal), None);
+            match parked.what {
+                What::Command(ticket, context, ..) => self.outbox.replied(ticket, &context, Err(refusal), None),
+                What::Transfer(transfer) => self.outbox.forward(transfer.refused(), None),
             }
         }
     }

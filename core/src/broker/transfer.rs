@@ -47,9 +47,24 @@ enum Content {
     Refused {
         channel: Name<'static>,
         id: u64,
-        /// The topic that did so.
-        by: Name<'static>,
+        /// The topic that did so; none where it is not known what became of the letter.
+        by: Option<Name<'static>>,
     },
+}
+
+impl Transfer {
+    /// The word to the channel that the letter comes from that it does not arrive, or that nobody knows whether it did.
+    pub(crate) fn refused(self) -> Transfer {
+        match self.content {
+            Content::DeadLetter { topic, channel, id, .. } => {
+                Transfer { to: topic, content: Content::Refused { channel, id, by: None } }
+            }
+            Content::Acknowledged { channel, id, .. } => {
+                Transfer { to: self.to, content: Content::Refused { channel, id, by: None } }
+            }
+            content @ Content::Refused { .. } => Transfer { to: self.to, content },
+        }
+    }
 }
 
 impl<O: Outbox> Broker<O> {
@@ -82,7 +97,7 @@ impl<O: Outbox> Broker<O> {
                     }
                     // Nothing was kept, so that this word has nothing to wait for.
                     Err(Blocked::Refused(_)) => {
-                        (Content::Refused { channel: channel.clone(), id: *id, by: transfer.to.clone() }, None)
+                        (Content::Refused { channel: channel.clone(), id: *id, by: Some(transfer.to.clone()) }, None)
                     }
                 };
                 // Not before the letter is durable here: until then, a crash has to find it where it died.
@@ -107,7 +122,8 @@ impl<O: Outbox> Broker<O> {
                         let (channel, _) = topic.channel_cx(number, now, limits);
                         channel.effects.under_way.remove(*id);
                         // Where dead letters go somewhere else by now, it goes there.
-                        if channel.options().dead_letter.as_ref().is_some_and(|to| to != by) {
+                        let to = channel.options().dead_letter.as_ref();
+                        if by.is_some() && to.is_some() && to != by.as_ref() {
                             channel.effects.pending_transfers.push_back(*id);
                         }
                     });

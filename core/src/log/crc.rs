@@ -49,14 +49,17 @@ mod tables {
     /// Makes the tables. Two threads that do this at once write the same numbers.
     #[cold]
     fn make() {
-        for (byte, last) in TABLES[STEP - 1].iter().enumerate() {
+        let step = |crc: u32| (0..8).fold(crc, |crc, _| (crc >> 1) ^ if crc & 1 == 0 { 0 } else { POLYNOMIAL });
+        let [others @ .., last] = &TABLES;
+        for (byte, entry) in last.iter().enumerate() {
             let mut crc = byte as u32;
-            for table in &TABLES {
+            for table in others {
                 // One byte more: of the message at first, and then zeros.
-                crc = (0..8).fold(crc, |crc, _| (crc >> 1) ^ if crc & 1 == 0 { 0 } else { POLYNOMIAL });
+                crc = step(crc);
                 table[byte].store(crc, Relaxed);
             }
-            last.store(crc, Release);
+            // Whoever sees the last entry sees all others: so it is stored once, behind them.
+            entry.store(step(crc), Release);
         }
     }
 }

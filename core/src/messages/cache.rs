@@ -143,6 +143,11 @@ impl Messages {
         core::mem::take(&mut self.fresh)
     }
 
+    /// Whether anything of a chunk is, or may come to be, in memory that could be taken out.
+    pub(crate) fn is_resident(&self, number: u64) -> bool {
+        self.is_live(number) && (self.chunk(number).content.is_some() || !self.chunk(number).rewritten.is_empty())
+    }
+
     /// Takes a chunk out of memory. `Some(false)` where it has to stay for now; `None` where there is nothing of it.
     pub(crate) fn evict(&mut self, number: u64) -> Option<bool> {
         if !self.is_live(number) {

@@ -274,12 +274,20 @@ impl<'a> TimeTravel<'a> {
         let mut story = MessageHistory::new(topic, id, self.here.shards());
         let mut low = 0;
         let mut high = self.images.list.partition_point(|image| image.steps <= self.here.steps());
+        let image = |index: usize| State::from_bytes(&self.images.list[index].bytes).ok_or(Broken::Nonsense);
+        if !story.is_published(&self.here) {
+            // Its topic may have been deleted since: the last image that has the message tells that it was there. Where
+            // none does, it came and went between two of them, if it ever came.
+            while high > 0 && !story.is_published(&image(high - 1)?) {
+                high -= 1;
+            }
+        }
         let mut state = None;
-        // The story begins at the last image without the message, which is found by halves: that counts on a message
-        // staying published, as it does until its topic is deleted.
+        // The story begins at the last image without the message, which is found by halves: as long as its topic is there,
+        // a message stays published.
         while low < high {
             let middle = usize::midpoint(low, high);
-            let found = State::from_bytes(&self.images.list[middle].bytes).ok_or(Broken::Nonsense)?;
+            let found = image(middle)?;
             if story.is_published(&found) {
                 high = middle;
             } else {

@@ -96,7 +96,8 @@ impl Recovery {
         // A segment counts only once all before it is durable. So a publish at the end of the last one was whole, and
         // what is missing of it was damaged later.
         self.end_batch();
-        (self.header, self.offset) = (header, SEGMENT_HEADER_BYTES as u64);
+        // Places are of the segment that is read: a hole in the one before is damage there, and no end of this one.
+        (self.header, self.offset, self.hole) = (header, SEGMENT_HEADER_BYTES as u64, None);
     }
 
     /// Takes the bytes of the segment from [`Recovery::offset`] on, as many as there are at hand; answers how many

@@ -282,6 +282,8 @@ impl Topic {
 
     /// The clock went back by much: what it made while it was wrong ends no later than anything can that is made now.
     pub(crate) fn clock_went_back(&mut self, now: Time, limits: &Limits) {
+        let window = self.options.dedup_window.max(limits.dedup_window);
+        self.dedup.fit_clock(now + window);
         self.messages.fit_clock(now);
         self.channels.iter_mut().for_each(|(_, channel)| channel.fit_clock(now, limits));
     }
