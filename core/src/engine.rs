@@ -136,7 +136,7 @@ impl Engine {
     }
 
     /// The same for a request whose head was [understood](api::route) before its body was read.
-    pub fn handle_routed<'a>(&mut self, now: Time, ticket: Ticket, routed: Routed<'a>, body: &'a [u8]) {
+    pub fn handle_routed<'a>(&mut self, now: Time, ticket: Ticket, mut routed: Routed<'a>, body: &'a [u8]) {
         let stats = match routed.scope() {
             Scope::Stats(filter) => {
                 self.pass_time(now);
@@ -144,7 +144,7 @@ impl Engine {
             }
             Scope::Topic(_) | Scope::Node => None,
         };
-        let decoded = routed.decode(&self.config.limits, body);
+        let decoded = routed.decode_here(&self.config.limits, body);
         self.handle_decoded(now, ticket, decoded, stats);
     }
 

@@ -105,10 +105,11 @@ fn hex_digits(value: u32) -> [u8; 8] {
 }
 
 fn write_hex(out: &mut Vec<u8>, value: u64) {
-    let text = id_text(value);
-    // Zero itself has one digit.
-    let zeros = (value.leading_zeros() / 4).min(15) as usize;
-    out.extend_from_slice(&text[zeros..]);
+    // All sixteen digits, those that are not wanted at the end: so many as are known beforehand are written at once. Zero
+    // itself has one digit.
+    let zeros = (value.leading_zeros() / 4).min(15);
+    out.extend_from_slice(&id_text(value << (4 * zeros)));
+    out.truncate(out.len() - zeros as usize);
 }
 
 /// The bytes that every record has beside its body and its optional fields.

@@ -9,8 +9,12 @@ use core::ops::{Index, IndexMut};
 
 use serde::{Deserialize, Serialize};
 
-/// For so many items there is room even where there are none.
+/// Of so many places, one is taken again by its number even where there are no items.
 const KEPT: usize = 64;
+
+/// For so many items there is room, at most, where there are none: for those of one answer of the usual kind, which
+/// come and go together.
+const ROOM: usize = 1024;
 
 /// The number of an item: of a type of its own for each slab whose numbers go further, so that no other is asked by it.
 pub(crate) trait Key: Copy {
@@ -169,15 +173,32 @@ impl<T, K: Key> Slab<T, K> {
         let number = number.index();
         match mem::replace(&mut self.places[number], Place::Free(self.free)) {
             Place::Taken(item) => {
-                self.free = number;
-                self.len -= 1;
-                if self.len == 0 && self.places.len() > KEPT {
-                    // What was once large is not so for ever.
-                    (self.places, self.free) = (Vec::new(), 0);
-                }
+                self.left(number);
                 item
             }
             Place::Free(_) => panic!("there is no item {number}"),
+        }
+    }
+
+    /// Takes out an item that nobody needs any more, and that is large enough not to be moved for nothing.
+    pub(crate) fn discard(&mut self, number: K) {
+        debug_assert!(self.contains(number), "there is such an item");
+        let number = number.index();
+        self.places[number] = Place::Free(self.free);
+        self.left(number);
+    }
+
+    /// An item was taken out of this place.
+    fn left(&mut self, number: usize) {
+        self.free = number;
+        self.len -= 1;
+        if self.len == 0 && self.places.len() > KEPT {
+            // What was once very large is not so for ever.
+            if self.places.capacity() > ROOM {
+                self.places = Vec::new();
+            }
+            self.places.clear();
+            self.free = 0;
         }
     }
 

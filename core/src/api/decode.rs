@@ -48,6 +48,11 @@ pub(super) type Understood<'a> = Result<(View, Call<'a>), ApiError>;
 impl<'a> Routed<'a> {
     /// Reads the rest of the request. `body` is the whole body, of [`Routed::body_limit`] bytes at most.
     pub fn decode(mut self, limits: &Limits, body: &'a [u8]) -> Decoded<'a> {
+        self.decode_here(limits, body)
+    }
+
+    /// The same, once, without moving it: it is large.
+    pub(crate) fn decode_here(&mut self, limits: &Limits, body: &'a [u8]) -> Decoded<'a> {
         let mut context = Context { ignored: self.ignored.take(), ..Context::default() };
         let call = self.understand(limits, body, &mut context).map_err(|error| error.with_limits(limits));
         Decoded { context, call }

@@ -306,7 +306,7 @@ pub(super) fn header_text(text: &str) -> Value {
 
 /// Header fields, with room for those that most responses add. On the heap, for a response is moved more often
 /// than it is made.
-fn fields<const N: usize>(fields: [(Field, Value); N]) -> Vec<(Field, Value)> {
+pub(super) fn fields<const N: usize>(fields: [(Field, Value); N]) -> Vec<(Field, Value)> {
     let mut headers = Vec::with_capacity(N + 2);
     headers.extend(fields);
     headers
@@ -378,8 +378,8 @@ impl Response {
     }
 }
 
-const NSQ: (Field, Value) = (Field::Known(Known::NsqContentType), Value::Static("nsq; version=1.0"));
-const NO_STORE: (Field, Value) = (Field::Known(Known::CacheControl), Value::Static("no-store"));
+pub(super) const NSQ: (Field, Value) = (Field::Known(Known::NsqContentType), Value::Static("nsq; version=1.0"));
+pub(super) const NO_STORE: (Field, Value) = (Field::Known(Known::CacheControl), Value::Static("no-store"));
 
 impl Field {
     /// The field's name, lower-case.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::encode::{Hex, Instant, content, header_text};
+use super::encode::{Hex, Instant, NO_STORE, NSQ, content, fields, header_text};
 use super::frames;
 use super::view::View;
 use super::{Body, Field, Known, Response, Value};
@@ -53,11 +53,16 @@ pub fn heartbeat(context: &Context) -> &'static [u8] {
 /// One message as it was published, with what is said of it in header fields.
 fn raw(delivery: &Delivery<'_>) -> Response {
     let record = &delivery.record;
-    let mut response = Response::of(200, "application/octet-stream", Body::Bytes(record.body.into()))
-        .with(Known::Id, Value::Id(delivery.receipt.id))
-        .with(Known::Receipt, Value::Bytes(receipt_bytes(delivery.receipt)))
-        .with(Known::Attempts, Value::Number(delivery.attempts.into()))
-        .with(Known::Timestamp, Value::Number(record.timestamp.as_nanos()));
+    let headers = fields([
+        (Field::Known(Known::ContentType), Value::Static("application/octet-stream")),
+        NSQ,
+        NO_STORE,
+        (Field::Known(Known::Id), Value::Id(delivery.receipt.id)),
+        (Field::Known(Known::Receipt), Value::Bytes(receipt_bytes(delivery.receipt))),
+        (Field::Known(Known::Attempts), Value::Number(delivery.attempts.into())),
+        (Field::Known(Known::Timestamp), Value::Number(record.timestamp.as_nanos())),
+    ]);
+    let mut response = Response { status: 200, headers, body: Body::Bytes(record.body.into()) };
     if let Some(key) = record.key {
         response = response.with(Known::Key, header_text(key));
     }

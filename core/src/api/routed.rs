@@ -68,7 +68,7 @@ impl<'a> Routed<'a> {
         if header_bytes > bounds::HEADER_BYTES {
             return Err(Code::HeaderFieldsTooLarge.into());
         }
-        self.params = Params::parse(self.head.query)?;
+        self.params.parse(self.head.query)?;
         // Before names are read, so that a refusal for one still says which parameters nobody knew.
         self.ignored = self.params.ignored(route.params);
         if route.belongs == Belongs::Topic {

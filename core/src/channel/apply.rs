@@ -8,8 +8,6 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::time::Duration;
 
-use smallvec::SmallVec;
-
 use super::departed::{Next, Slot};
 use super::{Channel, ChannelCx};
 use crate::command::ChannelOptions;
@@ -38,12 +36,9 @@ impl Channel {
             Event::ChannelPaused(_, paused) => self.paused = *paused,
             Event::Leased { .. } => self.leased(event, cx),
             Event::Passed { at, from, cursor, departed, .. } => {
-                // Pinned before the cursor goes on: nothing else may hold the chunk that it leaves.
-                let pinned = pin(departed, cx);
                 self.read_on(*from, *cursor, cx);
-                for (meta, chunk) in departed.iter().zip(pinned) {
-                    self.take_from_backlog(meta, chunk, *at, cx);
-                }
+                departed.iter().for_each(|meta| self.take_from_backlog(meta, *at, cx));
+                self.backlog.catch_up(cx.messages);
             }
             Event::Touched { until, ids, .. } => {
                 self.each(ids, |channel, slot| channel.departed.touch(slot, Time::from_nanos(*until)));
@@ -81,6 +76,7 @@ impl Channel {
                 self.read_on(*from, *cursor, cx);
                 self.counts.dropped = self.counts.dropped.saturating_add(*count);
                 self.remove_all(ids, cx);
+                self.backlog.catch_up(cx.messages);
             }
             Event::Sought { to, gaps, .. } => {
                 let messages = &mut *cx.messages;
@@ -90,7 +86,10 @@ impl Channel {
                 self.backlog.seek(*to, gaps, &self.departed, messages);
             }
             Event::Lost { id, .. } => self.remove(*id, 0, cx),
-            Event::Advanced { cursor, .. } => self.backlog.advance(*cursor, &self.departed, cx.messages),
+            Event::Advanced { cursor, .. } => {
+                self.backlog.advance(*cursor, &self.departed);
+                self.backlog.catch_up(cx.messages);
+            }
             Event::Expired { id, size, .. } => self.expire(*id, *size, cx),
             _ => {}
         }
@@ -99,16 +98,15 @@ impl Channel {
     fn leased(&mut self, event: &Event, cx: &mut ChannelCx<'_>) {
         let Event::Leased { at, until, delivery, from, cursor, departed, leased, .. } = event else { return };
         let lease = Next::InFlight { at: Time::from_nanos(*at), until: Time::from_nanos(*until) };
-        // Pinned before the cursor goes on: nothing else may hold the chunk that it leaves.
-        let pinned = pin(departed, cx);
         self.read_on(*from, *cursor, cx);
         let mut delivery = *delivery;
-        for (meta, chunk) in departed.iter().zip(pinned) {
+        for meta in departed {
             if !leased.is_empty() {
-                self.take_from_backlog(meta, chunk, *at, cx);
+                self.take_from_backlog(meta, *at, cx);
                 continue;
             }
             // All that was read was leased.
+            let chunk = cx.messages.pin_found(meta.id, self.backlog.chunk());
             if let Some(slot) = self.insert(meta, chunk, lease) {
                 self.delivered(slot, delivery);
             } else {
@@ -119,6 +117,7 @@ impl Channel {
             }
             delivery = delivery.saturating_add(1);
         }
+        self.backlog.catch_up(cx.messages);
         for &(first, count) in &leased.0 {
             for slot in self.known(first, count) {
                 let id = self.departed.get(slot).id;
@@ -197,12 +196,13 @@ impl Channel {
             return None;
         }
         // Not pinned before it is known that it becomes an entry: nobody would unpin it.
-        let chunk = cx.messages.pin_found(meta.id);
+        let chunk = cx.messages.pin_found(meta.id, self.backlog.chunk());
         self.insert(meta, chunk, next)
     }
 
-    /// The cursor goes on. Of what the channel read before `from`, in a part of the log that is missing, nothing is
-    /// known: it is due again, and where that would be too much, the channel reads it again.
+    /// The cursor goes on, to catch up once what it came past is held. Of what the channel read before `from`, in a part
+    /// of the log that is missing, nothing is known: it is due again, and where that would be too much, the channel reads
+    /// it again.
     fn read_on(&mut self, from: u64, cursor: Position, cx: &mut ChannelCx<'_>) {
         // In a running broker nothing is missing: its cursor is not before `from`.
         let missed = self.missed(from.min(cursor.id));
@@ -217,7 +217,7 @@ impl Channel {
             **due_again = count;
         }
         if cursor.id > self.backlog.id() {
-            self.backlog.advance(cursor, &self.departed, cx.messages);
+            self.backlog.advance(cursor, &self.departed);
         }
         for id in missed.into_iter().flatten() {
             // Size, key and time to live are not known without the record, and nobody waits for that here.
@@ -246,7 +246,8 @@ impl Channel {
     }
 
     /// A message leaves the backlog, and waits: for its time, or for a consumer.
-    fn take_from_backlog(&mut self, meta: &MessageMeta, chunk: u64, at: u64, cx: &mut ChannelCx<'_>) {
+    fn take_from_backlog(&mut self, meta: &MessageMeta, at: u64, cx: &mut ChannelCx<'_>) {
+        let chunk = cx.messages.pin_found(meta.id, self.backlog.chunk());
         let next = match meta.due {
             Some(due) if due > at => Next::Deferred { until: Time::from_nanos(due) },
             _ => Next::Waiting,
@@ -385,11 +386,6 @@ impl Channel {
         }
         self.counts.expired = self.counts.expired.saturating_add(1);
     }
-}
-
-/// Holds what departs, before the cursor lets go of it.
-fn pin(departed: &[MessageMeta], cx: &mut ChannelCx<'_>) -> SmallVec<[u64; 1]> {
-    departed.iter().map(|meta| cx.messages.pin_found(meta.id)).collect()
 }
 
 impl From<&ChannelSettings> for ChannelOptions {

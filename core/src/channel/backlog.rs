@@ -138,8 +138,9 @@ impl Backlog {
         Fresh { at, passed }
     }
 
-    /// The cursor goes on to this place, which is not before its own.
-    pub(super) fn advance(&mut self, to: Position, departed: &Departed, messages: &mut Messages) {
+    /// The cursor goes on to this place, which is not before its own. It holds what it came past until it
+    /// [catches up](Backlog::catch_up).
+    pub(super) fn advance(&mut self, to: Position, departed: &Departed) {
         // Entries before gaps: whether one was counted is told by the gaps as they were.
         if self.ahead > 0 {
             for (id, slot) in departed.range(self.id()..to.id) {
@@ -152,7 +153,7 @@ impl Backlog {
         if self.gaps.ids() > 0 {
             self.gaps.cut_before(to.id);
         }
-        messages.advance(&mut self.cursor, to);
+        self.cursor.advance(to);
     }
 
     /// The cursor stands where its message is, and knows how many bytes are before that.

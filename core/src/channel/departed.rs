@@ -76,6 +76,13 @@ pub(super) enum Next {
     Dead,
 }
 
+/// The message of an entry that is one no more.
+pub(super) struct Gone {
+    pub(super) id: u64,
+    pub(super) chunk: u64,
+    pub(super) size: u32,
+}
+
 impl Linked for Entry {
     fn links(&mut self) -> &mut Links {
         &mut self.links
@@ -201,12 +208,12 @@ impl Departed {
     }
 
     pub(super) fn find(&self, id: u64) -> Option<Slot> {
-        // Whoever decides looks a message up, and so does what then happens to it.
+        // Whoever decides looks a message up, and so does what then happens to it. Those that were leased one after
+        // another stand side by side, and are often finished so.
         let last = self.last.get();
-        if self.entries.get(last).is_some_and(|entry| entry.id == id) {
-            return Some(last);
-        }
-        let found = self.by_id.get(&id).copied();
+        let has_it = |slot: &Slot| self.entries.get(*slot).is_some_and(|entry| entry.id == id);
+        let near = [last, last.wrapping_add(1), last.wrapping_sub(1)].into_iter().find(has_it);
+        let found = near.or_else(|| self.by_id.get(&id).copied());
         self.last.set(found.unwrap_or(last));
         found
     }
@@ -289,7 +296,7 @@ impl Departed {
         self.last.set(slot);
         self.bytes = self.bytes.saturating_add(meta.size.into());
         // The queue comes before the state: whether what waits is ready or held is told by its place in there.
-        if !matches!(next, Next::Dead) {
+        if self.ordered && !matches!(next, Next::Dead) {
             self.join_key(slot);
         }
         self.enter(slot, next);
@@ -311,19 +318,20 @@ impl Departed {
         self.release_key(slot);
     }
 
-    /// Takes an entry out.
-    pub(super) fn remove(&mut self, slot: Slot) -> Entry {
+    /// Takes an entry out; answers what it was about.
+    pub(super) fn remove(&mut self, slot: Slot) -> Gone {
         self.leave(slot);
+        let Entry { id, chunk, size, .. } = self.entries[slot];
         // A dead letter was counted again by leaving its state.
-        self.bytes -= u64::from(self.get(slot).size);
-        if !self.get(slot).is_dead() {
+        self.bytes -= u64::from(size);
+        if self.ordered && !self.get(slot).is_dead() {
             self.leave_key(slot);
             self.release_key(slot);
         }
         // Last, as the queue is found by the entry's key.
-        let entry = self.entries.remove(slot);
-        self.by_id.remove(&entry.id);
-        entry
+        self.entries.discard(slot);
+        self.by_id.remove(&id);
+        Gone { id, chunk, size }
     }
 
     /// Takes all out but the dead letters, each seen once more by `let_go`.

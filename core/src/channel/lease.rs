@@ -65,6 +65,7 @@ impl Channel {
         let mut bytes = 0_usize;
         let mut is_alone = false;
         let mut left = SCAN;
+        let until = cx.now + terms.timeout.unwrap_or_else(|| self.timeout(cx.limits));
         // Until a search ends without having found out.
         self.search = Search::Done;
         // Messages may have come since the cursor moved last, to a chunk of their own.
@@ -79,7 +80,7 @@ impl Channel {
             if !leases.is_empty() && (bytes > max_bytes || is_alone) {
                 break;
             }
-            leases.push(self.hand_out(&candidate, terms, cx));
+            leases.push(self.hand_out(&candidate, terms, until, cx));
         }
         leases
     }
@@ -91,14 +92,15 @@ impl Channel {
         if self.paused || (limit > 0 && self.departed.in_flight() >= limit) {
             return None;
         }
-        let first = if self.redelivery_turn { self.find_ready(cx) } else { self.find_fresh(left, cx) };
-        match first {
-            // What has to be read first keeps its turn: the log changes nothing of the order.
-            None if self.search == Search::Reading => None,
-            None if self.redelivery_turn => self.find_fresh(left, cx),
-            None => self.find_ready(cx),
-            first => first,
+        // What has to be read first keeps its turn: the log changes nothing of the order.
+        let mut found = if self.redelivery_turn { self.find_ready(cx) } else { None };
+        if found.is_none() && self.search != Search::Reading {
+            found = self.find_fresh(left, cx);
         }
+        if found.is_none() && self.search != Search::Reading && !self.redelivery_turn {
+            found = self.find_ready(cx);
+        }
+        found
     }
 
     fn find_ready(&mut self, cx: &mut ChannelCx<'_>) -> Option<Candidate> {
@@ -182,9 +184,8 @@ impl Channel {
         }
     }
 
-    fn hand_out(&mut self, candidate: &Candidate, terms: &Terms, cx: &mut ChannelCx<'_>) -> Lease {
-        let timeout = terms.timeout.unwrap_or_else(|| self.timeout(cx.limits));
-        let (channel, at, until) = (cx.number.number(), cx.now.as_nanos(), (cx.now + timeout).as_nanos());
+    fn hand_out(&mut self, candidate: &Candidate, terms: &Terms, until: Time, cx: &mut ChannelCx<'_>) -> Lease {
+        let (channel, at, until) = (cx.number.number(), cx.now.as_nanos(), until.as_nanos());
         let (delivery, from, mut cursor) = (self.next_delivery, self.logged_cursor, self.backlog.position());
         let (id, departed, leased) = match candidate.source {
             Source::Waiting(id) => (id, Departed::default(), Ids::one(id)),

@@ -386,14 +386,14 @@ impl Event {
                     name_leased(more, &mut one);
                     leased.append(&one);
                 }
-                departed.extend_from_slice(more);
+                more.iter().for_each(|meta| departed.push(*meta));
                 *cursor = *to;
             }
             (
                 Passed { channel, at, cursor, departed, .. },
                 Passed { channel: other, at: now, cursor: to, departed: more, .. },
             ) if (*channel, *at) == (*other, *now) => {
-                departed.extend_from_slice(more);
+                more.iter().for_each(|meta| departed.push(*meta));
                 *cursor = *to;
             }
             _ => return false,

@@ -65,6 +65,12 @@ impl Cursor {
     pub(crate) fn chunk(&self) -> u64 {
         self.chunk
     }
+
+    /// Goes on to this place, which is not before its own. It holds what it came past until it
+    /// [catches up](Messages::catch_up).
+    pub(crate) fn advance(&mut self, to: Position) {
+        self.position = to;
+    }
 }
 
 /// What there is of a message.
@@ -333,7 +339,7 @@ impl Messages {
     /// Moves a reader on to this place, which is not before its own. Costs one step for each chunk on the way, and what
     /// it takes to let those go.
     pub(crate) fn advance(&mut self, cursor: &mut Cursor, position: Position) {
-        cursor.position = position;
+        cursor.advance(position);
         self.catch_up(cursor);
     }
 
@@ -421,20 +427,22 @@ impl Messages {
         // One count for each message there is so far: the newest chunk grows, and its counts with it.
         let last = self.chunks.get((chunk + 1 - self.front) as usize).map_or(self.end.id, |next| next.first.id);
         let chunk = self.chunk_mut(chunk);
-        let before = chunk.memory();
         let count = (last - chunk.first.id) as usize;
-        if chunk.pin_counts.len() < count {
+        let grown = count.saturating_sub(chunk.pin_counts.len());
+        if grown > 0 {
             chunk.pin_counts.resize(count, 0);
         }
         chunk.pin_counts[(id - chunk.first.id) as usize] += 1;
         chunk.pins += 1;
-        let grown = chunk.memory() - before;
-        self.chunk_memory += grown;
+        self.chunk_memory += 4 * grown;
     }
 
-    /// Holds a message, wherever it stands; answers the chunk.
-    pub(crate) fn pin_found(&mut self, id: u64) -> u64 {
-        let chunk = self.chunk_of(id);
+    /// Holds a message, wherever it stands; answers the chunk, of which one is likely.
+    pub(crate) fn pin_found(&mut self, id: u64, likely: u64) -> u64 {
+        let begins = |chunk: u64| Some(self.chunks.get(chunk.checked_sub(self.front)? as usize)?.first.id);
+        let is_there =
+            begins(likely).is_some_and(|first| first <= id) && begins(likely + 1).is_none_or(|next| next > id);
+        let chunk = if is_there { likely } else { self.chunk_of(id) };
         self.pin(id, chunk);
         chunk
     }
