@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use shelfmq_core::api::Request;
 use shelfmq_core::config::Limits;
 use shelfmq_tests::one::One;
 
@@ -251,4 +252,50 @@ fn one_search_in_an_ordered_channel_passes_over_so_many_messages_whatever_max_is
     let calls = one.calls_until_done(|_| {});
     assert!(calls >= 3, "{calls} calls for 40,000 messages, 4,096 at most in each");
     assert!(one.answers.iter().any(|answer| answer.2.contains("the last")), "{:?}", one.answers);
+}
+
+#[test]
+fn letters_on_their_way_are_not_sent_to_another_topic_as_well() {
+    let mut one = with_channels(Limits::default(), 1);
+    one.done("/channel/config?topic=t&channel=c0&max_attempts=1", b"");
+    one.done("/mpub?topic=t", &lines(5));
+    one.ask("GET", "/sub?topic=t&channel=c0&max=100&format=json&timeout=1s", b"").expect("messages");
+    one.pass(2 * SECOND);
+    one.delivers = false;
+    one.done("/channel/config?topic=t&channel=c0&dead_letter=first", b"");
+    one.done("/channel/config?topic=t&channel=c0&dead_letter=second", b"");
+    assert_eq!(one.transfers.len(), 5);
+    one.delivers = true;
+    while let Some(transfer) = one.transfers.pop_front() {
+        one.engine.handle_transfer(one.now, transfer);
+        one.drain();
+    }
+    let (_, topics) = one.ask("GET", "/stats?format=json", b"").expect("statistics");
+    assert!(topics.contains(r#""topic_name":"first""#) && !topics.contains(r#""topic_name":"second""#), "{topics}");
+}
+
+#[test]
+fn producers_that_were_silent_for_long_make_room_for_others() {
+    let mut one = One::new(Limits::default());
+    for batch in 0..100 {
+        let line = |number| format!("{{\"body\":\"x\",\"producer\":\"{batch}-{number}\",\"seq\":1}}\n");
+        let lines: String = (0..1000).map(line).collect();
+        one.ticket += 1;
+        let head = [("content-type", &b"application/x-ndjson"[..])];
+        let request = Request {
+            method: "POST",
+            path: "/mpub",
+            query: "topic=t",
+            headers: &head,
+            body: lines.as_bytes(),
+            ..Request::default()
+        };
+        one.engine.handle(one.now, one.ticket, &request);
+        one.drain();
+        assert_eq!(one.answers.pop().map(|answer| answer.1), Some(200));
+    }
+    assert_eq!(one.refused("/pub?topic=t&producer=new&seq=1", b"x").1, "TOO_MANY_PRODUCERS");
+    one.pass(Duration::from_secs(31 * 24 * 60 * 60));
+    one.done("/pub?topic=t&producer=new&seq=1", b"x");
+    assert_eq!(one.engine.image_of("t").expect("there is such a topic").more.producers.len(), 1);
 }

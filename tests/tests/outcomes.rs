@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use shelfmq_core::Output;
+use shelfmq_core::api::Request;
 use shelfmq_core::config::Limits;
 use shelfmq_core::log::LogId;
-use shelfmq_tests::one::One;
+use shelfmq_tests::one::{self, One};
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -201,4 +203,110 @@ fn the_last_attempt_of_a_message_is_made_alone_so_that_no_other_dies_with_it() {
         one.pass(2 * SECOND);
     }
     assert_eq!((died, one.stats()["channels"][0]["dead_count"].as_u64()), (1, Some(1)));
+}
+
+#[test]
+fn a_topic_that_was_deleted_as_the_engine_resigns_is_answered() {
+    let mut one = with_message();
+    one.ticket += 1;
+    let request = Request { method: "POST", path: "/topic/delete", query: "topic=t", ..Request::default() };
+    one.engine.handle(one.now, one.ticket, &request);
+    one.engine.resign(one.now);
+    one.drain();
+    assert_eq!(answer(&mut one), (503, "STORAGE_UNKNOWN".into()));
+    assert!(one.engine.is_settled());
+}
+
+#[test]
+fn a_dead_letter_whose_target_is_closed_is_not_waited_for_for_ever() {
+    let mut one = One::with_log(Limits { dead_letters_under_way: 1, ..Limits::default() });
+    act(&mut one, "/topic/create?topic=t");
+    act(&mut one, "/channel/create?topic=t&channel=c&max_attempts=1&dead_letter=dead");
+    act(&mut one, "/topic/create?topic=dead");
+    for _ in 0..2 {
+        act(&mut one, "/pub?topic=t");
+        let receipt = one.lease("max=1")[0]["receipt"].as_str().expect("a receipt").to_owned();
+        let _ = one.ask("POST", &format!("/req?topic=t&channel=c&receipt={receipt}"), b"");
+        // It has arrived, and the word of it waits for the log that is closed now.
+        while one.appends.front().is_some_and(|append| append.topic.as_str() == "t") {
+            one.sync_next();
+        }
+        one.engine.close_topic(one.now, "dead");
+        one.drain();
+        one.appends.clear();
+        one.answers.clear();
+    }
+    act(&mut one, "/channel/config?topic=t&channel=c&dead_letter=elsewhere");
+    one.sync();
+    let (_, topics) = one.ask("GET", "/stats?format=json&topic=elsewhere", b"").expect("statistics");
+    assert!(topics.contains(r#""depth":2"#), "{topics}");
+}
+
+#[test]
+fn a_closed_topic_leaves_nothing_of_its_streams_behind() {
+    let mut one = with_message();
+    let before = one.engine.checkpoint(usize::MAX).expect("there is room").len();
+    for _ in 0..50 {
+        let stream = "/sub?topic=t&channel=c&stream=true&format=ndjson&max=10";
+        assert_eq!(one.ask("GET", stream, b""), None);
+        one.sync();
+        one.engine.close_topic(one.now, "t");
+        one.drain();
+        let recovered = one.recovered("t");
+        one.engine.open_topic(one.now, recovered);
+        one.sync();
+        one.pass(2 * DAY);
+        one.sync();
+    }
+    let after = one.engine.checkpoint(usize::MAX).expect("there is room").len();
+    assert!(after < before + 2_000, "{before} bytes before, {after} now");
+}
+
+#[test]
+fn keys_that_a_clock_from_the_future_remembered_are_forgotten_in_time() {
+    let mut one = One::new(Limits::default());
+    let now = one.now;
+    one.now = now + 365 * DAY;
+    one.done("/pub?topic=t&dedup=future", b"x");
+    one.now = now;
+    for number in 0..100 {
+        one.done(&format!("/pub?topic=t&dedup={number}"), b"x");
+        one.pass(600 * SECOND);
+    }
+    let (_, stats) = one.ask("GET", "/stats?format=json", b"").expect("statistics");
+    assert!(!stats.is_empty());
+    let kept = one.engine.image_of("t").expect("there is such a topic").dedup;
+    assert!(kept.len() <= 1, "{} keys", kept.len());
+}
+
+#[test]
+fn a_read_that_failed_is_tried_again_although_the_clock_went_back_by_a_day() {
+    let mut one = with_message();
+    let recovered = one.recovered("t");
+    let mut one = {
+        let mut cold = One::with_log(Limits::default());
+        cold.segments.clone_from(&one.segments);
+        cold.engine.open_topic(one.now, recovered);
+        std::mem::swap(&mut one, &mut cold);
+        one
+    };
+    one.now = one.now + DAY;
+    one.ticket += 1;
+    let request = Request { method: "GET", path: "/sub", query: "topic=t&channel=c&wait=1m", ..Request::default() };
+    one.engine.handle(one.now, one.ticket, &request);
+    let Some(Output::Read(read)) = one.engine.poll_output() else { panic!("it is to be read") };
+    one.engine.handle_read(one.now, &read, None);
+    one.now = one::start();
+    one.engine.handle_timeout(one.now);
+    one.drain();
+    one.pass(2 * SECOND);
+    assert_eq!(answer(&mut one), (200, "before".into()));
+}
+
+/// Has something done that a log waits for.
+fn act(one: &mut One, target: &str) {
+    let answer = one.ask("POST", target, b"x");
+    one.sync();
+    let answer = answer.or_else(|| one.answers.pop().map(|(_, status, body)| (status, body)));
+    assert!(matches!(answer, Some((200, _))), "{target}: {answer:?}");
 }

@@ -153,11 +153,7 @@ impl Runner {
                 }
                 Ok(())
             }
-            Op::Compact(which) => {
-                let compacted = self.node.compact(*which);
-                self.transcript.push(format!("  of {compacted:?}"));
-                self.see()
-            }
+            Op::Compact(which) => self.compact(*which),
             Op::Flip(which) => {
                 let flipped = self.node.flip(*which);
                 self.transcript.push(format!("  hit {flipped:?}"));
@@ -170,6 +166,12 @@ impl Runner {
             }
             Op::Look => self.look(),
         }
+    }
+
+    fn compact(&mut self, which: u64) -> Result<(), String> {
+        let compacted = self.node.compact(which);
+        self.transcript.push(format!("  of {compacted:?}"));
+        self.see()
     }
 
     fn send(&mut self, method: &str, path: &str, query: &str, body: Vec<u8>, asked: Asked) -> Result<Ticket, String> {

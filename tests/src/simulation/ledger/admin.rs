@@ -125,9 +125,7 @@ impl Topic {
                     || (0..messages.len()).any(|number| waits(&number));
                 self.channels.insert(name.into(), Channel { made: seq, goes_back, ..Channel::default() });
                 self.hand_over(start);
-                if start && let Some(channel) = self.channels.get_mut(name) {
-                    channel.doubt(&self.backlog);
-                }
+                self.doubt(name, start);
             }
             "/channel/delete" => {
                 self.channels.remove(name);
@@ -153,9 +151,7 @@ impl Topic {
             "/channel/seek" => {
                 let to_earliest = value(&wire.query, "to") == Some("earliest");
                 channel.seek(to_earliest, kept_since, messages);
-                if !to_earliest {
-                    channel.doubt(&self.backlog);
-                }
+                self.doubt(name, !to_earliest);
             }
             "/channel/redrive" => channel.redrive(),
             "/dead/empty" => channel.empty_dead(),
@@ -165,6 +161,15 @@ impl Topic {
 }
 
 impl Topic {
+    /// A channel may go by what the topic keeps back: the latest is what is published next.
+    fn doubt(&mut self, channel: &str, may: bool) {
+        let Some(channel) = self.channels.get_mut(channel).filter(|_| may) else { return };
+        for number in &self.backlog {
+            let fate = super::Fate { owed: false, loose: true, ..super::Fate::default() };
+            channel.fates.entry(*number).or_insert(fate);
+        }
+    }
+
     /// What a request did that may have waited for the disk: it was done some time between its sending and its answer.
     fn administered(&mut self, wire: &Wire, seq: Seq, now: Nanos, messages: &[Message]) {
         let to = value(&wire.query, "to").or_else(|| value(&wire.query, "start"));
@@ -224,14 +229,6 @@ impl Channel {
             let dead = self.attempts > 0 && fate.attempts >= self.attempts;
             let owed = to_earliest && (untouched || (is_kept && !dead));
             *fate = super::Fate { owed, loose: true, ..super::Fate::default() };
-        }
-    }
-
-    /// It may go by what a paused topic keeps back: the latest is what is published next.
-    fn doubt(&mut self, backlog: &[usize]) {
-        for number in backlog {
-            let fate = super::Fate { owed: false, loose: true, ..super::Fate::default() };
-            self.fates.entry(*number).or_insert(fate);
         }
     }
 
