@@ -90,8 +90,8 @@ soak: tools ## long random runs: workloads against the reference broker, in wasm
 	SHELFMQ_TOPICS=$(or $(TOPICS),100000) cargo test --locked --package shelfmq --test many_topics -- --nocapture
 
 # What a run comes upon is kept in fuzz/target/corpus; fuzz/corpus is what it begins with.
-fuzz: ## bytes that nobody would think of, for frames, recovery, load, request, open and cold; FUZZ=600 says how many seconds each
+fuzz: ## bytes that nobody would think of, for frames, recovery, load, request, open, cold and recording; FUZZ=600 says how many seconds each
 	@cargo fuzz --version >/dev/null 2>&1 || { echo "fuzz: there is no cargo-fuzz here: cargo install cargo-fuzz"; exit 1; }
-	cd fuzz && for target in frames recovery load request open cold; do mkdir -p target/corpus/$$target && \
+	cd fuzz && for target in frames recovery load request open cold recording; do mkdir -p target/corpus/$$target && \
 	cargo +nightly fuzz run $$target target/corpus/$$target corpus/$$target -- \
 	-max_total_time=$(or $(FUZZ),60) -timeout=10 -max_len=4096 -print_final_stats=1 || exit 1; done

@@ -103,13 +103,13 @@ impl Engine {
     /// The engine that a [checkpoint](Engine::checkpoint) tells of; `None` where it is none of this version.
     pub fn from_checkpoint(bytes: &[u8]) -> Option<Self> {
         let (mut engine, rest): (Engine, _) = state::read(bytes)?;
-        engine.restored();
-        (rest.is_empty() && engine.broker.can_run()).then_some(engine)
+        engine.restored()?;
+        rest.is_empty().then_some(engine)
     }
 
-    /// Rebuilds derived state after deserialization.
-    pub(crate) fn restored(&mut self) {
-        self.broker.restored();
+    /// Rebuilds derived state after deserialization; `None` where what was read is nothing that an engine can have come to.
+    pub(crate) fn restored(&mut self) -> Option<()> {
+        self.broker.restored()
     }
 
     /// A topic as its log tells of it. To be called for each before the first request.

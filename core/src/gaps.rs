@@ -2,13 +2,13 @@
 
 use alloc::vec::Vec;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::by_id::ById;
 use crate::log::image::Gap;
 
 /// Ranges of ids ahead of a reader. Neighbours are joined, so that ids in a row cost no more than one.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Gaps {
     /// From the first id of each range to the one after its last, with the bytes of the bodies between.
     /// Invariant: no range is empty, and no two overlap or touch.
@@ -103,6 +103,12 @@ impl Gaps {
         self.ranges.first_key_value().map(|(&start, &(end, bytes))| (start, end, bytes))
     }
 
+    /// Whether all of them are from the first of these ids on, and before the second.
+    pub(crate) fn are_within(&self, from: u64, to: u64) -> bool {
+        let last = self.ranges.iter().next_back();
+        self.first().is_none_or(|first| first.0 >= from) && last.is_none_or(|(_, &(end, _))| end <= to)
+    }
+
     /// Takes out what is before this id, in order. The bytes of a range that it is in go with its first part.
     pub(crate) fn drain_before(&mut self, id: u64) -> Gaps {
         let mut drained = Gaps::default();
@@ -159,6 +165,19 @@ impl Gaps {
     /// All ranges, in order.
     pub(crate) fn image(&self) -> Vec<Gap> {
         self.after(0).collect()
+    }
+}
+
+impl Serialize for Gaps {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.image().serialize(to)
+    }
+}
+
+/// From whatever ranges: what they come to is counted anew.
+impl<'de> Deserialize<'de> for Gaps {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Vec::<Gap>::deserialize(from).map(|gaps| gaps.into_iter().collect())
     }
 }
 

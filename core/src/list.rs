@@ -65,6 +65,21 @@ impl List {
         self.len += 1;
     }
 
+    /// Whether it is what it can have come to: items that may be in it, one after another and back. Of one that was read
+    /// from bytes, nobody knows.
+    pub(crate) fn is_sound<T: Linked, K: Key>(&self, slab: &mut Slab<T, K>, may_be: impl Fn(&T) -> bool) -> bool {
+        let (mut prev, mut next, mut left) = (NIL, self.head, self.len);
+        while next != NIL && left > 0 {
+            let Some(item) = slab.get_mut(K::of(next)).filter(|item| may_be(item)) else { return false };
+            // So none comes twice: what is before the first is nothing.
+            if item.links().prev != prev {
+                return false;
+            }
+            (prev, next, left) = (next, item.links().next, left - 1);
+        }
+        next == NIL && left == 0 && self.tail == prev
+    }
+
     /// Takes out an item, which must be in this list.
     pub(crate) fn remove<T: Linked, K: Key>(&mut self, slab: &mut Slab<T, K>, item: K) {
         // The links of what is in no list name nobody, so that nothing stale is followed when its place in the slab is

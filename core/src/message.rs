@@ -145,10 +145,7 @@ impl<'a> Record<'a> {
         8 * times + self.key.map_or(0, |key| 2 + key.len()) + headers
     }
 
-    /// Appends the record's bytes.
-    ///
-    /// # Panics
-    /// Where the key or the headers are 64 KiB or more: the API's limits are far below.
+    /// Appends the record's bytes. A key, or headers, of 64 KiB or more are left out.
     pub fn write(&self, out: &mut Vec<u8>) {
         let start = out.len();
         let mut flags = 0;
@@ -242,7 +239,8 @@ pub fn write_header(block: &mut Vec<u8>, name: &str, value: &[u8]) {
 }
 
 fn write_short(out: &mut Vec<u8>, bytes: &[u8]) {
-    let length = u16::try_from(bytes.len()).expect("keys and headers are under 64 KiB");
+    // The API's limits are far below. What a log or a recording made up may be longer, and is left out.
+    let (length, bytes) = u16::try_from(bytes.len()).map_or((0, &[][..]), |length| (length, bytes));
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(bytes);
 }
@@ -302,6 +300,17 @@ mod tests {
         plain.write(&mut bytes);
         assert_eq!(Record::read(&bytes), Some(plain));
         assert_eq!(bytes.len(), PLAIN_BYTES + 4);
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_record_is_left_out() {
+        let (key, header_block) = ("k".repeat(1 << 16), alloc::vec![1; 1 << 16]);
+        let (key, header_block) = (Some(key.as_str()), &header_block[..]);
+        let time = Time::from_nanos(7);
+        let mut bytes = Vec::new();
+        Record { timestamp: time, due: None, expires: None, key, header_block, body: b"body" }.write(&mut bytes);
+        let record = Record::read(&bytes).expect("it is one");
+        assert_eq!((record.key, record.header_block, record.body), (Some(""), &[][..], &b"body"[..]));
     }
 
     #[test]

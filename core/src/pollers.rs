@@ -25,11 +25,12 @@ pub(crate) struct Pollers {
     /// entries name them, and another poller would be told that its messages are settled.
     pub(crate) slab: Slab<Poller, PollerId>,
     /// Invariant: all that are not closed, each by its ticket.
-    #[serde(with = "crate::state::table")]
+    #[serde(skip)]
     tickets: HashMap<Ticket, PollerId, foldhash::fast::FixedState>,
     /// Invariant: what falls due here is not closed, and has the handle of its timer.
     timers: Schedule<PollerId>,
     /// Those that are streams and not closed.
+    #[serde(skip)]
     streams: IdSet,
 }
 
@@ -139,6 +140,28 @@ impl Poller {
 }
 
 impl Pollers {
+    /// What is not in a checkpoint, and follows from what is; `None` where that is nothing they can have come to.
+    pub(crate) fn restored(&mut self) -> Option<()> {
+        if !self.slab.is_sound() || !self.timers.is_sound() {
+            return None;
+        }
+        let mut timers = 0;
+        for (number, poller) in self.slab.iter() {
+            let is_closed = poller.stream().is_some_and(|stream| stream.closed);
+            if let Some(timer) = poller.timer {
+                self.timers.get(timer).filter(|(_, of)| **of == number && !is_closed)?;
+                timers += 1;
+            }
+            if !is_closed {
+                self.tickets.insert(poller.ticket, number);
+                if poller.stream().is_some() {
+                    self.streams.insert(number.number().into());
+                }
+            }
+        }
+        (timers == self.timers.len()).then_some(())
+    }
+
     /// Adds one that waits until `until`, or gives a sign of life then, and every time it is told to.
     pub(crate) fn add(&mut self, waiting: Waiting, until: Time) -> PollerId {
         let stream = waiting.stream.then(Stream::default);
@@ -242,7 +265,7 @@ impl Pollers {
     /// A stream's message was settled. Whether the stream goes on.
     pub(crate) fn release(&mut self, number: PollerId) -> bool {
         let Some(stream) = self.slab.get_mut(number).and_then(Poller::stream_mut) else { return false };
-        stream.in_flight -= 1;
+        stream.in_flight = stream.in_flight.saturating_sub(1);
         if stream.closed && stream.in_flight == 0 {
             self.slab.remove(number);
             return false;

@@ -122,9 +122,37 @@ impl<T> Schedule<T> {
     }
 
     /// How many items there are.
-    #[cfg(debug_assertions)]
     pub(crate) fn len(&self) -> usize {
         self.items.len()
+    }
+
+    /// An item, and when it falls due.
+    pub(crate) fn get(&self, handle: Handle) -> Option<(Time, &T)> {
+        let item = self.items.get(handle)?;
+        Some((self.groups.get(item.group)?.at, &item.value))
+    }
+
+    /// All items.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.items.iter().map(|(_, item)| &item.value)
+    }
+
+    /// Whether it is what it can have come to: a heap of groups, each of which has some of the items, and all together all
+    /// of them. Of one that was read from bytes, nobody knows.
+    pub(crate) fn is_sound(&mut self) -> bool {
+        let Schedule { items, groups, heap, made, .. } = self;
+        let mut left = items.len();
+        let mut is_sound = |(index, place): (usize, &Place)| {
+            let Some(group) = groups.get(place.group) else { return false };
+            let is_after = index == 0 || heap[(index - 1) / 4] < *place;
+            let is_placed = group.at == place.at && group.place as usize == index && place.order < *made;
+            left = left.wrapping_sub(group.items.len() as usize);
+            let has_items = group.items.is_sound(items, |item| item.group == place.group) && !group.items.is_empty();
+            is_after && is_placed && has_items
+        };
+        let are_groups = groups.is_sound() && heap.len() == groups.len() && heap.iter().enumerate().all(&mut is_sound);
+        // Numbers of groups are not used up.
+        are_groups && left == 0 && *made < u64::MAX / 2 && items.is_sound()
     }
 
     fn add_group(&mut self, at: Time) -> u32 {

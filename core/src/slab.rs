@@ -240,6 +240,17 @@ impl<T, K: Key> Slab<T, K> {
         }
     }
 
+    /// Whether it is what it can have come to: the free places follow each other to the end, and it has as many items as
+    /// it says. Of one that was read from bytes, nobody knows.
+    pub(crate) fn is_sound(&self) -> bool {
+        let (mut free, mut left) = (self.free, self.places.len() - self.iter().count());
+        while let Some(Place::Free(next)) = self.places.get(free) {
+            let Some(less) = left.checked_sub(1) else { return false };
+            (free, left) = (*next, less);
+        }
+        left == 0 && free == self.places.len() && self.len == self.iter().count()
+    }
+
     /// Gives back the memory of places after the last item.
     pub(crate) fn shrink_to_fit(&mut self) {
         let used = self.places.iter().rposition(|place| place.item().is_some()).map_or(0, |last| last + 1);
@@ -289,6 +300,18 @@ mod tests {
         let mut bytes = Vec::new();
         assert!(crate::state::write(&slab, &mut bytes, 1000));
         let (mut copy, _): (Slab<i32>, _) = crate::state::read(&bytes).expect("it reads back");
+        assert!(slab.is_sound() && copy.is_sound());
+        for (number, wrong) in (0..8).flat_map(|number| (0..8).map(move |wrong| (number, wrong))) {
+            let (mut forged, _): (Slab<i32>, _) = crate::state::read(&bytes).expect("it reads back");
+            match forged.places.get_mut(number) {
+                Some(Place::Free(next)) => *next = wrong,
+                Some(_) => (forged.free, forged.len) = (wrong, 3),
+                None => forged.len = wrong,
+            }
+            let mut again = Vec::new();
+            assert!(crate::state::write(&forged, &mut again, 1000));
+            assert_eq!(forged.is_sound(), again == bytes, "{number} {wrong}");
+        }
         for expected in [2, 4, 1, 6] {
             assert_eq!((slab.insert(9), copy.insert(9)), (expected, expected));
         }

@@ -3,6 +3,7 @@
 
 use shelfmq_core::Engine;
 use shelfmq_core::config::{Config, LogOptions};
+use shelfmq_core::recording::Recorder;
 
 use super::Input;
 use super::host::{Host, recover};
@@ -54,5 +55,5 @@ fn restarted(killed: Host, options: &LogOptions, seed: u64) -> Host {
 /// Written down, and read back.
 fn restore(host: &mut Host) {
     let bytes = host.engine.checkpoint(1 << 26).expect("it is not that large");
-    host.engine = Engine::from_checkpoint(&bytes).expect("it was just written");
+    host.engine = Recorder::new(Engine::from_checkpoint(&bytes).expect("it was just written"));
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use shelfmq_core::api::{Field, Known, Request, Response, Value};
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
 use shelfmq_core::log::{Loaded, LogCommand, LogId, Read, Recovered, SegmentHeader};
+use shelfmq_core::recording::Recorder;
 use shelfmq_core::recovery::Replay;
 use shelfmq_core::recovery::{Outcome, Segment};
 use shelfmq_core::time::Time;
@@ -30,8 +31,8 @@ pub type Segments = BTreeMap<u32, Vec<u8>>;
 /// An engine, its log, and who waits for it.
 #[derive(Debug)]
 pub struct Host {
-    /// The engine.
-    pub engine: Engine,
+    /// The engine, which writes down what comes to it where it is told to.
+    pub engine: Recorder,
     /// What time it is.
     pub now: Time,
     /// The segments by topic.
@@ -40,6 +41,8 @@ pub struct Host {
     pub is_slow: bool,
     /// A write failed.
     pub has_failed: bool,
+    /// The engine is what somebody says, and tells of requests that nobody here made.
+    pub is_forged: bool,
     written: VecDeque<(LogId, u64)>,
     reads: VecDeque<Read>,
     ticket: u64,
@@ -54,11 +57,12 @@ impl Host {
     /// A host with nothing but this engine.
     pub fn new(engine: Engine) -> Self {
         Host {
-            engine,
+            engine: Recorder::new(engine),
             now: Time::from_secs(START_SECS),
             logs: BTreeMap::new(),
             is_slow: false,
             has_failed: false,
+            is_forged: false,
             written: VecDeque::new(),
             reads: VecDeque::new(),
             ticket: 0,
@@ -181,7 +185,7 @@ impl Host {
             assert!(steps < MANY, "there is always something to be done");
             if let Some(output) = self.engine.poll_output() {
                 self.output(output);
-            } else if let Some(work) = self.engine.poll_log() {
+            } else if let Some(work) = self.engine.poll_log(self.now) {
                 self.work(work);
             } else {
                 return;
@@ -194,8 +198,10 @@ impl Host {
             LogCommand::Append(append) => {
                 let log = self.logs.entry(append.topic.as_str().to_owned()).or_default();
                 let segment = log.entry(append.number).or_default();
-                // What a forged log says of where it ends is wrong where its segments are not its own.
-                segment.resize(append.offset as usize, 0);
+                if !self.is_forged {
+                    // What a forged log says of where it ends is wrong where its segments are not its own.
+                    segment.resize(append.offset as usize, 0);
+                }
                 segment.extend_from_slice(&append.bytes);
                 self.written.push_back((append.log, append.upto));
             }
@@ -216,20 +222,22 @@ impl Host {
     fn output(&mut self, output: Output) {
         match output {
             Output::Respond(ticket, response) => {
-                let is_awaited = self.waiting.remove(&ticket) || self.gone.remove(&ticket);
+                let is_awaited = self.waiting.remove(&ticket) || self.gone.remove(&ticket) || self.is_forged;
                 assert!(is_awaited, "{ticket} does not wait, and is answered: {response:?}");
                 self.answered(&response);
             }
             Output::Open(ticket, _) => {
-                assert!(self.waiting.remove(&ticket), "{ticket} does not wait, and is opened");
+                assert!(self.waiting.remove(&ticket) || self.is_forged, "{ticket} does not wait, and is opened");
                 self.streams.insert(ticket);
             }
             Output::Chunk(ticket, chunk) => {
-                assert!(self.streams.contains(&ticket), "{ticket} has no open answer");
+                assert!(self.streams.contains(&ticket) || self.is_forged, "{ticket} has no open answer");
                 self.note_receipts(&chunk);
                 self.engine.handle_writable(self.now, ticket);
             }
-            Output::Close(ticket) => assert!(self.streams.remove(&ticket), "{ticket} has no open answer to end"),
+            Output::Close(ticket) => {
+                assert!(self.streams.remove(&ticket) || self.is_forged, "{ticket} has no open answer to end");
+            }
             Output::Forward(transfer) => self.engine.handle_transfer(self.now, transfer),
             Output::Read(read) if self.is_slow => self.reads.push_back(read),
             Output::Read(read) => {
@@ -241,6 +249,9 @@ impl Host {
     }
 
     fn answered(&mut self, response: &Response) {
+        if self.is_forged {
+            return;
+        }
         assert!((200..600).contains(&response.status), "{response:?}");
         let body = response.body.as_bytes();
         let is_below_zero = body.windows(BELOW_ZERO.len()).any(|window| window == BELOW_ZERO);

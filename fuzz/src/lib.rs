@@ -7,6 +7,7 @@ pub mod frames;
 pub mod host;
 pub mod load;
 pub mod open;
+pub mod recording;
 pub mod recovery;
 pub mod request;
 pub mod segment;

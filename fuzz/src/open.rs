@@ -8,6 +8,7 @@ use shelfmq_core::log::event::Event;
 use shelfmq_core::log::frame::{Found, Frames, Kind, SEGMENT_HEADER_BYTES, write_frame};
 use shelfmq_core::log::image::TopicImage;
 use shelfmq_core::message::Record;
+use shelfmq_core::recording::Recorder;
 use shelfmq_core::time::Time;
 
 use super::any::any;
@@ -50,7 +51,7 @@ pub fn forged(input: &mut Input<'_>) -> (LogOptions, Segments) {
 
 fn restore(host: &mut Host) {
     let bytes = host.engine.checkpoint(1 << 26).expect("it is not that large");
-    host.engine = Engine::from_checkpoint(&bytes).expect("it was just written");
+    host.engine = Recorder::new(Engine::from_checkpoint(&bytes).expect("it was just written"));
 }
 
 /// What an engine wrote.

@@ -139,5 +139,5 @@ macro_rules! targets {
 }
 
 targets! {
-    frames recovery load request open cold
+    frames recovery load request open cold recording
 }

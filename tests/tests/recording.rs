@@ -17,6 +17,8 @@ use shelfmq_tests::workload::{Op, Random, Template, generate};
 const SEEDS: u64 = 40;
 const OPERATIONS: usize = 500;
 const HEADER_BYTES: usize = 44;
+/// What stands before a frame's payload in a recording.
+const FRAME_BYTES: usize = 17;
 /// What no test's recording needs more of.
 const ROOM: usize = 1 << 30;
 
@@ -482,8 +484,44 @@ fn what_is_no_recording_is_not_replayed() {
     assert_eq!(open(&bytes), Unreadable::Version("0.0.1".into()));
     // Frames with good checksums and nonsense in them.
     bytes = Head::new(1, 1, 1).to_bytes();
+    let byte = bytes.len() + FRAME_BYTES;
     write_frame(&mut bytes, Kind::Checkpoint, 0, b"nonsense");
-    assert_eq!(replay(&[bytes], Time::MAX).map(|_| ()), Err(Broken::Nonsense));
+    assert_eq!(replay(&[bytes.clone()], Time::MAX).map(|_| ()), Err(Broken::Nonsense { part: 0, byte }));
+    let why =
+        TimeTravel::new(read(&[bytes]).expect("it is a recording"), ROOM, 0).expect_err("there is no engine in it");
+    assert_eq!(why.to_string(), format!("part 1 of the recording cannot be understood from byte {byte} on"));
+    let empty = Head::new(1, 1, 1).to_bytes();
+    let why =
+        TimeTravel::new(read(&[empty]).expect("it is a recording"), ROOM, 0).expect_err("there is no engine in it");
+    assert_eq!(why, Broken::Nothing);
+}
+
+/// What is wrong is told with its place: the first byte of what came, or of the engine.
+#[test]
+fn what_makes_no_sense_is_told_with_its_place() {
+    let Recorded { parts, .. } = record(with_log, 5, 250);
+    let mut forged = parts.clone();
+    let mut inputs = Vec::new();
+    for since in [1_u64, u64::MAX / 2] {
+        inputs.extend(postcard::to_allocvec(&(since, 1_u8)).expect("numbers are data"));
+    }
+    let byte = forged[1].len() + FRAME_BYTES + 2;
+    write_frame(&mut forged[1], Kind::Inputs, 0, &inputs);
+    assert_eq!(replay(&forged, Time::MAX).map(|_| ()), Err(Broken::Nonsense { part: 1, byte }));
+    // An engine with one more number somewhere is none, or one that can be run.
+    let checkpoint = with_log(5).checkpoint(ROOM).expect("there is room");
+    let mut refused = 0;
+    for at in 0..checkpoint.len() {
+        let mut bytes = Head::new(1, 1, 1).to_bytes();
+        let byte = bytes.len() + FRAME_BYTES;
+        let payload = [&checkpoint[..at], &[1], &checkpoint[at..]].concat();
+        write_frame(&mut bytes, Kind::Checkpoint, 0, &payload);
+        if let Err(why) = replay(&[bytes], Time::MAX) {
+            assert_eq!(why, Broken::Nonsense { part: 0, byte });
+            refused += 1;
+        }
+    }
+    assert!(refused > checkpoint.len() / 2);
 }
 
 /// Wherever one comes from, a moment is the same: by images, which are made often here, and step by step.
@@ -535,11 +573,11 @@ fn what_no_broker_recorded_comes_to_an_end() {
     recorder.begin(ROOM, ROOM).expect("there is room");
     recorder.handle_timeout(Time::MAX - std::time::Duration::from_nanos(1));
     write_frame(&mut bytes, Kind::Inputs, 0, &recorder.take(Vec::new()).inputs);
-    assert_eq!(replay(&[bytes], Time::MAX).map(|_| ()), Err(Broken::Nonsense));
+    assert!(matches!(replay(&[bytes], Time::MAX), Err(Broken::Nonsense { part: 0, .. })));
     // No streams at all.
     let config = Config { limits: Limits { heartbeat: std::time::Duration::ZERO, ..Limits::default() }, ..config() };
     let mut bytes = Head::new(1, 1, 1).to_bytes();
     let checkpoint = Engine::new(config, 1).checkpoint(ROOM).expect("there is room");
     write_frame(&mut bytes, Kind::Checkpoint, 0, &checkpoint);
-    assert_eq!(replay(&[bytes], Time::MAX).map(|_| ()), Err(Broken::Nonsense));
+    assert!(matches!(replay(&[bytes], Time::MAX), Err(Broken::Nonsense { part: 0, .. })));
 }

@@ -239,8 +239,8 @@ impl Broker {
     /// Puts a log that was exported into a storage that no broker has open; answers the topic's name.
     #[wasm_bindgen(js_name = importLog)]
     pub async fn import_log(storage: Storage, bytes: Vec<u8>) -> Result<String, JsValue> {
-        let (name, segments) =
-            export::read(&bytes).map_err(|why| error(&format!("this is no exported log: {why:?}")))?;
+        let (name, segments) = export::read(&bytes)
+            .map_err(|(why, at)| error(&format!("this is no exported log: {why}, at byte {at}")))?;
         let topic = name.as_str();
         if storage.topics().await?.iter().any(|listed| listed.topic == topic) {
             return Err(error(&format!("there is a topic {topic} already")));

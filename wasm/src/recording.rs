@@ -99,7 +99,7 @@ impl Recording {
     pub fn fetch(&self, request: &Request) -> Result<Response, JsValue> {
         let asked = Asked::of(request, None);
         let response = asked.with(|head, body| self.0.query(&head.with_body(body)));
-        http::whole(response.ok_or_else(|| broken(Broken::Nonsense))?)
+        http::whole(response.ok_or_else(|| broken(Broken::Nothing))?)
     }
 
     /// Steps from this number on, as JSON.

@@ -74,7 +74,8 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn of(topics: &[TopicStats]) -> Memory {
-        Memory { heap_in_use_bytes: topics.iter().map(|topic| topic.memory_bytes).sum(), ..Memory::default() }
+        let bytes = topics.iter().fold(0, |sum: u64, topic| sum.saturating_add(topic.memory_bytes));
+        Memory { heap_in_use_bytes: bytes, ..Memory::default() }
     }
 }
 

@@ -73,20 +73,25 @@ pub struct Total {
 impl Total {
     fn add(&mut self, topic: &TopicStats) {
         self.topics += 1;
-        self.depth += topic.depth;
-        self.message_count += topic.message_count;
+        add(&mut self.depth, topic.depth);
+        add(&mut self.message_count, topic.message_count);
         for channel in &topic.channels {
             self.channels += 1;
-            self.depth += channel.depth;
-            self.in_flight_count += channel.in_flight;
-            self.deferred_count += channel.deferred;
-            self.dead_count += channel.dead;
-            self.finish_count += channel.finish_count;
-            self.requeue_count += channel.requeue_count;
-            self.timeout_count += channel.timeout_count;
-            self.client_count += channel.client_count;
+            add(&mut self.depth, channel.depth);
+            add(&mut self.in_flight_count, channel.in_flight);
+            add(&mut self.deferred_count, channel.deferred);
+            add(&mut self.dead_count, channel.dead);
+            add(&mut self.finish_count, channel.finish_count);
+            add(&mut self.requeue_count, channel.requeue_count);
+            add(&mut self.timeout_count, channel.timeout_count);
+            add(&mut self.client_count, channel.client_count);
         }
     }
+}
+
+/// What another engine told may be more than fits.
+fn add(sum: &mut u64, more: u64) {
+    *sum = sum.saturating_add(more);
 }
 
 impl Page {

@@ -1,7 +1,7 @@
 //! The logs of all topics: what waits to be written or read, what is durable, and what has room in memory.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -36,7 +36,7 @@ pub(super) struct Logs {
     last: LogId,
     /// Invariant: exactly the logs of topics that are there. What comes from the host for another log is late, and is
     /// passed over.
-    #[serde(with = "crate::state::table")]
+    #[serde(skip)]
     topics: HashMap<LogId, TopicId, foldhash::fast::FixedState>,
     /// What waits to be written, in order: the topics whose appends are to be taken. Invariant: each stands here once,
     /// and is marked by `is_dirty`.
@@ -52,6 +52,7 @@ pub(super) struct Logs {
     /// With so many of them, those that are gone are looked for.
     sweep_at: usize,
     /// Bytes of all messages in memory of topics with a log. Invariant: the sum of what each topic has in `counted`.
+    #[serde(skip)]
     memory: usize,
     /// There is no room on the disk.
     full: bool,
@@ -63,6 +64,21 @@ pub(super) struct Logs {
 enum Dirty {
     Topic(LogId),
     Deleted(Delete),
+}
+
+impl Logs {
+    /// Knows the log of a topic that a checkpoint tells of, where it has one; `None` where it cannot have it.
+    pub(super) fn restored(&mut self, number: TopicId, topic: &Topic) -> Option<()> {
+        let Some(log) = topic.log_id() else { return Some(()) };
+        self.memory = self.memory.checked_add(topic.counted).filter(|memory| *memory < usize::MAX / 2)?;
+        let is_new = self.topics.insert(log, number).is_none();
+        (is_new && log <= self.last).then_some(())
+    }
+
+    /// Whether its numbers are not used up.
+    pub(super) fn has_numbers(&self) -> bool {
+        self.last < LogId::MAX / 2 && self.reading < usize::MAX / 2
+    }
 }
 
 impl<O: Outbox> Broker<O> {
@@ -188,7 +204,7 @@ impl<O: Outbox> Broker<O> {
     fn count_memory(&mut self, number: TopicId) {
         let topic = &mut self.topics[number];
         let memory = topic.messages().memory();
-        self.logs.memory = self.logs.memory + memory - topic.counted;
+        self.logs.memory = self.logs.memory - topic.counted + memory;
         topic.counted = memory;
     }
 
@@ -366,8 +382,8 @@ impl<O: Outbox> Broker<O> {
 
     /// The clock went back: what was to be tried again later is tried now.
     pub(super) fn read_all_again(&mut self, now: Time) {
-        let logs: BTreeSet<LogId> = self.logs.unread.iter().map(|unread| unread.0).collect();
-        for log in logs {
+        // Each takes all of its log's.
+        while let Some(log) = self.logs.unread.first().map(|unread| unread.0) {
             self.read_again(log, now);
         }
     }

@@ -7,6 +7,7 @@ mod logged;
 mod outbox;
 mod parked;
 mod polls;
+mod restored;
 mod transfer;
 mod verbs;
 
@@ -49,7 +50,7 @@ pub struct Broker<O> {
     seeds: SplitMix64,
     topics: Slab<Topic, TopicId>,
     /// Invariant: it has the name of each topic in `topics`, and no other.
-    #[serde(with = "crate::state::table")]
+    #[serde(skip)]
     names: HashMap<Box<str>, TopicId, foldhash::fast::FixedState>,
     /// Topics that were closed and not opened again: nobody may make them anew.
     /// Invariant: none of them is in `names`.
@@ -91,7 +92,7 @@ impl From<Reply> for Done {
 }
 
 /// Whose deadline it is.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Owner {
     Topic(TopicId),
     Channel(TopicId, ChannelId),
@@ -141,22 +142,6 @@ impl<O: Outbox> Broker<O> {
             parked: Vec::new(),
             outbox,
         }
-    }
-
-    /// Rebuilds derived state after deserialization: the hash tables, by the seeds that they had.
-    pub(crate) fn restored(&mut self) {
-        let hasher = foldhash::fast::FixedState::with_seed(self.seed);
-        let names = core::mem::take(&mut self.names);
-        // What was read is hashed by a seed that everybody knows: names would be found, but could be made to collide.
-        self.names = HashMap::with_capacity_and_hasher(names.len(), hasher);
-        self.names.extend(names);
-        self.topics.iter_mut().for_each(|(_, topic)| topic.restored());
-    }
-
-    /// Whether its limits let it come to an end with what is due. A checkpoint may be forged: a heartbeat of zero would
-    /// be due again at once for ever, and a slice of zero would never get anything done.
-    pub(crate) fn can_run(&self) -> bool {
-        !self.limits.heartbeat.is_zero() && self.limits.slice > 0
     }
 
     /// Keeps what happens to this topic, where there is one, until it is [taken](Broker::take_events).

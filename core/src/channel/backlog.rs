@@ -17,7 +17,9 @@ pub(super) struct Backlog {
     gaps: Gaps,
     /// Entries at or after the cursor that are in no gap, and the bytes of their bodies: what has to be taken from a
     /// subtraction of places, beside the gaps. Dead letters are among them, and what is in a gap is counted there.
+    #[serde(skip)]
     ahead: u64,
+    #[serde(skip)]
     ahead_bytes: u64,
 }
 
@@ -33,6 +35,13 @@ pub(super) struct Fresh {
 impl Backlog {
     pub(super) fn new(cursor: Cursor) -> Self {
         Backlog { cursor, gaps: Gaps::default(), ahead: 0, ahead_bytes: 0 }
+    }
+
+    /// What is not in a checkpoint, and follows from what is; `None` where that is nothing it can have come to.
+    pub(super) fn restored(&mut self, departed: &Departed, messages: &mut Messages) -> Option<()> {
+        messages.cursor_restored(&self.cursor)?;
+        self.recount(departed);
+        self.gaps.are_within(self.id(), messages.end().id).then_some(())
     }
 
     /// The id of the next message.

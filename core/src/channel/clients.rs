@@ -39,12 +39,13 @@ impl ClientId {
 pub(super) struct Clients {
     /// Invariant: as many as there are names, each by its own.
     slab: Slab<Client, ClientId>,
-    #[serde(with = "crate::state::table")]
+    #[serde(skip)]
     names: HashMap<Box<str>, ClientId, foldhash::fast::FixedState>,
     /// With so many consumers, those long gone are looked for: twice as many as were left the last time, so that
     /// looking at all of them costs each newcomer little.
     purge_at: usize,
     /// How many wait or hold a message. Invariant: changes of clients go through [`Clients::with`], which counts.
+    #[serde(skip)]
     busy: u32,
     /// When any of them polled last; a channel that nobody polled yet is not one that all have left.
     last_seen: Option<Time>,
@@ -104,6 +105,15 @@ impl Clients {
         id
     }
 
+    /// What is not in a checkpoint, and follows from what is; `None` where that is nothing it can have come to.
+    pub(super) fn restored(&mut self) -> Option<()> {
+        for (id, client) in self.slab.iter() {
+            self.busy += u32::from(client.is_busy());
+            self.names.insert(client.name.clone(), id);
+        }
+        (self.slab.is_sound() && self.names.len() == self.slab.len()).then_some(())
+    }
+
     fn purge(&mut self, now: Time, timeout: Duration) {
         if self.slab.len() < self.purge_at.min(MAX_CLIENTS) {
             return;
@@ -133,14 +143,14 @@ impl Clients {
 
     /// It waits now.
     pub(super) fn starts_waiting(&mut self, id: ClientId) {
-        self.with(id, |client| client.waiting += 1);
+        self.with(id, |client| client.waiting = client.waiting.saturating_add(1));
     }
 
     /// It was answered, or hung up.
     pub(super) fn stops_waiting(&mut self, id: ClientId, now: Time) {
         self.last_seen = Some(now);
         self.with(id, |client| {
-            client.waiting -= 1;
+            client.waiting = client.waiting.saturating_sub(1);
             // A poll that waited for long was there until now.
             client.last_seen = now;
         });
@@ -149,24 +159,24 @@ impl Clients {
     /// It was handed a message.
     pub(super) fn hand(&mut self, id: ClientId) {
         self.with(id, |client| {
-            client.in_flight += 1;
-            client.messages += 1;
+            client.in_flight = client.in_flight.saturating_add(1);
+            client.messages = client.messages.saturating_add(1);
         });
     }
 
     /// It holds one message less.
     pub(super) fn give_back(&mut self, id: ClientId) {
-        self.with(id, |client| client.in_flight -= 1);
+        self.with(id, |client| client.in_flight = client.in_flight.saturating_sub(1));
     }
 
     /// It finished a message.
     pub(super) fn finished(&mut self, id: ClientId) {
-        self.with(id, |client| client.finished += 1);
+        self.with(id, |client| client.finished = client.finished.saturating_add(1));
     }
 
     /// It put a message back.
     pub(super) fn requeued(&mut self, id: ClientId) {
-        self.with(id, |client| client.requeued += 1);
+        self.with(id, |client| client.requeued = client.requeued.saturating_add(1));
     }
 
     /// When the last of them that neither waits nor holds anything is taken to have left; `None` while one does.

@@ -1,6 +1,10 @@
 //! What departs from a channel's order: one collection of messages, each in one state, with all that follows from
 //! their states. [`Departed::set_state`] is the only function that changes one, and the counts and indexes with it.
 
+#[cfg(debug_assertions)]
+mod check;
+mod restored;
+
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry as MapEntry;
 use alloc::vec::Vec;
@@ -141,6 +145,7 @@ impl Entry {
 pub(super) struct Departed {
     entries: Slab<Entry>,
     /// Invariant: one for each entry.
+    #[serde(skip)]
     by_id: BTreeMap<u64, Slot>,
     /// The entry that was looked up or put in last; of no meaning where there is none there, or another message's:
     /// places are taken again, so whoever uses it compares the id. It saves a search, and nothing depends on it.
@@ -150,21 +155,27 @@ pub(super) struct Departed {
     /// [`State::Ready`], and none whose key has another in flight, or another before it.
     ready: List,
     /// Ids of those that wait for a consumer, ready or held.
+    #[serde(skip)]
     waiting: IdSet,
     /// Ids of the dead letters.
+    #[serde(skip)]
     dead: IdSet,
     deadlines: Schedule<Slot>,
     /// Messages with one key are delivered one after another.
     ordered: bool,
     /// By key, all that are not dead, the deferred ones too: they keep back those behind them. None where the channel
     /// is not ordered. Dead ones do not stand in the way, or one bad message would hold its key for ever.
-    #[serde(with = "crate::state::table")]
+    #[serde(skip)]
     keys: HashMap<Key, KeyQueue, foldhash::fast::FixedState>,
+    #[serde(skip)]
     in_flight: u32,
+    #[serde(skip)]
     deferred: u32,
     /// Bytes of bodies of all that are not dead.
+    #[serde(skip)]
     bytes: u64,
     /// Bytes of bodies in flight and deferred.
+    #[serde(skip)]
     busy_bytes: u64,
     pub(super) clients: Clients,
     /// Streams that hold one message less, by poller, once for each message: for the broker to take.
@@ -537,6 +548,20 @@ impl Departed {
         if core::mem::replace(&mut self.ordered, ordered) == ordered {
             return;
         }
+        let all = self.join_keys();
+        // What was held becomes ready in the order of the ids, and what stands behind another is held.
+        for slot in all {
+            let Entry { id, key, state, .. } = self.entries[slot];
+            match (state, self.may_deliver(key, id)) {
+                (State::Held, true) => self.make_ready(slot),
+                (State::Ready, false) => self.make_held(slot),
+                _ => {}
+            }
+        }
+    }
+
+    /// All that are not dead join the queues of their keys; which these are, by id.
+    fn join_keys(&mut self) -> Vec<Slot> {
         self.keys = HashMap::default();
         // By id, so that each joins its queue at the end.
         let all: Vec<Slot> = self.by_id.values().copied().filter(|slot| !self.get(*slot).is_dead()).collect();
@@ -549,14 +574,16 @@ impl Departed {
                 queue.in_flight += 1;
             }
         }
-        // What was held becomes ready in the order of the ids, and what stands behind another is held.
-        for slot in all {
-            let Entry { id, key, state, .. } = self.entries[slot];
-            match (state, self.may_deliver(key, id)) {
-                (State::Held, true) => self.make_ready(slot),
-                (State::Ready, false) => self.make_held(slot),
-                _ => {}
-            }
+        all
+    }
+
+    /// Whether an entry is ready where it may be delivered, and held where it may not.
+    fn is_where_it_should(&self, slot: Slot) -> bool {
+        let Entry { id, key, state, .. } = self.entries[slot];
+        match state {
+            State::Ready => self.may_deliver(key, id),
+            State::Held => !self.may_deliver(key, id),
+            State::InFlight(_) | State::Deferred(_) | State::Dead => true,
         }
     }
 
@@ -564,33 +591,5 @@ impl Departed {
     #[cfg(debug_assertions)]
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
-    }
-
-    /// Whether all counts and indexes are what follows from the states. O(entries): for tests.
-    #[cfg(debug_assertions)]
-    pub(super) fn check(&self) {
-        let all = || self.by_id.values().map(|&slot| self.get(slot));
-        let count = |is: &dyn Fn(&Entry) -> bool| all().filter(|entry| is(entry)).count();
-        let bytes = |is: &dyn Fn(&Entry) -> bool| -> u64 {
-            all().filter(|entry| is(entry)).fold(0, |sum, entry| sum.saturating_add(entry.size.into()))
-        };
-        let in_flight = |entry: &Entry| matches!(entry.state, State::InFlight(_));
-        let is_waiting = |entry: &Entry| matches!(entry.state, State::Ready | State::Held);
-        let deferred = |entry: &Entry| matches!(entry.state, State::Deferred(_));
-        assert_eq!(self.entries.len(), self.by_id.len());
-        assert!(self.by_id.iter().all(|(&id, &slot)| self.get(slot).id == id));
-        assert_eq!(self.in_flight as usize, count(&in_flight));
-        assert_eq!(self.deferred as usize, count(&deferred));
-        assert_eq!(self.deadlines.len(), (self.in_flight + self.deferred) as usize);
-        assert_eq!(self.ready.len() as usize, count(&|entry| entry.state == State::Ready));
-        assert!(self.waiting.iter().eq(all().filter(|entry| is_waiting(entry)).map(|entry| entry.id)));
-        assert!(self.dead.iter().eq(all().filter(|entry| entry.is_dead()).map(|entry| entry.id)));
-        assert_eq!(self.bytes, bytes(&|entry| !entry.is_dead()));
-        assert_eq!(self.busy_bytes, bytes(&|entry| in_flight(entry) || deferred(entry)));
-        let queued = if self.ordered { count(&|entry| !entry.is_dead() && entry.key.is_some()) } else { 0 };
-        assert_eq!(queued, self.keys.values().map(|queue| queue.ids.len()).sum::<usize>());
-        for entry in all().filter(|entry| is_waiting(entry)) {
-            assert_eq!(entry.state == State::Ready, self.may_deliver(entry.key, entry.id), "{entry:?}");
-        }
     }
 }

@@ -25,7 +25,7 @@ impl Key {
 }
 
 /// The messages of one key that are not done with.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 pub(super) struct KeyQueue {
     /// In ascending order. Invariant: not empty, as long as the channel has the queue.
     pub(super) ids: VecDeque<u64>,

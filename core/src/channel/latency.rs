@@ -43,6 +43,11 @@ impl Latencies {
         }
     }
 
+    /// Whether all buckets are some that a time can be in.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.current.iter().chain(&self.before).all(|bucket| bucket.0 <= number(Duration::MAX))
+    }
+
     fn turn(&mut self, now: Time) {
         let age = now.since(self.since);
         if age >= HALF {

@@ -60,7 +60,8 @@ impl Channel {
         terms: &Terms,
         cx: &mut ChannelCx<'_>,
     ) -> Vec<Lease> {
-        let there = self.depth(cx.high_watermark.id).min(max.into()) as usize;
+        // A recording may say of any depth that it is there.
+        let there = self.depth(cx.high_watermark.id).min(max.min(SCAN).into()) as usize;
         let mut leases: Vec<Lease> = Vec::with_capacity(there);
         let mut bytes = 0_usize;
         let mut is_alone = false;

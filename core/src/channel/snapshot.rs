@@ -7,6 +7,7 @@ use super::{Channel, ChannelCx, Search};
 use crate::config::Limits;
 use crate::log::event::Event;
 use crate::log::image::{ChannelImage, DeadImage, EntryImage, EntryStateImage};
+use crate::messages::Messages;
 use crate::name::Name;
 use crate::time::Time;
 
@@ -42,6 +43,14 @@ impl Channel {
             }
         }
         image
+    }
+
+    /// What is not in a checkpoint, and follows from what is; `None` where that is nothing it can have come to.
+    pub(crate) fn restored(&mut self, messages: &mut Messages) -> Option<()> {
+        self.departed.restored()?;
+        self.backlog.restored(&self.departed, messages)?;
+        self.departed.from(0).try_for_each(|entry| messages.pin_restored(entry.id, entry.chunk))?;
+        (self.latencies.is_sound() && self.logged_cursor <= self.backlog.id()).then_some(())
     }
 
     /// Where an entry is that is not dead.

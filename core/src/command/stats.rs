@@ -85,7 +85,7 @@ impl Latency {
     /// Some messages took so many nanoseconds.
     pub fn add(&mut self, nanos: u64, count: u64) {
         match self.buckets.binary_search_by_key(&nanos, |bucket| bucket.0) {
-            Ok(place) => self.buckets[place].1 += count,
+            Ok(place) => self.buckets[place].1 = self.buckets[place].1.saturating_add(count),
             Err(place) => self.buckets.insert(place, (nanos, count)),
         }
     }
@@ -97,13 +97,13 @@ impl Latency {
 
     /// How many messages there were.
     pub fn count(&self) -> u64 {
-        self.buckets.iter().map(|bucket| bucket.1).sum()
+        self.buckets.iter().fold(0, |sum, bucket| sum.saturating_add(bucket.1))
     }
 
     /// The time in nanoseconds that so many percent of the messages did not exceed.
     pub fn percentile(&self, percent: u64) -> u64 {
         // Rounded up, so that of few messages the slowest counts.
-        let mut left = (self.count() * percent).div_ceil(100);
+        let mut left = self.count().saturating_mul(percent).div_ceil(100);
         let mut is_reached = |count| {
             left = left.saturating_sub(count);
             left == 0

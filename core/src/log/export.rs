@@ -34,6 +34,9 @@ pub const HEAD_BYTES: usize = 16;
 /// Bytes before each segment, and of the end.
 pub const PART_BYTES: usize = 12;
 
+/// A topic, and the bytes of its segments.
+pub type Export<'a> = (Name<'static>, Vec<&'a [u8]>);
+
 /// Why bytes are no export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExportError {
@@ -45,6 +48,17 @@ pub enum ExportError {
     Version(u16),
     /// They are an export, and damaged.
     Damaged,
+}
+
+impl core::fmt::Display for ExportError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            ExportError::Short => f.write_str("it ends too soon"),
+            ExportError::Foreign => f.write_str("it is no exported log"),
+            ExportError::Version(version) => write!(f, "it has version {version}, which this program does not know"),
+            ExportError::Damaged => f.write_str("it is damaged"),
+        }
+    }
 }
 
 /// The first bytes of the export of this topic.
@@ -102,17 +116,19 @@ pub fn read_part(bytes: &[u8]) -> Result<u64, ExportError> {
     Ok(length.first_chunk().map_or(0, |length| u64::from_le_bytes(*length)))
 }
 
-/// A whole export in memory: its topic, and the bytes of its segments.
-pub fn read(bytes: &[u8]) -> Result<(Name<'static>, Vec<&[u8]>), ExportError> {
-    let (name, head) = read_head(bytes)?;
+/// A whole export in memory: its topic, and the bytes of its segments. Or why it is none, and from which byte on.
+pub fn read(bytes: &[u8]) -> Result<Export<'_>, (ExportError, usize)> {
+    let (name, head) = read_head(bytes).map_err(|why| (why, 0))?;
     let (mut rest, mut segments) = (&bytes[head..], Vec::new());
     loop {
-        let length = usize::try_from(read_part(rest)?).map_err(|_| ExportError::Short)?;
+        let at = bytes.len() - rest.len();
+        let length = read_part(rest).map_err(|why| (why, at))?;
         rest = &rest[PART_BYTES..];
         if length == 0 {
             return Ok((name, segments));
         }
-        let (segment, after) = rest.split_at_checked(length).ok_or(ExportError::Short)?;
+        let split = usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length));
+        let (segment, after) = split.ok_or((ExportError::Short, at))?;
         segments.push(segment);
         rest = after;
     }
@@ -134,7 +150,9 @@ mod tests {
         bytes.extend_from_slice(&write_part(0));
         assert_eq!(read(&bytes), Ok((name, segments.to_vec())));
         for cut in 0..bytes.len() {
-            assert_eq!(read(&bytes[..cut]), Err(ExportError::Short), "{cut}");
+            let at = [HEAD_BYTES + 5, HEAD_BYTES + 5 + PART_BYTES + 11, bytes.len() - PART_BYTES];
+            let at = at.into_iter().rfind(|at| *at <= cut).unwrap_or_default();
+            assert_eq!(read(&bytes[..cut]), Err((ExportError::Short, at)), "{cut}");
         }
         let own = HEAD_BYTES + 5 + PART_BYTES;
         for bit in 0..8 * own {

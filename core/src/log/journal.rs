@@ -106,6 +106,15 @@ impl Journal {
         }
     }
 
+    /// Whether it is what it can have come to, of a topic that ends with this id: a little more can be written. Of one that
+    /// was read from bytes, nobody knows.
+    pub(crate) fn is_sound(&self, end: u64) -> bool {
+        let counts = [self.offset, self.written, self.sync_until, self.snapshot_bytes];
+        let is_sound = |position: Position| position.is_sound() && position.id <= end;
+        let has_numbers = self.header.number <= u32::MAX / 4 * 3 && counts.iter().all(|count| *count < 1 << 58);
+        has_numbers && self.under_way.iter().all(|append| is_sound(append.1))
+    }
+
     pub(crate) fn log(&self) -> LogId {
         self.log
     }

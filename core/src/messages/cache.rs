@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::content::are_places;
 use super::{Content, Messages};
 use crate::log::Loaded;
 
@@ -71,10 +72,14 @@ impl Messages {
                 self.set_record(id, Some(Box::default()));
             }
         }
-        let to = loaded.from + loaded.offsets.len() as u64;
+        let to = loaded.from.saturating_add(loaded.offsets.len() as u64);
         let end = self.chunks.get((number + 1 - self.front) as usize).map_or(self.end.id, |next| next.first.id);
         let chunk = self.chunk_mut(number);
         chunk.asked = false;
+        if loaded.from != chunk.first.id || to > end || !are_places(&loaded.offsets, &loaded.records) {
+            // Nobody asked for that.
+            return;
+        }
         chunk.used.set(true);
         if to < chunk.content.as_ref().map_or(end, |newer| newer.start.id) {
             // More came, and was evicted, since it was asked for: without that there would be a hole.
@@ -97,6 +102,14 @@ impl Messages {
         let after = chunk.memory();
         self.chunk_memory = self.chunk_memory + after - before;
         self.fresh.push(number);
+    }
+
+    /// Looks at messages, and leaves no trace of that: what of them goes out of memory next is what it was.
+    pub(crate) fn unseen<R>(&self, look: impl FnOnce() -> R) -> R {
+        let used: Vec<bool> = self.chunks.iter().map(|chunk| chunk.used.get()).collect();
+        let looked = look();
+        self.chunks.iter().zip(used).for_each(|(chunk, used)| chunk.used.set(used));
+        looked
     }
 
     /// It could not be read; it may be asked for again.

@@ -19,8 +19,10 @@ pub(super) struct Content {
     offsets: Vec<u32>,
     /// Bytes of the bodies before each, from `start` on; empty as long as that follows from the offsets: a plain record
     /// has [`PLAIN_BYTES`] beside its body. Most topics save 4 bytes for each message so.
+    #[serde(skip)]
     befores: Vec<u32>,
     /// Bytes of all the bodies.
+    #[serde(skip)]
     body_bytes: u64,
     /// How many bytes of records there was room for from the start.
     room: usize,
@@ -37,21 +39,39 @@ impl Content {
     /// What was read back from a log, which begins at this place.
     pub(super) fn loaded(start: Position, loaded: Loaded) -> Self {
         let mut content = Content { start, records: loaded.records, offsets: loaded.offsets, ..Content::default() };
+        content.count_bodies();
+        content.shrink();
+        content
+    }
+
+    /// Finds out what follows from the records: how many bytes of bodies are before each.
+    fn count_bodies(&mut self) {
         // What cannot be read takes no bytes here, not even those of a plain record: it is none.
         let (mut plain, mut before) = (true, 0u64);
-        let mut befores = Vec::with_capacity(content.offsets.len());
-        for index in 0..content.offsets.len() {
-            let record = content.bytes(index).and_then(Record::read);
+        let mut befores = Vec::with_capacity(self.offsets.len());
+        for index in 0..self.offsets.len() {
+            let record = self.bytes(index).and_then(Record::read);
             plain &= record.is_some_and(|record| record.option_bytes() == 0);
             befores.push(before as u32);
             before += record.map_or(0, |record| record.body.len() as u64);
         }
-        content.body_bytes = before;
+        self.body_bytes = before;
         if !plain {
-            content.befores = befores;
+            self.befores = befores;
         }
-        content.shrink();
-        content
+    }
+
+    /// What is not in a checkpoint, and follows from what is; `None` where that is nothing it can have come to, up to
+    /// this id.
+    pub(super) fn restored(&mut self, end: u64) -> Option<()> {
+        let ends = self.start.id.checked_add(self.len() as u64) == Some(end);
+        // What is counted for room is added up.
+        let is_sound = ends && self.start.is_sound() && self.room < usize::MAX / 16;
+        if !is_sound || !are_places(&self.offsets, &self.records) {
+            return None;
+        }
+        self.count_bodies();
+        Some(())
     }
 
     pub(super) fn push(&mut self, record: &Record<'_>) {
@@ -174,4 +194,9 @@ impl Content {
         let room = |len: usize| if self.is_tight || len == 0 { len } else { len.next_power_of_two().max(8) };
         room(self.records.len()).max(self.room) + 4 * (room(self.offsets.len()) + room(self.befores.len()))
     }
+}
+
+/// Whether records can start at these places, one after another.
+pub(super) fn are_places(offsets: &[u32], records: &[u8]) -> bool {
+    offsets.is_sorted() && offsets.last().is_none_or(|last| *last as usize <= records.len())
 }

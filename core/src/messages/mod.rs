@@ -12,7 +12,9 @@
 mod cache;
 mod compaction;
 mod content;
+mod cursor;
 mod image;
+mod restored;
 mod search;
 
 use alloc::boxed::Box;
@@ -27,6 +29,7 @@ use crate::log::frame::{FRAME_HEADER_BYTES, MESSAGE_HEADER_BYTES};
 use crate::message::{PLAIN_BYTES, Record};
 use crate::time::Time;
 use content::Content;
+pub(crate) use cursor::Cursor;
 
 /// The largest chunk, in bytes, unless one message is larger or the topic has very many.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -41,37 +44,6 @@ const MANY_CHUNKS: u64 = 1 << 16;
 
 /// The number of no chunk: what stands there cannot be read any more.
 const NOWHERE: u64 = u64::MAX;
-
-/// A reader's place: the next message it reads. Made, moved and released by [`Messages`].
-#[derive(Debug, Serialize, Deserialize)]
-#[must_use = "a cursor holds what comes after it until it is released"]
-pub(crate) struct Cursor {
-    position: Position,
-    chunk: u64,
-}
-
-impl Cursor {
-    /// The id of the next message.
-    pub(crate) fn id(&self) -> u64 {
-        self.position.id
-    }
-
-    /// The same, with the bytes of the bodies before it.
-    pub(crate) fn position(&self) -> Position {
-        self.position
-    }
-
-    /// The chunk that has it, or will.
-    pub(crate) fn chunk(&self) -> u64 {
-        self.chunk
-    }
-
-    /// Goes on to this place, which is not before its own. It holds what it came past until it
-    /// [catches up](Messages::catch_up).
-    pub(crate) fn advance(&mut self, to: Position) {
-        self.position = to;
-    }
-}
 
 /// What there is of a message.
 #[derive(Clone, Copy, Debug)]
@@ -106,10 +78,12 @@ pub(crate) struct Messages {
     /// Where the next message goes.
     end: Position,
     /// Bytes of memory in the chunks.
+    #[serde(skip)]
     chunk_memory: usize,
     /// Pinned messages of chunks that are gone.
     detached: ById<Detached>,
     /// Bytes of memory that those take.
+    #[serde(skip)]
     detached_memory: usize,
     /// There is a log, and this is the number of its segment that new messages go to.
     segment: Option<u32>,
@@ -119,11 +93,14 @@ pub(crate) struct Messages {
     /// How far the log is durable, in bytes ever written to it.
     log_durable: u64,
     /// Bytes of frames in the chunks.
+    #[serde(skip)]
     log_bytes: u64,
     /// The lowest number of a segment that has a chunk which was not freed, where that is known: what frees or relocates
     /// a chunk of it forgets it. The segments of chunks do not grow with their numbers, for relocated ones stand later.
+    #[serde(skip)]
     first_segment: Option<u32>,
     /// Only the table of chunks is made, from a log: nobody reads, nothing is held, and nothing is freed.
+    #[serde(skip)]
     replaying: bool,
     /// Chunks that somebody waits for and nobody was asked for yet. Invariant: all of them are marked as asked for, so
     /// that none is in here twice.
@@ -151,9 +128,11 @@ struct Chunk {
     /// The segment of the log that has it.
     segment: u32,
     /// Cursors in it.
+    #[serde(skip)]
     cursors: u32,
     /// Pins on its messages.
     /// Invariant: the sum of the counts below.
+    #[serde(skip)]
     pins: usize,
     /// Pins on each; empty as long as there are none.
     pin_counts: Vec<u32>,
@@ -174,6 +153,7 @@ struct Chunk {
 /// A message whose chunk is gone.
 #[derive(Debug, Serialize, Deserialize)]
 struct Detached {
+    #[serde(skip)]
     pins: u32,
     /// Its bytes, where they are in memory.
     record: Option<Box<[u8]>>,
@@ -540,7 +520,9 @@ impl Messages {
         }
         // A chunk in memory is made in one piece, unless it is to be a small one.
         let in_one_piece = limit > SMALL_CHUNK_BYTES && self.chunk_memory >= limit.min(CHUNK_BYTES);
-        let content = in_one_piece.then(|| Box::new(Content::new(self.end, limit)));
+        // How large a log is may be what somebody wrote there: that is no size to make room for.
+        let room = limit.min(CHUNK_BYTES.max(at_least));
+        let content = in_one_piece.then(|| Box::new(Content::new(self.end, room)));
         self.fresh.extend(content.is_some().then_some(number));
         let segment = self.segment.unwrap_or_default();
         // Times only grow from chunk to chunk, those without a message included: they are searched.

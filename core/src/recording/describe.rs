@@ -127,8 +127,8 @@ fn parameter<'a>(asker: &'a Asker, name: &str) -> Option<&'a str> {
 /// What all engines have, as `/stats?format=json` tells it.
 pub fn stats(state: &State, now: Time) -> Result<Value, Broken> {
     let request = api::Request { method: "GET", path: "/stats", query: "format=json", ..api::Request::default() };
-    let response = query(state, now, &request).ok_or(Broken::Nonsense)?;
-    serde_json::from_slice(response.body.as_bytes()).map_err(|_| Broken::Nonsense)
+    let response = query(state, now, &request).ok_or(Broken::Nothing)?;
+    serde_json::from_slice(response.body.as_bytes()).map_err(|_| Broken::Nothing)
 }
 
 /// The answer to a request that only looks, at this moment; `None` where there is no engine.

@@ -236,6 +236,12 @@ impl<'a> Recording<'a> {
         self.head == other.head && shards.all(|(shard, frames)| (0..frames.len()).all(|index| is_same(shard, index)))
     }
 
+    /// Where a byte of an engine's frame is: in which of the parts it was read from, and where in that.
+    pub(super) fn place(&self, shard: usize, index: usize, byte: usize) -> (usize, usize) {
+        let place = self.shards.get(shard).and_then(|places| places.get(index));
+        place.map_or((0, 0), |place| (place.part, place.payload.start + byte))
+    }
+
     /// An engine's frame.
     pub(super) fn frame(&self, shard: usize, index: usize) -> Option<(Kind, &[u8])> {
         let place = self.shards.get(shard)?.get(index)?;

@@ -8,8 +8,9 @@
 //! [`replay`] (running it again), [`describe`], [`history`] and [`codes`] (what that shows), [`time_travel`] (going to any moment). All
 //! of it is free of I/O: hosts have the files.
 //!
-//! A recording is trusted as far as its checksums reach: it holds an engine's insides, and is to be opened by those who
-//! may see all messages in it.
+//! A recording holds an engine's insides: it is to be opened by those who may see all messages in it. It may come from
+//! somebody else. What an engine has that follows from the rest is no part of a checkpoint, and the rest is looked at as a
+//! whole before it is an engine again; so whatever stands there is refused with its place, or run.
 
 pub mod codes;
 pub mod describe;

@@ -113,8 +113,15 @@ pub struct TracedEvent {
 /// Why a replay cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
-    /// A frame has a good checksum and makes no sense.
-    Nonsense,
+    /// A frame has a good checksum and makes no sense, or tells of an engine that there cannot be.
+    Nonsense {
+        /// The place among the parts that were read, from 0 on.
+        part: usize,
+        /// The first byte of it that is not understood: of an engine, the first.
+        byte: usize,
+    },
+    /// There is no engine in it.
+    Nothing,
     /// An engine came to something else than was recorded.
     Diverged(usize),
 }
@@ -122,7 +129,10 @@ pub enum Broken {
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Broken::Nonsense => f.write_str("a part of the recording cannot be understood"),
+            Broken::Nonsense { part, byte } => {
+                write!(f, "part {} of the recording cannot be understood from byte {byte} on", part + 1)
+            }
+            Broken::Nothing => f.write_str("the recording has no engine to begin with"),
             Broken::Diverged(shard) => write!(f, "engine {shard} came to something else than was recorded"),
         }
     }
@@ -177,7 +187,7 @@ impl State {
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (mut state, _): (State, _) = state::read(bytes)?;
         // An image is read as a whole: an engine in it was not rebuilt by `Engine::from_checkpoint`.
-        state.shards.iter_mut().filter_map(|shard| shard.engine.as_mut()).for_each(Engine::restored);
+        state.shards.iter_mut().filter_map(|shard| shard.engine.as_mut()).try_for_each(Engine::restored)?;
         Some(state)
     }
 
@@ -254,11 +264,12 @@ impl<'a> Replay<'a> {
         let Some((index, at)) = self.peek()? else { return Ok(None) };
         let State { shards, steps, at: latest, askers, gone } = &mut self.state;
         let shard = &mut shards[index];
+        let nonsense = shard.nonsense(self.recording, index);
         let (Some(engine), Some((_, inputs))) = (&mut shard.engine, self.recording.frame(index, shard.frame)) else {
-            return Err(Broken::Nonsense);
+            return Err(nonsense);
         };
         let ((_, input), rest): ((u64, Input<'a>), _) =
-            state::read(inputs.get(shard.read..).unwrap_or_default()).ok_or(Broken::Nonsense)?;
+            state::read(inputs.get(shard.read..).unwrap_or_default()).ok_or(nonsense)?;
         (shard.read, shard.last, shard.next) = (inputs.len() - rest.len(), at, None);
         *steps += 1;
         // Clocks may be set back. This one is not, for images are searched by it.
@@ -347,18 +358,18 @@ impl Shard {
                     let inputs = payload.get(self.read..).unwrap_or_default();
                     // Only the time is read: the input itself is, when it is its turn.
                     if !inputs.is_empty() {
-                        let (since, _): (u64, _) = state::read(inputs).ok_or(Broken::Nonsense)?;
-                        let at = self.last.as_nanos().wrapping_add(since);
-                        self.next = Some(Time::from_nanos(at)).filter(|_| at < NEVER);
-                        return self.next.map(|_| missed).ok_or(Broken::Nonsense);
+                        let since = state::read(inputs).map(|(since, _): (u64, _)| since);
+                        let at = since.map(|since| self.last.as_nanos().wrapping_add(since));
+                        self.next = at.filter(|at| *at < NEVER).map(Time::from_nanos);
+                        return self.next.map(|_| missed).ok_or_else(|| self.nonsense(recording, index));
                     }
                 }
-                Kind::Head => return Err(Broken::Nonsense),
+                Kind::Head => return Err(self.nonsense(recording, index)),
                 Kind::Gap => self.gap = true,
                 Kind::Checkpoint => {
                     // Asked before it is loaded, which ends the gap.
                     missed |= self.gap;
-                    self.load(index, payload)?;
+                    self.load(recording, index, payload)?;
                 }
             }
             (self.frame, self.read, self.last) = (self.frame + 1, 0, Time::default());
@@ -366,8 +377,14 @@ impl Shard {
         Ok(missed)
     }
 
+    /// What comes next makes no sense.
+    fn nonsense(&self, recording: &Recording<'_>, index: usize) -> Broken {
+        let (part, byte) = recording.place(index, self.frame, self.read);
+        Broken::Nonsense { part, byte }
+    }
+
     /// The engine becomes what the recorded one was, which it is already where nothing is missing.
-    fn load(&mut self, index: usize, checkpoint: &[u8]) -> Result<(), Broken> {
+    fn load(&mut self, recording: &Recording<'_>, index: usize, checkpoint: &[u8]) -> Result<(), Broken> {
         if let Some(engine) = self.engine.as_ref().filter(|_| !self.gap)
             // Compared as bytes: a replay is worth something only where it comes to exactly what the recorded engine
             // was.
@@ -375,7 +392,8 @@ impl Shard {
         {
             return Err(Broken::Diverged(index));
         }
-        self.engine = Some(Engine::from_checkpoint(checkpoint).ok_or(Broken::Nonsense)?);
+        let engine = Engine::from_checkpoint(checkpoint);
+        self.engine = Some(engine.ok_or_else(|| self.nonsense(recording, index))?);
         self.traced = None;
         self.gap = false;
         Ok(())

@@ -66,10 +66,12 @@ struct Image {
 impl<'a> TimeTravel<'a> {
     /// A recording at its beginning. Images may take so many bytes; so many are run between two of them, at least.
     pub fn new(recording: Recording<'a>, room: usize, spacing: u64) -> Result<Self, Broken> {
-        let here = settled(&recording, State::new(&recording));
+        let mut replay = Replay::new(&recording, Time::MAX);
+        let wrong = replay.peek().err();
+        let here = replay.pause();
         // Without a checkpoint at its start, there is nothing to ask at its first moment.
         if here.engines().next().is_none() {
-            return Err(Broken::Nonsense);
+            return Err(wrong.unwrap_or(Broken::Nothing));
         }
         Ok(TimeTravel {
             images: Images { list: Vec::new(), bytes: 0, room, spacing, cost: 0 },
@@ -206,12 +208,18 @@ impl<'a> TimeTravel<'a> {
         // The engines that were given serve where they are between the image and the goal: then they are nearer.
         let state = match (by.filter(|by| (from..=steps).contains(&by.steps())), near) {
             (Some(by), _) => by,
-            (None, Some(image)) => State::from_bytes(&image.bytes).ok_or(Broken::Nonsense)?,
+            (None, Some(image)) => self.image(image),
             (None, None) => State::new(&self.recording),
         };
         let mut replay = Replay::resume(&self.recording, state, Time::MAX);
         while replay.state().steps() < steps && replay.step()?.is_some() {}
         Ok(settled(&self.recording, replay.pause()))
+    }
+
+    /// The engines of an image. Where they are none that there can be (what was recorded is somebody's making), the
+    /// beginning, from which one comes there as well.
+    fn image(&self, image: &Image) -> State {
+        State::from_bytes(&image.bytes).unwrap_or_else(|| State::new(&self.recording))
     }
 
     /// The answer to a request that only looks, from the engines as they are here.
@@ -249,7 +257,7 @@ impl<'a> TimeTravel<'a> {
         let state = core::mem::replace(&mut self.here, State::new(&self.recording));
         let mut replay = Replay::resume(&self.recording, state, Time::MAX);
         replay.trace();
-        let step = replay.step()?.ok_or(Broken::Nonsense)?;
+        let Some(step) = replay.step()? else { return Ok(None) };
         let described = describe::step(&step, replay.state());
         self.here = settled(&self.recording, replay.pause());
         self.now = self.here.at();
@@ -274,11 +282,11 @@ impl<'a> TimeTravel<'a> {
         let mut story = MessageHistory::new(topic, id, self.here.shards());
         let mut low = 0;
         let mut high = self.images.list.partition_point(|image| image.steps <= self.here.steps());
-        let image = |index: usize| State::from_bytes(&self.images.list[index].bytes).ok_or(Broken::Nonsense);
+        let image = |index: usize| self.image(&self.images.list[index]);
         if !story.is_published(&self.here) {
             // Its topic may have been deleted since: the last image that has the message tells that it was there. Where
             // none does, it came and went between two of them, if it ever came.
-            while high > 0 && !story.is_published(&image(high - 1)?) {
+            while high > 0 && !story.is_published(&image(high - 1)) {
                 high -= 1;
             }
         }
@@ -287,7 +295,7 @@ impl<'a> TimeTravel<'a> {
         // a message stays published.
         while low < high {
             let middle = usize::midpoint(low, high);
-            let found = image(middle)?;
+            let found = image(middle);
             if story.is_published(&found) {
                 high = middle;
             } else {

@@ -10,8 +10,6 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::Topic;
 use super::producers::Last;
 use crate::channel::{Channel, ChannelCx};
@@ -48,7 +46,7 @@ impl Published {
 }
 
 /// What a topic has only while it is replayed.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 pub(super) struct Replaying {
     /// Its name, as the log has it: perhaps none that a topic can have.
     pub(super) name: String,

@@ -5,7 +5,6 @@
 //! chunks are relocated as well, the backlog of a channel that nobody reads among them.
 
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
@@ -94,12 +93,13 @@ impl Topic {
         if let Some(before) = before {
             self.release_held();
             // What is relocated stands before all that is read with the messages that come: so it goes first.
-            let is_whole = |chunk: &u64| self.messages.is_needed_whole(*chunk);
-            let (whole, others): (Vec<u64>, Vec<u64>) = self.messages.chunks_before(before).partition(is_whole);
-            let queue = whole.into_iter().chain(others).collect();
-            if let Some(log) = &mut self.log {
-                (log.compaction.queue, log.compaction.relocates) = (queue, true);
+            let Some(log) = &mut self.log else { return };
+            log.compaction.queue.clear();
+            for is_whole in [true, false] {
+                let chunks = self.messages.chunks_before(before);
+                log.compaction.queue.extend(chunks.filter(|&chunk| self.messages.is_needed_whole(chunk) == is_whole));
             }
+            log.compaction.relocates = true;
             return;
         }
         // One plan at a time: chunks that it names would be named again.
@@ -189,9 +189,9 @@ impl Topic {
     /// The first chunk of the queue is done with.
     fn next_chunk(&mut self) {
         let Some(compaction) = self.log.as_mut().map(|log| &mut log.compaction) else { return };
-        let Some(chunk) = compaction.queue.pop_front() else { return };
-        if let Some(left) = compaction.held.checked_sub(1) {
-            compaction.held = left;
+        let is_held = compaction.held > 0;
+        compaction.held = compaction.held.saturating_sub(1);
+        if let Some(chunk) = compaction.queue.pop_front().filter(|_| is_held) {
             self.messages.release_chunk(chunk);
         }
     }

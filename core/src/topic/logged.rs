@@ -39,6 +39,12 @@ impl LogState {
     pub(super) fn new(journal: Journal, durable: Position) -> Self {
         LogState { journal, durable, compaction: Compaction::default(), truncate: None, postponed: Vec::new() }
     }
+
+    /// Whether it is what it can have come to, where the topic ends with this id. Of one that was read from bytes, nobody
+    /// knows.
+    pub(super) fn is_sound(&self, end: u64) -> bool {
+        self.durable.is_sound() && self.durable.id <= end && self.journal.is_sound(end)
+    }
 }
 
 impl Topic {

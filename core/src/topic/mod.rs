@@ -59,12 +59,15 @@ pub(crate) struct Topic {
     high_watermark: Cursor,
     channels: Slab<Box<Channel>, ChannelId>,
     /// Invariant: one for each channel, in the order of the names.
+    #[serde(skip)]
     names: Vec<(Name<'static>, ChannelId)>,
     /// Channels that have pollers.
+    #[serde(skip)]
     pub(crate) with_pollers: IdSet,
     /// Channels that were changed, or were given something: [`Broker`](crate::broker::Broker) looks at them next.
     /// Numbers of channels that are gone may be among them.
     changed: Vec<ChannelId>,
+    #[serde(skip)]
     ephemeral_channels: u32,
     /// Handed-over messages that are not to be delivered (again), however far back a channel goes: expired, or
     /// dropped before they were handed over.
@@ -86,10 +89,12 @@ pub(crate) struct Topic {
     /// Another at every start: where channels begin to number their deliveries is not to come again.
     seeds: SplitMix64,
     /// Where the topic is being made again from its log, and nobody is served from it.
+    #[serde(skip)]
     replaying: Option<Replaying>,
     /// The segments of a log that is being replayed, as a snapshot has them.
     old_segments: Vec<(u32, u64)>,
     /// Streams that held messages of channels that are gone, once for each message.
+    #[serde(skip)]
     released: Vec<PollerId>,
     /// A channel reads next what was not handed over yet. Where none does, handing over need not visit the channels.
     has_channel_ahead: bool,
@@ -174,9 +179,25 @@ impl Topic {
         }
     }
 
-    /// Rebuilds derived state after deserialization.
-    pub(crate) fn restored(&mut self) {
+    /// Rebuilds derived state after deserialization, but for who polls; `None` where what was read is nothing that a topic
+    /// can have come to.
+    pub(crate) fn restored(&mut self) -> Option<()> {
         self.dedup.rehash(self.seed);
+        self.messages.restored(self.log.is_some())?;
+        self.messages.cursor_restored(&self.high_watermark)?;
+        for (number, channel) in self.channels.iter_mut() {
+            channel.restored(&mut self.messages)?;
+            let Err(place) = self.names.binary_search_by(|(other, _)| other.cmp(channel.name())) else { return None };
+            self.names.insert(place, (channel.name().clone(), number));
+            self.ephemeral_channels += u32::from(channel.name().is_ephemeral());
+        }
+        let (high_watermark, end) = (self.high_watermark.id(), self.messages.end().id);
+        let are_voids = self.tombstones.are_within(0, end) && self.backlog_tombstones.are_within(high_watermark, end);
+        let are_deferred = self.deferred.is_sorted_by(|one, next| one.id < next.id)
+            && self.deferred.last().is_none_or(|last| last.id < end);
+        let is_sound =
+            are_voids && are_deferred && self.channels.is_sound() && self.names.len() <= MAX_CHANNELS as usize;
+        (is_sound && self.log.as_ref().is_none_or(|log| log.is_sound(end))).then_some(())
     }
 
     pub(crate) fn name(&self) -> &Name<'static> {

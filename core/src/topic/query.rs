@@ -140,13 +140,14 @@ impl Topic {
         let mut peeked = Vec::new();
         let mut add = adding(&mut peeked, peek);
         // What is not here is shown as that: nothing is waited for.
-        let next = if let Some(number) = channel {
-            self.channel(number).peek(peek.state, from, self.high_watermark.id(), &show, &mut add)
-        } else {
+        let next = self.messages.unseen(|| {
+            if let Some(number) = channel {
+                return self.channel(number).peek(peek.state, from, self.high_watermark.id(), &show, &mut add);
+            }
             // Where it cannot be found out without a read what is retained, it begins with what nobody has let go of.
             let from = self.messages.whole_from(from.max(self.earliest(now).unwrap_or_default()));
             self.rewritten(from, &|id| show(id, None), &mut add)
-        };
+        });
         debug_assert!(next.is_ok(), "nothing is waited for");
         drop(add);
         (peeked, next.unwrap_or_default())

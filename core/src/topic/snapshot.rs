@@ -147,7 +147,8 @@ impl Topic {
         let image = &recovered.image;
         let name = Name::parse(image.name.clone()).ok_or(Refusal::StorageFailed)?.into_owned();
         journal.set_old_segments(image.old_segments.clone());
-        if recovered.header.number > u32::MAX / 2 || !image.next.is_sound() {
+        let end = Position { id: image.next.id, bytes: recovered.end };
+        if recovered.header.number > u32::MAX / 2 || !image.next.is_sound() || !end.is_sound() {
             // There would be no numbers to go on with.
             return Err(Refusal::StorageFailed);
         }

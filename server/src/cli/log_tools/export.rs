@@ -78,7 +78,7 @@ pub(super) fn import(path: &Path, into: &Path, lines: &mut Lines<'_>) -> Result<
         return Err(format!("there is a topic {name} in {} already", into.display()));
     }
     let unfinished = into.join(layout::TOPICS).join(format!("{name}.importing"));
-    let imported = segments(&mut from, &unfinished).and_then(|done| {
+    let imported = segments(&mut from, &name, &unfinished).and_then(|done| {
         fs::rename(&unfinished, &directory).map_err(|error| failed("make", &directory, &error))?;
         let sync = File::open(into.join(layout::TOPICS)).and_then(|topics| topics.sync_all());
         sync.map_err(|error| failed("sync", &directory, &error))?;
@@ -99,7 +99,7 @@ fn head(from: &mut impl Read) -> Result<Name<'static>, String> {
         match read_head(&bytes) {
             Ok((name, _)) => return Ok(name),
             Err(ExportError::Short) => read_more(from, &mut bytes)?,
-            Err(error) => return Err(wrong(error)),
+            Err(error) => return Err(error.to_string()),
         }
     }
 }
@@ -113,20 +113,11 @@ fn read_more(from: &mut impl Read, bytes: &mut Vec<u8>) -> Result<(), String> {
 }
 
 fn short(error: &io::Error) -> String {
-    if error.kind() == io::ErrorKind::UnexpectedEof { wrong(ExportError::Short) } else { error.to_string() }
-}
-
-fn wrong(error: ExportError) -> String {
-    match error {
-        ExportError::Short => "it ends too soon".into(),
-        ExportError::Foreign => "it is no exported log".into(),
-        ExportError::Version(version) => format!("it has version {version}, which this program does not know"),
-        ExportError::Damaged => "it is damaged".into(),
-    }
+    if error.kind() == io::ErrorKind::UnexpectedEof { ExportError::Short.to_string() } else { error.to_string() }
 }
 
 /// Writes the segments into a new directory; answers how many they are, and their bytes.
-fn segments(from: &mut impl Read, directory: &Path) -> Result<(usize, u64), String> {
+fn segments(from: &mut impl Read, name: &Name<'_>, directory: &Path) -> Result<(usize, u64), String> {
     // One that is there is what an import left that did not come to its end.
     if directory.exists() {
         fs::remove_dir_all(directory).map_err(|error| failed("remove", directory, &error))?;
@@ -134,16 +125,18 @@ fn segments(from: &mut impl Read, directory: &Path) -> Result<(usize, u64), Stri
     fs::create_dir(directory).map_err(|error| failed("make", directory, &error))?;
     let (mut count, mut total) = (0, 0);
     loop {
+        let before = HEAD_BYTES + name.as_str().len() + count * PART_BYTES;
+        let place = |why: String| format!("{why}, at byte {}", before as u64 + total);
         let mut part = [0; PART_BYTES];
-        from.read_exact(&mut part).map_err(|error| short(&error))?;
-        let length = read_part(&part).map_err(wrong)?;
+        from.read_exact(&mut part).map_err(|error| place(short(&error)))?;
+        let length = read_part(&part).map_err(|error| place(error.to_string()))?;
         if length == 0 {
             let sync = File::open(directory).and_then(|directory| directory.sync_all());
             sync.map_err(|error| failed("sync", directory, &error))?;
             return Ok((count, total));
         }
         let mut head = vec![0; length.min(SEGMENT_HEADER_BYTES as u64) as usize];
-        from.read_exact(&mut head).map_err(|error| short(&error))?;
+        from.read_exact(&mut head).map_err(|error| place(short(&error)))?;
         let number =
             SegmentHeader::read(&head).map_err(|error| format!("segment {}: {}", count + 1, complaint(error)))?;
         let path = directory.join(layout::segment_file_name(number.number));
