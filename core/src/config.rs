@@ -64,6 +64,9 @@ pub struct Limits {
     pub max_not_durable: u64,
     /// How many dead letters of a channel are on their way to another topic at once.
     pub dead_letters_under_way: u32,
+    /// For so long after a topic was opened from its log nothing of it is deleted for its age: a clock that is wrong at
+    /// the start of a machine has been set by then.
+    pub clock_grace: Duration,
     /// How long a consumer that polls no more counts as a client; then its ephemeral channel goes.
     pub client_timeout: Duration,
 }
@@ -86,6 +89,7 @@ impl Default for Limits {
             slice: 1_000,
             max_not_durable: 256 << 20,
             dead_letters_under_way: 32,
+            clock_grace: Duration::from_secs(60 * 60),
             client_timeout: Duration::from_secs(60),
         }
     }

@@ -248,6 +248,15 @@ impl Engine {
         self.broker.set_full(full);
     }
 
+    /// The clock may be wrong, for it leapt: for [a while](crate::config::Limits::clock_grace) nothing that a topic retains
+    /// is deleted for its age. Whoever hosts an engine has a monotonic clock to tell a leap by; an engine has not.
+    pub fn hold_retention(&mut self, now: Time) {
+        // Before time passes: by what is due, it would be deleted.
+        self.broker.hold_retention(now + self.config.limits.clock_grace);
+        let now = self.pass_time(now);
+        self.finish(now);
+    }
+
     /// Why the broker as a whole is not well, for `/ping` and `/stats`.
     pub fn set_unwell(&mut self, why: Option<String>) {
         self.unwell = why;

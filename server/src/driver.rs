@@ -21,7 +21,7 @@ use shelfmq_core::recording::Recorder;
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output, shard_of};
 
-use crate::clock::{Alarm, Clock};
+use crate::clock::{Alarm, Clock, Watch, Woken};
 use crate::disk::{DataDir, Disk, DiskOptions, Done, Logs, Unusable};
 use crate::recording::{RecordOptions, Recording};
 use crate::shard::{Effect, Effects, Shard};
@@ -176,6 +176,12 @@ impl Shelf {
         self.pass_time();
     }
 
+    /// As if somebody had set the system's clock by so many nanoseconds: for tests of what follows.
+    #[doc(hidden)]
+    pub fn step_clock(&self, nanos: i64) {
+        self.0.clock.step(nanos);
+    }
+
     /// Answers all that wait, ends all streams, and takes nothing in from now on.
     pub fn shutdown(&self) {
         self.each_shard(|shard, now| shard.engine.shutdown(now));
@@ -321,13 +327,31 @@ impl Shelf {
         });
     }
 
+    /// Tells all engines that the clock was set, forward by much or back.
+    fn clock_was_set(&self, leapt: bool) {
+        tracing::warn!("the clock {}", if leapt { "leapt, or the machine slept" } else { "was set back" });
+        self.each_shard(|shard, now| {
+            if leapt {
+                shard.engine.hold_retention(now);
+            } else {
+                shard.engine.handle_timeout(now);
+            }
+            shard.armed = Time::MAX;
+        });
+    }
+
     fn keep_time(&self) {
         let (shelf, clock, alarm) = (Arc::downgrade(&self.0), self.0.clock.clone(), self.0.alarm.clone());
         let run = move || {
+            let mut watch = Watch::new(&clock);
             loop {
-                alarm.wait(&clock);
+                let woken = alarm.wait(&clock, &mut watch);
                 let Some(inner) = shelf.upgrade() else { return };
-                Shelf(inner).pass_time();
+                match woken {
+                    Woken::Due => Shelf(inner).pass_time(),
+                    Woken::WentBack => Shelf(inner).clock_was_set(false),
+                    Woken::Leapt => Shelf(inner).clock_was_set(true),
+                }
             }
         };
         let keeper = thread::Builder::new().name("shelfmq-time".into()).spawn(run);

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Empty;
+use http_body_util::{Empty, Full};
 use shelfmq::{Clock, Options, Shelf};
 use shelfmq_core::time::Time;
 
@@ -37,4 +37,25 @@ fn the_last_clone_ends_the_broker() {
     let shelf = Shelf::new(Options { configured, ..Options::default() });
     drop((shelf.clone(), shelf));
     assert_eq!(Arc::strong_count(&token), 1);
+}
+
+/// The clock of the machine is set back by a day, and later forward: leases and polls end when they should.
+#[test]
+fn a_broker_lives_with_a_clock_that_is_set() {
+    let shelf = Shelf::new(Options::default());
+    let ask = |target: &str| wait(shelf.handle(get(target), "10.0.0.1:1234")).status().as_u16();
+    let publish = http::Request::post("/pub?topic=t").body(Full::new(Bytes::from("hello"))).expect("a valid request");
+    assert_eq!(wait(shelf.handle(publish, "10.0.0.1:1234")).status(), 200);
+    let day = 24 * 3_600_000_000_000;
+    for by in [-day, day] {
+        assert_eq!(ask("/sub?topic=t&channel=c&timeout=2s"), 200);
+        shelf.step_clock(by);
+        // The lease ends, although by the clock that made it that is a day away.
+        assert_eq!(ask("/sub?topic=t&channel=c&wait=30s&timeout=10ms"), 200);
+        assert_eq!(ask("/sub?topic=t&channel=c&wait=30s&timeout=1ms"), 200);
+    }
+}
+
+fn wait<F: Future>(answer: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(answer)
 }

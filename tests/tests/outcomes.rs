@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shelfmq_core::Output;
 use shelfmq_core::api::Request;
-use shelfmq_core::config::Limits;
+use shelfmq_core::config::{Limits, LogOptions};
 use shelfmq_core::log::LogId;
 use shelfmq_tests::one::{self, One};
 
@@ -305,8 +305,56 @@ fn a_read_that_failed_is_tried_again_although_the_clock_went_back_by_a_day() {
 
 /// Has something done that a log waits for.
 fn act(one: &mut One, target: &str) {
-    let answer = one.ask("POST", target, b"x");
+    act_on(one, target, b"x");
+}
+
+fn act_on(one: &mut One, target: &str, body: &[u8]) {
+    let answer = one.ask("POST", target, body);
     one.sync();
     let answer = answer.or_else(|| one.answers.pop().map(|(_, status, body)| (status, body)));
     assert!(matches!(answer, Some((200, _))), "{target}: {answer:?}");
+}
+
+#[test]
+fn a_clock_that_is_years_ahead_at_the_start_deletes_nothing_that_is_retained_before_it_can_be_set() {
+    for is_set in [true, false] {
+        let mut one = One::with_log_of(Limits::default(), LogOptions { segment_bytes: 4096, cache_bytes: 1 << 20 });
+        act(&mut one, "/topic/create?topic=t&retain=1d");
+        act(&mut one, "/channel/create?topic=t&channel=c");
+        for _ in 0..100 {
+            act_on(&mut one, "/pub?topic=t", &[b'x'; 500]);
+        }
+        act(&mut one, "/channel/empty?topic=t&channel=c");
+        let right = one.now;
+        one.now = right + 3_650 * DAY;
+        let mut one = one.restarted("t", Limits::default(), LogOptions { segment_bytes: 4096, cache_bytes: 1 << 20 });
+        one.sync();
+        one.pass(59 * 60 * SECOND);
+        if is_set {
+            one.now = right + 3_600 * SECOND;
+            one.engine.handle_timeout(one.now);
+        }
+        one.pass(7_200 * SECOND);
+        let (_, kept) = one.ask("GET", "/peek?topic=t&max=1000", b"").expect("an answer at once");
+        let kept = serde_json::from_str::<serde_json::Value>(&kept).expect("JSON")["messages"].as_array().map(Vec::len);
+        assert!(if is_set { kept == Some(100) } else { kept < Some(20) }, "{kept:?}");
+    }
+}
+
+#[test]
+fn a_host_that_saw_the_clock_leap_keeps_what_is_retained_for_a_while() {
+    let mut one = One::new(Limits::default());
+    one.done("/topic/create?topic=t&retain=1d", b"");
+    for _ in 0..100 {
+        one.done("/pub?topic=t", &[b'x'; 5000]);
+    }
+    let memory = |one: &mut One| one.stats()["memory_bytes"].as_u64().expect("a number");
+    let before = memory(&mut one);
+    one.done("/channel/create?topic=t&channel=c", b"");
+    one.done("/channel/empty?topic=t&channel=c", b"");
+    one.engine.hold_retention(one.now + 30 * DAY);
+    assert_eq!(memory(&mut one), before);
+    one.now = one.now + 30 * DAY;
+    one.pass(7_200 * SECOND);
+    assert!(memory(&mut one) < before / 2);
 }

@@ -270,6 +270,11 @@ impl<O: Outbox> Broker<O> {
         }
     }
 
+    /// Nothing is deleted for its age before then.
+    pub(crate) fn hold_retention(&mut self, until: Time) {
+        self.topics.iter_mut().for_each(|(_, topic)| topic.hold_retention(until));
+    }
+
     /// The clock went back by much: ends of leases, deferrals and polls that it set while it was wrong are set anew.
     pub(crate) fn clock_went_back(&mut self, from: Time, now: Time) {
         let limits = &self.limits;

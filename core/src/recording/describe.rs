@@ -86,6 +86,7 @@ pub(super) fn cause(input: &Input<'_>) -> Value {
     match input {
         Input::Request(ticket, asked, _) => request(*ticket, &asked.into()),
         Input::Timeout => "time passed".into(),
+        Input::HoldRetention => "the clock leapt".into(),
         Input::Writable(ticket) => json!({ "ticket": ticket, "took": "its last chunk" }),
         Input::Transfer(transfer) => json!({ "parcel_for": transfer.to.as_str() }),
         Input::Cancel(ticket) => json!({ "ticket": ticket, "hung": "up" }),
@@ -257,7 +258,7 @@ pub fn ms(at: Time) -> f64 {
 pub(super) fn kind(input: &Input<'_>) -> Cause {
     match input {
         Input::Request(..) => Cause::Request,
-        Input::Timeout => Cause::Timeout,
+        Input::Timeout | Input::HoldRetention => Cause::Timeout,
         Input::Writable(_) => Cause::Writable,
         Input::Transfer(_) => Cause::Transfer,
         Input::Cancel(_) => Cause::HangUp,

@@ -45,6 +45,8 @@ pub enum Input<'a> {
     Unwell(Option<Cow<'a, str>>),
     /// [`Engine::open_topic`].
     OpenTopic(Cow<'a, Recovered>),
+    /// [`Engine::hold_retention`].
+    HoldRetention,
 }
 
 /// How a request was given to an engine.
@@ -167,6 +169,7 @@ impl Input<'_> {
             Input::AppendFailed(log) => engine.handle_append_failed(now, log),
             Input::Read(read, loaded) => engine.handle_read(now, &read, loaded.map(Cow::into_owned)),
             Input::Space(full) => engine.handle_space(full),
+            Input::HoldRetention => engine.hold_retention(now),
             Input::Unwell(why) => engine.set_unwell(why.map(|why| String::from(&*why))),
             Input::OpenTopic(recovered) => engine.open_topic(now, recovered.into_owned()),
         }

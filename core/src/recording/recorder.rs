@@ -209,6 +209,12 @@ impl Recorder {
         self.engine.set_unwell(why);
     }
 
+    /// See [`Engine::hold_retention`].
+    pub fn hold_retention(&mut self, now: Time) {
+        self.note(now, || Input::HoldRetention);
+        self.engine.hold_retention(now);
+    }
+
     /// See [`Engine::open_topic`].
     pub fn open_topic(&mut self, now: Time, recovered: Recovered) {
         self.note(now, || Input::OpenTopic(Cow::Borrowed(&recovered)));

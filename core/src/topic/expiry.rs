@@ -113,7 +113,8 @@ impl Topic {
             return u64::MAX;
         }
         let by_age = match self.options.retain {
-            age if age.is_zero() => 0,
+            // Whatever the clock says is old by now: nothing is deleted that it may be wrong about.
+            age if age.is_zero() || now < self.retention_held_until => 0,
             age => self.messages.find_chunk_by_time(now - age),
         };
         let by_bytes = match self.options.retain_bytes {
@@ -121,6 +122,11 @@ impl Topic {
             bytes => self.messages.find_chunk_by_bytes(bytes),
         };
         by_age.max(by_bytes)
+    }
+
+    /// Until then, nothing is deleted for its age.
+    pub(crate) fn hold_retention(&mut self, until: Time) {
+        self.retention_held_until = until;
     }
 
     pub(super) fn update_retention(&mut self, now: Time) {
@@ -135,6 +141,6 @@ impl Topic {
         let age = self.options.retain;
         let last_at = self.messages.first_kept_at().filter(|_| !age.is_zero())?;
         // At that age, to the nanosecond, it is still retained.
-        Some(last_at + age + Duration::from_nanos(1))
+        Some((last_at + age + Duration::from_nanos(1)).max(self.retention_held_until))
     }
 }

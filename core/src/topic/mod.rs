@@ -100,6 +100,8 @@ pub(crate) struct Topic {
     has_channel_ahead: bool,
     /// Not all that can be handed over was: the rest is due at once.
     handing_over: bool,
+    /// Until then nothing is deleted for its age, for the clock may be wrong.
+    retention_held_until: Time,
     /// The log; none for a topic that is kept in memory only.
     log: Option<LogState>,
     /// What happened since the last look, where somebody watches.
@@ -171,6 +173,7 @@ impl Topic {
             released: Vec::new(),
             has_channel_ahead: false,
             handing_over: false,
+            retention_held_until: Time::default(),
             log: None,
             traced: None,
             armed: None,
@@ -305,6 +308,8 @@ impl Topic {
     pub(crate) fn clock_went_back(&mut self, now: Time, limits: &Limits) {
         let window = self.options.dedup_window.max(limits.dedup_window);
         self.dedup.fit_clock(now + window);
+        // What held it back was a clock that is right now.
+        self.retention_held_until = self.retention_held_until.min(now + limits.clock_grace);
         self.messages.fit_clock(now);
         self.channels.iter_mut().for_each(|(_, channel)| channel.fit_clock(now, limits));
     }

@@ -164,6 +164,7 @@ impl Topic {
             channel.start(seed, &mut cx);
         }
         // Only now is it known what nobody needs: every channel has its cursor, and every entry its pin.
+        topic.hold_retention(now + limits.clock_grace);
         topic.messages.set_keep(topic.retained_chunk(now));
         topic.messages.sweep();
         topic.hand_over(now, limits);
