@@ -129,7 +129,6 @@ impl Channel {
         self.untraced = used..self.next_delivery;
         // What is published from now on, nobody can have had before.
         self.opened_at = cx.messages.end().id;
-        self.logged_cursor = self.backlog.id();
         self.search = Search::Done;
         self.fit_clock(cx.now, cx.limits);
         // These events are implied, and in no log: what expired before the start, or while nothing ran, goes now. In
@@ -143,6 +142,9 @@ impl Channel {
         for (id, size) in over {
             self.happen(&Event::Expired { channel: cx.number.number(), id, size }, cx);
         }
+        // That the cursor passes over gaps and entries is implied as well: a log has it where it was told last.
+        self.pass_gaps(cx);
+        self.logged_cursor = self.backlog.id();
         // Of those that were on their way, it is not known whether they arrived: they are sent again, and where they
         // have arrived they are known by their dedup key.
         if self.options.dead_letter.is_some() {

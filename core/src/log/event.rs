@@ -451,10 +451,18 @@ impl Event {
         }
     }
 
-    /// Whether a channel read on up to where it [reaches](Event::reaches).
-    /// A replay hands over up to there, for nobody reads what was not handed over.
-    pub(crate) fn reads(&self) -> bool {
-        matches!(self, Event::Leased { .. } | Event::Passed { .. } | Event::Dropped { .. })
+    /// Whether the topic had handed over all that is before where it [reaches](Event::reaches): a channel read it, or was
+    /// counted as one that had gone by it.
+    pub(crate) fn is_handed_over(&self) -> bool {
+        match self {
+            Event::Leased { .. } | Event::Passed { .. } | Event::Dropped { .. } => true,
+            Event::ChannelCreated(_, image) => {
+                let passed =
+                    image.gaps.iter().fold(0_u64, |sum, gap| sum.saturating_add(gap.to.saturating_sub(gap.from)));
+                image.since.saturating_sub(passed) >= image.cursor.id
+            }
+            _ => false,
+        }
     }
 
     /// The channel that it concerns.

@@ -89,7 +89,7 @@ impl Topic {
                 // Nobody read what is after where he came to.
                 return;
             }
-            if event.reads() {
+            if event.is_handed_over() {
                 // Of what was lost, too, the topic handed over what a channel read.
                 self.hand_over_to(position, now, &limits);
             }

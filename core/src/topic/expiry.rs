@@ -70,6 +70,9 @@ impl Topic {
             self.tombstones.cover(Gap { from: start.id, to: end, bytes });
             self.messages
                 .advance(&mut self.high_watermark, Position { id: end, bytes: start.bytes.saturating_add(bytes) });
+            // What was to be deferred when it is handed over expired before.
+            let gone = self.deferred.partition_point(|meta| meta.id < end);
+            self.deferred.drain(..gone);
         }
     }
 

@@ -2,13 +2,14 @@
 //!
 //! The operations are those of [`workload`](crate::workload), which knows every kind of request, right and wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shelfmq_core::Engine;
+use shelfmq_core::by_id::ById;
 use shelfmq_core::config::{Config, LogOptions};
 use shelfmq_core::log::Recovered;
 use shelfmq_core::log::event::Position;
-use shelfmq_core::log::image::{ChannelImage, TopicImage};
+use shelfmq_core::log::image::{ChannelImage, EntryImage, EntryStateImage, TopicImage};
 use shelfmq_core::time::Time;
 
 use super::node::{Node, Seen};
@@ -153,58 +154,63 @@ fn opened(recovered: &Recovered, now: u64) -> Vec<String> {
     let config = Config { limits: super::node::limits(), started: now, ..Config::default() };
     let mut engine = Engine::with_log(config, 1, options);
     engine.open_topic(now, recovered.clone());
+    // What a log does not tell, for it follows from the time, happens now.
+    while engine.poll_timeout().is_some_and(|at| at <= now) {
+        engine.handle_timeout(now);
+    }
     engine.image_of(&recovered.image.name).map(|image| tell(&image)).unwrap_or_default()
 }
 
-/// All that matters of a topic, a line for each thing: not how its messages are divided into chunks, not what was
-/// counted, and not in which of two ways that mean the same a channel is written down.
+/// What a topic is, a line for each thing; but not how its messages are divided into chunks and segments, nor how many
+/// have expired, before or after a channel was there to get them: that is in no log but as far as a snapshot tells. And not
+/// the tombstones, which go with the chunks that had their messages: what no channel gets is told by the channels.
 fn tell(image: &TopicImage) -> Vec<String> {
-    // What nobody is given is passed over now or later.
-    let mut image = image.clone();
-    while let Some(gap) = image.backlog_tombstones.first().copied().filter(|gap| gap.from <= image.high_watermark.id) {
-        image.backlog_tombstones.remove(0);
-        image.high_watermark = Position { id: gap.to, bytes: image.high_watermark.bytes + gap.bytes };
+    let channels = &image.channels;
+    let rest = TopicImage {
+        chunks: Vec::new(),
+        old_segments: Vec::new(),
+        rewritten: ById::default(),
+        tombstones: Vec::new(),
+        channels: ById::default(),
+        ..image.clone()
+    };
+    let mut lines = vec![format!("{rest:#?}")];
+    for channel in channels.values() {
+        lines.push(format!("{:#?}", all_but_backlog(channel)));
+        let ids = channel.held.keys().chain(channel.entries.keys()).copied().chain(channel.cursor.id..image.next.id);
+        let ids: BTreeSet<u64> = ids.collect();
+        lines.extend(ids.into_iter().filter(|id| waits(channel, *id)).map(|id| format!("{} {id} waits", channel.name)));
     }
-    let mut lines = vec![
-        format!("{} {:?} paused {}", image.name, image.settings, image.paused),
-        format!("next {:?} flow {:?} seed {}", image.next, image.high_watermark, image.seed),
-        format!("published {} {}", image.message_count, image.message_bytes),
-    ];
-    lines.extend(image.dedup.iter().map(|accepted| format!("{accepted:?}")));
-    let mut expiries = image.expiries.clone();
-    expiries.sort_unstable();
-    lines.extend(expiries.iter().map(|expiry| format!("{expiry:?}")));
-    lines.extend(image.backlog_tombstones.iter().map(|gap| format!("not to be handed over {gap:?}")));
-    // Of what expired meanwhile, the list of what was deferred may still tell.
-    let tombstones = || image.backlog_tombstones.iter().chain(&image.tombstones);
-    let is_tombstone =
-        |id: u64| id < image.high_watermark.id || tombstones().any(|gap| (gap.from..gap.to).contains(&id));
-    let deferred = image.deferred.iter().filter(|meta| !is_tombstone(meta.id));
-    lines.extend(deferred.map(|meta| format!("deferred {meta:?}")));
-    for channel in image.channels.values() {
-        let ChannelImage { name, settings, paused, next_delivery, .. } = channel;
-        lines.push(format!("channel {name} {settings:?} paused {paused}, next delivery {next_delivery}"));
-        let first = channel.entries.keys().chain(channel.held.keys()).chain(channel.dead.keys()).min();
-        let first = first.copied().unwrap_or(channel.cursor.id).min(channel.cursor.id);
-        lines.extend(
-            (first..image.high_watermark.id).filter_map(|id| Some(format!("{name} {id} {}", place(channel, id)?))),
-        );
-    }
-    lines
+    lines.iter().flat_map(|text| text.lines()).map(str::to_owned).collect()
 }
 
-/// Where a message is in a channel; nothing where the channel is done with it.
-fn place(channel: &ChannelImage, id: u64) -> Option<String> {
+/// A channel without what nobody had of it: a message whose deferral is over stands in the backlog or beside it, depending
+/// on when it was handed over, and is delivered all the same.
+fn all_but_backlog(channel: &ChannelImage) -> ChannelImage {
+    let known = channel.entries.iter().filter(|(_, entry)| entry.delivery > 0 || !is_over(entry));
+    ChannelImage {
+        cursor: Position::default(),
+        gaps: Vec::new(),
+        held: ById::default(),
+        entries: known.map(|(id, entry)| (*id, *entry)).collect(),
+        expired: 0,
+        since: 0,
+        ..channel.clone()
+    }
+}
+
+fn is_over(entry: &EntryImage) -> bool {
+    entry.state == EntryStateImage::Ready
+}
+
+/// Whether a message waits for a consumer, and nobody had it.
+fn waits(channel: &ChannelImage, id: u64) -> bool {
     let is_gap = channel.gaps.iter().any(|gap| (gap.from..gap.to).contains(&id));
-    if let Some(entry) = channel.entries.get(&id) {
-        // Where nobody had it, it may as well stand in the backlog, and tell itself when it is due.
-        return Some(if entry.delivery == 0 { "waits".into() } else { format!("{entry:?}") });
+    let is_fresh = id >= channel.cursor.id && !is_gap && !channel.dead.contains_key(&id);
+    match channel.entries.get(&id) {
+        Some(entry) => entry.delivery == 0 && is_over(entry),
+        None => channel.held.contains_key(&id) || is_fresh,
     }
-    if let Some(dead) = channel.dead.get(&id) {
-        return Some(format!("{dead:?}"));
-    }
-    let waits = channel.held.contains_key(&id) || (id >= channel.cursor.id && !is_gap);
-    waits.then(|| "waits".into())
 }
 
 fn difference(topic: &str, expected: &[String], got: &[String]) -> Result<(), String> {
