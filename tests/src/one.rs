@@ -55,6 +55,7 @@ impl One {
     ///
     /// # Panics
     /// Where that tells of no topic.
+    #[must_use]
     pub fn restarted(&self, topic: &str, limits: Limits, options: LogOptions) -> Self {
         let recovered = self.recovered(topic);
         let mut one = One::with_log_of(limits, options);

@@ -70,7 +70,9 @@ fn shown(one: &mut One, path: &str, query: &str) -> Vec<Value> {
     let (status, text) = one.ask("GET", &format!("{path}?{query}&max=1000"), b"").expect("an answer at once");
     let answer: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{path} {query}: {status} {text}"));
     let mut messages = answer["messages"].as_array().unwrap_or_else(|| panic!("{status} {text}")).clone();
-    messages.iter_mut().for_each(|message| drop(message.as_object_mut().expect("an object").remove("until")));
+    for message in &mut messages {
+        message.as_object_mut().expect("an object").remove("until");
+    }
     messages
 }
 
