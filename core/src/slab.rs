@@ -14,7 +14,7 @@ const KEPT: usize = 64;
 
 /// For so many items there is room, at most, where there are none: for those of one answer of the usual kind, which
 /// come and go together.
-const ROOM: usize = 1024;
+const ROOM: usize = 2048;
 
 /// The number of an item: of a type of its own for each slab whose numbers go further, so that no other is asked by it.
 pub(crate) trait Key: Copy {
