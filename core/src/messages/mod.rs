@@ -220,7 +220,7 @@ impl Messages {
         // It is new, or was evicted: then it has in memory only what comes from here on.
         if tail.content.is_none() {
             tail.content = Some(Box::new(Content::new(end, 0)));
-            self.fresh.push(number);
+            self.note_fresh(number);
         }
         let tail = self.tail_mut();
         tail.last_at = tail.last_at.max(record.timestamp);
@@ -523,7 +523,9 @@ impl Messages {
         // How large a log is may be what somebody wrote there: that is no size to make room for.
         let room = limit.min(CHUNK_BYTES.max(at_least));
         let content = in_one_piece.then(|| Box::new(Content::new(self.end, room)));
-        self.fresh.extend(content.is_some().then_some(number));
+        if content.is_some() {
+            self.note_fresh(number);
+        }
         let segment = self.segment.unwrap_or_default();
         // Times only grow from chunk to chunk, those without a message included: they are searched.
         let last_at = self.chunks.back().map_or(Time::default(), |tail| tail.last_at);
@@ -535,6 +537,13 @@ impl Messages {
             self.let_go(old);
         }
         self.pop_freed();
+    }
+
+    /// A chunk came into memory. Without a log nobody asks, for none is ever evicted.
+    fn note_fresh(&mut self, number: u64) {
+        if self.segment.is_some() {
+            self.fresh.push(number);
+        }
     }
 
     fn tail_number(&self) -> u64 {
