@@ -11,7 +11,6 @@ use crate::api::Producer;
 use crate::broker::BrokerStats;
 use crate::config::{Identity, MAX_DIRECTORY_BYTES};
 use crate::name::Name;
-use crate::sort;
 use crate::sorted_fields::SortedFields;
 use crate::time::Time;
 
@@ -215,7 +214,7 @@ impl Directory {
 
 /// The names in their order, without those that come again.
 fn each_once(mut names: Vec<&str>) -> Vec<&str> {
-    sort::by(&mut names, Ord::cmp);
+    names.sort_unstable();
     names.dedup();
     names
 }

@@ -15,7 +15,6 @@ use crate::ids::{ChannelId, PollerId, TopicId};
 use crate::list::{Linked, Links};
 use crate::schedule::{Handle, Schedule};
 use crate::slab::{Key, Slab};
-use crate::sort;
 use crate::time::Time;
 
 /// All that wait, whatever for.
@@ -198,7 +197,7 @@ impl Pollers {
     pub(crate) fn numbers(&self) -> Vec<PollerId> {
         // A hash table has another order after a checkpoint; what is answered in which order has to be the same.
         let mut numbers: Vec<PollerId> = self.tickets.values().copied().collect();
-        sort::by(&mut numbers, Ord::cmp);
+        numbers.sort_unstable();
         numbers
     }
 

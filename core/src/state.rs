@@ -112,7 +112,7 @@ pub(crate) mod table {
         S: Serializer,
     {
         let mut pairs: Vec<(&K, &V)> = table.iter().collect();
-        crate::sort::by(&mut pairs, |a, b| a.0.cmp(b.0));
+        pairs.sort_unstable_by(|a, b| a.0.cmp(b.0));
         to.collect_seq(pairs)
     }
 

@@ -1,7 +1,7 @@
 //! `/openapi.json`: the route table as an `OpenAPI` 3.1 document.
 //!
-//! It is written as text, each object's keys in their order: as a tree of values it was a tenth of the module that
-//! pages download.
+//! It is written as text, each object's keys in their order. Measured in the component with gzip: 4.5 KB less than as a
+//! tree of values.
 
 mod answers;
 mod packed;

@@ -7,7 +7,6 @@ use core::cmp::Ordering;
 use serde::Serialize;
 
 use crate::command::TopicStats;
-use crate::sort;
 
 /// Which topics of those that were found are told, and in which order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +103,7 @@ impl Page {
         // Each is ranked once, not at each comparison.
         let mut order: Vec<(u64, &TopicStats)> = all.iter().map(|topic| (self.rank(topic), topic)).collect();
         if self.sort != Sort::Name {
-            sort::by(&mut order, |a, b| self.direct(a.0.cmp(&b.0)).then_with(|| a.1.name.cmp(&b.1.name)));
+            order.sort_unstable_by(|a, b| self.direct(a.0.cmp(&b.0)).then_with(|| a.1.name.cmp(&b.1.name)));
         } else if self.descending {
             // They come by name already.
             order.reverse();

@@ -28,7 +28,6 @@ use crate::name::Name;
 use crate::pollers::Pollers;
 use crate::schedule::Schedule;
 use crate::slab::{Key, Slab};
-use crate::sort;
 use crate::split_mix::SplitMix64;
 use crate::time::Time;
 use crate::topic::{Blocked, PeekProgress, Topic};
@@ -121,7 +120,7 @@ fn has(name: &str, text: &str) -> bool {
 }
 
 fn sort_by_name(topics: &mut [TopicStats]) {
-    sort::by(topics, |a, b| a.name.cmp(&b.name));
+    topics.sort_unstable_by(|a, b| a.name.cmp(&b.name));
 }
 
 impl<O: Outbox> Broker<O> {

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use crate::command::ClientStats;
 use crate::config::MAX_CLIENTS;
 use crate::slab::{Key, Slab};
-use crate::sort;
 use crate::time::Time;
 
 /// Names a consumer of one channel. Whoever waits or holds a message is not forgotten, so that the poll and the entry
@@ -202,7 +201,7 @@ impl Clients {
                 connected: client.connected,
             })
             .collect();
-        sort::by(&mut list, |a: &ClientStats, b| a.name.cmp(&b.name));
+        list.sort_unstable_by(|a: &ClientStats, b| a.name.cmp(&b.name));
         list
     }
 }

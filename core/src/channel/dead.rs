@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 
 use super::{Channel, ChannelCx};
 use crate::log::event::{Event, Ids};
-use crate::sort;
 
 /// A dead letter to be moved to another topic.
 pub(crate) struct DeadLetter {
@@ -51,7 +50,7 @@ impl Channel {
     fn dead_among(&self, ids: Option<Vec<u64>>) -> Ids {
         // Only what is dead goes into the event, in order and once: events name ids by rows.
         let Some(mut ids) = ids else { return self.departed.dead_from(0).collect() };
-        sort::by(&mut ids, Ord::cmp);
+        ids.sort_unstable();
         ids.dedup();
         ids.into_iter().filter(|id| self.departed.entry(*id).is_some_and(super::departed::Entry::is_dead)).collect()
     }

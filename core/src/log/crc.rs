@@ -1,5 +1,6 @@
 //! CRC-32C (Castagnoli), the checksum of the log. By the processor's own instructions where there is an operating
-//! system to ask for them, from tables elsewhere; the same numbers.
+//! system to ask for them, from tables elsewhere; the same numbers. Measured in the component with gzip: `crc-fast`
+//! would be 17.8 KB more.
 
 /// The checksum of these bytes.
 #[cfg(feature = "std")]
@@ -19,8 +20,8 @@ mod tables {
     const STEP: usize = 8;
     const POLYNOMIAL: u32 = 0x82f6_3b78;
 
-    /// What each byte does to the checksum when so many bytes follow it. Made at first use: in a module that is
-    /// downloaded, 8 KB that do not compress would be a good part of it.
+    /// What each byte does to the checksum when so many bytes follow it. Made at first use, for they do not
+    /// compress. Measured in the component with gzip: as constants they would be 8.5 KB more.
     static TABLES: [[AtomicU32; 256]; STEP] = [const { [const { AtomicU32::new(0) }; 256] }; STEP];
 
     /// The checksum of these bytes.

@@ -358,6 +358,6 @@ impl From<&TopicOptions> for TopicSettings {
 /// When messages with a time to live expire, in the order of a snapshot.
 pub(super) fn sorted<'a>(expiries: impl Iterator<Item = &'a Reverse<Expiry>>) -> Vec<Expiry> {
     let mut sorted: Vec<Expiry> = expiries.map(|Reverse(expiry)| *expiry).collect();
-    crate::sort::by(&mut sorted, Ord::cmp);
+    sorted.sort_unstable();
     sorted
 }

@@ -117,7 +117,7 @@ impl Topic {
         topic.deferred.clone_from(&image.deferred);
         topic.deferred.retain(|meta| (from.id..end.id).contains(&meta.id));
         // `hand_over_to` looks for a place among them by id.
-        crate::sort::by(&mut topic.deferred, |a, b| a.id.cmp(&b.id));
+        topic.deferred.sort_unstable_by_key(|deferred| deferred.id);
         topic.deferred.dedup_by_key(|meta| meta.id);
         topic.expiries = image.expiries.iter().filter(|expiry| expiry.id < end.id).copied().map(Reverse).collect();
         topic.old_segments.clone_from(&image.old_segments);
