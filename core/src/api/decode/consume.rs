@@ -4,10 +4,9 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::json::{self, Item, JsonValue, List};
+use super::json::{self, Item, Items};
 use super::{Input, Understood, topic_call};
 use crate::api::bounds;
 use crate::api::errors::{ApiError, Code};
@@ -174,46 +173,27 @@ fn settle_call<'a>(topic: Name<'a>, settle: Settle<'a>) -> crate::api::Call<'a> 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Batch<'a> {
-    #[serde(borrow, default)]
-    fin: List<Finish<'a>>,
-    #[serde(borrow, default)]
-    req: List<Requeue<'a>>,
-    #[serde(borrow, default)]
-    touch: List<Touch<'a>>,
+    #[serde(borrow, default, deserialize_with = "finish")]
+    fin: Vec<Item<'a>>,
+    #[serde(borrow, default, deserialize_with = "requeue")]
+    req: Vec<Item<'a>>,
+    #[serde(borrow, default, deserialize_with = "touch_items")]
+    touch: Vec<Item<'a>>,
 }
 
-/// What is wrong with what is neither.
-const NO_ITEM: &str = "a receipt, or an object with a `receipt` and, to req, a `defer`, to touch, a `timeout`";
-
-/// A receipt to finish, alone or in an object.
-struct Finish<'a>(Item<'a>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Finish<'a> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        // Each list takes its own word beside the receipt, so that a `defer` to finish is a mistake that shows.
-        let item = json::item(JsonValue::deserialize(from)?, None);
-        item.map(Finish).ok_or_else(|| D::Error::custom(NO_ITEM))
-    }
+/// Receipts to finish, each alone or in an object.
+fn finish<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Vec<Item<'a>>, D::Error> {
+    from.deserialize_any(Items(None))
 }
 
-/// A receipt to put back, alone or with a `defer`.
-struct Requeue<'a>(Item<'a>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Requeue<'a> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let item = json::item(JsonValue::deserialize(from)?, Some("defer"));
-        item.map(Requeue).ok_or_else(|| D::Error::custom(NO_ITEM))
-    }
+/// Receipts to put back, each alone or with a `defer`.
+fn requeue<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Vec<Item<'a>>, D::Error> {
+    from.deserialize_any(Items(Some("defer")))
 }
 
-/// A receipt whose lease is to be longer, alone or with a `timeout`.
-struct Touch<'a>(Item<'a>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Touch<'a> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let item = json::item(JsonValue::deserialize(from)?, Some("timeout"));
-        item.map(Touch).ok_or_else(|| D::Error::custom(NO_ITEM))
-    }
+/// Receipts whose leases are to be longer, each alone or with a `timeout`.
+fn touch_items<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Vec<Item<'a>>, D::Error> {
+    from.deserialize_any(Items(Some("timeout")))
 }
 
 /// `POST /settle`.
@@ -221,7 +201,7 @@ pub(in crate::api) fn settle<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
     let (topic, channel) = input.topic_and_channel();
     let batch: Batch<'a> = json::object(input.body)
         .map_err(|error| ApiError::new(Code::InvalidBody, format!("The body is not what /settle takes: {error}.")))?;
-    let Batch { fin: List(fin), req: List(req), touch: List(touch) } = batch;
+    let Batch { fin, req, touch } = batch;
     // Where nothing could be settled, the answer is an error, and has to be called by one name: the first list that was
     // given.
     let view = match (fin.is_empty(), req.is_empty()) {
@@ -233,11 +213,11 @@ pub(in crate::api) fn settle<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
     let mut reader = Receipts::default();
     // All three lists count as one for the bound.
     let mut read = |(text, with)| Ok::<_, Code>((reader.read(text)?, with));
-    let finish = fin.into_iter().map(|Finish(item)| Ok(read(item)?.0)).collect::<Result<_, Code>>()?;
+    let finish = fin.into_iter().map(|item| Ok(read(item)?.0)).collect::<Result<_, Code>>()?;
     let delay = |delay: Option<Duration>| delay.unwrap_or_default().min(limits.max_req_timeout);
-    let requeue = req.into_iter().map(|Requeue(item)| read(item).map(|(receipt, with)| (receipt, delay(with))));
+    let requeue = req.into_iter().map(|item| read(item).map(|(receipt, with)| (receipt, delay(with))));
     let requeue = requeue.collect::<Result<_, Code>>()?;
-    let touch = touch.into_iter().map(|Touch(item)| read(item)).collect::<Result<Vec<_>, Code>>()?;
+    let touch = touch.into_iter().map(|item| read(item)).collect::<Result<Vec<_>, Code>>()?;
     // A touch is refused where it is too long, as in `/touch`. A delay is cut, as in `/req`.
     if touch.iter().any(|(_, timeout)| timeout.is_some_and(|timeout| !lease_range(limits).contains(&timeout))) {
         return Err(Code::InvalidTimeout.into());

@@ -5,10 +5,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::marker::PhantomData;
 use core::time::Duration;
 
-use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::api::bounds;
@@ -130,54 +129,11 @@ fn duration(value: &JsonValue<'_>) -> Result<Duration, String> {
     }
 }
 
-/// A list, where `null` is none, as Go writes an empty one. Of a list that is longer than any may be, as much is kept as
-/// shows that.
-pub(super) struct List<T>(pub(super) Vec<T>);
-
-impl<T> Default for List<T> {
-    fn default() -> Self {
-        List(Vec::new())
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Items<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
-            type Value = List<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list")
-            }
-
-            fn visit_unit<E>(self) -> Result<List<T>, E> {
-                Ok(List::default())
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<List<T>, A::Error> {
-                let mut items = Vec::new();
-                // One more than the bound is kept, for whoever counts them to refuse it. A body of empty texts would
-                // take many times its size otherwise.
-                while items.len() <= bounds::RECEIPTS {
-                    match list.next_element()? {
-                        Some(item) => items.push(item),
-                        None => return Ok(List(items)),
-                    }
-                }
-                // The rest is still read: what is no JSON is refused as that.
-                while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(List(items))
-            }
-        }
-        from.deserialize_any(Items(PhantomData))
-    }
-}
-
 /// A receipt and the duration that goes with it.
 pub(super) type Item<'a> = (Cow<'a, str>, Option<Duration>);
 
 /// A receipt, alone or in an object, there with a duration by this name where there is one.
-pub(super) fn item<'a>(value: JsonValue<'a>, word: Option<&str>) -> Option<Item<'a>> {
+fn item<'a>(value: JsonValue<'a>, word: Option<&str>) -> Option<Item<'a>> {
     let fields = match value {
         JsonValue::Text(receipt) => return Some((receipt, None)),
         JsonValue::Object(fields) => fields,
@@ -200,4 +156,50 @@ pub(super) fn item<'a>(value: JsonValue<'a>, word: Option<&str>) -> Option<Item<
         Some(value) => Some(duration(&value).ok()?),
     };
     if let Some(JsonValue::Text(receipt)) = receipt { Some((receipt, duration)) } else { None }
+}
+
+/// What is wrong with what is neither.
+const NO_ITEM: &str = "a receipt, or an object with a `receipt` and, to req, a `defer`, to touch, a `timeout`";
+
+/// Receipts, each alone or in an object with a duration by the name that is given here. `null` is none of them, as Go
+/// writes an empty list. Of a list that is longer than any may be, as much is kept as shows that.
+pub(super) struct Items(pub(super) Option<&'static str>);
+
+impl<'a> Visitor<'a> for Items {
+    type Value = Vec<Item<'a>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_unit<E>(self) -> Result<Vec<Item<'a>>, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<Vec<Item<'a>>, A::Error> {
+        let mut items = Vec::new();
+        // One more than the bound is kept, for whoever counts them to refuse it. A body of empty texts would
+        // take many times its size otherwise.
+        while items.len() <= bounds::RECEIPTS {
+            match list.next_element_seed(OneItem(self.0))? {
+                Some(item) => items.push(item),
+                None => return Ok(items),
+            }
+        }
+        // The rest is still read: what is no JSON is refused as that.
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(items)
+    }
+}
+
+/// One of the items.
+struct OneItem(Option<&'static str>);
+
+impl<'a> DeserializeSeed<'a> for OneItem {
+    type Value = Item<'a>;
+
+    fn deserialize<D: Deserializer<'a>>(self, from: D) -> Result<Item<'a>, D::Error> {
+        // Each list takes its own word beside the receipt, so that a `defer` to finish is a mistake that shows.
+        item(JsonValue::deserialize(from)?, self.0).ok_or_else(|| D::Error::custom(NO_ITEM))
+    }
 }
