@@ -163,7 +163,7 @@ impl Topic {
             deferred: Vec::new(),
             expiries: BinaryHeap::new(),
             dedup: Dedup::new(seed),
-            producers: Producers::default(),
+            producers: Producers::new(seed),
             message_count: 0,
             message_bytes: 0,
             seed,
@@ -186,6 +186,7 @@ impl Topic {
     /// can have come to.
     pub(crate) fn restored(&mut self) -> Option<()> {
         self.dedup.rehash(self.seed);
+        self.producers.rehash(self.seed);
         self.messages.restored(self.log.is_some())?;
         self.messages.cursor_restored(&self.high_watermark)?;
         for (number, channel) in self.channels.iter_mut() {

@@ -1,10 +1,11 @@
 //! Producers that number their messages: each number is accepted once, however long ago that was.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::command::Refusal;
@@ -16,10 +17,11 @@ use crate::time::Time;
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// What is known of each producer of a topic.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Producers {
-    /// By name, so that a snapshot has them in one order.
-    last: BTreeMap<Box<str>, Last>,
+    /// By name.
+    #[serde(with = "crate::state::table")]
+    last: HashMap<Box<str>, Last, FixedState>,
     /// With so many, those that were silent for too long are looked for.
     purge_at: usize,
 }
@@ -42,6 +44,17 @@ pub(super) enum Numbered {
 }
 
 impl Producers {
+    pub(super) fn new(seed: u64) -> Self {
+        Producers { last: HashMap::with_hasher(FixedState::with_seed(seed)), purge_at: 0 }
+    }
+
+    /// Hashes the names by this seed from now on. A table that was read from bytes hashes by a seed that everybody
+    /// knows, and names come from clients.
+    pub(super) fn rehash(&mut self, seed: u64) {
+        let last = core::mem::replace(&mut self.last, Producers::new(seed).last);
+        self.last.extend(last);
+    }
+
     /// What this number means, where it comes after `before`, or else after the last that was accepted.
     pub(super) fn judge(&self, producer: &str, seq: u64, before: Option<u64>, now: Time) -> Result<Numbered, Refusal> {
         let known = self.last.get(producer).filter(|last| last.at + REMEMBERED > now);
@@ -86,21 +99,20 @@ impl Producers {
         }
     }
 
+    /// What a snapshot tells, in the order of the names.
     pub(super) fn image(&self) -> Vec<ProducerImage> {
         let mut images = Vec::with_capacity(self.last.len());
         for (name, &Last { seq, id, at }) in &self.last {
             images.push(ProducerImage { name: name.as_ref().into(), seq, id, at: at.as_nanos() });
         }
+        images.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         images
     }
-}
 
-impl FromIterator<ProducerImage> for Producers {
-    fn from_iter<I: IntoIterator<Item = ProducerImage>>(images: I) -> Self {
-        let mut producers = Producers::default();
-        for ProducerImage { name, seq, id, at } in images {
-            producers.accept(&name, Last { seq, id, at: Time::from_nanos(at) });
+    /// What an image tells.
+    pub(super) fn open(&mut self, images: &[ProducerImage]) {
+        for &ProducerImage { ref name, seq, id, at } in images {
+            self.accept(name, Last { seq, id, at: Time::from_nanos(at) });
         }
-        producers
     }
 }

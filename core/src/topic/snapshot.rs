@@ -124,7 +124,7 @@ impl Topic {
         (topic.message_count, topic.message_bytes) = (image.message_count, image.message_bytes);
         topic.dedup.open(&image.dedup);
         topic.options.dedup_window = Duration::from_nanos(image.more.dedup_window);
-        topic.producers = image.more.producers.iter().cloned().collect();
+        topic.producers.open(&image.more.producers);
         // Last, for channels are fitted to where the messages end and what was handed over.
         for (&number, channel) in image.channels.iter() {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
