@@ -217,7 +217,7 @@ pub(in crate::api) fn settle<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
     let delay = |delay: Option<Duration>| delay.unwrap_or_default().min(limits.max_req_timeout);
     let requeue = req.into_iter().map(|item| read(item).map(|(receipt, with)| (receipt, delay(with))));
     let requeue = requeue.collect::<Result<_, Code>>()?;
-    let touch = touch.into_iter().map(|item| read(item)).collect::<Result<Vec<_>, Code>>()?;
+    let touch = touch.into_iter().map(read).collect::<Result<Vec<_>, Code>>()?;
     // A touch is refused where it is too long, as in `/touch`. A delay is cut, as in `/req`.
     if touch.iter().any(|(_, timeout)| timeout.is_some_and(|timeout| !lease_range(limits).contains(&timeout))) {
         return Err(Code::InvalidTimeout.into());
