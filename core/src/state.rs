@@ -145,3 +145,33 @@ pub(crate) mod json {
         Vec::deserialize(from)?.into_iter().map(parse).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::boxed::Box;
+    use alloc::collections::{BTreeMap, BTreeSet};
+    use alloc::vec::Vec;
+
+    use hashbrown::HashMap;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Serialize, Deserialize)]
+    struct Table<V: Serialize + serde::de::DeserializeOwned>(
+        #[serde(with = "super::table", bound = "")] HashMap<Box<str>, V, foldhash::fast::FixedState>,
+    );
+
+    fn bytes(value: &impl Serialize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        assert!(super::write(value, &mut bytes, usize::MAX));
+        bytes
+    }
+
+    #[test]
+    fn a_table_is_the_bytes_of_a_sorted_one() {
+        let names = || ["b", "a", "", "c", "aa"].map(Box::<str>::from).into_iter();
+        let (table, sorted) = (Table(names().zip(7_u64..).collect()), names().zip(7_u64..).collect::<BTreeMap<_, _>>());
+        assert_eq!(bytes(&table), bytes(&sorted));
+        let set = Table(names().map(|name| (name, ())).collect());
+        assert_eq!(bytes(&set), bytes(&names().collect::<BTreeSet<_>>()));
+    }
+}

@@ -311,7 +311,7 @@ impl<O: Outbox> Broker<O> {
 
     fn close(&mut self, number: TopicId, refusal: Refusal, now: Time) {
         // Who asks for it in between is told to try again, and does not make it anew beside the log that there is.
-        self.closed.insert(self.topics[number].name().as_str().into());
+        self.closed.insert(self.topics[number].name().as_str().into(), ());
         self.unload(number, refusal, now);
     }
 

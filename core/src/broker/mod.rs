@@ -12,7 +12,7 @@ mod transfer;
 mod verbs;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -53,7 +53,8 @@ pub struct Broker<O> {
     names: HashMap<Box<str>, TopicId, foldhash::fast::FixedState>,
     /// Topics that were closed and not opened again: nobody may make them anew.
     /// Invariant: none of them is in `names`.
-    closed: BTreeSet<Box<str>>,
+    #[serde(with = "crate::state::table")]
+    closed: HashMap<Box<str>, (), foldhash::fast::FixedState>,
     pollers: Pollers,
     /// What is due for topics, channels and reads; a poll's end is a timer of `pollers`. Invariant: an owner that is
     /// gone has none here, for its number is taken by the next one ([`Broker::disarm`]). Logs are never numbered again,
@@ -132,7 +133,7 @@ impl<O: Outbox> Broker<O> {
             seeds: SplitMix64::new(seed),
             topics: Slab::new(),
             names: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(seed)),
-            closed: BTreeSet::new(),
+            closed: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(seed)),
             pollers: Pollers::default(),
             deadlines: Schedule::default(),
             scans: VecDeque::new(),
@@ -321,7 +322,7 @@ impl<O: Outbox> Broker<O> {
 
     /// Whether a topic that is not here may be somewhere else.
     fn is_elsewhere(&self, name: &Name<'_>) -> bool {
-        self.life == Life::Resigned || self.closed.contains(name.as_str())
+        self.life == Life::Resigned || self.closed.contains_key(name.as_str())
     }
 
     fn find_channel(&self, topic: &Name<'_>, channel: &Name<'_>) -> Result<(TopicId, ChannelId), Refusal> {

@@ -20,7 +20,11 @@ impl<O: Outbox> Broker<O> {
         if !is_sound || !self.can_run() {
             return None;
         }
-        self.names = HashMap::with_hasher(foldhash::fast::FixedState::with_seed(self.seed));
+        let seeded = || foldhash::fast::FixedState::with_seed(self.seed);
+        // A table that was read from bytes hashes by a seed that everybody knows.
+        let closed = core::mem::replace(&mut self.closed, HashMap::with_hasher(seeded()));
+        self.closed.extend(closed);
+        self.names = HashMap::with_hasher(seeded());
         let (mut armed, mut in_line) = (0, 0);
         for (number, topic) in self.topics.iter_mut() {
             topic.restored()?;
