@@ -18,6 +18,7 @@ const BATCH_BYTES: u64 = 4 << 20;
 
 /// What of a log is to be written again.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
 pub(super) struct Compaction {
     /// The chunks, by number.
     queue: VecDeque<u64>,
@@ -33,6 +34,9 @@ pub(super) struct Compaction {
     needs_segment: bool,
     /// Chunks were relocated that the last snapshot has where they stood before: that has to stay until there is another.
     is_uncovered: bool,
+    /// The same, and no segment was begun since: one that could have no snapshot, for it would be too large, is not begun
+    /// for it again and again.
+    wants_snapshot: bool,
 }
 
 impl Compaction {
@@ -58,7 +62,7 @@ impl Compaction {
 
     /// A segment was begun; `has_snapshot` says that it has a snapshot.
     pub(super) fn segment_begun(&mut self, has_snapshot: bool) {
-        self.needs_segment = false;
+        (self.needs_segment, self.wants_snapshot) = (false, false);
         self.is_uncovered &= !has_snapshot;
     }
 }
@@ -120,7 +124,7 @@ impl Topic {
         {
             let Some(&chunk) = log.compaction.queue.front() else {
                 // The old segments can go once a snapshot tells where everything is.
-                log.compaction.needs_segment = log.compaction.is_uncovered;
+                log.compaction.needs_segment = log.compaction.wants_snapshot;
                 return;
             };
             let is_live = self.messages.is_live(chunk);
@@ -148,12 +152,14 @@ impl Topic {
     fn relocate_batch(&mut self) {
         let Some(log) = &mut self.log else { return };
         let most = log.journal.segment_bytes().min(BATCH_BYTES);
-        let (mut batch, mut bytes, mut is_cached) = (0, 0, true);
+        let (mut batch, mut bytes, mut is_cached, mut last) = (0, 0, true, None);
         for &chunk in &log.compaction.queue {
             let is_whole = self.messages.is_live(chunk) && self.messages.is_needed_whole(chunk);
-            if bytes >= most || !is_whole {
+            // Ids only grow within a segment: one that has come to be needed as a whole stands behind later ones here.
+            if bytes >= most || !is_whole || last > Some(chunk) {
                 break;
             }
+            last = Some(chunk);
             bytes += self.messages.chunk_bytes(chunk);
             if batch >= log.compaction.held {
                 self.messages.hold_chunk(chunk);
@@ -180,7 +186,7 @@ impl Topic {
                 log.journal.written()
             });
         }
-        log.compaction.is_uncovered = true;
+        (log.compaction.is_uncovered, log.compaction.wants_snapshot) = (true, true);
         for _ in 0..batch {
             self.next_chunk();
         }
