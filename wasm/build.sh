@@ -20,8 +20,8 @@ build() {
     wasm/within.sh "wasm/pkg/$1.js" "$5"
 }
 
-build shelfmq_recording recording 274000 300000 4500
-build shelfmq_wasm broker 233500 257500 7400
+build shelfmq_recording recording 277000 304000 4500
+build shelfmq_wasm broker 235500 260500 7400
 
 # The broker's module in two parts: what a first visit calls, a third of it, and the rest.
 split() { cargo run --locked --quiet --package shelfmq-wasm-tools --no-default-features --features split --bin split -- "$@"; }

@@ -535,3 +535,28 @@ pub enum Refusal {
     /// The topic's log could not be written, and takes nothing more until the topic is opened again.
     StorageFailed,
 }
+
+/// What is wrong with a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicUnwell {
+    /// In a sentence that names it.
+    pub why: String,
+    /// Since when.
+    pub since: Time,
+    /// What that means for it.
+    pub state: TopicTrouble,
+}
+
+/// What it means for a topic that something is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TopicTrouble {
+    /// All takes longer.
+    Slow,
+    /// There is no room for what would be published to it: that is refused.
+    Full,
+    /// Its log cannot be written for now: what would be published to it is refused.
+    Stalled,
+    /// Its log cannot be opened: it is not served, and not made anew either.
+    SetAside,
+}

@@ -8,9 +8,11 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::{self, ApiError, Call, Code, Decoded, NodeCall, NodeReply, Request, Response, Routed, Scope, Stats};
+use crate::api::{
+    self, ApiError, Call, Code, Decoded, Health, NodeCall, NodeReply, Request, Response, Routed, Scope, Stats,
+};
 use crate::broker::{Broker, BrokerStats, MessageTrace, Transfer};
-use crate::command::{Command, Context, Filter, Ticket, Verb};
+use crate::command::{Command, Context, Filter, Ticket, TopicTrouble, TopicUnwell, Verb};
 use crate::config::{Config, LogOptions, log_level};
 use crate::directory::Directory;
 use crate::log::image::TopicImage;
@@ -35,6 +37,8 @@ pub struct Engine {
     now: Time,
     /// Why the broker as a whole is not well.
     unwell: Option<String>,
+    /// Topics that are not well, by name: this engine's and those of others.
+    unwell_topics: Vec<(String, TopicUnwell)>,
 }
 
 /// Messages that were handed out by one answer, or one chunk of one.
@@ -80,6 +84,7 @@ impl Engine {
             directory: Directory::default(),
             now: config.started,
             unwell: None,
+            unwell_topics: Vec::new(),
             config,
         }
     }
@@ -88,7 +93,15 @@ impl Engine {
     /// [`Engine::handle_appended`] says that it is durable.
     pub fn with_log(config: Config, seed: u64, options: LogOptions) -> Self {
         let mut engine = Engine::new(config, seed);
-        engine.broker.keep_logs(options);
+        engine.broker.keep_logs(options, false);
+        engine
+    }
+
+    /// The same, where the host calls [`Engine::handle_appended`] only once what was appended is synced: so each append can
+    /// say how far the log was durable before it, and a start tells what was torn from what was damaged.
+    pub fn with_synced_log(config: Config, seed: u64, options: LogOptions) -> Self {
+        let mut engine = Engine::new(config, seed);
+        engine.broker.keep_logs(options, true);
         engine
     }
 
@@ -197,6 +210,18 @@ impl Engine {
         self.finish(now);
     }
 
+    /// What was to be appended takes long, and may still be stored. Who waits for it is answered `STORAGE_UNKNOWN`.
+    pub fn handle_append_late(&mut self, now: Time, log: LogId) {
+        let now = self.pass_time(now);
+        self.broker.append_late(log);
+        self.finish(now);
+    }
+
+    /// Whether there is a topic with this log. One that was deleted has none any more.
+    pub fn has_log(&self, log: LogId) -> bool {
+        self.broker.has_log(log)
+    }
+
     /// A log did not take what was to be appended, because it has another owner: the topic is closed, nothing more is
     /// written to it, and what waited is answered `NO_OWNER`.
     pub fn handle_append_refused(&mut self, now: Time, log: LogId) {
@@ -260,6 +285,23 @@ impl Engine {
     /// Why the broker as a whole is not well, for `/ping` and `/stats`.
     pub fn set_unwell(&mut self, why: Option<String>) {
         self.unwell = why;
+    }
+
+    /// What is wrong with a topic, this engine's or another's, for `/ping`, `/stats` and `/metrics`; `None` where nothing is
+    /// any more. What that means for the topic holds until then, or until it is [opened](Engine::open_topic).
+    pub fn set_topic_unwell(&mut self, topic: &str, unwell: Option<TopicUnwell>) {
+        let stalled = unwell.as_ref().map(|unwell| unwell.state).filter(|state| *state != TopicTrouble::Slow);
+        self.broker.set_stalled(topic, stalled);
+        let found = self.unwell_topics.binary_search_by(|(known, _)| known.as_str().cmp(topic));
+        match (found, unwell) {
+            (Ok(index), Some(unwell)) => {
+                let known = &mut self.unwell_topics[index].1;
+                *known = TopicUnwell { since: known.since, ..unwell };
+            }
+            (Err(index), Some(unwell)) => self.unwell_topics.insert(index, (topic.into(), unwell)),
+            (Ok(index), None) => drop(self.unwell_topics.remove(index)),
+            (Err(_), None) => {}
+        }
     }
 
     /// Whether nothing waits for a log: neither to be written, nor to be read, nor to be durable.
@@ -437,6 +479,10 @@ impl Engine {
         Ok(api::encode_node(context, identity, NodeReply::Done))
     }
 
+    fn health(&self) -> Health<'_> {
+        Health { broker: self.unwell.as_deref(), topics: &self.unwell_topics }
+    }
+
     /// The answer to a call that only looks; `None` to another.
     fn answer_query(
         &self,
@@ -449,16 +495,16 @@ impl Engine {
         let started = self.config.started;
         let encode = |reply| Some(Ok(api::encode_node(context, identity, reply)));
         match call {
-            NodeCall::Ping => encode(self.unwell.as_deref().map_or(NodeReply::Well, NodeReply::Unwell)),
+            NodeCall::Ping => encode(NodeReply::Health(self.health())),
             NodeCall::Info => encode(NodeReply::Info(started)),
             NodeCall::Stats { json, memory, filter, page } => {
                 let page = page.map(|page| page.of(&stats.topics));
                 let (topics, total) =
                     page.as_ref().map_or((&stats.topics, None), |(topics, total)| (topics, Some(*total)));
-                let (json, memory, unwell) = (*json, *memory, self.unwell.as_deref());
-                encode(NodeReply::Stats(Stats { json, memory, filter, topics, total, unwell, started, now }))
+                let (json, memory, health) = (*json, *memory, self.health());
+                encode(NodeReply::Stats(Stats { json, memory, filter, topics, total, health, started, now }))
             }
-            NodeCall::Metrics => encode(NodeReply::Metrics(&stats.topics)),
+            NodeCall::Metrics => encode(NodeReply::Metrics(&stats.topics, self.health())),
             NodeCall::OpenApi => encode(NodeReply::OpenApi),
             NodeCall::Home(host) => encode(NodeReply::Home(*host)),
             NodeCall::GetConfig(name) => match self.config.options.iter().find(|option| option.0 == *name) {

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::iter;
 use std::mem;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::task::{Context, Poll};
 use std::thread;
@@ -14,20 +14,21 @@ use std::time::Duration;
 use serde_json::Value;
 use shelfmq_core::api::{Response, Routed, Scope};
 use shelfmq_core::broker::BrokerStats;
-use shelfmq_core::command::{Filter, Ticket};
+use shelfmq_core::command::{Filter, Ticket, TopicUnwell};
 use shelfmq_core::config::{Config, Limits, LogOptions};
-use shelfmq_core::log::{Loaded, LogCommand, Read};
+use shelfmq_core::log::{Loaded, LogCommand, LogId, Read, Recovered};
+use shelfmq_core::name::Name;
 use shelfmq_core::recording::Recorder;
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output, shard_of};
 
 use crate::clock::{Alarm, Clock, Watch, Woken};
-use crate::disk::{DataDir, Disk, DiskOptions, Done, Logs, Unusable};
+use crate::disk::{DataDir, Disk, DiskOptions, Done, Found, Logs, Outcome, Sync, Unusable, Unwell};
 use crate::recording::{RecordOptions, Recording};
-use crate::shard::{Effect, Effects, Shard};
+use crate::shard::{Effect, Effects, Mailbox, Shard};
 
 /// Is told the name and the new value of an option.
-pub type Configured = Box<dyn Fn(&str, &Value) + Send + Sync>;
+pub type Configured = Box<dyn Fn(&str, &Value) + Send + std::marker::Sync>;
 
 /// What a [`Shelf`] is made of.
 pub struct Options {
@@ -98,7 +99,12 @@ struct Inner {
 
 /// Two shards in one cache line would slow each other down without sharing anything.
 #[repr(align(128))]
-struct Padded(Mutex<Shard>);
+struct Padded {
+    shard: Mutex<Shard>,
+    /// The alarm goes off for it at this time or before, in nanoseconds. Changed under the lock; so that one whose time has
+    /// not come is not locked for another's.
+    armed: AtomicU64,
+}
 
 impl Shelf {
     /// A broker with nothing in it, or with what is on its disk: an error where there is a disk and it cannot be used.
@@ -109,12 +115,19 @@ impl Shelf {
         let LogOptions { segment_bytes, cache_bytes } = store.log;
         let cache_bytes = cache_bytes / options.shards.max(1);
         let log = LogOptions { segment_bytes, cache_bytes };
-        let shelf = Shelf::with(options, |config, seed| Engine::with_log(config, seed, log.clone()));
-        for topic in topics {
-            let index = shard_of(&topic.image.name, shelf.0.shards.len());
-            shelf.drive(index, |shard, now, _| shard.engine.open_topic(now, topic));
+        let make = if store.disk.sync == Sync::Always { Engine::with_synced_log } else { Engine::with_log };
+        let shelf = Shelf::with(options, |config, seed| make(config, seed, log.clone()));
+        let mut aside = Vec::new();
+        for found in topics {
+            match found {
+                Found::Topic(topic) => {
+                    let index = shard_of(&topic.image.name, shelf.0.shards.len());
+                    shelf.drive(index, |shard, now, _| shard.engine.open_topic(now, *topic));
+                }
+                Found::Aside(name, why) => aside.push((shard_of(name.as_str(), shelf.0.shards.len()), name, why)),
+            }
         }
-        let disk = Disk::start(dir, store.disk, Arc::new(Logged(Arc::downgrade(&shelf.0))));
+        let disk = Disk::start(dir, store.disk, Arc::new(Logged(Arc::downgrade(&shelf.0))), aside);
         for index in 0..shelf.0.shards.len() {
             disk.wake(index);
         }
@@ -135,7 +148,9 @@ impl Shelf {
         let config = Config { started: options.clock.now(), ..options.config };
         let shard = |index: usize| Shard::new(engine(config.clone(), seed.wrapping_add(index as u64)));
         let shelf = Shelf(Arc::new(Inner {
-            shards: (0..options.shards.max(1)).map(|index| Padded(Mutex::new(shard(index)))).collect(),
+            shards: (0..options.shards.max(1))
+                .map(|index| Padded { shard: Mutex::new(shard(index)), armed: AtomicU64::new(u64::MAX) })
+                .collect(),
             limits: config.limits,
             clock: Arc::new(options.clock),
             alarm: Arc::new(Alarm::new()),
@@ -239,7 +254,14 @@ impl Shelf {
         let request = routed.head().with_body(body);
         let decoded = routed.decode(&self.0.limits, body);
         let first = self.drive(index, |shard, now, effects| shard.request(now, &request, decoded, stats, effects));
-        first.map_err(|ticket| Answer { shelf: self.clone(), shard: index, ticket, writable: false, ended: false })
+        first.map_err(|(ticket, mailbox)| Answer {
+            shelf: self.clone(),
+            shard: index,
+            ticket,
+            mailbox,
+            writable: false,
+            ended: false,
+        })
     }
 
     /// Does something with a shard, and then what its engine wants done.
@@ -288,8 +310,9 @@ impl Shelf {
             effects.push_back(Effect::Write(index));
         }
         let deadline = shard.engine.poll_timeout().unwrap_or(Time::MAX);
-        if deadline < shard.armed {
-            shard.armed = deadline;
+        let armed = &self.0.shards[index].armed;
+        if deadline.as_nanos() < armed.load(SeqCst) {
+            armed.store(deadline.as_nanos(), SeqCst);
             effects.push_back(Effect::Alarm(deadline));
         }
         result
@@ -304,7 +327,7 @@ impl Shelf {
     }
 
     fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
-        self.0.shards[index].0.lock().expect("an engine does not panic")
+        self.0.shards[index].shard.lock().expect("an engine does not panic")
     }
 
     fn each_shard(&self, mut act: impl FnMut(&mut Shard, Time)) {
@@ -319,25 +342,34 @@ impl Shelf {
 
     /// Tells the engines whose deadline has come, and sets the alarm for what comes next.
     fn pass_time(&self) {
-        self.each_shard(|shard, now| {
-            if shard.armed <= now {
-                shard.engine.handle_timeout(now);
+        for (index, padded) in self.0.shards.iter().enumerate() {
+            let armed = Time::from_nanos(padded.armed.load(SeqCst));
+            if armed > self.now() {
+                // Whoever set the alarm off with another forgot about this one.
+                self.0.alarm.set(armed);
+                continue;
             }
-            shard.armed = Time::MAX;
-        });
+            self.drive(index, |shard, now, _| {
+                padded.armed.store(u64::MAX, SeqCst);
+                shard.engine.handle_timeout(now);
+            });
+        }
     }
 
     /// Tells all engines that the clock was set, forward by much or back.
     fn clock_was_set(&self, leapt: bool) {
         tracing::warn!("the clock {}", if leapt { "leapt, or the machine slept" } else { "was set back" });
-        self.each_shard(|shard, now| {
-            if leapt {
-                shard.engine.hold_retention(now);
-            } else {
-                shard.engine.handle_timeout(now);
-            }
-            shard.armed = Time::MAX;
-        });
+        for (index, padded) in self.0.shards.iter().enumerate() {
+            self.drive(index, |shard, now, _| {
+                // It was set by a clock that was wrong.
+                padded.armed.store(u64::MAX, SeqCst);
+                if leapt {
+                    shard.engine.hold_retention(now);
+                } else {
+                    shard.engine.handle_timeout(now);
+                }
+            });
+        }
     }
 
     fn keep_time(&self) {
@@ -360,6 +392,7 @@ impl Shelf {
 }
 
 /// The shards as their disk sees them, as long as there are any.
+#[derive(Debug)]
 struct Logged(Weak<Inner>);
 
 impl Logged {
@@ -386,8 +419,9 @@ impl Logs for Logged {
             shelf.drive(shard, |shard, now, _| {
                 for done in done {
                     match done.outcome {
-                        Ok(upto) => shard.engine.handle_appended(now, done.log, upto),
-                        Err(()) => shard.engine.handle_append_failed(now, done.log),
+                        Outcome::Stored(upto) => shard.engine.handle_appended(now, done.log, upto),
+                        Outcome::Late => shard.engine.handle_append_late(now, done.log),
+                        Outcome::Unknown => shard.engine.handle_append_failed(now, done.log),
                     }
                 }
             });
@@ -406,9 +440,23 @@ impl Logs for Logged {
         }
     }
 
-    fn unwell(&self, why: Option<String>) {
+    fn opened(&self, shard: usize, log: Option<LogId>, _topic: &Name<'static>, recovered: Recovered) {
         if let Some(shelf) = self.shelf() {
-            shelf.each_shard(|shard, now| shard.engine.set_unwell(now, why.clone()));
+            shelf.drive(shard, |shard, now, _| {
+                if log.is_none_or(|log| shard.engine.has_log(log)) {
+                    shard.engine.open_topic(now, recovered);
+                }
+            });
+        }
+    }
+
+    fn unwell(&self, _shard: usize, topic: &Name<'static>, unwell: Option<Unwell>) {
+        if let Some(shelf) = self.shelf() {
+            // Each tells of all, for whoever is asked how the broker is.
+            shelf.each_shard(|shard, now| {
+                let told = unwell.clone().map(|Unwell { why, state }| TopicUnwell { why, since: now, state });
+                shard.engine.set_topic_unwell(now, topic.as_str(), told);
+            });
         }
     }
 }
@@ -432,6 +480,7 @@ pub(crate) struct Answer {
     shelf: Shelf,
     shard: usize,
     ticket: Ticket,
+    mailbox: Arc<Mailbox>,
     /// The last chunk was taken, and the engine has not been told.
     writable: bool,
     ended: bool,
@@ -443,9 +492,10 @@ impl Answer {
     /// Asking for more after a chunk says that it was taken, so that the engine makes the next one only when
     /// the connection has room for it.
     pub(crate) fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Output> {
-        let writable = mem::take(&mut self.writable);
-        let output =
-            self.shelf.drive(self.shard, |shard, now, effects| shard.take(now, self.ticket, writable, cx, effects));
+        if mem::take(&mut self.writable) {
+            self.shelf.drive(self.shard, |shard, now, _| shard.engine.handle_writable(now, self.ticket));
+        }
+        let output = self.mailbox.poll(cx);
         if let Poll::Ready(output) = &output {
             self.writable = matches!(output, Output::Chunk(..));
             self.ended = matches!(output, Output::Respond(..) | Output::Close(_));

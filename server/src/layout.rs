@@ -5,7 +5,8 @@
 //! <data>/topics/<name>.topic/<number>.log     a segment of a topic's log; the number as 8 hex digits
 //! ```
 //!
-//! A topic may be called `.` or `..`, hence the suffix.
+//! A topic may be called `.` or `..`, hence the suffix. Some file systems take `A` and `a` for one name: each capital letter of
+//! a topic's name is `+` and the small one there, and topics `Orders` and `orders` have a directory each wherever it is.
 
 use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
@@ -15,6 +16,8 @@ use std::thread;
 use std::time::Duration;
 
 use shelfmq_core::name::Name;
+
+use crate::disk::fs::{EntryKind, FileSystem};
 
 /// The file that a running broker holds a lock on.
 pub const LOCK: &str = "lock";
@@ -44,13 +47,34 @@ pub fn topic_directory(data: &Path, topic: &Name<'_>) -> PathBuf {
 
 /// The name of a topic's directory.
 pub fn topic_directory_name(topic: &Name<'_>) -> String {
-    format!("{topic}{TOPIC_SUFFIX}")
+    format!("{}{TOPIC_SUFFIX}", folded(topic))
 }
 
-/// The topic that has a directory of this name, if one may.
+/// A topic's name as one that no file system folds together with another's.
+pub(crate) fn folded(topic: &Name<'_>) -> String {
+    let mut folded = String::with_capacity(topic.as_str().len() + 8);
+    for letter in topic.as_str().chars() {
+        if letter.is_ascii_uppercase() {
+            folded.push('+');
+        }
+        folded.push(letter.to_ascii_lowercase());
+    }
+    folded
+}
+
+/// The topic that has a directory of this name, if one may. One whose capital letters stand as they are was made by an
+/// earlier version.
 pub fn topic_of(directory_name: &OsStr) -> Option<Name<'static>> {
-    let name = directory_name.to_str()?.strip_suffix(TOPIC_SUFFIX)?;
-    Name::parse(name.to_owned())
+    let folded = directory_name.to_str()?.strip_suffix(TOPIC_SUFFIX)?;
+    let mut name = String::with_capacity(folded.len());
+    let mut letters = folded.chars();
+    while let Some(letter) = letters.next() {
+        name.push(match letter {
+            '+' => letters.next().filter(char::is_ascii_lowercase)?.to_ascii_uppercase(),
+            letter => letter,
+        });
+    }
+    Name::parse(name)
 }
 
 /// The name of a segment's file.
@@ -76,9 +100,9 @@ pub struct Listing<T> {
 }
 
 /// The topics of a data directory, by name. None where there is no directory for topics yet.
-pub fn topics(data: &Path) -> io::Result<Listing<Name<'static>>> {
-    match list(&data.join(TOPICS), |name, is_directory| topic_of(name).filter(|_| is_directory)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && data.is_dir() => {
+pub fn topics(fs: &dyn FileSystem, data: &Path) -> io::Result<Listing<Name<'static>>> {
+    match list(fs, &data.join(TOPICS), |name, kind| topic_of(name).filter(|_| kind == EntryKind::Directory)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && fs.list(data).is_ok() => {
             Ok(Listing { own: Vec::new(), others: Vec::new() })
         }
         listed => listed,
@@ -86,17 +110,21 @@ pub fn topics(data: &Path) -> io::Result<Listing<Name<'static>>> {
 }
 
 /// The segments in a topic's directory, by number.
-pub fn segments(topic: &Path) -> io::Result<Listing<u32>> {
-    list(topic, |name, is_directory| segment_of(name).filter(|_| !is_directory))
+pub fn segments(fs: &dyn FileSystem, topic: &Path) -> io::Result<Listing<u32>> {
+    list(fs, topic, |name, kind| segment_of(name).filter(|_| kind == EntryKind::File))
 }
 
-fn list<T: Ord>(directory: &Path, own: impl Fn(&OsStr, bool) -> Option<T>) -> io::Result<Listing<T>> {
+fn list<T: Ord>(
+    fs: &dyn FileSystem,
+    directory: &Path,
+    own: impl Fn(&OsStr, EntryKind) -> Option<T>,
+) -> io::Result<Listing<T>> {
     let mut listing = Listing { own: Vec::new(), others: Vec::new() };
-    for entry in directory.read_dir()? {
-        let entry = entry?;
-        match own(&entry.file_name(), entry.file_type()?.is_dir()) {
-            Some(item) => listing.own.push((item, entry.path())),
-            None => listing.others.push(entry.path()),
+    for entry in fs.list(directory)? {
+        let path = directory.join(&entry.name);
+        match own(&entry.name, entry.kind) {
+            Some(item) => listing.own.push((item, path)),
+            None => listing.others.push(path),
         }
     }
     listing.own.sort();
@@ -107,15 +135,17 @@ fn list<T: Ord>(directory: &Path, own: impl Fn(&OsStr, bool) -> Option<T>) -> io
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::fs::RealFileSystem;
     use std::fs;
 
     #[test]
     fn names_read_back_and_others_are_none() {
-        for name in [".", "..", "a", "-x_1.topic"] {
+        for name in [".", "..", "a", "-x_1.topic", "Orders", "ABC.d"] {
             let name = Name::parse(name).expect("it is valid");
             assert_eq!(topic_of(topic_directory_name(&name).as_ref()), Some(name.into_owned()));
         }
-        for bad in ["a", ".topic", "a b.topic", "a.topic.1.deleted"] {
+        assert_eq!(topic_of("Orders.topic".as_ref()), Name::parse("Orders"));
+        for bad in ["a", ".topic", "a b.topic", "a.topic.1.deleted", "+.topic", "+A.topic", "a+.topic"] {
             assert_eq!(topic_of(bad.as_ref()), None, "{bad}");
         }
         for number in [1, 0xabc, u32::MAX] {
@@ -129,18 +159,18 @@ mod tests {
     #[test]
     fn what_does_not_belong_is_told_apart() {
         let data = tempfile::tempdir().expect("a directory can be made");
-        assert!(topics(data.path()).expect("it is there").own.is_empty());
-        assert!(topics(&data.path().join("gone")).is_err());
+        assert!(topics(&RealFileSystem, data.path()).expect("it is there").own.is_empty());
+        assert!(topics(&RealFileSystem, &data.path().join("gone")).is_err());
         let topic = topic_directory(data.path(), &Name::parse("t").expect("it is valid"));
         fs::create_dir_all(topic.join("00000003.log")).expect("a directory can be made");
         for name in ["0000000a.log", "00000009.log", "note"] {
             fs::write(topic.join(name), "").expect("a file can be made");
         }
         fs::write(data.path().join("topics/u.topic"), "").expect("a file can be made");
-        let listed = topics(data.path()).expect("it can be listed");
+        let listed = topics(&RealFileSystem, data.path()).expect("it can be listed");
         assert_eq!(listed.own, [(Name::parse("t").expect("it is valid"), topic.clone())]);
         assert_eq!(listed.others, [data.path().join("topics/u.topic")]);
-        let listed = segments(&topic).expect("it can be listed");
+        let listed = segments(&RealFileSystem, &topic).expect("it can be listed");
         assert_eq!(listed.own, [(9, topic.join("00000009.log")), (10, topic.join("0000000a.log"))]);
         assert_eq!(listed.others, [topic.join("00000003.log"), topic.join("note")]);
     }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::mem::replace;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, getrlimit};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -40,6 +42,12 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// How long a client that was refused may still send what nobody reads.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// This part of the file descriptors that the process may have is kept back from connections, for the logs' files: a storm of
+/// connections costs no topic anything.
+const KEPT_BACK: u64 = 2;
+/// How soon it is looked again whether a connection ended, where there are as many as may be.
+const CROWDED_WAIT: Duration = Duration::from_millis(20);
 
 /// How many connections may wait for a worker that is busy.
 const HANDOVER: usize = 64;
@@ -162,7 +170,17 @@ fn start_worker<S: App>(index: usize, app: impl Fn(Option<SocketAddr>) -> S + Se
 /// thread sets the pace.
 async fn accept(listener: Listener, workers: &[Worker]) -> io::Result<()> {
     let listener = AsyncListener::new(listener)?;
+    let most = most_connections();
+    let mut is_crowded = false;
     loop {
+        // Those that are not accepted wait in the listener's backlog, which has no descriptors.
+        while workers.iter().map(|worker| worker.closing.receiver_count()).sum::<usize>() >= most {
+            if !replace(&mut is_crowded, true) {
+                tracing::warn!(connections = most, "there are as many connections as may be: more have to wait");
+            }
+            sleep(CROWDED_WAIT).await;
+        }
+        is_crowded = false;
         let socket = match listener.accept().await {
             Ok(socket) => socket,
             Err(error) if is_of_one_connection(&error) => continue,
@@ -178,6 +196,11 @@ async fn accept(listener: Listener, workers: &[Worker]) -> io::Result<()> {
         let handed = Handed { socket, closing: worker.closing.subscribe() };
         worker.sockets.send(handed).await.map_err(|_| io::Error::other("a worker is gone"))?;
     }
+}
+
+fn most_connections() -> usize {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(descriptors - descriptors / KEPT_BACK).unwrap_or(usize::MAX)
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {

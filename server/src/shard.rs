@@ -1,6 +1,7 @@
 //! One engine, and the requests that it has not answered yet. Always behind a lock, and never waits.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use serde_json::Value;
@@ -15,19 +16,45 @@ use shelfmq_core::{Engine, Output, Transfer};
 pub(crate) struct Shard {
     pub(crate) engine: Recorder,
     last_ticket: Ticket,
-    parked: HashMap<Ticket, Parked>,
+    /// Invariant: those whose answer has not come to its end.
+    parked: HashMap<Ticket, Arc<Mailbox>>,
     /// What the engine wants to be read, and the disk was not told.
     pub(crate) reads: Vec<Read>,
-    /// The alarm goes off at this time or before.
-    pub(crate) armed: Time,
 }
 
-/// A request that was not answered at once.
-#[derive(Default)]
-struct Parked {
+/// Where the answer to a request comes that was not answered at once, for whoever waits for it: with a lock of its own, so
+/// that nobody has to come to the engine again to fetch it.
+#[derive(Debug, Default)]
+pub(crate) struct Mailbox(Mutex<Mail>);
+
+#[derive(Debug, Default)]
+struct Mail {
     waker: Option<Waker>,
-    /// What has come for it. The engine keeps this short: a head, one chunk, an end.
+    /// What has come. The engine keeps this short: a head, one chunk, an end.
     outputs: VecDeque<Output>,
+}
+
+impl Mailbox {
+    fn lock(&self) -> MutexGuard<'_, Mail> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something comes; whom to wake.
+    fn put(&self, output: Output) -> Option<Waker> {
+        let mut mail = self.lock();
+        mail.outputs.push_back(output);
+        mail.waker.take()
+    }
+
+    /// The next of what came, in order.
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Output> {
+        let mut mail = self.lock();
+        let Some(output) = mail.outputs.pop_front() else {
+            mail.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        Poll::Ready(output)
+    }
 }
 
 /// What is to be done once the lock is released.
@@ -46,16 +73,10 @@ pub(crate) type Effects = VecDeque<Effect>;
 
 impl Shard {
     pub(crate) fn new(engine: Engine) -> Self {
-        Shard {
-            engine: Recorder::new(engine),
-            last_ticket: 0,
-            parked: HashMap::new(),
-            reads: Vec::new(),
-            armed: Time::MAX,
-        }
+        Shard { engine: Recorder::new(engine), last_ticket: 0, parked: HashMap::new(), reads: Vec::new() }
     }
 
-    /// Takes a request: answers it at once, or gives the ticket by which its answer is [taken](Shard::take).
+    /// Takes a request: answers it at once, or gives its ticket, and where its answer comes.
     pub(crate) fn request(
         &mut self,
         now: Time,
@@ -63,39 +84,18 @@ impl Shard {
         decoded: Decoded<'_>,
         stats: Option<BrokerStats>,
         effects: &mut Effects,
-    ) -> Result<Response, Ticket> {
+    ) -> Result<Response, (Ticket, Arc<Mailbox>)> {
         self.last_ticket += 1;
         let ticket = self.last_ticket;
         self.engine.handle_decoded(now, ticket, request, decoded, stats);
-        let answer = self.drain(Some(ticket), effects);
+        let mut mine = Mine { ticket, answer: None, mailbox: None };
+        self.drain(Some(&mut mine), effects);
+        let Mine { answer, mailbox, .. } = mine;
         answer.ok_or_else(|| {
-            self.parked.entry(ticket).or_default();
-            ticket
+            // What came of it at once, and all that comes.
+            let mailbox = mailbox.unwrap_or_else(|| Arc::clone(self.parked.entry(ticket).or_default()));
+            (ticket, mailbox)
         })
-    }
-
-    /// The next part of a parked request's answer. `writable` says that the last chunk was taken.
-    pub(crate) fn take(
-        &mut self,
-        now: Time,
-        ticket: Ticket,
-        writable: bool,
-        cx: &Context<'_>,
-        effects: &mut Effects,
-    ) -> Poll<Output> {
-        if writable {
-            self.engine.handle_writable(now, ticket);
-            self.drain(None, effects);
-        }
-        let parked = self.parked.get_mut(&ticket).expect("it is there until its answer has ended");
-        let Some(output) = parked.outputs.pop_front() else {
-            parked.waker = Some(cx.waker().clone());
-            return Poll::Pending;
-        };
-        if matches!(output, Output::Respond(..) | Output::Close(_)) {
-            self.parked.remove(&ticket);
-        }
-        Poll::Ready(output)
     }
 
     /// The client of a parked request hung up.
@@ -104,30 +104,42 @@ impl Shard {
         self.engine.cancel(now, ticket);
     }
 
-    /// Hands what the engine wants done to those whom it concerns; gives back the whole answer to `mine`.
-    pub(crate) fn drain(&mut self, mine: Option<Ticket>, effects: &mut Effects) -> Option<Response> {
-        let mut answer = None;
+    /// Hands what the engine wants done to those whom it concerns.
+    pub(crate) fn drain(&mut self, mut mine: Option<&mut Mine>, effects: &mut Effects) {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Respond(ticket, response) if mine == Some(ticket) => answer = Some(response),
                 Output::Forward(transfer) => effects.push_back(Effect::Forward(transfer)),
                 Output::Read(read) => self.reads.push(read),
                 Output::Configured(name, value) => effects.push_back(Effect::Configured(name, value)),
-                Output::Respond(ticket, _)
-                | Output::Open(ticket, _)
-                | Output::Chunk(ticket, _)
-                | Output::Close(ticket) => {
-                    if mine == Some(ticket) {
-                        self.parked.entry(ticket).or_default();
-                    }
-                    // Whoever is not there hung up.
-                    if let Some(parked) = self.parked.get_mut(&ticket) {
-                        parked.outputs.push_back(output);
-                        effects.extend(parked.waker.take().map(Effect::Wake));
-                    }
+                Output::Respond(ticket, response) => match &mut mine {
+                    Some(mine) if mine.ticket == ticket => mine.answer = Some(response),
+                    _ => self.post(ticket, Output::Respond(ticket, response), None, effects),
+                },
+                Output::Open(ticket, _) | Output::Chunk(ticket, _) | Output::Close(ticket) => {
+                    let mine = mine.as_deref_mut().filter(|mine| mine.ticket == ticket);
+                    self.post(ticket, output, mine, effects);
                 }
             }
         }
-        answer
     }
+
+    fn post(&mut self, ticket: Ticket, output: Output, mine: Option<&mut Mine>, effects: &mut Effects) {
+        if let Some(mine) = mine {
+            mine.mailbox.get_or_insert_with(|| Arc::clone(self.parked.entry(ticket).or_default()));
+        }
+        let is_last = matches!(output, Output::Respond(..) | Output::Close(_));
+        // Whoever is not there hung up.
+        let Some(mailbox) = self.parked.get(&ticket) else { return };
+        effects.extend(mailbox.put(output).map(Effect::Wake));
+        if is_last {
+            self.parked.remove(&ticket);
+        }
+    }
+}
+
+/// The request that is just being taken in, and what came of it.
+pub(crate) struct Mine {
+    ticket: Ticket,
+    answer: Option<Response>,
+    mailbox: Option<Arc<Mailbox>>,
 }

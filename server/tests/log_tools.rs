@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
-use shelfmq::disk::DataDir;
+use shelfmq::disk::{DataDir, Found};
 use shelfmq_core::by_id::ById;
 use shelfmq_core::log::SegmentHeader;
 use shelfmq_core::log::event::{Event, Ids, MessageMeta, Position};
@@ -177,7 +177,11 @@ fn listing(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 fn start(data: &TempDir) -> Result<Vec<u64>, String> {
     let data = DataDir::open(data.path()).map_err(|error| error.to_string())?;
     let recovered = data.recover().map_err(|error| error.to_string())?;
-    Ok(recovered.iter().map(|recovered| recovered.image.next.id).collect())
+    let next = |found: Found| match found {
+        Found::Topic(recovered) => Ok(recovered.image.next.id),
+        Found::Aside(_, why) => Err(why),
+    };
+    recovered.into_iter().map(next).collect()
 }
 
 #[test]

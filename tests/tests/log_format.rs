@@ -7,7 +7,7 @@ use shelfmq_core::log::frame::{Kind, SEGMENT_HEADER_BYTES};
 use shelfmq_core::log::image::{ChannelImage, ChannelSettings, TopicImage, TopicSettings};
 use shelfmq_core::log::load::Loaded;
 use shelfmq_core::message::{Record, write_header};
-use shelfmq_core::recovery::Outcome;
+use shelfmq_core::recovery::{Outcome, Replayed};
 use shelfmq_core::time::Time;
 use shelfmq_tests::segments::{Segment, TOPIC, outcome, recover, replay, served};
 
@@ -254,7 +254,21 @@ fn check_flip(segments: &[Segment], hit: usize, byte: usize, recovered: &Recover
     let number = segments[hit].header.number;
     assert!(is_reported(recovered, number, byte), "byte {byte}: {:?}, torn {}", recovered.damage, recovered.torn);
     let image = replay(segments, &|at, index| at != hit || !segments[at].pieces[index].place.contains(&byte), true);
-    assert_eq!(recovered.image, image.expect("one snapshot is good"), "byte {byte}");
+    let mut image = image.expect("one snapshot is good");
+    let skipped = recovered.image.next.id - image.next.id;
+    if skipped > 0 {
+        // Nothing tells what the last frame was: ids that may have been in it are given to nobody else.
+        let last = segments.last().and_then(|segment| segment.pieces.last()).expect("there are some");
+        assert!(
+            hit + 1 == segments.len()
+                && last.place.contains(&byte)
+                && skipped <= 1 + (last.place.end - last.place.start) / 29
+        );
+        let mut topic = Replayed::new(&image);
+        topic.skip(skipped);
+        image = topic.image();
+    }
+    assert_eq!(recovered.image, image, "byte {byte}");
     let image = &recovered.image;
     let marks = image.channels.values().map(|channel| channel.cursor).chain([image.high_watermark]);
     assert!(marks.max() <= Some(image.next), "byte {byte}: a channel is past the next message");

@@ -222,6 +222,7 @@ fn payload(random: &mut Random, kind: Kind, id: u64) -> Vec<u8> {
             (0..10).for_each(|_| topic.apply(&events::event(random)));
             postcard::to_allocvec(&topic.image()).expect("an image is data")
         }
+        Kind::Durable => random.below(3000).to_le_bytes().to_vec(),
         Kind::Event | Kind::EventCopy => postcard::to_allocvec(&events::event(random)).expect("an event is data"),
     }
 }

@@ -42,7 +42,8 @@ pub fn refuse(context: &Context, error: &ApiError) -> Response {
 fn error_response(error: &ApiError) -> Response {
     let body = ErrorBody { last_seq: error.last_seq, ..ErrorBody::of(error.code, error.sentence()) };
     let mut response = Response::json(error.code.status(), &body);
-    if error.code == Code::TopicFull {
+    // Whatever passes by itself.
+    if error.code == Code::TopicFull || matches!(error.code.status(), 503 | 507) {
         response = response.with(Known::RetryAfter, Value::Static("1"));
     }
     if let Some(allow) = &error.allow {

@@ -77,7 +77,7 @@ codes! {
     TopicFull "TOPIC_FULL" 429 "The topic's backlog is at its limit: try again once consumers have caught up.";
     SeqGap "SEQ_GAP" 409 "seq is not one more than the last that was accepted of this producer: `last_seq` says which that is.";
     StorageFull "STORAGE_FULL" 507 "The broker's disk is full: try again once there is room.";
-    StorageFailed "STORAGE_FAILED" 503 "The topic's log could not be written, and takes nothing more until the broker is started again: its log says why.";
+    StorageFailed "STORAGE_FAILED" 503 "The topic's log cannot be used for now, and is tried again until it can be: GET /stats says why.";
 
     StorageUnknown "STORAGE_UNKNOWN" 503 "Whether this was kept is not known: try again, with the same Idempotency-Key where it was a publish.";
     NoOwner "NO_OWNER" 503 "Nobody serves this topic at this moment: try again shortly.";
@@ -88,7 +88,7 @@ codes! {
     // Parameters out of range or not readable.
     InvalidDefer "INVALID_DEFER" 400 "defer is a duration from 0 to max-req-timeout: 1500 (milliseconds), 30s, 5m.";
     InvalidKey "INVALID_KEY" 400 "key has 1 to 256 bytes.";
-    InvalidDedup "INVALID_DEDUP" 400 "dedup (or Idempotency-Key) has 1 to 256 bytes.";
+    InvalidDedup "INVALID_DEDUP" 400 "dedup (or Idempotency-Key) has 1 to 256 bytes, the first of which is not zero.";
     InvalidProducer "INVALID_PRODUCER" 400 "producer has 1 to 256 bytes and comes with seq.";
     InvalidSeq "INVALID_SEQ" 400 "seq is a number from 0 to 18446744073709551615 and comes with producer.";
     TooManyProducers "TOO_MANY_PRODUCERS" 429 "The topic knows 100,000 producers already: one that is silent for 30 days is forgotten.";

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use core::fmt::{self, Write as _};
 
+use super::Health;
 use crate::command::{ChannelStats, TopicStats};
 use crate::config::Identity;
 
@@ -44,17 +45,25 @@ const CHANNEL_METRICS: [OfChannel; 13] = [
 ];
 
 /// The page.
-pub(super) fn page(identity: &Identity, topics: &[TopicStats]) -> String {
+pub(super) fn page(identity: &Identity, topics: &[TopicStats], health: Health<'_>) -> String {
     let mut page = String::new();
-    write_page(&mut page, identity, topics).expect("writing to a string does not fail");
+    write_page(&mut page, identity, topics, health).expect("writing to a string does not fail");
     page
 }
 
-fn write_page(page: &mut String, identity: &Identity, topics: &[TopicStats]) -> fmt::Result {
+fn write_page(page: &mut String, identity: &Identity, topics: &[TopicStats], health: Health<'_>) -> fmt::Result {
     write_head(page, "shelfmq_info", "The broker, as labels.")?;
     writeln!(page, "shelfmq_info{{version=\"{}\"}} 1", Label(&identity.version))?;
     write_head(page, "shelfmq_topics", "Topics.")?;
     writeln!(page, "shelfmq_topics {}", topics.len())?;
+    write_head(page, "shelfmq_topics_unwell", "Topics that are not well: see /stats for why.")?;
+    writeln!(page, "shelfmq_topics_unwell {}", health.topics.len())?;
+    if !health.topics.is_empty() {
+        write_head(page, "shelfmq_topic_unwell", "1 where the topic is not well.")?;
+        for (topic, _) in health.topics {
+            writeln!(page, "shelfmq_topic_unwell{{topic=\"{}\"}} 1", Label(topic))?;
+        }
+    }
     // Metric by metric: all lines of one have to stand together below their head.
     for Metric(name, help, value) in TOPIC_METRICS {
         write_head(page, name, help)?;
@@ -96,6 +105,8 @@ impl fmt::Display for Label<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::{TopicTrouble, TopicUnwell};
+    use crate::time::Time;
     use alloc::format;
     use alloc::vec;
 
@@ -109,9 +120,13 @@ mod tests {
             channels: vec![channel],
             ..TopicStats::default()
         };
-        let page = page(&Identity::default(), &[topic]);
+        let unwell = TopicUnwell { why: String::new(), since: Time::default(), state: TopicTrouble::Slow };
+        let health = Health { broker: None, topics: &[("t".into(), unwell)] };
+        let page = page(&Identity::default(), &[topic], health);
         for line in [
             "shelfmq_topics 1",
+            "shelfmq_topics_unwell 1",
+            "shelfmq_topic_unwell{topic=\"t\"} 1",
             "# HELP shelfmq_topic_messages_total Messages published to the topic.",
             "# TYPE shelfmq_topic_messages_total counter",
             "shelfmq_topic_messages_total{topic=\"t\"} 5",
@@ -123,7 +138,7 @@ mod tests {
             assert!(page.lines().any(|l| l == line), "{line}\n{page}");
         }
         assert!(page.ends_with('\n'));
-        assert_eq!(page.matches("# TYPE").count(), 2 + TOPIC_METRICS.len() + CHANNEL_METRICS.len());
+        assert_eq!(page.matches("# TYPE").count(), 4 + TOPIC_METRICS.len() + CHANNEL_METRICS.len());
     }
 
     #[test]

@@ -32,7 +32,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Command, Context, Filter, TopicStats};
+use crate::command::{Command, Context, Filter, TopicStats, TopicUnwell};
 use crate::config::Limits;
 use crate::time::Time;
 pub use decode::decode;
@@ -278,10 +278,8 @@ pub enum Scope<'a> {
 /// What is told of the node as a whole: the answer to a [`NodeCall`].
 #[derive(Debug)]
 pub enum NodeReply<'a> {
-    /// The broker is well, to `/ping`.
-    Well,
-    /// The broker is not well, and why.
-    Unwell(&'a str),
+    /// How it is, to `/ping`.
+    Health(Health<'a>),
     /// Done, and there is nothing to tell.
     Done,
     /// Who this is, and since when.
@@ -289,7 +287,7 @@ pub enum NodeReply<'a> {
     /// The topics in numbers.
     Stats(Stats<'a>),
     /// The topics in numbers, for Prometheus.
-    Metrics(&'a [TopicStats]),
+    Metrics(&'a [TopicStats], Health<'a>),
     /// The value of an option.
     Config(&'a serde_json::Value),
     /// The names of topics.
@@ -306,6 +304,15 @@ pub enum NodeReply<'a> {
     Home(Option<&'a str>),
 }
 
+/// What is wrong, where anything is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Health<'a> {
+    /// With the broker as a whole.
+    pub broker: Option<&'a str>,
+    /// With topics, by name.
+    pub topics: &'a [(String, TopicUnwell)],
+}
+
 /// What `/stats` tells.
 #[derive(Debug)]
 pub struct Stats<'a> {
@@ -320,7 +327,7 @@ pub struct Stats<'a> {
     /// Sums over all that there are, where these are only a page of them.
     pub total: Option<Total>,
     /// What is wrong with the broker, where anything is.
-    pub unwell: Option<&'a str>,
+    pub health: Health<'a>,
     /// When the broker started.
     pub started: Time,
     /// What time it is.

@@ -1,6 +1,6 @@
 //! What concerns the node as a whole: who it is, what it has, whom it knows.
 
-use alloc::format;
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -14,13 +14,20 @@ use crate::time::Time;
 /// The answer to a call of the node.
 pub fn encode_node(context: &Context, identity: &Identity, reply: NodeReply<'_>) -> Response {
     let response = match reply {
-        NodeReply::Well => undecorated(200, Body::Static(b"OK")),
-        NodeReply::Unwell(why) => undecorated(500, Body::Bytes(format!("NOK - {why}").into_bytes())),
+        NodeReply::Health(health) => match stats::health(health) {
+            Cow::Borrowed(well) => undecorated(200, Body::Static(well.as_bytes())),
+            Cow::Owned(why) => {
+                let status = if health.broker.is_some() { 500 } else { 200 };
+                undecorated(status, Body::Bytes(why.into_bytes()))
+            }
+        },
         NodeReply::Done => Response::empty(200),
         NodeReply::Info(started) => Response::json(200, &Info::of(identity, started)),
         NodeReply::Stats(stats) if stats.json => Response::json(200, &stats::body(identity, &stats)),
         NodeReply::Stats(stats) => Response::text(200, text(stats_text::page(identity, &stats))),
-        NodeReply::Metrics(topics) => Response::of(200, metrics::MEDIA_TYPE, text(metrics::page(identity, topics))),
+        NodeReply::Metrics(topics, health) => {
+            Response::of(200, metrics::MEDIA_TYPE, text(metrics::page(identity, topics, health)))
+        }
         // As with nsqd, text is told as it is, and only what is not text as JSON.
         NodeReply::Config(serde_json::Value::String(value)) => Response::text(200, text(value.clone())),
         NodeReply::Config(value) => Response::json(200, value),
@@ -155,7 +162,9 @@ impl<'a> Node<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Health;
     use crate::api::{Field, Known, Value};
+    use alloc::format;
     use alloc::vec;
 
     fn answer(reply: NodeReply<'_>) -> (u16, Option<&'static str>, String) {
@@ -178,9 +187,11 @@ mod tests {
 
     #[test]
     fn ping_is_plain() {
-        assert_eq!(answer(NodeReply::Well), (200, TEXT, "OK".into()));
-        assert_eq!(answer(NodeReply::Unwell("disk gone")), (500, TEXT, "NOK - disk gone".into()));
-        let response = encode_node(&Context::default(), &Identity::default(), NodeReply::Well);
+        let well = || NodeReply::Health(Health::default());
+        assert_eq!(answer(well()), (200, TEXT, "OK".into()));
+        let unwell = Health { broker: Some("disk gone"), topics: &[] };
+        assert_eq!(answer(NodeReply::Health(unwell)), (500, TEXT, "NOK - disk gone".into()));
+        let response = encode_node(&Context::default(), &Identity::default(), well());
         assert!(!response.headers.iter().any(|(field, _)| *field == Field::Known(Known::NsqContentType)));
         assert_eq!(answer(NodeReply::Done), (200, None, String::new()));
     }

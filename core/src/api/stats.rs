@@ -1,14 +1,18 @@
 //! `/stats?format=json`: nsqd's fields in nsqd's order, then our own.
 
 use alloc::borrow::Cow;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::Serialize;
 
-use super::Stats;
 use super::stats_page::Total;
-use crate::command::{ChannelOptions, ChannelStats, ClientStats, Latency, Overflow, TopicOptions, TopicStats};
+use super::stats_text::rfc3339;
+use super::{Health, Stats};
+use crate::command::{
+    ChannelOptions, ChannelStats, ClientStats, Latency, Overflow, TopicOptions, TopicStats, TopicTrouble, TopicUnwell,
+};
 use crate::config::Identity;
 
 /// The answer's body.
@@ -17,20 +21,44 @@ pub(super) fn body<'a>(identity: &'a Identity, stats: &Stats<'a>) -> impl Serial
     let unknown = stats.filter.topic.is_some() && stats.topics.is_empty();
     StatsBody {
         version: &identity.version,
-        health: health(stats.unwell),
+        health: health(stats.health),
         start_time: stats.started.as_secs(),
         topics: (!unknown).then(|| stats.shown().map(TopicBody::of).collect()),
         memory: stats.memory.then(|| Memory::of(stats.topics)),
         producers: None,
         total: stats.total,
+        unwell: stats.health.topics.iter().map(|(topic, unwell)| UnwellTopic::of(topic, unwell)).collect(),
     }
 }
 
-/// The state of the broker, as nsqd words it.
-pub(super) fn health(unwell: Option<&str>) -> Cow<'static, str> {
-    match unwell {
-        None => Cow::Borrowed("OK"),
-        Some(why) => Cow::Owned(alloc::format!("NOK - {why}")),
+/// The state of the broker, as nsqd words it. One topic that is not well is no reason to start the whole broker again: it
+/// is told behind the `OK`.
+pub(super) fn health(health: Health<'_>) -> Cow<'static, str> {
+    let mut topics = health.topics.iter();
+    match (health.broker, topics.next()) {
+        (None, None) => Cow::Borrowed("OK"),
+        (Some(why), _) => Cow::Owned(alloc::format!("NOK - {why}")),
+        (None, Some(first)) => {
+            let others = topics.len();
+            let more = if others > 0 { alloc::format!("; and {others} more, see /stats") } else { String::new() };
+            Cow::Owned(alloc::format!("OK - {}{more}", first.1.why))
+        }
+    }
+}
+
+/// A topic that is not well.
+#[derive(Serialize)]
+struct UnwellTopic<'a> {
+    topic: &'a str,
+    why: &'a str,
+    /// RFC 3339.
+    since: String,
+    state: TopicTrouble,
+}
+
+impl<'a> UnwellTopic<'a> {
+    fn of(topic: &'a str, unwell: &'a TopicUnwell) -> Self {
+        UnwellTopic { topic, why: &unwell.why, since: rfc3339(unwell.since), state: unwell.state }
     }
 }
 
@@ -55,6 +83,9 @@ struct StatsBody<'a> {
     producers: Option<()>,
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<Total>,
+    /// Topics that are not well; left out where all are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unwell: Vec<UnwellTopic<'a>>,
 }
 
 /// Memory, in the words of Go's runtime: nsqd's fields are all there, those that only a garbage collector
@@ -320,13 +351,12 @@ mod tests {
     use super::*;
     use crate::command::Filter;
     use crate::time::Time;
-    use alloc::string::String;
     use alloc::vec;
 
     fn json(topics: &[TopicStats], filter: &Filter<'_>, memory: bool) -> String {
         let identity = Identity { version: "1.2.3".into(), ..Identity::default() };
         let (started, now) = (Time::from_secs(5), Time::from_secs(9));
-        let stats = Stats { json: true, memory, filter, topics, total: None, unwell: None, started, now };
+        let stats = Stats { json: true, memory, filter, topics, total: None, health: Health::default(), started, now };
         serde_json::to_string(&body(&identity, &stats)).expect("JSON")
     }
 
@@ -338,7 +368,16 @@ mod tests {
         assert_eq!(json(&[], &Filter::default(), false), expected);
         let filter = Filter { topic: Some("t".into()), ..Filter::default() };
         assert_eq!(json(&[], &filter, false), expected.replace("[]", "null"));
-        assert_eq!(health(Some("disk")), "NOK - disk");
+        let unwell = |topic: &str| TopicUnwell {
+            why: alloc::format!("{topic} is odd"),
+            since: Time::from_secs(7),
+            state: TopicTrouble::Full,
+        };
+        let topics = [("a".into(), unwell("a")), ("b".into(), unwell("b"))];
+        assert_eq!(health(Health { broker: Some("disk"), topics: &topics }), "NOK - disk");
+        assert_eq!(health(Health { broker: None, topics: &topics }), "OK - a is odd; and 1 more, see /stats");
+        let told = serde_json::to_string(&UnwellTopic::of("a", &topics[0].1)).expect("JSON");
+        assert_eq!(told, r#"{"topic":"a","why":"a is odd","since":"1970-01-01T00:00:07Z","state":"full"}"#);
     }
 
     #[test]

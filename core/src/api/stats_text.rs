@@ -23,7 +23,7 @@ fn write_page(page: &mut String, identity: &Identity, stats: &Stats<'_>) -> fmt:
     writeln!(page, "shelfmq v{} (built w/{})", identity.version, identity.built_with)?;
     writeln!(page, "start_time {}", rfc3339(stats.started))?;
     writeln!(page, "uptime {}", GoDuration(stats.now.since(stats.started)))?;
-    writeln!(page, "\nHealth: {}", health(stats.unwell))?;
+    writeln!(page, "\nHealth: {}", health(stats.health))?;
     if stats.memory {
         write_memory(page, &Memory::of(stats.topics))?;
     }
@@ -79,7 +79,7 @@ fn write_client(page: &mut String, client: &ClientStats, now: Time) -> fmt::Resu
 }
 
 /// A point in time as RFC 3339 has it, to the second.
-fn rfc3339(time: Time) -> String {
+pub(super) fn rfc3339(time: Time) -> String {
     // Its first 19 bytes are always the same fields: every number has all its digits.
     let text = values::rfc3339_nanos(time);
     String::from_utf8_lossy(&text[..19]).into_owned() + "Z"
@@ -130,6 +130,7 @@ impl fmt::Display for Fraction {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Health;
     use crate::command::Filter;
     use alloc::string::ToString;
     use alloc::vec;
@@ -140,7 +141,16 @@ mod tests {
         let filter = Filter::default();
         page(
             &identity,
-            &Stats { json: false, memory, filter: &filter, topics, total: None, unwell: None, started, now },
+            &Stats {
+                json: false,
+                memory,
+                filter: &filter,
+                topics,
+                total: None,
+                health: Health::default(),
+                started,
+                now,
+            },
         )
     }
 

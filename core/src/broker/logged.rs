@@ -8,9 +8,9 @@ use core::time::Duration;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Broker, Life, Outbox, Owner};
+use super::{Broker, Closed, Life, Outbox, Owner};
 use crate::channel::Search;
-use crate::command::Refusal;
+use crate::command::{Refusal, TopicTrouble};
 use crate::config::LogOptions;
 use crate::ids::TopicId;
 use crate::log::image::TopicImage;
@@ -32,6 +32,8 @@ pub(super) const READ_AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Logs {
     /// None where everything stays in memory.
     options: Option<LogOptions>,
+    /// What the host says is appended is on the disk.
+    are_synced: bool,
     /// The name that was given to a log last: none is given twice.
     last: LogId,
     /// Invariant: exactly the logs of topics that are there. What comes from the host for another log is late, and is
@@ -82,9 +84,10 @@ impl Logs {
 }
 
 impl<O: Outbox> Broker<O> {
-    /// Keeps a log of every topic from now on. To be called before there is any.
-    pub(crate) fn keep_logs(&mut self, options: LogOptions) {
-        self.logs.options = Some(options);
+    /// Keeps a log of every topic from now on. To be called before there is any. `are_synced` says that what the host says is
+    /// appended is on the disk.
+    pub(crate) fn keep_logs(&mut self, options: LogOptions, are_synced: bool) {
+        (self.logs.options, self.logs.are_synced) = (Some(options), are_synced);
     }
 
     /// A topic that a log tells of.
@@ -92,7 +95,8 @@ impl<O: Outbox> Broker<O> {
         let (log, seed) = (self.new_log_id(), self.seeds.next());
         let segment_bytes = self.logs.options.as_ref().map_or(u64::MAX, |options| options.segment_bytes);
         let place = (recovered.end, recovered.image.next.id);
-        let journal = Journal::at(log, recovered.header, place, segment_bytes, seed);
+        let journal = Journal::at(log, recovered.header, recovered.snapshot, place, segment_bytes, seed);
+        let journal = journal.vouching(self.logs.are_synced);
         // A name that no topic can have, or numbers that leave none to go on with, are nothing to serve.
         let Ok(topic) = Topic::open(recovered, journal, self.seeds.next(), now, &self.limits) else { return };
         let key: Box<str> = topic.name().as_str().into();
@@ -135,7 +139,7 @@ impl<O: Outbox> Broker<O> {
     pub(super) fn new_journal(&mut self, name: &Name<'_>, now: Time) -> Option<Journal> {
         let segment_bytes = self.logs.options.as_ref().filter(|_| !name.is_ephemeral())?.segment_bytes;
         let log = self.new_log_id();
-        Some(Journal::new(log, segment_bytes, now, self.seeds.next()))
+        Some(Journal::new(log, segment_bytes, now, self.seeds.next()).vouching(self.logs.are_synced))
     }
 
     pub(super) fn know_log(&mut self, number: TopicId) {
@@ -287,6 +291,25 @@ impl<O: Outbox> Broker<O> {
         self.outbox.abandoned(log, Refusal::StorageUnknown);
     }
 
+    /// What was to be appended takes long: who waits for it does not know whether it will be there.
+    pub(crate) fn append_late(&mut self, log: LogId) {
+        self.outbox.abandoned(log, Refusal::StorageUnknown);
+    }
+
+    /// Whether there is a topic with this log.
+    pub(crate) fn has_log(&self, log: LogId) -> bool {
+        self.logs.topics.contains_key(&log)
+    }
+
+    /// A topic takes in no publishes for now. One that is not here and cannot be opened may not be made anew.
+    pub(crate) fn set_stalled(&mut self, topic: &str, stalled: Option<TopicTrouble>) {
+        match self.names.get(topic) {
+            Some(&number) => self.topics[number].stalled = stalled,
+            None if stalled == Some(TopicTrouble::SetAside) => drop(self.closed.insert(topic.into(), Closed::SetAside)),
+            None => {}
+        }
+    }
+
     /// A log has another owner: the topic is his. What waits is to be asked of him, and nothing more is written.
     pub(crate) fn append_refused(&mut self, now: Time, log: LogId) {
         if let Some(&number) = self.logs.topics.get(&log) {
@@ -311,7 +334,7 @@ impl<O: Outbox> Broker<O> {
 
     fn close(&mut self, number: TopicId, refusal: Refusal, now: Time) {
         // Who asks for it in between is told to try again, and does not make it anew beside the log that there is.
-        self.closed.insert(self.topics[number].name().as_str().into(), ());
+        self.closed.insert(self.topics[number].name().as_str().into(), Closed::Elsewhere);
         self.unload(number, refusal, now);
     }
 
@@ -435,6 +458,14 @@ impl<O: Outbox> Broker<O> {
 
     pub(super) fn refuse_if_full(&self) -> Result<(), Refusal> {
         if self.logs.full { Err(Refusal::StorageFull) } else { Ok(()) }
+    }
+
+    pub(super) fn refuse_if_stalled(&self, number: TopicId) -> Result<(), Refusal> {
+        match self.topics[number].stalled {
+            None | Some(TopicTrouble::Slow) => Ok(()),
+            Some(TopicTrouble::Full) => Err(Refusal::StorageFull),
+            Some(TopicTrouble::Stalled | TopicTrouble::SetAside) => Err(Refusal::StorageFailed),
+        }
     }
 
     pub(super) fn refuse_if_failed(&self, number: TopicId) -> Result<(), Refusal> {

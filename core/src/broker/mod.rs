@@ -51,10 +51,11 @@ pub struct Broker<O> {
     /// Invariant: it has the name of each topic in `topics`, and no other.
     #[serde(skip)]
     names: HashMap<Box<str>, TopicId, foldhash::fast::FixedState>,
-    /// Topics that were closed and not opened again: nobody may make them anew.
+    /// Topics that were closed and not opened again: nobody may make them anew. Whether they are somebody else's by now, or
+    /// nobody's, because their logs cannot be opened.
     /// Invariant: none of them is in `names`.
     #[serde(with = "crate::state::table")]
-    closed: HashMap<Box<str>, (), foldhash::fast::FixedState>,
+    closed: HashMap<Box<str>, Closed, foldhash::fast::FixedState>,
     pollers: Pollers,
     /// What is due for topics, channels and reads; a poll's end is a timer of `pollers`. Invariant: an owner that is
     /// gone has none here, for its number is taken by the next one ([`Broker::disarm`]). Logs are never numbered again,
@@ -77,6 +78,13 @@ enum Life {
     Exiting,
     /// Somebody else has its topics.
     Resigned,
+}
+
+/// Why a topic is not here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Closed {
+    Elsewhere,
+    SetAside,
 }
 
 /// What a command did, and how durable the log has to be before that is told.
@@ -316,13 +324,18 @@ impl<O: Outbox> Broker<O> {
     }
 
     fn find_topic(&self, name: &Name<'_>) -> Result<TopicId, Refusal> {
-        let missing = || if self.is_elsewhere(name) { Refusal::NoOwner } else { Refusal::TopicNotFound };
+        let missing = || self.refuse_if_closed(name).err().unwrap_or(Refusal::TopicNotFound);
         self.names.get(name.as_str()).copied().ok_or_else(missing)
     }
 
-    /// Whether a topic that is not here may be somewhere else.
-    fn is_elsewhere(&self, name: &Name<'_>) -> bool {
-        self.life == Life::Resigned || self.closed.contains_key(name.as_str())
+    /// Refuses a topic that is not here, and is somewhere.
+    fn refuse_if_closed(&self, name: &Name<'_>) -> Result<(), Refusal> {
+        match self.closed.get(name.as_str()) {
+            Some(Closed::SetAside) => Err(Refusal::StorageFailed),
+            Some(Closed::Elsewhere) => Err(Refusal::NoOwner),
+            None if self.life == Life::Resigned => Err(Refusal::NoOwner),
+            None => Ok(()),
+        }
     }
 
     fn find_channel(&self, topic: &Name<'_>, channel: &Name<'_>) -> Result<(TopicId, ChannelId), Refusal> {
@@ -335,9 +348,7 @@ impl<O: Outbox> Broker<O> {
         if let Some(&number) = self.names.get(name.as_str()) {
             return Ok(number);
         }
-        if self.is_elsewhere(&name) {
-            return Err(Refusal::NoOwner);
-        }
+        self.refuse_if_closed(&name)?;
         let name = name.into_owned();
         let key = name.as_str().into();
         let (seed, journal) = (self.seeds.next(), self.new_journal(&name, now));

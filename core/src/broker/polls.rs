@@ -30,6 +30,7 @@ impl<O: Outbox> Broker<O> {
         self.refuse_if_exiting()?;
         let &Subscribe { max, max_bytes, wait, timeout, auto_finish, peer, stream, .. } = subscribe;
         let (topic, channel) = self.find_or_add_channel(name.borrow(), &subscribe.channel, now)?;
+        self.refuse_if_much_waits(topic)?;
         let (found, mut cx) = self.topics[topic].channel_cx(channel, now, &self.limits);
         let client = found.client(subscribe.client.as_deref(), peer, &cx);
         // Before it leases: what is finished makes room in flight, and for the next of an ordering key.

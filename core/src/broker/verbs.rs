@@ -62,6 +62,7 @@ impl<O: Outbox> Broker<O> {
         self.refuse_if_full()?;
         let topic = self.find_or_add_topic(name.borrow(), now)?;
         self.refuse_if_failed(topic)?;
+        self.refuse_if_stalled(topic)?;
         self.refuse_if_behind(topic, publish)?;
         let published = self.with_topic(topic, now, |topic, limits| topic.publish(publish, now, limits))?;
         // Leases and finishes behind the publish are not waited for. A duplicate waits as the first did, which may not
@@ -82,10 +83,17 @@ impl<O: Outbox> Broker<O> {
         if is_behind { Err(Refusal::Overloaded) } else { Ok(()) }
     }
 
+    /// The same for what consumers do, which adds little each time, and is let in for longer than publishes.
+    pub(super) fn refuse_if_much_waits(&self, topic: TopicId) -> Result<(), Refusal> {
+        let most = self.limits.max_not_durable.saturating_mul(2);
+        if self.topics[topic].bytes_not_durable() > most { Err(Refusal::Overloaded) } else { Ok(()) }
+    }
+
     fn settle(&mut self, now: Time, name: &Name<'_>, settle: &Settle<'_>) -> Result<Reply, Refusal> {
         self.refuse_if_exiting()?;
         // A log that failed stops nobody from settling: what was handed out is still to be finished, if only in memory.
         let (topic, number) = self.find_channel(name, &settle.channel)?;
+        self.refuse_if_much_waits(topic)?;
         let mut settled = Settled::default();
         // One change for all receipts: pollers are served once, when all of them made room.
         self.with_topic(topic, now, |topic, limits| {

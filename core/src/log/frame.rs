@@ -29,9 +29,11 @@
 //! | 3 snapshot | the topic as it is here, a [`TopicImage`](super::image::TopicImage) in postcard |
 //! | 4 event | what happened to the topic, an [`Event`](super::event::Event) in postcard |
 //! | 5, 6 | a second copy of the snapshot or event right before it, of use where that is damaged |
+//! | 7 durable | u64: all of the segment before this offset was durable when this was written |
 //!
 //! The highest bit of `kind` says that the next frame belongs to the same publish: without its last one, which has
-//! the bit clear, nothing of a publish counts at the end of a log.
+//! the bit clear, nothing of a publish counts at the end of a log. A rewritten message with the bit set was relocated with the
+//! messages that follow: until a snapshot tells so, it is where it was before.
 
 use alloc::vec::Vec;
 
@@ -135,6 +137,8 @@ pub enum Kind {
     SnapshotCopy = 5,
     /// The same event again.
     EventCopy = 6,
+    /// How far the segment was durable.
+    Durable = 7,
 }
 
 impl Kind {
@@ -146,6 +150,7 @@ impl Kind {
             4 => Kind::Event,
             5 => Kind::SnapshotCopy,
             6 => Kind::EventCopy,
+            7 => Kind::Durable,
             _ => return None,
         })
     }
@@ -324,6 +329,11 @@ impl<'a> Iterator for Frames<'a> {
 /// Whether the next frame belongs to the same publish as the one that these bytes begin with, whose header is good.
 pub(crate) fn is_followed(frame: &[u8]) -> bool {
     frame.get(4).is_some_and(|kind| kind & MORE != 0)
+}
+
+/// What a frame of kind [`Kind::Durable`] says.
+pub fn durable_until(payload: &[u8]) -> Option<u64> {
+    payload.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }
 
 /// The id of a message's payload, the bytes before it, and its record.

@@ -17,9 +17,12 @@ use crate::time::Time;
 
 /// Less than this after a snapshot is replayed in no time.
 const MUCH_TO_REPLAY: u64 = 64 * 1024;
+/// So many segments without a snapshot are enough.
+const FAR_FROM_SNAPSHOT: u32 = 4;
 
 /// The end of a topic's log.
 #[derive(Debug, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
 pub(crate) struct Journal {
     log: LogId,
     header: SegmentHeader,
@@ -33,11 +36,18 @@ pub(crate) struct Journal {
     unwritten_from: u64,
     /// The id of the next message at the first of them.
     index: u64,
-    /// The header is among them.
+    /// The header is among them, or goes before the first of them.
     begins: bool,
+    /// The header of this segment is not among them yet: it is written with the first frame.
+    unbegun: bool,
     /// The lowest id of a message that may be [relocated](Journal::relocate) to this segment: ids only grow within one. None
     /// where none may be, for messages were published into it, or others stand in it that are read with those.
     relocates_from: Option<u64>,
+    /// The host syncs what it says is appended: so the log says how far it was durable at each append, for whoever has to
+    /// tell later what was torn from what was damaged.
+    vouches: bool,
+    /// How far that was said of this segment; none before its first frame.
+    vouched: Option<u64>,
     /// Something is among them that somebody may wait for.
     needs_sync: bool,
     /// How far the log reaches with the last of what somebody may wait for.
@@ -69,7 +79,7 @@ pub(crate) struct Journal {
 impl Journal {
     /// A log that begins now.
     pub(crate) fn new(log: LogId, segment_bytes: u64, now: Time, seed: u64) -> Self {
-        let mut journal = Journal::at(log, SegmentHeader::default(), (0, 0), segment_bytes, seed);
+        let mut journal = Journal::at(log, SegmentHeader::default(), 0, (0, 0), segment_bytes, seed);
         journal.begin_segment(now, 1);
         journal
     }
@@ -78,6 +88,7 @@ impl Journal {
     pub(crate) fn at(
         log: LogId,
         header: SegmentHeader,
+        snapshot: u32,
         (offset, index): (u64, u64),
         segment_bytes: u64,
         seed: u64,
@@ -90,20 +101,41 @@ impl Journal {
             unwritten_from: offset,
             index,
             begins: false,
+            unbegun: false,
             relocates_from: None,
+            vouches: false,
+            vouched: None,
             needs_sync: false,
             sync_until: offset,
             written: offset,
             durable: offset,
             segment_bytes,
             snapshot_bytes: 0,
-            last_snapshot: header.number,
+            last_snapshot: snapshot,
             old: VecDeque::new(),
             seeds: SplitMix64::new(seed),
             failed: false,
             under_way: VecDeque::new(),
             open: None,
         }
+    }
+
+    /// What the host says is appended is on the disk.
+    #[must_use]
+    pub(crate) fn vouching(mut self, vouches: bool) -> Self {
+        self.vouches = vouches;
+        self
+    }
+
+    /// Nothing more goes to the segment that it ended with: the next begins with the first frame that is written, without a
+    /// snapshot, so that a topic to which nothing happens writes nothing. A replay begins with a segment before it.
+    pub(crate) fn seal(&mut self, now: Time) {
+        if self.header.number > 0 {
+            self.old.push_back((self.header.number, self.offset));
+        }
+        let index = self.index;
+        self.number_segment(now, index);
+        (self.unbegun, self.begins) = (true, true);
     }
 
     /// Whether it is what it can have come to, of a topic that ends with this id: a little more can be written. Of one that
@@ -264,7 +296,8 @@ impl Journal {
             debug_assert!(self.takes_relocated(id), "ids only grow within a segment");
             self.relocates_from = Some(id + 1);
         }
-        self.lazy_frame(kind, false, |out| write_message(id, before.unwrap_or_default(), record, out));
+        // Marked as part of what follows, so that a replay does not take it for one that is read with what is published next.
+        self.lazy_frame(kind, before.is_none(), |out| write_message(id, before.unwrap_or_default(), record, out));
     }
 
     fn frame(&mut self, kind: Kind, more: bool, write: impl FnOnce(&mut Vec<u8>)) {
@@ -279,9 +312,30 @@ impl Journal {
         if self.failed {
             return;
         }
+        if mem::take(&mut self.unbegun) {
+            self.write_header();
+        }
+        self.vouch();
         let before = self.unwritten.len();
         write_frame(&mut self.unwritten, self.header.salt, self.offset, kind, more, write);
         self.wrote(before);
+    }
+
+    /// Before the first frame of an append: says how far the segment is durable, where that is news.
+    fn vouch(&mut self) {
+        let is_first = self.unwritten.is_empty() || self.vouched.is_none();
+        if !self.vouches || !is_first {
+            return;
+        }
+        let durable = self.durable.saturating_sub(self.written - self.offset);
+        if self.vouched.is_none_or(|vouched| vouched < durable) {
+            self.vouched = Some(durable);
+            let before = self.unwritten.len();
+            write_frame(&mut self.unwritten, self.header.salt, self.offset, Kind::Durable, false, |out| {
+                out.extend_from_slice(&durable.to_le_bytes());
+            });
+            self.wrote(before);
+        }
     }
 
     fn wrote(&mut self, before: usize) {
@@ -299,7 +353,11 @@ impl Journal {
 
     /// Whether so much stands after the snapshot that a new one makes the next start quicker.
     pub(crate) fn is_worth_a_snapshot(&self) -> bool {
-        !self.failed && self.offset >= SEGMENT_HEADER_BYTES as u64 + self.snapshot_bytes + MUCH_TO_REPLAY
+        let is_long = self.offset >= SEGMENT_HEADER_BYTES as u64 + self.snapshot_bytes + MUCH_TO_REPLAY;
+        // Each start begins a segment that has none, and a replay reads all of them.
+        let is_far =
+            self.offset > 0 && self.header.number - self.last_snapshot.min(self.header.number) >= FAR_FROM_SNAPSHOT;
+        !self.failed && (is_long || is_far)
     }
 
     /// What the host has to write; `next` is where the next message after it goes, and `index` the lowest id that one may have
@@ -341,17 +399,31 @@ impl Journal {
     /// Begins the next segment, with what the topic is now. All before must be [taken](Journal::take).
     pub(crate) fn next_segment(&mut self, now: Time, index: u64) {
         debug_assert!(self.unwritten.is_empty(), "the last segment is written first");
-        self.old.push_back((self.header.number, self.offset));
+        if mem::take(&mut self.unbegun) {
+            // Nobody has seen that one: its number is free.
+            self.header.number -= 1;
+        } else {
+            self.old.push_back((self.header.number, self.offset));
+        }
         self.begin_segment(now, index);
     }
 
     fn begin_segment(&mut self, now: Time, index: u64) {
+        self.number_segment(now, index);
+        self.begins = true;
+        self.write_header();
+    }
+
+    fn number_segment(&mut self, now: Time, index: u64) {
         // Each segment has a salt of its own: no frame of one can be read as one of another, although offsets begin
         // anew.
         let number = self.header.number + 1;
         self.header = SegmentHeader { number, index, salt: self.seeds.next(), created: now };
-        (self.offset, self.unwritten_from, self.begins, self.index) = (0, 0, true, index);
+        (self.offset, self.unwritten_from, self.index, self.vouched) = (0, 0, index, None);
         self.relocates_from = Some(0);
+    }
+
+    fn write_header(&mut self) {
         self.unwritten.extend_from_slice(&self.header.to_bytes());
         // Nobody waits for a header alone; the snapshot behind it is what makes the append urgent.
         self.wrote(self.unwritten.len() - SEGMENT_HEADER_BYTES);

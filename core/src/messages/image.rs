@@ -15,6 +15,8 @@ impl Messages {
     pub(crate) fn recovered(image: &TopicImage, segment: u32) -> Self {
         let end = Position { id: image.next.id.max(1), ..image.next };
         let mut messages = Messages::empty(Some(segment), end);
+        // All is kept until it is known what is retained: a lease that ended meanwhile lets go of its message before that.
+        messages.keep = 0;
         // A snapshot may be forged: there have to be numbers left to go on with.
         messages.front = image.chunks.first().map_or(0, |chunk| chunk.number.min(u64::MAX / 2));
         let (mut first, mut last_at) = (Position { id: 1, bytes: 0 }, Time::default());

@@ -93,10 +93,10 @@ pub(super) fn cause(input: &Input<'_>) -> Value {
         Input::Shutdown => "the broker went down".into(),
         Input::PollLog => "the log was written".into(),
         Input::Appended(..) => "the log was durable".into(),
-        Input::AppendFailed(_) => "the log could not be written".into(),
+        Input::AppendFailed(_) | Input::AppendLate(_) => "the log could not be written".into(),
         Input::Read(..) => "messages were read from the log".into(),
         Input::Space(_) => "the disk's room changed".into(),
-        Input::Unwell(_) => "the broker's health changed".into(),
+        Input::Unwell(_) | Input::TopicUnwell(..) => "the broker's health changed".into(),
         Input::OpenTopic(_) => "the topic was opened from its log".into(),
     }
 }
@@ -265,10 +265,10 @@ pub(super) fn kind(input: &Input<'_>) -> Cause {
         Input::Shutdown => Cause::Shutdown,
         Input::PollLog => Cause::Written,
         Input::Appended(..) => Cause::Appended,
-        Input::AppendFailed(_) => Cause::AppendFailed,
+        Input::AppendFailed(_) | Input::AppendLate(_) => Cause::AppendFailed,
         Input::Read(..) => Cause::Read,
         Input::Space(_) => Cause::Space,
-        Input::Unwell(_) => Cause::Unwell,
+        Input::Unwell(_) | Input::TopicUnwell(..) => Cause::Unwell,
         Input::OpenTopic(_) => Cause::OpenTopic,
     }
 }

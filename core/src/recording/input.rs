@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::api::{self, Request};
 use crate::broker::{BrokerStats, Transfer};
-use crate::command::Ticket;
+use crate::command::{Ticket, TopicUnwell};
 use crate::engine::Engine;
 use crate::log::{Loaded, LogCommand, LogId, Read, Recovered};
 use crate::time::Time;
@@ -47,6 +47,10 @@ pub enum Input<'a> {
     OpenTopic(Cow<'a, Recovered>),
     /// [`Engine::hold_retention`].
     HoldRetention,
+    /// [`Engine::handle_append_late`].
+    AppendLate(LogId),
+    /// [`Engine::set_topic_unwell`].
+    TopicUnwell(Cow<'a, str>, Option<Cow<'a, TopicUnwell>>),
 }
 
 /// How a request was given to an engine.
@@ -170,6 +174,8 @@ impl Input<'_> {
             Input::Read(read, loaded) => engine.handle_read(now, &read, loaded.map(Cow::into_owned)),
             Input::Space(full) => engine.handle_space(full),
             Input::HoldRetention => engine.hold_retention(now),
+            Input::AppendLate(log) => engine.handle_append_late(now, log),
+            Input::TopicUnwell(topic, unwell) => engine.set_topic_unwell(&topic, unwell.map(Cow::into_owned)),
             Input::Unwell(why) => engine.set_unwell(why.map(|why| String::from(&*why))),
             Input::OpenTopic(recovered) => engine.open_topic(now, recovered.into_owned()),
         }

@@ -9,7 +9,7 @@ use core::ops::Deref;
 use super::input::{Input, StatsSource};
 use crate::api::{Decoded, Request, Routed};
 use crate::broker::{BrokerStats, Transfer};
-use crate::command::Ticket;
+use crate::command::{Ticket, TopicUnwell};
 use crate::engine::{Engine, Output};
 use crate::log::{Loaded, LogCommand, LogId, Read, Recovered};
 use crate::state;
@@ -191,6 +191,12 @@ impl Recorder {
         self.engine.handle_append_failed(now, log);
     }
 
+    /// See [`Engine::handle_append_late`].
+    pub fn handle_append_late(&mut self, now: Time, log: LogId) {
+        self.note(now, || Input::AppendLate(log));
+        self.engine.handle_append_late(now, log);
+    }
+
     /// See [`Engine::handle_read`].
     pub fn handle_read(&mut self, now: Time, read: &Read, loaded: Option<Loaded>) {
         self.note(now, || Input::Read(Cow::Borrowed(read), loaded.as_ref().map(Cow::Borrowed)));
@@ -207,6 +213,17 @@ impl Recorder {
     pub fn set_unwell(&mut self, now: Time, why: Option<String>) {
         self.note(now, || Input::Unwell(why.as_deref().map(Cow::Borrowed)));
         self.engine.set_unwell(why);
+    }
+
+    /// See [`Engine::set_topic_unwell`].
+    pub fn set_topic_unwell(&mut self, now: Time, topic: &str, unwell: Option<TopicUnwell>) {
+        self.note(now, || Input::TopicUnwell(topic.into(), unwell.as_ref().map(Cow::Borrowed)));
+        self.engine.set_topic_unwell(topic, unwell);
+    }
+
+    /// See [`Engine::has_log`].
+    pub fn has_log(&self, log: LogId) -> bool {
+        self.engine.has_log(log)
     }
 
     /// See [`Engine::hold_retention`].

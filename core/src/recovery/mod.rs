@@ -11,7 +11,8 @@ use alloc::vec::Vec;
 
 use crate::log::event::{Event, Position};
 use crate::log::frame::{
-    FRAME_HEADER_BYTES, Found, Frame, Frames, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, is_followed, split_message,
+    FRAME_HEADER_BYTES, Found, Frame, Frames, Kind, MESSAGE_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader,
+    durable_until, is_followed, split_message,
 };
 use crate::log::image::TopicImage;
 use crate::log::{Damage, Recovered};
@@ -21,11 +22,14 @@ pub use crate::topic::apply::Published;
 pub use crate::topic::snapshot::Replayed;
 pub use replay::{Outcome, Replay, Segment, Wanted};
 
+/// No message takes less of a log.
+const LEAST_MESSAGE_BYTES: usize = FRAME_HEADER_BYTES + MESSAGE_HEADER_BYTES;
 /// What a disk writes whole or not at all, at least.
 const SECTOR_BYTES: usize = 512;
 
 /// Replays the frames of a log onto a topic.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
 pub struct Recovery {
     header: SegmentHeader,
     offset: u64,
@@ -48,8 +52,21 @@ pub struct Recovery {
     /// Where sectors begin that were never written, unless a whole frame follows them. At the end of the log that is
     /// what a crash left of the last write; before other frames it is damage.
     hole: Option<u64>,
+    /// The segment says how far it was durable at each append.
+    vouches: bool,
+    /// Before this offset all of the segment was durable: what is wrong there is damage. What is wrong behind it may be what a
+    /// crash left of writes that were not synced, each sector for itself; whatever stands after that was no more durable.
+    vouched: u64,
+    /// From there on, sectors were never written, and nothing is known yet that vouches for them: until then, what follows is
+    /// only looked through for that.
+    /// Invariant: not before `vouched`.
+    unvouched: Option<u64>,
+    /// What follows it vouches for it: all from there on is to be fed again.
+    rewound: bool,
     /// Frames replayed.
     frames: u64,
+    /// The segment whose snapshot was read; zero as long as none was.
+    snapshot: u32,
 }
 
 impl Recovery {
@@ -67,7 +84,12 @@ impl Recovery {
             copied: false,
             damage: Vec::new(),
             hole: None,
+            vouches: false,
+            vouched: 0,
+            unvouched: None,
+            rewound: false,
             frames: 0,
+            snapshot: 0,
         }
     }
 
@@ -87,8 +109,20 @@ impl Recovery {
         self.topic.is_some()
     }
 
+    /// The segment is not the last: all of it was durable before the next was begun.
+    pub fn vouch_for_all(&mut self) {
+        self.vouched = u64::MAX;
+    }
+
+    /// Whether what was fed last is to be fed again, from [`Recovery::offset`] on, which is before it.
+    pub fn take_rewound(&mut self) -> bool {
+        core::mem::take(&mut self.rewound)
+    }
+
     /// Goes on in the next segment, once the one before was fed to its end.
     pub fn next_segment(&mut self, header: SegmentHeader, end_of_last: u64) {
+        // Nobody can go back to it, who feeds without being asked.
+        self.offset = self.unvouched.take().unwrap_or(self.offset);
         if end_of_last > self.offset {
             let (offset, length) = (self.offset, end_of_last - self.offset);
             self.damage.push(Damage { segment: self.header.number, offset, length, kind: None });
@@ -98,6 +132,7 @@ impl Recovery {
         self.end_batch();
         // Places are of the segment that is read: a hole in the one before is damage there, and no end of this one.
         (self.header, self.offset, self.hole) = (header, SEGMENT_HEADER_BYTES as u64, None);
+        (self.vouches, self.vouched) = (false, 0);
     }
 
     /// Takes the bytes of the segment from [`Recovery::offset`] on, as many as there are at hand; answers how many
@@ -106,6 +141,19 @@ impl Recovery {
         let start = self.offset;
         let mut frames = Frames::new(self.header.salt, start, bytes);
         while let Some(found) = frames.next() {
+            if let Some(hole) = self.unvouched {
+                self.offset = frames.offset();
+                if !self.is_vouched_for(hole, &found) {
+                    continue;
+                }
+                (self.unvouched, self.offset) = (None, hole);
+                let Some(at) = hole.checked_sub(start) else {
+                    self.rewound = true;
+                    return 0;
+                };
+                frames = Frames::new(self.header.salt, hole, &bytes[at as usize..]);
+                continue;
+            }
             match found {
                 Found::Frame(frame) => {
                     self.hole = None;
@@ -113,6 +161,11 @@ impl Recovery {
                 }
                 Found::Damage { offset, length, kind } => {
                     let bytes = &bytes[(offset - start) as usize..][..length as usize];
+                    if self.vouches && offset >= self.vouched && has_hole(offset, bytes) {
+                        self.unvouched = Some(offset);
+                        self.offset = frames.offset();
+                        continue;
+                    }
                     self.damaged(Damage { segment: self.header.number, offset, length, kind }, bytes);
                 }
             }
@@ -125,11 +178,19 @@ impl Recovery {
         (self.offset - start) as usize
     }
 
+    /// Whether this says that the log was durable behind this place.
+    fn is_vouched_for(&mut self, hole: u64, found: &Found<'_>) -> bool {
+        let Found::Frame(Frame { kind: Kind::Durable, payload, .. }) = found else { return false };
+        let until = durable_until(payload).filter(|until| *until > hole);
+        self.vouched = self.vouched.max(until.unwrap_or_default());
+        until.is_some()
+    }
+
     fn damaged(&mut self, damage: Damage, bytes: &[u8]) {
         self.copied = false;
         // What was never written may be the end of a publish that nobody was told had succeeded: its messages still
         // wait for the next frame to decide.
-        if has_hole(damage.offset, bytes) {
+        if damage.offset >= self.vouched && has_hole(damage.offset, bytes) {
             self.hole = self.hole.or(Some(damage.offset));
         } else if damage.kind.is_none() || !is_followed(bytes) {
             // It was written once and rotted. Unless a good header says that more followed, it may have been the last
@@ -148,19 +209,27 @@ impl Recovery {
                 // topic, the second has its turn.
                 if self.topic.is_none() {
                     self.topic = TopicImage::read(frame.payload).as_ref().map(Replayed::new);
+                    self.snapshot = if self.topic.is_some() { self.header.number } else { 0 };
                     self.headless |= self.topic.is_none() && frame.kind == Kind::SnapshotCopy;
                 }
             }
             // An event or a message means nothing without the state before it.
-            _ if self.topic.is_none() => self.headless = true,
+            _ if frame.kind != Kind::Durable && self.topic.is_none() => self.headless = true,
             Kind::Message => self.message(frame),
             Kind::Rewritten => {
                 // The frames of a publish stand in a row. If one is open here, its last frame was damaged, and what is
                 // left of it counts.
                 self.end_batch();
-                if let (Some(topic), Some((id, ..))) = (&mut self.topic, split_message(frame.payload)) {
+                // One that was relocated stands where it stood before, until the next snapshot tells.
+                if let (Some(topic), Some((id, ..)), false) =
+                    (&mut self.topic, split_message(frame.payload), frame.more)
+                {
                     topic.rewritten(id, frame.end() - frame.offset, self.header.number);
                 }
+            }
+            Kind::Durable => {
+                self.vouches = true;
+                self.vouched = self.vouched.max(durable_until(frame.payload).unwrap_or_default());
             }
             // A copy happens only where the event before it could not be read.
             Kind::EventCopy if copied => {}
@@ -234,18 +303,22 @@ impl Recovery {
     pub fn finish(mut self, name: &str, rest: &[u8]) -> Recovered {
         let mut end = self.offset + rest.len() as u64;
         let mut torn = 0;
+        // Room that was made for more reads as zeros, and is neither.
+        let used = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let lost = &rest[..used];
         // Before a hole, all frames were whole or damaged for good.
-        let last_good = self.hole.unwrap_or(self.offset);
+        let last_good = self.unvouched.or(self.hole).unwrap_or(self.offset);
         let cut_short = match rest {
             // No whole frame came after the hole: the last of all is a header without the payload that it promises.
-            [] => self.hole.is_some(),
+            [] => self.hole.is_some() || self.unvouched.is_some(),
+            _ if self.unvouched.is_some() => true,
             rest => {
                 // Of a write that was cut short there is less than a header; or a good header and less than its
                 // payload; or sectors that were never written.
-                let is_short = rest.len() < FRAME_HEADER_BYTES;
+                let is_short = used < FRAME_HEADER_BYTES;
                 is_short
                     || Frames::new(self.header.salt, self.offset, rest).announced().is_some()
-                    || has_hole(self.offset, rest)
+                    || has_hole(self.offset, lost)
             }
         };
         let unfinished = !self.batch.is_empty() || !self.dedup.is_empty();
@@ -264,11 +337,15 @@ impl Recovery {
                 self.damage.push(Damage { segment: self.header.number, offset, length, kind: None });
             }
             self.end_batch();
+            if let Some(topic) = &mut self.topic {
+                // What stands there may have been told to be kept: its ids are given to nobody else.
+                topic.skip(lost.len().div_ceil(LEAST_MESSAGE_BYTES) as u64);
+            }
         }
         let headless = self.snapshotless || self.topic.is_none();
         let image = self.topic.map_or_else(|| TopicImage::bare(name, self.header.index), |topic| topic.image());
-        let Recovery { header, damage, frames, .. } = self;
-        Recovered { image, header, end, damage, torn, headless, frames }
+        let Recovery { header, snapshot, damage, frames, .. } = self;
+        Recovered { image, header, end, snapshot, damage, torn, headless, frames, sealed: false }
     }
 
     /// Goes on without a snapshot: the topic begins where this segment does.

@@ -89,7 +89,14 @@ impl Replay {
     pub fn feed(&mut self, bytes: &[u8]) -> Option<Outcome> {
         // Asked first, for feeding moves the place that `left` counts from.
         let is_end = bytes.len() as u64 >= self.left();
+        if self.at + 1 < self.segments.len() {
+            self.recovery.vouch_for_all();
+        }
         let fed = self.recovery.feed(bytes);
+        if self.recovery.take_rewound() {
+            self.size = self.window;
+            return None;
+        }
         if self.recovery.is_headless() {
             return self.earlier();
         }

@@ -126,6 +126,12 @@ impl Topic {
         self.messages.append_rewritten(id, log_bytes, segment);
     }
 
+    /// A log says that so many messages may have been published that nobody can tell of any more.
+    pub(crate) fn replay_skipped(&mut self, messages: u64) {
+        let end = self.messages.end();
+        self.miss(Position { id: end.id.saturating_add(messages), bytes: end.bytes });
+    }
+
     /// Messages up to this place were published, and cannot be read any more.
     fn miss(&mut self, to: Position) {
         let from = self.messages.end();

@@ -58,7 +58,7 @@ impl Topic {
         self.journal_mut().snapshot(&image);
     }
 
-    fn journal_mut(&mut self) -> &mut Journal {
+    pub(super) fn journal_mut(&mut self) -> &mut Journal {
         &mut self.log.as_mut().expect("only topics with a log come here").journal
     }
 

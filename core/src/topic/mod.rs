@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::by_id::IdSet;
 use crate::channel::{Channel, ChannelCx};
-use crate::command::{Refusal, Start, TopicChanges, TopicOptions};
+use crate::command::{Refusal, Start, TopicChanges, TopicOptions, TopicTrouble};
 use crate::config::{Limits, MAX_CHANNELS};
 use crate::dedup::Dedup;
 use crate::gaps::Gaps;
@@ -109,6 +109,8 @@ pub(crate) struct Topic {
     pub(crate) traced: Option<Vec<Event>>,
     /// The deadline that the broker knows of.
     pub(crate) armed: Option<(Time, Handle)>,
+    /// Something is wrong with its log: it takes in no publishes.
+    pub(crate) stalled: Option<TopicTrouble>,
     /// Bytes of its messages in memory, as the broker counted them last.
     pub(crate) counted: usize,
     /// The broker knows that something of it waits to be written.
@@ -177,6 +179,7 @@ impl Topic {
             log: None,
             traced: None,
             armed: None,
+            stalled: None,
             counted: 0,
             is_dirty: false,
         }

@@ -59,6 +59,11 @@ impl Replayed {
         self.0.replay_rewritten(id, log_bytes, segment);
     }
 
+    /// So many messages may have been published that cannot be read any more.
+    pub fn skip(&mut self, messages: u64) {
+        self.0.replay_skipped(messages);
+    }
+
     /// The topic as it is now.
     pub fn image(&self) -> TopicImage {
         self.0.image()
@@ -152,6 +157,9 @@ impl Topic {
             // There would be no numbers to go on with.
             return Err(Refusal::StorageFailed);
         }
+        if recovered.sealed {
+            journal.seal(now);
+        }
         let mut messages = Messages::recovered(image, journal.segment());
         messages.fit_clock(now);
         let mut topic = Topic::of(name, image, messages, now, limits);
@@ -168,6 +176,11 @@ impl Topic {
         topic.messages.set_keep(topic.retained_chunk(now));
         topic.messages.sweep();
         topic.hand_over(now, limits);
+        if recovered.sealed && recovered.snapshot == 0 {
+            // There is none that the next replay could begin with.
+            let image = topic.image();
+            topic.journal_mut().snapshot(&image);
+        }
         Ok(topic)
     }
 }

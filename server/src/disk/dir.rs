@@ -3,23 +3,31 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use shelfmq_core::name::Name;
 
+use super::fs::{FileSystem, RealFileSystem, sync_names};
 use crate::layout;
 
 /// What the lock file says.
 const MARK: &str = "shelfmq data 1\n";
 const MARK_START: &str = "shelfmq data ";
-/// What a new file system has in its root.
-const LOST_AND_FOUND: &str = "lost+found";
+/// What is in a directory without anybody's having put it there: of a new file system, of one that takes snapshots, of a
+/// file manager, of what keeps an empty directory in a repository.
+const NOBODYS: [&str; 5] = ["lost+found", ".snapshot", ".DS_Store", ".gitkeep", ".directory"];
+/// What such names begin with.
+const NOBODYS_START: &str = ".Trash";
+/// How many topics are read at once: a start waits for the device more than for processors.
+const READERS: usize = 8;
 /// What the directory of a topic that is being removed ends with.
 const DELETED: &str = ".deleted";
-/// What a file that is being made ends with.
-const UNFINISHED: &str = ".tmp";
+/// What a segment's name ends with until it is durable: where nothing of it counts before that, and where it does.
+pub(super) const MAKING: &str = ".tmp";
+pub(super) const COUNTS: &str = ".new";
 
 /// Why a data directory cannot be used, in sentences for whoever starts the server.
 #[derive(Debug)]
@@ -43,10 +51,14 @@ impl Unusable {
 /// A data directory that this process alone uses, until this is dropped.
 #[derive(Debug)]
 pub struct DataDir {
+    fs: Arc<dyn FileSystem>,
     root: PathBuf,
     topics: PathBuf,
-    /// Holds the lock.
-    _lock: File,
+    /// How many topics are read at once when all are opened.
+    readers: usize,
+    /// Hold the lock, and another on the directory itself, for whoever made a new lock file; none where nobody else can have
+    /// the file system.
+    _locks: Option<(File, File)>,
     /// Counts the topics removed.
     removed: AtomicU64,
 }
@@ -66,19 +78,47 @@ impl DataDir {
         if !lock.exists()
             && let Some(foreign) = foreign(path)?
         {
-            return Err(Unusable(format!(
-                "{} is no data directory of shelfmq: it has no lock file, and has {foreign:?}. Name a directory that \
-                 is empty or does not exist",
-                path.display()
-            )));
+            return Err(Unusable(if path.join(layout::TOPICS).is_dir() {
+                format!(
+                    "{} has topics and no lock file: it may be a copy, or somebody removed the file beside a server that \
+                     runs. Where none does, make an empty file {} and start again",
+                    path.display(),
+                    lock.display()
+                )
+            } else {
+                format!(
+                    "{} is no data directory of shelfmq: it has no lock file, and has {foreign:?}. Name a directory that \
+                     is empty or does not exist",
+                    path.display()
+                )
+            }));
         }
         let lock = take_lock(path, &lock)?;
         let topics = path.join(layout::TOPICS);
+        let fs = RealFileSystem;
         if !topics.is_dir() {
-            fs::create_dir(&topics).map_err(|error| Unusable::io("make", &topics, &error))?;
+            fs.create_directory(&topics).map_err(|error| Unusable::io("make", &topics, &error))?;
         }
-        sync_directory(path).map_err(|error| Unusable::io("sync", path, &error))?;
-        Ok(DataDir { root: path.to_owned(), topics, _lock: lock, removed: AtomicU64::new(0) })
+        sync_names(&fs, path).map_err(|error| Unusable::io("sync", path, &error))?;
+        let topics = File::open(&topics).map_err(|error| Unusable::io("open", &topics, &error))?;
+        if !layout::lock(&topics).map_err(|error| Unusable::io("lock", path, &error))? {
+            return Err(is_in_use(path));
+        }
+        Ok(DataDir { _locks: Some((lock, topics)), readers: READERS, ..DataDir::on(Arc::new(fs), path.to_owned()) })
+    }
+
+    /// A directory of a file system that nobody else has, which has one for topics. One thread reads it.
+    pub fn on(fs: Arc<dyn FileSystem>, root: PathBuf) -> Self {
+        let topics = root.join(layout::TOPICS);
+        DataDir { fs, root, topics, readers: 1, _locks: None, removed: AtomicU64::new(0) }
+    }
+
+    pub(super) fn readers(&self) -> usize {
+        self.readers
+    }
+
+    pub(super) fn fs(&self) -> &dyn FileSystem {
+        &*self.fs
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -104,11 +144,15 @@ impl DataDir {
         let from = self.topic(name);
         loop {
             let number = self.removed.fetch_add(1, Relaxed);
-            let to = self.topics.join(format!("{name}.{number}{DELETED}"));
-            if to.exists() {
-                continue;
+            let to = self.topics.join(format!("{}.{number}{DELETED}", layout::folded(name)));
+            match self.fs.list(&to) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                listed => {
+                    listed?;
+                    continue;
+                }
             }
-            return match fs::rename(&from, &to) {
+            return match self.fs.rename(&from, &to) {
                 Ok(()) => Ok(Some(to)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(error),
@@ -118,43 +162,35 @@ impl DataDir {
 
     /// What removals left that were not finished.
     pub(super) fn leftovers(&self) -> io::Result<Vec<PathBuf>> {
-        let mut found = Vec::new();
-        for entry in self.topics.read_dir()? {
-            let entry = entry?;
-            if entry.file_name().to_str().is_some_and(|name| name.ends_with(DELETED)) {
-                found.push(entry.path());
-            }
-        }
-        Ok(found)
+        let entries = self.fs.list(&self.topics)?;
+        let names = entries.into_iter().map(|entry| entry.name);
+        let deleted = names.filter(|name| name.to_str().is_some_and(|name| name.ends_with(DELETED)));
+        Ok(deleted.map(|name| self.topics.join(name)).collect())
     }
 }
 
-/// What a segment's file is called while it is made.
-pub(super) fn unfinished(segment: &Path) -> PathBuf {
-    let mut path = segment.as_os_str().to_owned();
-    path.push(UNFINISHED);
-    path.into()
+/// A name beside a file's own.
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
 }
 
-/// Whether a file was being made.
-pub(super) fn is_unfinished(path: &Path) -> bool {
-    path.as_os_str().as_encoded_bytes().ends_with(UNFINISHED.as_bytes())
-}
-
-/// Makes the names in a directory durable.
-pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+/// Whether a file's name ends so.
+pub(super) fn ends_with(path: &Path, end: &str) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(end.as_bytes())
 }
 
 /// Makes a directory, and all above it that are missing.
 fn make(path: &Path) -> Result<(), Unusable> {
     let above: Vec<&Path> = path.ancestors().skip(1).take_while(|above| !above.is_dir()).collect();
-    fs::create_dir_all(path).map_err(|error| Unusable::io("make the data directory", path, &error))?;
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| Unusable::io("make the data directory", path, &error))?;
     // Each new name stands in the directory above it; a relative path ends with an empty one, the working directory.
     for made in std::iter::once(path).chain(above) {
         let Some(parent) = made.parent() else { continue };
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        sync_directory(parent).map_err(|error| Unusable::io("sync", parent, &error))?;
+        sync_names(&RealFileSystem, parent).map_err(|error| Unusable::io("sync", parent, &error))?;
     }
     Ok(())
 }
@@ -163,20 +199,25 @@ fn make(path: &Path) -> Result<(), Unusable> {
 fn foreign(path: &Path) -> Result<Option<String>, Unusable> {
     let entries = path.read_dir().map_err(|error| Unusable::io("read", path, &error))?;
     let names = entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()));
-    Ok(names.into_iter().find(|name| name != LOST_AND_FOUND))
+    let is_nobodys = |name: &String| NOBODYS.contains(&name.as_str()) || name.starts_with(NOBODYS_START);
+    Ok(names.into_iter().find(|name| !is_nobodys(name)))
+}
+
+fn is_in_use(root: &Path) -> Unusable {
+    Unusable(format!(
+        "another server is running on the data directory {}: stop it, or name another with --data-path",
+        root.display()
+    ))
 }
 
 fn take_lock(root: &Path, path: &Path) -> Result<File, Unusable> {
     let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create(true).truncate(false).open(path);
+    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
     let file = file.map_err(|error| Unusable::io("write to", path, &error))?;
     match layout::lock(&file) {
         Ok(true) => {}
         Ok(false) => {
-            return Err(Unusable(format!(
-                "another server is running on the data directory {}: stop it, or name another with --data-path",
-                root.display()
-            )));
+            return Err(is_in_use(root));
         }
         Err(error) => return Err(Unusable::io("lock", path, &error)),
     }

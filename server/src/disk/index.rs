@@ -7,13 +7,13 @@
 //! that is not the next one counts only where the whole frame is good.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use shelfmq_core::log::frame::{FRAME_HEADER_BYTES, Found, Frame, Frames, Kind, MESSAGE_HEADER_BYTES, split_message};
 use shelfmq_core::log::frame::{HeaderError, SEGMENT_HEADER_BYTES};
 use shelfmq_core::log::{Read, SegmentHeader};
+
+use super::fs::{DiskFile, read_around, read_exact};
 
 /// How far apart the places are that are remembered, in bytes.
 const APART: u64 = 64 * 1024;
@@ -55,9 +55,9 @@ pub(super) struct Part {
 
 impl Index {
     /// Knows nothing yet but the segment's header.
-    pub(super) fn new(file: &File) -> io::Result<Self> {
+    pub(super) fn new(file: &dyn DiskFile) -> io::Result<Self> {
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
-        file.read_exact_at(&mut bytes, 0)?;
+        read_exact(file, &mut bytes, 0)?;
         let header = SegmentHeader::read(&bytes).map_err(|error| {
             let why = match error {
                 HeaderError::Version(version) => format!("it has version {version}, which this server does not know"),
@@ -79,11 +79,11 @@ impl Index {
     }
 
     /// Reads everything from the end of the last message before `read.from` to the beginning of the first at or after
-    /// `read.to`. The segment is written up to `end`.
-    pub(super) fn read(&mut self, file: &File, read: &Read, end: u64) -> io::Result<Part> {
+    /// `read.to`. The segment is written up to `end`. `around` says that what cannot be read is taken for damaged.
+    pub(super) fn read(&mut self, file: &dyn DiskFile, read: &Read, end: u64, around: bool) -> io::Result<Part> {
         let start = self.start(read.from);
         let expected = if start.id == read.from { read.bytes.max(1) + BEYOND } else { WINDOW };
-        let buffer = Buffer { file, bytes: Vec::new(), base: start.offset, end };
+        let buffer = Buffer { file, bytes: Vec::new(), base: start.offset, end, around };
         let next = if start.id == 0 { self.header.index } else { start.id };
         let part = Part { offset: start.offset, ..Part::default() };
         let mut walk = Walk { index: self, buffer, at: start.offset, next, last: start, part };
@@ -117,11 +117,12 @@ impl Index {
 
 /// A part of a file that is at hand.
 struct Buffer<'a> {
-    file: &'a File,
+    file: &'a dyn DiskFile,
     bytes: Vec<u8>,
     base: u64,
     /// Where the file ends.
     end: u64,
+    around: bool,
 }
 
 impl Buffer<'_> {
@@ -149,7 +150,8 @@ impl Buffer<'_> {
         let from = self.base + old as u64;
         let to = wanted.max((from + window).min(self.end));
         self.bytes.resize(old + (to - from) as usize, 0);
-        self.file.read_exact_at(&mut self.bytes[old..], from)
+        let bytes = &mut self.bytes[old..];
+        if self.around { read_around(self.file, bytes, from) } else { read_exact(self.file, bytes, from) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+#[derive(Debug)]
 pub(super) struct Lru<K, V> {
     entries: BTreeMap<K, (u64, V)>,
     /// When each was used last, as a running number.

@@ -1,30 +1,33 @@
 //! The disk of a server: the logs of all its topics, in one directory ([`layout`](crate::layout) says what is where).
 //!
 //! ```text
-//!  request threads ── wake ──> writer ── one sync per dirty file ──> done
-//!                                │  ├── syncers: several files at once
-//!                                │  └── janitor: removes files
-//!  request threads ── read ──> readers ────────────────────────────> read_done
+//!  request threads ── wake ──> writer ──> syncers: several logs at once ──> done
+//!                                │  └───> removals, topics that are opened again ──> opened
+//!  request threads ── read ──> readers ─────────────────────────────────> read_done
 //! ```
 //!
-//! Read in this order: `dir` (the directory and its lock), `open` (from its files to the topics), `writer` and
-//! what it uses (`files`, `syncing`, `space`, `janitor`), `reader` and `index`.
+//! Read in this order: `fs` (what is asked of a file system), `dir` (the directory and its lock), `open` (from its files to
+//! the topics), `writer` and what it uses (`files`, `flow`, `syncing`, `stalled`, `troubled`, `tasks`), `reader` and `index`.
 //!
-//! One thread writes for all topics. What comes while it writes and syncs waits in the engines, and is the next group:
-//! the more there is to do, the larger the groups. A log that could not be written or synced is failed for good, and
-//! nothing more is written to it; a disk that is full is not an error but a state, and the writer waits for its end.
+//! A log that could not be written or synced is closed, and opened again from what the device has; what could not be
+//! written for a reason that passes waits until it can be. Other topics go on meanwhile.
 
 mod dir;
 mod files;
+mod flow;
+pub mod fs;
 mod index;
-mod janitor;
 mod lru;
 mod open;
 mod reader;
+mod removal;
 mod space;
+mod stalled;
 mod syncing;
+pub mod tasks;
 #[cfg(test)]
 mod tests;
+mod troubled;
 mod wake_up;
 mod writer;
 
@@ -33,19 +36,23 @@ use std::mem;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use shelfmq_core::log::{Loaded, LogCommand, LogId, Read};
+use shelfmq_core::command::TopicTrouble;
+use shelfmq_core::log::{Loaded, LogCommand, LogId, Read, Recovered};
+use shelfmq_core::name::Name;
 
 use crate::duration_arg::DurationArg;
 pub use dir::{DataDir, Unusable};
 use files::Reach;
-pub use open::{Segment, replay};
+pub use open::{Found, Segment, replay};
 use reader::Readers;
+use tasks::{Tasks, Threads};
 use wake_up::WakeUp;
+pub use writer::Writer;
 
 /// The engines whose logs are kept here, as the disk sees them. Every method locks one shard for a moment.
-pub(crate) trait Logs: Send + std::marker::Sync + 'static {
+pub trait Logs: fmt::Debug + Send + std::marker::Sync + 'static {
     /// How many shards there are.
     fn shards(&self) -> usize;
     /// Takes what waits to be written in one shard, in order.
@@ -54,20 +61,42 @@ pub(crate) trait Logs: Send + std::marker::Sync + 'static {
     fn done(&self, shard: usize, done: &[Done]);
     /// Tells a shard what a read brought; `None` where the file cannot be read.
     fn read_done(&self, shard: usize, read: &Read, loaded: Option<Loaded>);
+    /// Hands a topic over that was opened again: instead of the one that has this log, unless that was deleted meanwhile;
+    /// `None` where it could not be opened before.
+    fn opened(&self, shard: usize, log: Option<LogId>, topic: &Name<'static>, recovered: Recovered);
     /// Tells all shards whether the disk is full, or as good as.
     fn space(&self, full: bool);
-    /// Tells that something is wrong, in a sentence. It stays so until the server is started again.
-    fn unwell(&self, why: Option<String>);
+    /// Tells what is wrong with a topic; `None` where nothing is any more.
+    fn unwell(&self, shard: usize, topic: &Name<'static>, unwell: Option<Unwell>);
 }
 
 /// What became of the appends of a log, or of its deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Done {
+pub struct Done {
     /// The log.
-    pub(crate) log: LogId,
-    /// How far it is as durable as was promised; `u64::MAX` where it is gone. An error where it is not trusted any
-    /// more.
-    pub(crate) outcome: Result<u64, ()>,
+    pub log: LogId,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of what was to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is as durable as was promised, up to there; `u64::MAX` where the log is gone.
+    Stored(u64),
+    /// It takes long. It may still be stored.
+    Late,
+    /// What the log has at its end is not known. Nothing more goes there.
+    Unknown,
+}
+
+/// What is wrong with a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unwell {
+    /// In a sentence.
+    pub why: String,
+    /// What that means for it.
+    pub state: TopicTrouble,
 }
 
 /// Names a log among those of all shards.
@@ -140,21 +169,71 @@ pub(crate) struct Disk {
 /// How many reads are served at once.
 const READERS: usize = 2;
 
-impl Disk {
-    /// Begins to write and read. The directory stays locked until it ends.
-    pub(crate) fn start(dir: DataDir, options: DiskOptions, logs: Arc<dyn Logs>) -> Self {
-        let dir = Arc::new(dir);
-        let wake_up = Arc::new(WakeUp::new(logs.shards()));
-        let reach = Arc::new(Reach::default());
+/// The parts of a disk, without the threads that run them: whoever has them decides when each does something.
+#[derive(Debug)]
+pub struct Parts {
+    /// Writes.
+    pub writer: Writer,
+    readers: Arc<Readers>,
+    wake_up: Arc<WakeUp>,
+}
+
+impl Parts {
+    /// Those of this directory, for these engines.
+    pub fn new(dir: DataDir, options: DiskOptions, logs: Arc<dyn Logs>, tasks: Arc<dyn Tasks>, now: Instant) -> Self {
+        Parts::with(Arc::new(WakeUp::new(logs.shards())), dir, options, logs, tasks, now)
+    }
+
+    fn with(
+        wake_up: Arc<WakeUp>,
+        dir: DataDir,
+        options: DiskOptions,
+        logs: Arc<dyn Logs>,
+        tasks: Arc<dyn Tasks>,
+        now: Instant,
+    ) -> Self {
+        let (dir, reach) = (Arc::new(dir), Arc::new(Reach::default()));
         let readers = Arc::new(Readers::new(Arc::clone(&dir), Arc::clone(&logs), Arc::clone(&reach)));
+        let parts = (Arc::clone(&wake_up), Arc::clone(&readers));
+        let writer = Writer::new(dir, options, logs, parts, (reach, tasks), now);
+        Parts { writer, readers, wake_up }
+    }
+
+    /// There is something to be written in this shard.
+    pub fn wake(&self, shard: usize) {
+        self.wake_up.ring(shard);
+    }
+
+    /// Nothing more is to come: what cannot be written now is given up.
+    pub fn stop(&self) {
+        self.wake_up.stop();
+    }
+
+    /// Reads this, and tells its engine.
+    pub fn read(&self, shard: usize, read: &Read) {
+        self.readers.serve(shard, read);
+    }
+}
+
+impl Disk {
+    /// Begins to write and read. The directory stays locked until it ends. Topics that could not be opened are tried again.
+    pub(crate) fn start(
+        dir: DataDir,
+        options: DiskOptions,
+        logs: Arc<dyn Logs>,
+        aside: Vec<(usize, Name<'static>, String)>,
+    ) -> Self {
+        let (now, tasks) = (Instant::now(), Arc::new(Threads::start()));
+        let Parts { mut writer, readers, wake_up } = Parts::new(dir, options, logs, tasks, now);
         let readings = (0..READERS).map(|_| {
             let readers = Arc::clone(&readers);
             spawn("reader", move || readers.run())
         });
         let mut threads: Vec<_> = readings.collect();
+        writer.set_aside(aside, now);
         threads.push({
-            let (wake_up, readers) = (Arc::clone(&wake_up), Arc::clone(&readers));
-            spawn("writer", move || writer::Writer::new(dir, options, logs, wake_up, reach, readers).run())
+            let wake_up = Arc::clone(&wake_up);
+            spawn("writer", move || run(writer, &wake_up))
         });
         Disk { wake_up, readers, threads: Mutex::new(threads) }
     }
@@ -185,6 +264,23 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         self.shutdown();
+    }
+}
+
+/// Writes until all is done after it was told to stop.
+fn run(mut writer: Writer, wake_up: &WakeUp) {
+    wake_up.belongs_to(thread::current());
+    let mut is_tidy = false;
+    loop {
+        let wait = writer.turn(Instant::now());
+        if wake_up.is_stopping() && writer.is_idle() {
+            if mem::replace(&mut is_tidy, true) {
+                return writer.close();
+            }
+            writer.tidy();
+            continue;
+        }
+        wake_up.wait(wait);
     }
 }
 

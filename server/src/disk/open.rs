@@ -1,9 +1,11 @@
 //! From the files of a data directory to its topics.
+//!
+//! What is read is what the device has: whatever else the kernel remembers of a file may be what it failed to write, and
+//! tells nobody any more. And nothing is ever appended to a file that was there before: a topic goes on in a new segment.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
@@ -12,13 +14,18 @@ use shelfmq_core::log::{Recovered, SegmentHeader};
 use shelfmq_core::name::Name;
 use shelfmq_core::recovery::replay::{self, Outcome, Replay};
 
-use super::dir::{DataDir, Unusable, is_unfinished, sync_directory};
+use super::dir::{COUNTS, DataDir, MAKING, Unusable, beside, ends_with};
+use super::fs::{DiskFile, FileSystem, How, read_around, read_exact, sync, sync_names, write_all};
 use crate::layout;
 
 /// How much of a segment is read at once, in bytes, unless a frame is larger.
 const WINDOW: u64 = 1024 * 1024;
-/// How many topics are read at once.
-const THREADS: usize = 2;
+/// What cannot be read is damage once a topic was tried to be opened so often.
+const TRIES: u32 = 4;
+/// What was cut off a log is kept beside it, under this name.
+const CUT: &str = ".torn";
+/// What repairs and starts moved aside has this name.
+const ASIDE: &str = ".bad";
 
 /// A segment of a log that is being opened.
 #[derive(Clone, Debug)]
@@ -27,128 +34,228 @@ pub struct Segment {
     pub path: PathBuf,
     /// What that begins with.
     pub header: SegmentHeader,
+    /// How many bytes it has.
+    pub size: u64,
+}
+
+/// A topic that was found.
+#[derive(Debug)]
+pub enum Found {
+    /// As its log tells.
+    Topic(Box<Recovered>),
+    /// It cannot be told from its files, for this reason. They stay as they are.
+    Aside(Name<'static>, String),
+}
+
+impl Found {
+    fn name(&self) -> &str {
+        match self {
+            Found::Topic(recovered) => &recovered.image.name,
+            Found::Aside(name, _) => name.as_str(),
+        }
+    }
 }
 
 impl DataDir {
-    /// All topics, in the order of their names, as their logs tell. What a crash left unfinished is cut off or
-    /// removed; what is damaged is logged. An error where a topic cannot be told from its files at all: nothing is
-    /// lost silently.
-    pub fn recover(&self) -> Result<Vec<Recovered>, Unusable> {
-        let listed = layout::topics(self.root()).map_err(|error| Unusable::io("read", self.topics(), &error))?;
-        for path in listed.others.iter().filter(|path| !path.to_string_lossy().ends_with(".deleted")) {
+    /// All topics, in the order of their names, as their logs tell. What a crash left unfinished is cut off or removed; what
+    /// is damaged is logged. A topic that cannot be told from its files is set aside: nothing is lost silently, and no other
+    /// has to wait for it. An error where the directory itself cannot be read.
+    pub fn recover(&self) -> Result<Vec<Found>, Unusable> {
+        // What a server wrote that was killed before it synced is taken for kept from now on: so it has to be. What this
+        // cannot write is not on the device, and is not read from there.
+        if let Err(error) = self.fs().sync_file_system(self.root()) {
+            tracing::error!(path = %self.root().display(), %error, "not all that was written could be synced: what the disk has counts");
+        }
+        let listed = layout::topics(self.fs(), self.root());
+        let listed = listed.map_err(|error| Unusable::io("read", self.topics(), &error))?;
+        let is_ours =
+            |path: &PathBuf| [".deleted", ".importing"].iter().any(|end| path.to_string_lossy().ends_with(end));
+        for path in listed.others.iter().filter(|path| !is_ours(path)) {
             tracing::warn!(path = %path.display(), "this is not a topic's directory, and nothing is done with it");
         }
-        let topics = &listed.own;
+        let topics = self.renamed(listed.own);
         let next = AtomicUsize::new(0);
         let work = || {
-            let mut buffer = Vec::new();
             let mut found = Vec::new();
-            while let Some((index, (name, path))) =
-                Some(next.fetch_add(1, Relaxed)).and_then(|index| Some((index, topics.get(index)?)))
-            {
-                let recovered =
-                    recover_topic(name, path, &mut buffer).inspect_err(|_| next.store(topics.len(), Relaxed))?;
-                found.extend(recovered.map(|recovered| (index, recovered)));
+            while let Some((name, path)) = topics.get(next.fetch_add(1, Relaxed)) {
+                found.extend(self.recover_topic(name, path, Care::default()).unwrap_or_else(|Unusable(why)| {
+                    tracing::error!(topic = %name, "{why}");
+                    Some(Found::Aside(name.clone(), why))
+                }));
             }
-            Ok(found)
+            found
         };
-        let found: Vec<Result<_, Unusable>> = thread::scope(|scope| {
-            let threads: Vec<_> = (0..THREADS.min(topics.len())).map(|_| scope.spawn(work)).collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
+        let mut all: Vec<Found> = thread::scope(|scope| {
+            if self.readers() == 1 {
+                return work();
+            }
+            let threads: Vec<_> = (0..self.readers().min(topics.len())).map(|_| scope.spawn(work)).collect();
+            let join = |thread: thread::ScopedJoinHandle<'_, _>| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            threads.into_iter().flat_map(join).collect()
         });
-        let mut all = Vec::with_capacity(topics.len());
-        for found in found {
-            all.extend(found?);
+        all.sort_unstable_by(|one, other| one.name().cmp(other.name()));
+        Ok(all)
+    }
+
+    /// Directories that an earlier version made have the names that this one gives them.
+    fn renamed(&self, topics: Vec<(Name<'static>, PathBuf)>) -> Vec<(Name<'static>, PathBuf)> {
+        let rename = |(name, path): (Name<'static>, PathBuf)| {
+            let own = self.topic(&name);
+            if own == path {
+                return (name, path);
+            }
+            let renamed = self.fs().rename(&path, &own).and_then(|()| sync_names(self.fs(), self.topics()));
+            if let Err(error) = renamed {
+                tracing::error!(path = %path.display(), to = %own.display(), %error, "a topic's directory cannot be given its name");
+                return (name, path);
+            }
+            (name, own)
+        };
+        topics.into_iter().map(rename).collect()
+    }
+
+    /// A topic whose log failed, as the device has it, after so many tries.
+    pub(super) fn open_again(&self, name: &Name<'static>, tries: u32) -> Result<Recovered, Unusable> {
+        let path = self.topic(name);
+        let found = match self.fs().list(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(Unusable::io("read", &path, &error)),
+            Ok(_) => self.recover_topic(name, &path, Care { syncs: true, around: tries >= TRIES })?,
+        };
+        match found {
+            Some(Found::Topic(recovered)) => Ok(*recovered),
+            Some(Found::Aside(_, why)) => Err(Unusable(why)),
+            // Of what was published to it, nothing is there, and nobody was told that it was.
+            None => Ok(Recovered::nothing(name)),
         }
-        all.sort_unstable_by_key(|(index, _)| *index);
-        // What a server wrote that was killed before it synced is taken for kept from now on: so it has to be.
-        let synced = File::open(self.root()).and_then(|root| Ok(rustix::fs::syncfs(root)?));
-        synced.map_err(|error| Unusable::io("sync", self.root(), &error))?;
-        Ok(all.into_iter().map(|(_, recovered)| recovered).collect())
+    }
+
+    /// The topic in a directory; none where it was only being made.
+    fn recover_topic(&self, name: &Name<'static>, path: &Path, care: Care) -> Result<Option<Found>, Unusable> {
+        let fs = self.fs();
+        let mut segments = Segments::find(fs, path, care)?;
+        let mut buffer = Vec::new();
+        loop {
+            let Some(last) = segments.0.last() else {
+                // Only its first segment was being made: of what was published to it, nothing was acknowledged.
+                let removed = fs.remove_directory(path).and_then(|()| sync_names(fs, self.topics()));
+                if let Err(error) = removed {
+                    tracing::warn!(topic = %name, path = %path.display(), %error, "an empty topic directory stays");
+                }
+                return Ok(None);
+            };
+            let unreadable = |error: io::Error| Unusable(format!("{}: {error}. {REPAIR}", last.path.display()));
+            let found = replay(fs, name, &segments.0, care.around, &mut buffer).map_err(unreadable)?;
+            let Some(mut recovered) = found else {
+                // A crash came before anything in it was on the disk.
+                remove_unfinished(fs, name, &last.path)?;
+                segments.0.pop();
+                continue;
+            };
+            if recovered.image.name != name.as_str() {
+                return Err(Unusable(format!(
+                    "{} has the log of a topic of another name, {:?}. {REPAIR}",
+                    path.display(),
+                    recovered.image.name
+                )));
+            }
+            cut(fs, name, &last.path, &recovered)?;
+            report(name, path, &recovered);
+            recovered.sealed = true;
+            return Ok(Some(Found::Topic(Box::new(recovered))));
+        }
     }
 }
 
-/// The topic in a directory; none where it was only being made.
-fn recover_topic(name: &Name<'_>, path: &Path, buffer: &mut Vec<u8>) -> Result<Option<Recovered>, Unusable> {
-    let mut segments = segments(path)?;
-    loop {
-        let Some(last) = segments.last() else {
-            // Only its first segment was being made: of what was published to it, nothing was acknowledged.
-            let removed = fs::remove_dir(path).and_then(|()| path.parent().map_or(Ok(()), sync_directory));
-            if let Err(error) = removed {
-                tracing::warn!(topic = %name, path = %path.display(), %error, "an empty topic directory stays");
-            }
-            return Ok(None);
-        };
-        let unreadable = |error: io::Error| Unusable(format!("{}: {error}. {REPAIR}", last.path.display()));
-        let found = replay(name, &segments, buffer).map_err(unreadable)?;
-        let Some(recovered) = found else {
-            // A crash came before anything in it was on the disk.
-            remove_unfinished(name, &last.path)?;
-            segments.pop();
-            continue;
-        };
-        if recovered.image.name != name.as_str() {
-            return Err(Unusable(format!(
-                "{} has the log of a topic of another name, {:?}. {REPAIR}",
-                path.display(),
-                recovered.image.name
-            )));
-        }
-        cut(name, &last.path, &recovered)?;
-        report(name, path, &recovered);
-        return Ok(Some(recovered));
-    }
+/// How a topic's files are read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Care {
+    /// What is in them may not be on the device yet.
+    syncs: bool,
+    /// What the device does not give is damage like any other.
+    around: bool,
 }
 
 /// What the message of every error ends with.
-const REPAIR: &str = "The server does not start rather than lose what is there; `shelfmq log verify` on the data \
-                      directory tells more, and `shelfmq log repair` saves what can be read";
+const REPAIR: &str = "The topic is not served rather than lose what is there; `shelfmq log verify` on the data directory \
+                      tells more, and `shelfmq log repair` saves what can be read";
 
-/// The segments of a topic, in order. Files that were being made are removed.
-fn segments(directory: &Path) -> Result<Vec<Segment>, Unusable> {
-    let listed = layout::segments(directory).map_err(|error| Unusable::io("read", directory, &error))?;
-    for path in listed.others {
-        if is_unfinished(&path) {
-            fs::remove_file(&path).map_err(|error| Unusable::io("remove", &path, &error))?;
-        } else {
-            tracing::warn!(path = %path.display(), "this is not a segment of a log, and nothing is done with it");
-        }
-    }
-    let mut segments: Vec<Segment> = Vec::with_capacity(listed.own.len());
-    let count = listed.own.len();
-    for (index, (number, path)) in listed.own.into_iter().enumerate() {
-        if let Some(before) = segments.last()
-            && before.header.number + 1 != number
-        {
-            return Err(Unusable(format!(
-                "{}: segment {:08x} is missing, and {number:08x} is there. {REPAIR}",
-                directory.display(),
-                before.header.number + 1
-            )));
-        }
-        match header(&path, number)? {
-            Some(header) => segments.push(Segment { path, header }),
-            None if index + 1 == count => set_aside(&path)?,
-            None => {
-                return Err(Unusable(format!("{}: it has no header. {REPAIR}", path.display())));
+/// The segments of a topic, in order.
+struct Segments(Vec<Segment>);
+
+impl Segments {
+    /// Those in a directory. Files that were being made are removed.
+    fn find(fs: &dyn FileSystem, directory: &Path, care: Care) -> Result<Self, Unusable> {
+        let listed = layout::segments(fs, directory).map_err(|error| Unusable::io("read", directory, &error))?;
+        let mut own = listed.own;
+        for path in listed.others {
+            if ends_with(&path, MAKING) {
+                fs.remove_file(&path).map_err(|error| Unusable::io("remove", &path, &error))?;
+            } else if ends_with(&path, COUNTS) {
+                own.extend(adopt(fs, &path)?);
+            } else if ![CUT, ASIDE].iter().any(|end| ends_with(&path, end)) {
+                tracing::warn!(path = %path.display(), "this is not a segment of a log, and nothing is done with it");
             }
         }
+        own.sort();
+        let mut segments: Vec<Segment> = Vec::with_capacity(own.len());
+        for (number, path) in own {
+            if let Some(before) = segments.last()
+                && before.header.number + 1 != number
+            {
+                return Err(Unusable(format!(
+                    "{}: segment {:08x} is missing, and {number:08x} is there. {REPAIR}",
+                    directory.display(),
+                    before.header.number + 1
+                )));
+            }
+            // It has its name because it was durable: that it says nothing is no accident of a crash.
+            let Some((header, size)) = header(fs, &path, number, care)? else {
+                return Err(Unusable(format!("{}: it has no header. {REPAIR}", path.display())));
+            };
+            segments.push(Segment { path, header, size });
+        }
+        Ok(Segments(segments))
     }
-    Ok(segments)
+}
+
+/// A segment that counts, and was not durable yet when a crash came: it has its name from now on. None where there is
+/// nothing in it.
+fn adopt(fs: &dyn FileSystem, path: &Path) -> Result<Option<(u32, PathBuf)>, Unusable> {
+    let own = path.with_extension("");
+    let failed = |error| Unusable::io("keep", path, &error);
+    let Some(number) = own.file_name().and_then(layout::segment_of) else { return Ok(None) };
+    if header(fs, path, number, Care { syncs: true, around: false })?.is_none() {
+        fs.remove_file(path).map_err(failed)?;
+        return Ok(None);
+    }
+    let sync = |()| path.parent().map_or(Ok(()), |directory| sync_names(fs, directory));
+    fs.rename(path, &own).and_then(sync).map_err(failed)?;
+    Ok(Some((number, own)))
+}
+
+/// Opens a file to read what the device has of it; `syncs` says that it may not have all of it yet.
+fn open_fresh(fs: &dyn FileSystem, path: &Path, syncs: bool) -> io::Result<Arc<dyn DiskFile>> {
+    let file = fs.open(path, if syncs { How::Write } else { How::Read })?;
+    if syncs {
+        sync(&*file, true)?;
+    }
+    file.forget_cached();
+    Ok(file)
 }
 
 /// The header of a segment; none where it was never written.
-fn header(path: &Path, number: u32) -> Result<Option<SegmentHeader>, Unusable> {
-    let mut bytes = Vec::new();
-    let read = File::open(path)
-        .and_then(|file| io::Read::read_to_end(&mut io::Read::take(file, SEGMENT_HEADER_BYTES as u64), &mut bytes));
-    read.map_err(|error| Unusable::io("read", path, &error))?;
+fn header(fs: &dyn FileSystem, path: &Path, number: u32, care: Care) -> Result<Option<(SegmentHeader, u64)>, Unusable> {
+    let read = open_fresh(fs, path, care.syncs).and_then(|file| {
+        let size = file.length()?;
+        let mut bytes = vec![0; size.min(SEGMENT_HEADER_BYTES as u64) as usize];
+        read(&*file, &mut bytes, 0, care.around).map(|()| (bytes, size))
+    });
+    let (bytes, size) = read.map_err(|error| Unusable::io("read", path, &error))?;
     let what = match SegmentHeader::read(&bytes) {
-        Ok(header) if header.number == number => return Ok(Some(header)),
+        Ok(header) if header.number == number => return Ok(Some((header, size))),
         Ok(header) => format!("it says that it is segment {:08x}", header.number),
         _ if bytes.iter().all(|byte| *byte == 0) => return Ok(None),
         Err(HeaderError::Short) => return Ok(None),
@@ -159,38 +266,32 @@ fn header(path: &Path, number: u32) -> Result<Option<SegmentHeader>, Unusable> {
     Err(Unusable(format!("{}: {what}. {REPAIR}", path.display())))
 }
 
-/// A last segment without a header: it was never synced. Where it has anything in it, it is kept under another name.
-fn set_aside(path: &Path) -> Result<(), Unusable> {
-    let failed = |error| Unusable::io("move aside", path, &error);
-    let bytes = fs::metadata(path).map_err(failed)?.len();
-    if bytes < SEGMENT_HEADER_BYTES as u64 {
-        return fs::remove_file(path).map_err(failed);
-    }
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".bad");
-    fs::rename(path, &aside).map_err(failed)?;
-    tracing::warn!(path = %path.display(), bytes, "a segment's first bytes were never written: it is moved aside, as .bad");
-    path.parent().map_or(Ok(()), sync_directory).map_err(failed)
+fn read(file: &dyn DiskFile, bytes: &mut [u8], offset: u64, around: bool) -> io::Result<()> {
+    if around { read_around(file, bytes, offset) } else { read_exact(file, bytes, offset) }
 }
 
-/// Replays a log, of one segment or more. None where the last segment has nothing at all. The buffer is for whatever is
-/// read.
-pub fn replay(name: &Name<'_>, segments: &[Segment], buffer: &mut Vec<u8>) -> io::Result<Option<Recovered>> {
-    let told = segments
-        .iter()
-        .map(|segment| Ok(replay::Segment { header: segment.header, size: fs::metadata(&segment.path)?.len() }));
-    let replay = Replay::new(name.as_str(), told.collect::<io::Result<_>>()?, true, WINDOW);
+/// Replays a topic's segments; none where the last of them has nothing in it. `around` says that what the device does not
+/// give is damage like any other; `buffer` is room to read in.
+pub fn replay(
+    fs: &dyn FileSystem,
+    name: &Name<'_>,
+    segments: &[Segment],
+    around: bool,
+    buffer: &mut Vec<u8>,
+) -> io::Result<Option<Recovered>> {
+    let told = segments.iter().map(|segment| replay::Segment { header: segment.header, size: segment.size });
+    let replay = Replay::new(name.as_str(), told.collect(), true, WINDOW);
     let Some(mut replay) = replay else { return Ok(None) };
-    let mut file: Option<(usize, File)> = None;
+    let mut file: Option<(usize, Arc<dyn DiskFile>)> = None;
     loop {
         let wanted = replay.wanted();
         let open = match file.take().filter(|(index, _)| *index == wanted.segment) {
             Some((_, open)) => open,
-            None => File::open(&segments[wanted.segment].path)?,
+            None => fs.open(&segments[wanted.segment].path, How::Read)?,
         };
         buffer.resize(wanted.bytes as usize, 0);
         buffer.shrink_to(WINDOW as usize);
-        open.read_exact_at(buffer, wanted.offset)?;
+        read(&*open, buffer, wanted.offset, around)?;
         match replay.feed(buffer) {
             None => file = Some((wanted.segment, open)),
             Some(Outcome::Topic(recovered)) => return Ok(Some(recovered)),
@@ -199,43 +300,54 @@ pub fn replay(name: &Name<'_>, segments: &[Segment], buffer: &mut Vec<u8>) -> io
     }
 }
 
-/// Whether from there on nothing was ever written: room that was made beforehand.
-fn is_zero(file: &mut File, from: u64) -> io::Result<bool> {
-    file.seek(SeekFrom::Start(from))?;
-    let mut part = vec![0; 64 * 1024];
-    loop {
-        match file.read(&mut part)? {
-            0 => return Ok(true),
-            count if part[..count].iter().any(|byte| *byte != 0) => return Ok(false),
-            _ => {}
-        }
-    }
-}
-
-/// Cuts off what was not written wholly.
-fn cut(name: &Name<'_>, path: &Path, recovered: &Recovered) -> Result<(), Unusable> {
+/// Cuts off what was not written wholly. What there is of it is kept beside the log.
+fn cut(fs: &dyn FileSystem, name: &Name<'_>, path: &Path, recovered: &Recovered) -> Result<(), Unusable> {
     if recovered.torn == 0 {
         return Ok(());
     }
-    let file = OpenOptions::new().read(true).write(true).open(path);
-    let cut = file.and_then(|mut file| {
-        let empty = is_zero(&mut file, recovered.end)?;
+    let cut = fs.open(path, How::Write).and_then(|file| {
+        let is_empty = keep_torn(fs, &*file, path, recovered.end)?;
         file.set_len(recovered.end)?;
-        file.sync_all()?;
-        Ok(empty)
+        sync(&*file, true)?;
+        Ok(is_empty)
     });
-    let empty = cut.map_err(|error| Unusable::io("cut off the unfinished end of", path, &error))?;
+    let is_empty = cut.map_err(|error| Unusable::io("cut off the unfinished end of", path, &error))?;
     let (file, offset, length) = (path.display(), recovered.end, recovered.torn);
-    if empty {
+    if is_empty {
         tracing::debug!(topic = %name, %file, offset, length, "a log had room for more, which is given back");
     } else {
-        tracing::warn!(topic = %name, %file, offset, length, "the end of a log was not written wholly: it is cut off");
+        tracing::warn!(topic = %name, %file, offset, length, "the end of a log was not written wholly: it is cut off, and kept beside it");
     }
     Ok(())
 }
 
-fn remove_unfinished(name: &Name<'_>, path: &Path) -> Result<(), Unusable> {
-    let removed = fs::remove_file(path).and_then(|()| path.parent().map_or(Ok(()), sync_directory));
+/// Copies what stands behind the end of a log to a file beside it; whether that is nothing but room that was made.
+fn keep_torn(fs: &dyn FileSystem, file: &dyn DiskFile, path: &Path, end: u64) -> io::Result<bool> {
+    let (length, mut at) = (file.length()?, end);
+    let mut torn = Vec::new();
+    let mut part = vec![0; 64 * 1024];
+    while at < length {
+        let part = &mut part[..(length - at).min(64 * 1024) as usize];
+        read_around(file, part, at)?;
+        at += part.len() as u64;
+        if part.iter().any(|byte| *byte != 0) || !torn.is_empty() {
+            torn.extend_from_slice(part);
+        }
+    }
+    let used = torn.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    if used > 0 {
+        // For somebody who looks for what may be in it: where there is no room for that, it is not kept.
+        let kept = fs.open(&beside(path, CUT), How::Create).and_then(|kept| write_all(&*kept, &torn[..used], 0));
+        if let Err(error) = kept {
+            tracing::warn!(file = %path.display(), %error, "what is cut off cannot be kept");
+        }
+    }
+    Ok(used == 0)
+}
+
+fn remove_unfinished(fs: &dyn FileSystem, name: &Name<'_>, path: &Path) -> Result<(), Unusable> {
+    let sync = |()| path.parent().map_or(Ok(()), |directory| sync_names(fs, directory));
+    let removed = fs.remove_file(path).and_then(sync);
     removed.map_err(|error| Unusable::io("remove the unfinished segment", path, &error))?;
     tracing::warn!(topic = %name, file = %path.display(), "a segment was just begun, and has nothing in it: it is removed");
     Ok(())

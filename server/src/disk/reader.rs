@@ -1,15 +1,14 @@
 //! Reads messages back, beside the writer.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use shelfmq_core::log::{Loaded, Read};
 
-use super::dir::DataDir;
+use super::dir::{COUNTS, DataDir, beside};
 use super::files::{Reach, open_limit};
+use super::fs::{DiskFile, How, Trouble};
 use super::index::Index;
 use super::lru::Lru;
 use super::{Key, Logs};
@@ -24,11 +23,14 @@ const MOST_PLACES: usize = 256 * 1024;
 const MOST_DAMAGE: usize = 4096;
 /// Of so many logs it is remembered which segments were removed.
 const MOST_REMOVED: usize = 4096;
+/// What could not be read so often is read around: a block that the device cannot give stops nobody for ever.
+const TRIES: u32 = 3;
 
 /// A segment of a log.
 type Segment = (Key, u32);
 
 /// What the reading threads share.
+#[derive(Debug)]
 pub(super) struct Readers {
     dir: Arc<DataDir>,
     logs: Arc<dyn Logs>,
@@ -38,20 +40,23 @@ pub(super) struct Readers {
     known: Mutex<Known>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Queue {
     reads: VecDeque<(usize, Read)>,
     stopping: bool,
 }
 
 /// What is remembered of segments.
+#[derive(Debug)]
 struct Known {
-    open: Lru<Segment, Arc<File>>,
+    open: Lru<Segment, Arc<dyn DiskFile>>,
     most_open: usize,
     /// With how many places each has.
     indexes: Lru<Segment, (Arc<Mutex<Index>>, usize)>,
     places: usize,
     damage: Lru<(Key, u32, u64), ()>,
+    /// How often in a row a segment could not be read.
+    failures: Lru<Segment, u32>,
     /// Segments of a log below this number are removed.
     removed: Lru<Key, u32>,
 }
@@ -68,6 +73,7 @@ impl Readers {
             indexes: Lru::new(),
             places: 0,
             damage: Lru::new(),
+            failures: Lru::new(),
             removed: Lru::new(),
         };
         Readers { dir, logs, reach, queue: Mutex::default(), more: Condvar::new(), known: Mutex::new(known) }
@@ -97,6 +103,11 @@ impl Readers {
         }
     }
 
+    /// Where nothing of a log is written to any more.
+    pub(super) fn forget_reach(&self, key: Key) {
+        self.reach.remove(key);
+    }
+
     /// Whether a segment was removed because nobody needs what is in it any more.
     fn is_removed(&self, key: Key, segment: u32) -> bool {
         lock(&self.known).removed.get(key).is_some_and(|below| segment < *below)
@@ -105,29 +116,52 @@ impl Readers {
     /// Serves reads until it is stopped.
     pub(super) fn run(&self) {
         while let Some((shard, read)) = self.next() {
-            let key = Key { shard, log: read.log };
-            let loaded = match self.load(key, &read) {
-                Ok(loaded) => Some(loaded),
-                // While this waited, the last of these messages was finished, or moved.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_removed(key, read.segment) => None,
-                Err(error) => {
-                    let file = self.dir.segment(&read.topic, read.segment);
-                    tracing::error!(
-                        topic = %read.topic, file = %file.display(), from = read.from, to = read.to, %error,
-                        "messages cannot be read back"
-                    );
-                    let is_gone = error.kind() == io::ErrorKind::NotFound && self.is_before_first(&read);
-                    is_gone.then(|| Loaded::decode(0, 0, &[], read.from, read.to))
-                }
-            };
-            self.logs.read_done(shard, &read, loaded);
+            self.serve(shard, &read);
         }
+    }
+
+    /// Reads this, and tells its engine.
+    pub(super) fn serve(&self, shard: usize, read: &Read) {
+        let key = Key { shard, log: read.log };
+        let loaded = match self.load(key, read) {
+            Ok(loaded) => {
+                lock(&self.known).failures.remove((key, read.segment));
+                Some(loaded)
+            }
+            // While this waited, the last of these messages was finished, or moved.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_removed(key, read.segment) => None,
+            Err(error) => {
+                let file = self.dir.segment(&read.topic, read.segment);
+                tracing::error!(
+                    topic = %read.topic, file = %file.display(), from = read.from, to = read.to, %error,
+                    "messages cannot be read back"
+                );
+                self.failed((key, read.segment), &error);
+                let is_gone = error.kind() == io::ErrorKind::NotFound && self.is_before_first(read);
+                is_gone.then(|| Loaded::decode(0, 0, &[], read.from, read.to))
+            }
+        };
+        self.logs.read_done(shard, read, loaded);
+    }
+
+    /// Counts how often a segment could not be read. What is only scarce comes back.
+    fn failed(&self, segment: Segment, error: &io::Error) {
+        let mut known = lock(&self.known);
+        if Trouble::of(error) == Trouble::Broken {
+            let failures = known.failures.get(segment).map_or(0, |failures| *failures);
+            known.failures.insert(segment, failures + 1);
+            while known.failures.len() > MOST_REMOVED {
+                known.failures.pop_oldest();
+            }
+        }
+        // The next attempt opens it anew.
+        known.open.remove(segment);
     }
 
     /// Whether the log begins after this segment. It was removed, and where a message of it is still asked for, that
     /// was written again to a place that is damaged: it does not come back.
     fn is_before_first(&self, read: &Read) -> bool {
-        let listed = layout::segments(&self.dir.topic(&read.topic));
+        let listed = layout::segments(self.dir.fs(), &self.dir.topic(&read.topic));
         listed.is_ok_and(|listed| listed.own.first().is_some_and(|(first, _)| *first > read.segment))
     }
 
@@ -147,17 +181,19 @@ impl Readers {
     fn load(&self, key: Key, read: &Read) -> io::Result<Loaded> {
         let segment = (key, read.segment);
         let file = self.open(segment, read)?;
-        let metadata = file.metadata()?;
+        let around = lock(&self.known).failures.get(segment).is_some_and(|failures| *failures >= TRIES);
         // What the writer is just writing is not to be seen: if it began to after the length was asked for, it has said
         // so before.
-        let end =
-            self.reach.get(key).filter(|(number, _)| *number == read.segment).map_or(metadata.len(), |(_, end)| end);
-        let index = self.index(segment, &file)?;
+        let end = match self.reach.get(key).filter(|(number, _)| *number == read.segment) {
+            Some((_, end)) => end,
+            None => file.length()?,
+        };
+        let index = self.index(segment, &*file)?;
         let (part, salt, places) = {
             let mut index = lock(&index);
-            (index.read(&file, read, end)?, index.salt(), index.len())
+            (index.read(&*file, read, end, around)?, index.salt(), index.len())
         };
-        self.keep(segment, &index, places, metadata.nlink() > 0);
+        self.keep(segment, &index, places, file.has_name()?);
         let mut loaded = Loaded::decode(salt, part.offset, &part.bytes, read.from, read.to);
         for damage in &part.damage {
             if damage.0 >= part.offset && !loaded.damage.contains(damage) {
@@ -168,11 +204,18 @@ impl Readers {
         Ok(loaded)
     }
 
-    fn open(&self, segment: Segment, read: &Read) -> io::Result<Arc<File>> {
+    fn open(&self, segment: Segment, read: &Read) -> io::Result<Arc<dyn DiskFile>> {
         if let Some(file) = lock(&self.known).open.get(segment) {
             return Ok(Arc::clone(file));
         }
-        let file = Arc::new(File::open(self.dir.segment(&read.topic, read.segment))?);
+        let path = self.dir.segment(&read.topic, read.segment);
+        let file = match self.dir.fs().open(&path, How::Read) {
+            // What counts before it is synced may not have its name yet.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.dir.fs().open(&beside(&path, COUNTS), How::Read).or(Err(error))
+            }
+            opened => opened,
+        }?;
         let mut known = lock(&self.known);
         known.open.insert(segment, Arc::clone(&file));
         while known.open.len() > known.most_open {
@@ -181,7 +224,7 @@ impl Readers {
         Ok(file)
     }
 
-    fn index(&self, segment: Segment, file: &File) -> io::Result<Arc<Mutex<Index>>> {
+    fn index(&self, segment: Segment, file: &dyn DiskFile) -> io::Result<Arc<Mutex<Index>>> {
         if let Some((index, _)) = lock(&self.known).indexes.get(segment) {
             return Ok(Arc::clone(index));
         }

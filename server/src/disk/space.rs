@@ -1,7 +1,9 @@
 //! How much of the disk is free, and whether that is enough.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use super::dir::DataDir;
 
 /// How long what is known of the free space holds.
 const EVERY: Duration = Duration::from_millis(250);
@@ -10,8 +12,9 @@ const EVERY_PART: u64 = 8;
 /// Space has come back when there is at least so much more than the reserve, in bytes.
 const LEAST_MORE: u64 = 1024 * 1024;
 
+#[derive(Debug)]
 pub(super) struct Space {
-    path: PathBuf,
+    dir: Arc<DataDir>,
     reserve: u64,
     looked: Option<Instant>,
     written: u64,
@@ -24,9 +27,9 @@ pub(super) struct Space {
 }
 
 impl Space {
-    /// The space of the file system that has this path, of which so many bytes are to stay free.
-    pub(super) fn new(path: PathBuf, reserve: u64) -> Self {
-        Space { path, reserve, looked: None, written: 0, low: false, short: false, told: false }
+    /// The space of the file system that has this directory, of which so many bytes are to stay free.
+    pub(super) fn new(dir: Arc<DataDir>, reserve: u64) -> Self {
+        Space { dir, reserve, looked: None, written: 0, low: false, short: false, told: false }
     }
 
     /// So many bytes were written.
@@ -45,11 +48,12 @@ impl Space {
     }
 
     /// Looks at the disk, if it is time to. Whether it is full now, where that is news.
-    pub(super) fn news(&mut self) -> Option<bool> {
-        let is_due =
-            self.looked.is_none_or(|looked| self.written >= self.reserve / EVERY_PART || looked.elapsed() >= EVERY);
+    pub(super) fn news(&mut self, now: Instant) -> Option<bool> {
+        let is_due = self.looked.is_none_or(|looked| {
+            self.written >= self.reserve / EVERY_PART || now.saturating_duration_since(looked) >= EVERY
+        });
         if self.reserve > 0 && is_due {
-            (self.looked, self.written) = (Some(Instant::now()), 0);
+            (self.looked, self.written) = (Some(now), 0);
             self.look();
         }
         let full = self.low || self.short;
@@ -57,9 +61,8 @@ impl Space {
     }
 
     fn look(&mut self) {
-        match rustix::fs::statvfs(&self.path) {
-            Ok(disk) => {
-                let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        match self.dir.fs().free_bytes(self.dir.root()) {
+            Ok(free) => {
                 let enough = if self.low { self.reserve + (self.reserve / 20).max(LEAST_MORE) } else { self.reserve };
                 let low = free < enough;
                 if low != self.low {
@@ -83,33 +86,39 @@ impl Space {
 
 #[cfg(test)]
 mod tests {
-    use super::Space;
+    use super::*;
+    use crate::disk::fs::RealFileSystem;
+
+    fn space(reserve: u64) -> Space {
+        Space::new(Arc::new(DataDir::on(Arc::new(RealFileSystem), "/tmp".into())), reserve)
+    }
 
     #[test]
     fn who_writes_much_looks_often() {
-        let reserve = u64::MAX / 2;
-        let mut space = Space::new("/".into(), reserve);
-        assert_eq!(space.news(), Some(true));
+        let (reserve, now) = (u64::MAX / 2, Instant::now());
+        let mut space = space(reserve);
+        assert_eq!(space.news(now), Some(true));
         space.reserve = 1;
         space.wrote(0);
-        assert_eq!(space.news(), Some(false));
+        assert_eq!(space.news(now + EVERY), Some(false));
         space.reserve = reserve;
         space.wrote(reserve / 8 - 1);
-        assert_eq!(space.news(), None);
+        assert_eq!(space.news(now + EVERY), None);
         space.wrote(1);
-        assert_eq!(space.news(), Some(true));
+        assert_eq!(space.news(now + EVERY), Some(true));
     }
 
     #[test]
     fn the_disk_is_full_below_the_reserve_and_where_a_write_had_no_room() {
-        let mut none = Space::new("/".into(), u64::MAX / 2);
-        assert_eq!((none.news(), none.news()), (Some(true), None));
+        let now = Instant::now();
+        let mut none = space(u64::MAX / 2);
+        assert_eq!((none.news(now), none.news(now)), (Some(true), None));
         assert!(none.wait().is_some());
-        let mut enough = Space::new("/".into(), 1);
-        assert_eq!(enough.news(), None);
+        let mut enough = space(1);
+        assert_eq!(enough.news(now), None);
         enough.set_short(true);
-        assert_eq!((enough.news(), enough.news()), (Some(true), None));
+        assert_eq!((enough.news(now), enough.news(now)), (Some(true), None));
         enough.set_short(false);
-        assert_eq!(enough.news(), Some(false));
+        assert_eq!(enough.news(now), Some(false));
     }
 }

@@ -6,6 +6,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 /// Tells the writer that there is something to do; nearly free while it is awake.
+#[derive(Debug)]
 pub(super) struct WakeUp {
     shards: Vec<AtomicBool>,
     /// Something else is to be looked at.
@@ -46,20 +47,11 @@ impl WakeUp {
 
     pub(super) fn stop(&self) {
         self.stopping.store(true, SeqCst);
-        self.wake();
+        self.ring_other();
     }
 
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(SeqCst)
-    }
-
-    /// Sleeps until something else than a shard rings, unless that is not needed any more. For the writer.
-    pub(super) fn wait_for_other(&self, is_done: impl Fn() -> bool) {
-        self.asleep.store(true, SeqCst);
-        if !is_done() {
-            thread::park();
-        }
-        self.asleep.store(false, SeqCst);
     }
 
     fn wake(&self) {
@@ -77,7 +69,7 @@ impl WakeUp {
     }
 
     fn is_quiet(&self) -> bool {
-        !self.is_stopping() && !self.other.load(SeqCst) && self.shards.iter().all(|rang| !rang.load(SeqCst))
+        !self.other.load(SeqCst) && self.shards.iter().all(|rang| !rang.load(SeqCst))
     }
 
     /// Sleeps until it rings, or as long as is said. For the writer.

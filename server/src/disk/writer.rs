@@ -1,102 +1,83 @@
-//! The one thread that writes: it takes what waits in all engines, writes it, makes it durable, and tells them.
+//! Takes what waits in all engines, writes it, has it made durable, and sees to what went wrong.
+//!
+//! ```text
+//!  work of the engines ──> write ──> synced, beside the writer ──> the engine is told
+//!                            │            │
+//!                            │            └─ it failed ──┐
+//!                            ├─ nothing was written,     ├──> closed; opened again, from what the device has
+//!                            │  for a reason that passes: it waits, and is tried again
+//!                            └─ it failed ───────────────┘
+//! ```
+//!
+//! Nothing here waits: [`Writer::turn`] does what can be done now, and says when to come again. What takes long are
+//! [`Tasks`]. Of one log one sync is under way at a time: what is written meanwhile is the next group, so that groups are
+//! the larger the more there is to do, and every answer waits for a sync that began after its bytes were written.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::fs::File;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::mem;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
+use shelfmq_core::command::TopicTrouble;
 use shelfmq_core::log::{Append, Delete, LogCommand, Truncate};
 use shelfmq_core::name::Name;
-use smallvec::SmallVec;
 
-use super::dir::{DataDir, sync_directory};
-use super::files::{Files, Reach, Written, is_full, open_limit};
-use super::janitor::{Chore, Janitor};
+use super::dir::DataDir;
+use super::files::{Files, Reach, Unwritten, Written, open_limit};
+use super::flow::{Flow, Stall, Synced};
+use super::fs::Trouble;
 use super::reader::Readers;
+use super::removal;
 use super::space::Space;
-use super::syncing::{Batch, Job, Pool, Step};
+use super::stalled::TRY_AGAIN;
+use super::syncing::{Step, What};
+use super::tasks::{Lane, Tasks};
+use super::troubled::Troubled;
 use super::wake_up::WakeUp;
-use super::{DiskOptions, Done, Key, Logs, Sync};
+use super::{DiskOptions, Done, Key, Logs, Outcome, Sync, Unwell};
 
 /// How long what nobody waits for stays unsynced, where all is synced.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// How long to wait for room on a full disk before the next attempt.
-const FULL_WAIT: Duration = Duration::from_millis(100);
+/// After this time without an answer the disk is said to be slow.
+const SLOW: Duration = Duration::from_secs(5);
 
-pub(super) struct Writer {
+/// The one who writes for all topics.
+#[derive(Debug)]
+pub struct Writer {
     dir: Arc<DataDir>,
     sync: Sync,
-    logs: Arc<dyn Logs>,
+    pub(super) logs: Arc<dyn Logs>,
     wake_up: Arc<WakeUp>,
     readers: Arc<Readers>,
-    files: Files,
+    tasks: Arc<dyn Tasks>,
+    pub(super) files: Files,
     /// What was taken, in the order in which it is to be done.
     queue: VecDeque<(usize, LogCommand)>,
     taken: Vec<LogCommand>,
-    /// What is to be synced before anybody is told.
-    unsynced: Unsynced,
-    /// What is to be synced some time later, beside other things.
-    later: Unsynced,
-    /// How far logs are written whose shards are to be told when that is synced.
-    later_told: HashMap<Key, u64>,
-    /// What each shard is to be told, once it is so.
-    done: Vec<Vec<Done>>,
-    /// Logs that are not to be trusted any more, and their topics.
-    failed: HashMap<Key, Name<'static>>,
+    /// Logs of which something is not durable, or not even written.
+    pub(super) flows: HashMap<Key, Flow>,
+    /// Those whose sync is to begin with this turn.
+    ready: Vec<Key>,
+    /// Those that wait for their time. Each was due first when it was put here.
+    waiting: VecDeque<(Instant, Key)>,
+    /// Those of which something could not be written.
+    pub(super) stalled: Vec<Key>,
+    /// Topics whose directories are still to be taken away: their logs, in the order in which they go. Nothing of that name is
+    /// made meanwhile.
+    pub(super) deleting: HashMap<Name<'static>, VecDeque<Key>>,
     /// The first segment of a log that may not be synced, where nothing is.
-    forgotten: HashMap<Key, u32>,
-    pool: Pool,
-    background: Option<(Arc<Batch>, HashMap<Key, u64>)>,
-    next_sync: Instant,
-    space: Space,
-    janitor: Janitor,
-    most_files: usize,
-}
-
-/// What was written and not synced.
-#[derive(Default)]
-struct Unsynced {
-    jobs: Vec<Job>,
-    /// Where each log's job is.
-    places: HashMap<Key, usize>,
-    /// How many files there are.
-    files: usize,
-    /// Logs whose topics' directories are new or gone.
-    renamed: HashMap<Key, Name<'static>>,
-}
-
-impl Unsynced {
-    fn is_empty(&self) -> bool {
-        self.jobs.is_empty() && self.renamed.is_empty()
-    }
-
-    fn push(&mut self, key: Key, step: Step) {
-        let place = *self.places.entry(key).or_insert_with(|| {
-            self.jobs.push(Job { key, steps: SmallVec::new() });
-            self.jobs.len() - 1
-        });
-        let steps = &mut self.jobs[place].steps;
-        if let Some(known) = steps.iter_mut().find(|known| known.number == step.number) {
-            known.cut |= step.cut;
-        } else {
-            self.files += 1;
-            steps.push(step);
-        }
-    }
-
-    /// Takes out what there is of a log.
-    fn remove(&mut self, key: Key) -> Option<Job> {
-        let place = self.places.remove(&key)?;
-        let job = self.jobs.swap_remove(place);
-        if let Some(moved) = self.jobs.get(place) {
-            self.places.insert(moved.key, place);
-        }
-        self.files -= job.steps.len();
-        Some(job)
-    }
+    synced_before: HashMap<Key, u32>,
+    troubled: Troubled,
+    /// What each shard is to be told at the end of the turn.
+    done: Vec<Vec<Done>>,
+    pub(super) space: Space,
+    /// How many syncs are under way.
+    under_way: usize,
+    /// Files that are kept open to be synced, and how many may be.
+    held: usize,
+    most_held: usize,
+    looked_for_slow: Instant,
 }
 
 impl Writer {
@@ -104,73 +85,106 @@ impl Writer {
         dir: Arc<DataDir>,
         options: DiskOptions,
         logs: Arc<dyn Logs>,
-        wake_up: Arc<WakeUp>,
-        reach: Arc<Reach>,
-        readers: Arc<Readers>,
+        (wake_up, readers): (Arc<WakeUp>, Arc<Readers>),
+        (reach, tasks): (Arc<Reach>, Arc<dyn Tasks>),
+        now: Instant,
     ) -> Self {
         let DiskOptions { sync, min_free_bytes } = options;
+        removal::clear_leftovers(&dir, &*tasks);
         Writer {
-            files: Files::new(Arc::clone(&dir), reach, sync == Sync::Always),
+            files: Files::new(Arc::clone(&dir), reach, sync != Sync::Always),
             queue: VecDeque::new(),
             taken: Vec::new(),
-            unsynced: Unsynced::default(),
-            later: Unsynced::default(),
-            later_told: HashMap::new(),
+            flows: HashMap::new(),
+            ready: Vec::new(),
+            waiting: VecDeque::new(),
+            stalled: Vec::new(),
+            deleting: HashMap::new(),
+            synced_before: HashMap::new(),
+            troubled: Troubled::new(Arc::clone(&dir), Arc::clone(&logs), Arc::clone(&wake_up), Arc::clone(&tasks)),
             done: vec![Vec::new(); logs.shards()],
-            failed: HashMap::new(),
-            forgotten: HashMap::new(),
-            pool: Pool::new(Arc::clone(&wake_up)),
-            background: None,
-            next_sync: Instant::now(),
-            space: Space::new(dir.root().to_owned(), min_free_bytes),
-            janitor: Janitor::new(),
-            most_files: open_limit(),
+            space: Space::new(Arc::clone(&dir), min_free_bytes),
+            under_way: 0,
+            held: 0,
+            most_held: open_limit(),
+            looked_for_slow: now,
             dir,
             sync,
             logs,
             wake_up,
             readers,
+            tasks,
         }
     }
 
-    pub(super) fn run(mut self) {
-        self.wake_up.belongs_to(thread::current());
-        self.clear_leftovers();
-        loop {
-            self.tell_space();
-            self.sync_in_background();
-            let stopping = self.wake_up.is_stopping();
-            self.collect(stopping);
-            if self.queue.is_empty() {
-                if stopping {
-                    break;
-                }
-                self.wake_up.wait(self.wait());
-                continue;
-            }
-            while let Some((shard, work)) = self.queue.pop_front() {
-                self.work(shard, work);
-                if self.unsynced.files + self.later.files >= self.most_files {
-                    self.settle();
-                }
-            }
-            self.settle();
+    /// Topics that could not be opened at the start: they are tried again.
+    pub fn set_aside(&mut self, aside: Vec<(usize, Name<'static>, String)>, now: Instant) {
+        for (shard, topic, why) in aside {
+            self.troubled.set_aside(shard, topic, why, now);
         }
-        self.close();
     }
 
-    fn clear_leftovers(&self) {
-        match self.dir.leftovers() {
-            Ok(leftovers) => leftovers.into_iter().for_each(|path| self.janitor.remove(Chore::Directory(path))),
-            Err(error) => tracing::warn!(%error, "what is left of deleted topics cannot be found"),
+    /// Does all that can be done now. How long nothing more is to be done, if nobody wakes it.
+    pub fn turn(&mut self, now: Instant) -> Option<Duration> {
+        self.take_results(now);
+        if let Some(full) = self.space.news(now) {
+            self.logs.space(full);
+        }
+        let stopping = self.wake_up.is_stopping();
+        self.collect(stopping);
+        while self.held < self.most_held
+            && let Some((shard, work)) = self.queue.pop_front()
+        {
+            self.work(shard, work, now);
+        }
+        self.try_stalled(now, stopping);
+        self.begin_syncs(now, stopping);
+        let flows = &self.flows;
+        self.troubled.turn(now, |key| flows.get(&key).is_some_and(Flow::is_busy));
+        self.send();
+        self.look_for_slow(now);
+        if let Some(full) = self.space.news(now) {
+            self.logs.space(full);
+        }
+        self.wait(now)
+    }
+
+    /// Whether nothing waits, and nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.flows.values().all(Flow::is_idle) && self.deleting.is_empty()
+    }
+
+    /// Whether no topic waits to be opened again.
+    pub fn is_well(&self) -> bool {
+        self.troubled.is_empty()
+    }
+
+    /// Leaves no room that is not used: what comes of it is to be synced with the next turns. To be called when nothing
+    /// more is to be written.
+    pub fn tidy(&mut self) {
+        for (key, topic, step) in self.files.tidy() {
+            if self.sync != Sync::Never {
+                self.note(key, &topic, step);
+                self.make_ready(key);
+            }
+        }
+    }
+
+    /// Where nothing is synced, everything is at the end.
+    pub fn close(&mut self) {
+        if self.sync == Sync::Never
+            && let Err(error) = self.dir.fs().sync_file_system(self.dir.root())
+        {
+            tracing::error!(%error, "the data directory could not be synced");
         }
     }
 
     /// How long it may sleep.
-    fn wait(&self) -> Option<Duration> {
-        let is_due = self.background.is_none() && !self.later.is_empty();
-        let sync = is_due.then(|| self.next_sync.saturating_duration_since(Instant::now()));
-        [sync, self.space.wait()].into_iter().flatten().min()
+    fn wait(&self, now: Instant) -> Option<Duration> {
+        let sync = self.waiting.front().map(|(due, _)| due.saturating_duration_since(now));
+        let again = (!self.stalled.is_empty()).then_some(TRY_AGAIN);
+        let slow = (self.under_way > 0).then_some(Duration::from_secs(1));
+        [sync, again, slow, self.space.wait(), self.troubled.wait(now)].into_iter().flatten().min()
     }
 
     /// Takes the work of all shards that have some.
@@ -183,181 +197,224 @@ impl Writer {
         }
     }
 
-    fn work(&mut self, shard: usize, work: LogCommand) {
+    fn work(&mut self, shard: usize, work: LogCommand, now: Instant) {
+        let key = Key { shard, log: log_of(&work) };
+        // What stands behind something that could not be written waits for it.
+        if let Some(flow) = self.flows.get_mut(&key)
+            && flow.is_stalled()
+            && !matches!(work, LogCommand::Delete(_))
+        {
+            return flow.pending.push_back(work);
+        }
         match work {
-            LogCommand::Append(append) => self.append(Key { shard, log: append.log }, &append),
-            LogCommand::Truncate(forget) => self.forget(Key { shard, log: forget.log }, &forget),
-            LogCommand::Delete(delete) => self.delete(Key { shard, log: delete.log }, &delete),
+            LogCommand::Append(append) => self.append(key, append, now),
+            LogCommand::Truncate(truncate) => self.truncate(key, truncate),
+            LogCommand::Delete(delete) => self.delete(key, delete, now),
         }
     }
 
-    fn append(&mut self, key: Key, append: &Append) {
-        loop {
-            // It may also fail while it waits for room, with what was written of it before.
-            if self.failed.contains_key(&key) {
-                self.space.set_short(false);
-                return self.tell(key, Err(()));
+    pub(super) fn append(&mut self, key: Key, append: Append, now: Instant) {
+        if self.troubled.is_failed(key) {
+            return self.tell(key, Outcome::Unknown);
+        }
+        let written = if append.segment.is_some() && append.number == 1 && self.deleting.contains_key(&append.topic) {
+            let why = "the files of a topic of this name that was deleted could not be removed yet";
+            Err(Unwritten::Nowhere(io::Error::new(io::ErrorKind::WouldBlock, why)))
+        } else {
+            self.files.append(key, &append)
+        };
+        match written {
+            Ok(written) => {
+                self.space.wrote(append.bytes.len() as u64);
+                self.wrote(key, &append, written, now);
             }
-            match self.files.append(key, append) {
-                Ok(written) => {
-                    self.space.wrote(append.bytes.len() as u64);
-                    self.space.set_short(false);
-                    return self.wrote(key, append, written);
+            Err(Unwritten::Nothing(error)) if Trouble::of(&error).passes() => {
+                if Trouble::of(&error) == Trouble::Full {
+                    self.space.set_short(true);
                 }
-                Err(error) if is_full(&error) && !self.wake_up.is_stopping() => {
-                    if self.wait_for_room(key) {
-                        return;
-                    }
-                }
-                Err(error) => {
-                    self.space.set_short(false);
-                    return self.fail(key, &append.topic, "written", &error);
-                }
+                self.stall(key, append, &error, now);
+            }
+            // Where only a name cannot be made, others may well go on writing.
+            Err(Unwritten::Nowhere(error)) if Trouble::of(&error).passes() => {
+                self.stall(key, append, &error, now);
+            }
+            Err(Unwritten::Nothing(error) | Unwritten::Nowhere(error) | Unwritten::Unknown(error)) => {
+                self.fail(key, &append.topic, &format!("could not be written: {error}"), now);
             }
         }
     }
 
     /// Notes what is to be synced, and whom to tell.
-    fn wrote(&mut self, key: Key, append: &Append, written: Written) {
-        let Written { left, step, is_new } = written;
-        if let Some(unsynced) = self.unsynced_of(key, append.lazy) {
-            left.into_iter().chain([step]).for_each(|step| unsynced.push(key, step));
-            if is_new {
-                unsynced.renamed.insert(key, append.topic.clone());
-            }
+    fn wrote(&mut self, key: Key, append: &Append, written: Written, now: Instant) {
+        let Written { left, step } = written;
+        // Whatever is not synced: a segment has its name only once it and what stands before it are.
+        if self.sync == Sync::Never && !matches!(step.what, What::New { .. }) {
+            return self.tell(key, Outcome::Stored(append.upto));
         }
-        if self.sync == Sync::Always && !self.unsynced.places.contains_key(&key) {
-            self.later_told.insert(key, append.upto);
-        } else {
-            self.tell(key, Ok(append.upto));
-        }
-    }
-
-    /// Where what is not synced of a log is noted; none where nothing is synced. What may wait does so, unless something
-    /// of the log does not: then all of it goes along.
-    fn unsynced_of(&mut self, key: Key, lazy: bool) -> Option<&mut Unsynced> {
+        left.into_iter().chain([step]).for_each(|step| self.note(key, &append.topic, step));
+        self.flow(key, &append.topic).written(append.upto);
         match self.sync {
-            Sync::Never => return None,
-            Sync::Every(_) => return Some(&mut self.later),
-            Sync::Always if lazy && !self.unsynced.places.contains_key(&key) => return Some(&mut self.later),
-            Sync::Always => {}
-        }
-        if let Some(job) = self.later.remove(key) {
-            self.later_told.remove(&key);
-            job.steps.into_iter().for_each(|step| self.unsynced.push(key, step));
-        }
-        Some(&mut self.unsynced)
-    }
-
-    /// The disk is full. Meanwhile, what frees room goes first. True where the log itself was deleted.
-    fn wait_for_room(&mut self, key: Key) -> bool {
-        self.settle();
-        self.space.set_short(true);
-        self.tell_space();
-        self.sync_in_background();
-        self.collect(false);
-        let mut deleted = HashSet::new();
-        let mut rest = VecDeque::new();
-        let queue = mem::take(&mut self.queue);
-        for (shard, work) in queue.into_iter().rev() {
-            match work {
-                LogCommand::Delete(delete) => {
-                    deleted.insert(Key { shard, log: delete.log });
-                    rest.push_front((shard, LogCommand::Delete(delete)));
-                }
-                // Of a log that is to go, nothing needs to be written.
-                LogCommand::Append(append) if deleted.contains(&Key { shard, log: append.log }) => {}
-                work => rest.push_front((shard, work)),
+            Sync::Always if !append.lazy => self.make_ready(key),
+            Sync::Always => self.make_due(key, now + PATIENCE),
+            Sync::Every(every) => {
+                self.make_due(key, now + every);
+                self.tell(key, Outcome::Stored(append.upto));
+            }
+            Sync::Never => {
+                self.make_ready(key);
+                self.tell(key, Outcome::Stored(append.upto));
             }
         }
-        for (shard, work) in rest {
-            match work {
-                LogCommand::Append(_) => self.queue.push_back((shard, work)),
-                work => self.work(shard, work),
-            }
-        }
-        self.settle();
-        if deleted.contains(&key) {
-            self.space.set_short(false);
-            return true;
-        }
-        thread::sleep(FULL_WAIT);
-        false
     }
 
-    fn forget(&mut self, key: Key, forget: &Truncate) {
-        if self.failed.contains_key(&key) {
+    pub(super) fn flow(&mut self, key: Key, topic: &Name<'static>) -> &mut Flow {
+        self.flows.entry(key).or_insert_with(|| Flow::new(topic.clone()))
+    }
+
+    /// A file is to be synced.
+    fn note(&mut self, key: Key, topic: &Name<'static>, step: Step) {
+        let is_another = self.flow(key, topic).steps.push(step);
+        self.held += usize::from(is_another);
+    }
+
+    /// A log is to be synced as soon as it can be.
+    fn make_ready(&mut self, key: Key) {
+        if let Some(flow) = self.flows.get_mut(&key)
+            && !mem::replace(&mut flow.is_urgent, true)
+            && !flow.is_syncing()
+        {
+            self.ready.push(key);
+        }
+    }
+
+    /// A log is to be synced at this time, or before.
+    fn make_due(&mut self, key: Key, due: Instant) {
+        if let Some(flow) = self.flows.get_mut(&key)
+            && flow.due.is_none()
+        {
+            flow.due = Some(due);
+            self.waiting.push_back((due, key));
+        }
+    }
+
+    /// Segments that nobody needs any more are to go, once all of the log that stays is durable.
+    pub(super) fn truncate(&mut self, key: Key, truncate: Truncate) {
+        if self.troubled.is_failed(key) {
             return;
         }
-        // What stays has to be on the disk before anything else goes.
-        if self.sync != Sync::Always
-            && let Err(error) = self.sync_log(key, forget)
-        {
-            return self.fail(key, &forget.topic, "synced", &error);
-        }
-        self.readers.forget(key, forget.segment);
-        match File::open(self.dir.topic(&forget.topic)) {
-            Ok(directory) => self.janitor.remove(Chore::Segments(directory, forget.segment)),
-            Err(error) => {
-                tracing::warn!(topic = %forget.topic, %error, "old segments of a log cannot be removed");
-            }
-        }
-    }
-
-    /// Syncs all segments of a log that stay, where that is not done always.
-    fn sync_log(&mut self, key: Key, forget: &Truncate) -> io::Result<()> {
-        self.finish_background();
-        if self.failed.contains_key(&key) {
-            return Ok(());
-        }
-        if let Some(job) = self.later.remove(key) {
-            job.run()?;
-        }
-        if self.sync == Sync::Never
-            && let Some(last) = self.files.last(key)
-        {
-            let first = self.forgotten.get(&key).map_or(forget.segment, |synced| forget.segment.max(*synced));
-            for number in first..=last {
-                File::open(self.dir.segment(&forget.topic, number))?.sync_all()?;
-            }
-            sync_directory(&self.dir.topic(&forget.topic))?;
-            self.forgotten.insert(key, last);
-        }
-        Ok(())
-    }
-
-    fn delete(&mut self, key: Key, delete: &Delete) {
-        self.leave_unsynced(key);
-        self.files.forget(key);
-        self.files.forget_reach(key);
-        self.failed.remove(&key);
-        self.forgotten.remove(&key);
-        self.readers.forget(key, u32::MAX);
-        match self.dir.take_away(&delete.topic) {
-            Ok(removed) => {
-                if let Some(path) = removed {
-                    if let Some(unsynced) = self.unsynced_of(key, false) {
-                        unsynced.renamed.insert(key, delete.topic.clone());
-                    }
-                    self.janitor.remove(Chore::Directory(path));
+        if self.sync == Sync::Never {
+            // Nothing was noted of what was written: all of it is looked for.
+            let first = self.synced_before.get(&key).map_or(truncate.segment, |before| truncate.segment.max(*before));
+            if let Some(last) = self.files.last(key) {
+                for number in first..=last {
+                    let what = What::Closed(self.dir.segment(&truncate.topic, number));
+                    self.note(key, &truncate.topic, Step { number, what });
                 }
-                self.tell(key, Ok(u64::MAX));
+                self.synced_before.insert(key, last);
             }
-            Err(error) => self.fail(key, &delete.topic, "deleted", &error),
+        }
+        let topic = truncate.topic.clone();
+        let flow = self.flow(key, &topic);
+        flow.truncate = Some(truncate);
+        if flow.steps.is_empty() && !flow.is_syncing() {
+            self.remove_segments(key);
+        } else if self.sync != Sync::Always {
+            self.make_ready(key);
         }
     }
 
-    /// Nobody needs what was written to this log any more.
-    fn leave_unsynced(&mut self, key: Key) {
-        for unsynced in [&mut self.unsynced, &mut self.later] {
-            unsynced.remove(key);
-            unsynced.renamed.remove(&key);
+    /// All of a log is durable: what nobody needs of it goes.
+    fn remove_segments(&mut self, key: Key) {
+        let Some(flow) = self.flows.get_mut(&key) else { return };
+        if let Some(truncate) = flow.truncate.take() {
+            flow.removing += 1;
+            self.readers.forget(key, truncate.segment);
+            let (dir, results) = (Arc::clone(&self.dir), self.troubled.results());
+            let task = move || {
+                removal::remove_segments(&dir, &truncate);
+                results.removed(key);
+            };
+            self.tasks.push(Lane::Slow, Box::new(task));
         }
-        self.later_told.remove(&key);
+        self.forget_idle(key);
     }
 
-    /// Notes what a shard is told with the next [`Writer::send`].
-    fn tell(&mut self, key: Key, outcome: Result<u64, ()>) {
+    pub(super) fn delete(&mut self, key: Key, delete: Delete, now: Instant) {
+        self.files.forget(key);
+        self.readers.forget(key, u32::MAX);
+        self.synced_before.remove(&key);
+        self.troubled.forget(key, &delete.topic);
+        let flow = self.flow(key, &delete.topic);
+        let had_stalled = flow.is_stalled();
+        let files = flow.abandon();
+        // What removes its oldest segments does not know that they are another topic's by then; and what has the name now is
+        // the topic that is to be deleted first.
+        let waits = flow.is_busy() || !self.is_next_to_delete(key, &delete.topic);
+        self.held -= files;
+        if had_stalled {
+            self.logs.unwell(key.shard, &delete.topic, None);
+        }
+        let taken = if waits { Ok(None) } else { self.dir.take_away(&delete.topic).map(Some) };
+        match taken {
+            Ok(None) => self.deletes_later(key, delete, now),
+            Ok(Some(removed)) => {
+                self.deleted(key, &delete.topic);
+                self.readers.forget_reach(key);
+                let above = removed.map(|path| {
+                    let dir = Arc::clone(&self.dir);
+                    self.tasks.push(Lane::Slow, Box::new(move || removal::remove_topic(&dir, &path)));
+                    Step { number: 0, what: What::Names(self.dir.topics().to_owned()) }
+                });
+                self.flows.remove(&key);
+                match above.filter(|_| self.sync != Sync::Never) {
+                    Some(step) => {
+                        self.note(key, &delete.topic, step);
+                        self.flow(key, &delete.topic).written(u64::MAX);
+                        self.make_ready(key);
+                    }
+                    None => self.tell(key, Outcome::Stored(u64::MAX)),
+                }
+            }
+            Err(error) => {
+                let why = format!("topic {} could not be deleted: {error}", delete.topic);
+                tracing::error!("{why}; it is tried again until it can be");
+                let unwell = Unwell { why, state: TopicTrouble::Stalled };
+                self.logs.unwell(key.shard, &delete.topic, Some(unwell));
+                self.deletes_later(key, delete, now);
+            }
+        }
+    }
+
+    fn deletes_later(&mut self, key: Key, delete: Delete, now: Instant) {
+        let topic = delete.topic.clone();
+        let waiting = self.deleting.entry(topic.clone()).or_default();
+        if !waiting.contains(&key) {
+            waiting.push_back(key);
+        }
+        let flow = self.flow(key, &topic);
+        flow.stall = Some(Stall::new(now));
+        flow.pending.push_back(LogCommand::Delete(delete));
+        if !self.stalled.contains(&key) {
+            self.stalled.push(key);
+        }
+    }
+
+    fn is_next_to_delete(&self, key: Key, topic: &Name<'static>) -> bool {
+        self.deleting.get(topic).and_then(VecDeque::front).is_none_or(|first| *first == key)
+    }
+
+    /// Nothing of this log waits to be deleted any more.
+    pub(super) fn deleted(&mut self, key: Key, topic: &Name<'static>) {
+        if let Some(waiting) = self.deleting.get_mut(topic) {
+            waiting.retain(|other| *other != key);
+            if waiting.is_empty() {
+                self.deleting.remove(topic);
+            }
+        }
+    }
+
+    /// Notes what a shard is told at the end of the turn.
+    pub(super) fn tell(&mut self, key: Key, outcome: Outcome) {
         self.done[key.shard].push(Done { log: key.log, outcome });
     }
 
@@ -369,128 +426,127 @@ impl Writer {
         }
     }
 
-    /// A log is not to be trusted any more.
-    fn fail(&mut self, key: Key, topic: &Name<'_>, what: &str, error: &io::Error) {
-        let why = format!("the log of topic {topic} could not be {what}: {error}");
-        tracing::error!("{why}; nothing more is written to it until the server is started again");
-        self.leave_unsynced(key);
+    /// A log is not to be trusted any more: it is opened again, from what the device has.
+    pub(super) fn fail(&mut self, key: Key, topic: &Name<'_>, what: &str, now: Instant) {
+        if let Some(flow) = self.flows.get_mut(&key) {
+            self.held -= flow.abandon();
+        }
         self.files.forget(key);
-        self.failed.insert(key, topic.borrow().into_owned());
+        self.synced_before.remove(&key);
         self.done[key.shard].retain(|done| done.log != key.log);
-        self.tell(key, Err(()));
-        self.logs.unwell(Some(why));
+        self.tell(key, Outcome::Unknown);
+        self.troubled.failed(key, topic.borrow().into_owned(), format!("the log of topic {topic} {what}"), now);
     }
 
-    /// What was written becomes as durable as was promised, and the shards are told.
-    fn settle(&mut self) {
-        if !self.unsynced.is_empty() {
-            let mut unsynced = mem::take(&mut self.unsynced);
-            let renamed = mem::take(&mut unsynced.renamed);
-            let batch = self.pool.run(unsynced.jobs);
-            self.failures(&batch);
-            self.sync_topics(renamed);
-        }
-        if self.later.files >= self.most_files {
-            // As many files are open as may be: this cannot wait for its time.
-            self.finish_background();
-            self.next_sync = Instant::now();
-            self.sync_in_background();
-        }
-        self.send();
-        self.tell_space();
-    }
-
-    /// Makes the names of topics durable, for these logs.
-    fn sync_topics(&mut self, renamed: HashMap<Key, Name<'static>>) {
-        if !renamed.is_empty()
-            && let Err(error) = sync_directory(self.dir.topics())
-        {
-            for (key, topic) in renamed {
-                self.fail(key, &topic, "synced", &error);
+    /// Takes what tasks brought.
+    fn take_results(&mut self, now: Instant) {
+        for Synced { key, upto, files, result } in self.troubled.take_synced() {
+            self.held -= files;
+            self.under_way -= 1;
+            let Some(flow) = self.flows.get_mut(&key) else { continue };
+            flow.synced();
+            let topic = flow.topic.clone();
+            if self.troubled.is_failed(key) {
+                self.forget_idle(key);
+                continue;
             }
-        }
-    }
-
-    fn failures(&mut self, batch: &Batch) {
-        for (key, error) in batch.failures() {
-            self.fail_of(key, error);
-        }
-    }
-
-    /// A log could not be synced.
-    fn fail_of(&mut self, key: Key, error: &io::Error) {
-        if let Some(topic) = self.files.topic(key) {
-            self.fail(key, &topic, "synced", error);
-        } else {
-            // It was deleted meanwhile, or failed before.
-            tracing::error!(%error, "the log of a topic that is gone could not be synced");
-        }
-    }
-
-    /// Begins to sync, if it is time to.
-    fn sync_in_background(&mut self) {
-        let every = if let Sync::Every(every) = self.sync { every } else { PATIENCE };
-        if self.background.as_ref().is_some_and(|(batch, _)| batch.is_done()) {
-            self.finish_background();
-        }
-        let now = Instant::now();
-        if self.later.is_empty() {
-            // The first that is written is synced so long after.
-            self.next_sync = now + every;
-        } else if self.background.is_none() && now >= self.next_sync {
-            self.next_sync = now + every;
-            let mut later = mem::take(&mut self.later);
-            self.sync_topics(mem::take(&mut later.renamed));
-            self.background = Some((self.pool.begin(later.jobs), mem::take(&mut self.later_told)));
-        }
-    }
-
-    /// Waits for what is being synced, if anything is.
-    fn finish_background(&mut self) {
-        if let Some((batch, told)) = self.background.take() {
-            self.pool.wait(&batch);
-            self.failures(&batch);
-            for (key, upto) in told {
-                if !self.failed.contains_key(&key) {
-                    self.tell(key, Ok(upto));
+            match result {
+                Err(error) if upto != u64::MAX => {
+                    self.fail(key, &topic, &format!("could not be synced: {error}"), now);
                 }
+                Err(error) => {
+                    // The topic is gone from memory, and its files have no name any more that anybody looks for.
+                    tracing::error!(%error, "the removal of a topic could not be synced");
+                    self.tell(key, Outcome::Unknown);
+                }
+                Ok(()) if flow.is_urgent => self.ready.push(key),
+                Ok(()) if flow.steps.is_empty() => self.remove_segments(key),
+                Ok(()) => {}
             }
-            self.send();
+            self.forget_idle(key);
+        }
+        for key in self.troubled.take_removed() {
+            if let Some(flow) = self.flows.get_mut(&key) {
+                flow.removing -= 1;
+            }
+            self.forget_idle(key);
+        }
+        for key in self.troubled.take_opened(now) {
+            // What was still on its way to it is nobody's; but where it was deleted meanwhile, that is to be done.
+            let is_its = |shard: usize, work: &LogCommand| (shard, log_of(work)) == (key.shard, key.log);
+            self.queue.retain(|(shard, work)| matches!(work, LogCommand::Delete(_)) || !is_its(*shard, work));
+            self.readers.forget(key, u32::MAX);
+            self.readers.forget_reach(key);
         }
     }
 
-    /// Tells the shards whether the disk is full, where that changed.
-    fn tell_space(&mut self) {
-        if let Some(full) = self.space.news() {
-            self.logs.space(full);
+    fn forget_idle(&mut self, key: Key) {
+        if self.flows.get(&key).is_some_and(Flow::is_idle) {
+            self.flows.remove(&key);
         }
     }
 
-    /// Leaves nothing unsynced, and no room that is not used.
-    fn close(&mut self) {
-        self.finish_background();
-        for (key, step) in self.files.tidy() {
-            self.later.push(key, step);
+    /// Begins the syncs whose time has come.
+    fn begin_syncs(&mut self, now: Instant, stopping: bool) {
+        // As many files are open as may be: nothing can wait for its time.
+        let at_once = stopping || self.held >= self.most_held;
+        while let Some((due, key)) = self.waiting.front().copied() {
+            if due > now && !at_once {
+                break;
+            }
+            self.waiting.pop_front();
+            if self.flows.get(&key).is_some_and(|flow| flow.due.is_some_and(|due| at_once || due <= now)) {
+                self.make_ready(key);
+            }
         }
-        self.next_sync = Instant::now();
-        self.sync_in_background();
-        self.finish_background();
-        if self.sync == Sync::Never {
-            sync_everything(&self.dir);
+        for key in mem::take(&mut self.ready) {
+            self.begin_sync(key, now);
         }
-        self.send();
+    }
+
+    fn begin_sync(&mut self, key: Key, now: Instant) {
+        let Some(flow) = self.flows.get_mut(&key).filter(|flow| !flow.is_syncing()) else { return };
+        let Some((steps, upto)) = flow.begin_sync(now) else { return };
+        self.under_way += 1;
+        let tells = self.sync == Sync::Always || upto == u64::MAX;
+        let (dir, logs, results) = (Arc::clone(&self.dir), Arc::clone(&self.logs), self.troubled.results());
+        let task = move || {
+            let result = steps.run(dir.fs());
+            // By whoever synced it: the writer goes on writing while an engine makes answers and deliveries of it.
+            if result.is_ok() && tells {
+                logs.done(key.shard, &[Done { log: key.log, outcome: Outcome::Stored(upto) }]);
+            }
+            let files = steps.len();
+            drop(steps);
+            results.synced(Synced { key, upto, files, result });
+        };
+        self.tasks.push(Lane::Sync, Box::new(task));
+    }
+
+    /// Says which topics wait for a disk that does not answer.
+    fn look_for_slow(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.looked_for_slow) < Duration::from_secs(1) {
+            return;
+        }
+        self.looked_for_slow = now;
+        for (key, flow) in &mut self.flows {
+            if let Some(since) = flow.news_of_slow(now, SLOW) {
+                let topic = &flow.topic;
+                let why = format!("the disk has not synced the log of topic {topic} for {} s", since.as_secs());
+                tracing::warn!("{why}: who waits for it waits on");
+                self.logs.unwell(key.shard, topic, Some(Unwell { why, state: TopicTrouble::Slow }));
+            } else if flow.news_of_speed() {
+                tracing::info!("the disk syncs the log of topic {} again", flow.topic);
+                self.logs.unwell(key.shard, &flow.topic, None);
+            }
+        }
     }
 }
 
-/// Syncs the whole file system that has the data directory.
-fn sync_everything(dir: &DataDir) {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    if let Err(error) = File::open(dir.root()).and_then(|root| Ok(rustix::fs::syncfs(&root)?)) {
-        tracing::error!(%error, "the data directory could not be synced");
-    }
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    {
-        let _ = dir;
-        rustix::fs::sync();
+fn log_of(work: &LogCommand) -> shelfmq_core::log::LogId {
+    match work {
+        LogCommand::Append(append) => append.log,
+        LogCommand::Truncate(truncate) => truncate.log,
+        LogCommand::Delete(delete) => delete.log,
     }
 }

@@ -93,7 +93,8 @@ impl Model {
         let short = |text: &str| Some(text.to_owned()).filter(|text| (1..=256).contains(&text.len()));
         let defer = query.read("defer", "INVALID_DEFER", |text| duration(text).filter(|defer| *defer <= max_defer))?;
         let key = query.read("key", "INVALID_KEY", short)?;
-        let mut dedup = query.read("dedup", "INVALID_DEDUP", short)?;
+        let mut dedup =
+            query.read("dedup", "INVALID_DEDUP", |text| short(text).filter(|key| !key.starts_with('\0')))?;
         if let (None, Some(header)) = (&dedup, wire.header("idempotency-key")) {
             dedup = Some(short(header).ok_or(Fail::from("INVALID_DEDUP"))?);
         }

@@ -1,18 +1,40 @@
-//! A disk in memory that does after a crash all that [`shelfmq_core::log`] says a disk may do.
+//! A file system in memory that does all that [`shelfmq_core::log`] says a disk may do, and what a kernel does beside it.
 //!
-//! A file has bytes that were written and bytes that are durable; a directory has names that are there and names that
-//! would be there after a crash. A crash of the machine decides for each sector and for each name by the seed.
+//! A file has what was written, which everybody sees, and what the device has; a directory has names that are there and names
+//! that would be there after a crash. A write-back that fails leaves what was written to be seen as if it were on the device,
+//! tells one who asks, and tells nobody after that: as Linux does. A crash of the machine decides for each sector and for each
+//! name by the seed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use shelfmq_core::log::frame::{Found, Frames, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, split_message};
+use shelfmq::disk::fs::{DiskFile, Entry, EntryKind, FileSystem, How};
+use shelfmq::layout;
+use shelfmq_core::name::Name;
 
+use super::Lie;
+use super::inode::{File, Names};
+use super::standing::forged;
 use crate::workload::Random;
 
-const SECTOR: usize = 512;
+pub(super) const SECTOR: usize = 512;
+/// The data directory.
+pub const ROOT: &str = "/data";
+
+const EIO: i32 = 5;
+const EINTR: i32 = 4;
+const EMFILE: i32 = 24;
+const EINVAL: i32 = 22;
+const ENOSPC: i32 = 28;
+const ENOTEMPTY: i32 = 39;
 
 /// Names a file or a directory; never used twice.
-type Number = u64;
+pub type Number = u64;
 
 /// How a crash comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,310 +45,543 @@ pub enum Crash {
     Machine,
 }
 
+/// What goes wrong.
 #[derive(Clone, Debug, Default)]
-struct File {
-    bytes: Vec<u8>,
-    durable: Vec<u8>,
-    /// A sync failed: later ones mean nothing.
-    poisoned: bool,
+pub struct Faults {
+    /// So many of the next writes fail, of the next syncs, of the next reads.
+    pub writes: u32,
+    /// See above.
+    pub syncs: u32,
+    /// See above.
+    pub reads: u32,
+    /// So many of the next files cannot be opened, for there are too many.
+    pub opens: u32,
+    /// There is no room for bytes.
+    pub full: bool,
+    /// There is no room for names.
+    pub no_names: bool,
+    /// Calls do less than they were asked, or are interrupted.
+    pub short: bool,
+    /// Directories cannot be synced, and need not be.
+    pub no_directory_syncs: bool,
+    /// How the disk betrays.
+    pub lie: Option<Lie>,
 }
 
-impl File {
-    fn sync(&mut self) {
-        if !self.poisoned && self.bytes.len() > self.durable.len() {
-            self.durable.extend_from_slice(&self.bytes[self.durable.len()..]);
-        }
-    }
-
-    /// The power fails: each sector that was not synced is there or not.
-    fn lose(&mut self, random: &mut Random) {
-        let (written, kept_bytes) = (std::mem::take(&mut self.bytes), self.durable.len());
-        self.bytes.clone_from(&self.durable);
-        let first = kept_bytes / SECTOR;
-        let count = written.len().div_ceil(SECTOR).saturating_sub(first);
-        let mode = random.below(5);
-        let until = random.below(count as u64 + 1) as usize;
-        for sector in 0..count {
-            let kept = match mode {
-                0 => true,
-                1 => false,
-                2 | 3 => sector < until,
-                _ => random.percent(50),
-            };
-            if kept {
-                let start = (first + sector) * SECTOR;
-                let end = (start + SECTOR).min(written.len());
-                self.bytes.resize(self.bytes.len().max(end), 0);
-                self.bytes[start..end].copy_from_slice(&written[start..end]);
-            }
-        }
-        // The file may have grown on the disk without its bytes.
-        if random.percent(30) {
-            self.bytes.resize(self.bytes.len().max(written.len()), 0);
-        }
-        self.durable.clone_from(&self.bytes);
-        self.poisoned = false;
-    }
-}
-
-/// Names and what they stand for, now and after a crash.
 #[derive(Clone, Debug)]
-struct Names<K> {
-    live: BTreeMap<K, Number>,
-    durable: BTreeMap<K, Number>,
-}
-
-impl<K: Ord + Clone> Default for Names<K> {
-    fn default() -> Self {
-        Names { live: BTreeMap::new(), durable: BTreeMap::new() }
-    }
-}
-
-impl<K: Ord + Clone> Names<K> {
-    fn sync(&mut self) {
-        self.durable.clone_from(&self.live);
-    }
-
-    fn lose(&mut self, random: &mut Random) {
-        let all: BTreeSet<K> = self.live.keys().chain(self.durable.keys()).cloned().collect();
-        for name in all {
-            let (live, durable) = (self.live.get(&name).copied(), self.durable.get(&name).copied());
-            match if random.percent(50) { live } else { durable } {
-                Some(number) => drop(self.live.insert(name, number)),
-                None => drop(self.live.remove(&name)),
-            }
-        }
-        self.sync();
-    }
-}
-
-/// The disk: a directory for each topic, in it a file for each segment.
-#[derive(Clone, Debug, Default)]
-pub struct SimDisk {
-    root: Names<String>,
-    directories: BTreeMap<Number, Names<u32>>,
+struct State {
+    directories: BTreeMap<Number, Names>,
     files: BTreeMap<Number, File>,
     last: Number,
+    faults: Faults,
+    random: Random,
+    /// Something that was written never reached the device.
+    has_lost: bool,
+    /// After so many more calls nothing happens any more.
+    dies_in: Option<u64>,
 }
 
-/// A directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Directory(Number);
+/// The file system. Clones are the same one; see [`SimDisk::copy`].
+#[derive(Clone, Debug)]
+pub struct SimDisk(Arc<Mutex<State>>);
 
 impl SimDisk {
-    fn count(&mut self) -> Number {
-        self.last += 1;
-        self.last
+    /// One that has a data directory with nothing in it.
+    ///
+    /// # Panics
+    /// Never: it is new.
+    pub fn new(seed: u64) -> Self {
+        let mut state = State {
+            directories: BTreeMap::from([(0, Names::default())]),
+            files: BTreeMap::new(),
+            last: 0,
+            faults: Faults::default(),
+            random: Random::new(seed),
+            has_lost: false,
+            dies_in: None,
+        };
+        for path in [Path::new(ROOT), &topics()] {
+            state.create_directory(path).expect("there is nothing yet");
+        }
+        state.directories.values_mut().for_each(Names::sync);
+        SimDisk(Arc::new(Mutex::new(state)))
     }
 
-    /// The topics that have a directory.
-    pub fn topics(&self) -> Vec<String> {
-        self.root.live.keys().cloned().collect()
-    }
-
-    /// The directory of a topic.
-    pub fn directory(&self, topic: &str) -> Option<Directory> {
-        self.root.live.get(topic).copied().map(Directory)
-    }
-
-    /// Makes a topic's directory.
-    pub fn create_directory(&mut self, topic: &str) -> Directory {
-        let number = self.count();
-        self.directories.insert(number, Names::default());
-        self.root.live.insert(topic.into(), number);
-        Directory(number)
-    }
-
-    /// Renames a topic's directory away, with all that is in it.
-    pub fn remove_directory(&mut self, topic: &str) {
-        self.root.live.remove(topic);
-    }
-
-    /// The names of directories are durable from now on.
-    pub fn sync_root(&mut self) {
-        self.root.sync();
-    }
-
-    /// The names of a directory's files are durable from now on.
-    pub fn sync_directory(&mut self, directory: Directory) {
-        self.names(directory).sync();
-    }
-
-    fn names(&mut self, Directory(number): Directory) -> &mut Names<u32> {
-        self.directories.get_mut(&number).expect("directories stay as long as the disk")
-    }
-
-    /// The segments of a directory.
-    pub fn segments(&self, Directory(number): Directory) -> Vec<u32> {
-        self.directories[&number].live.keys().copied().collect()
-    }
-
-    fn file(&self, Directory(number): Directory, segment: u32) -> Option<&File> {
-        self.files.get(self.directories[&number].live.get(&segment)?)
-    }
-
-    fn file_mut(&mut self, Directory(number): Directory, segment: u32) -> Option<&mut File> {
-        self.files.get_mut(self.directories[&number].live.get(&segment)?)
-    }
-
-    /// The bytes of a segment.
-    pub fn read(&self, directory: Directory, segment: u32) -> Option<&[u8]> {
-        self.file(directory, segment).map(|file| file.bytes.as_slice())
-    }
-
-    /// What of a segment would be there after the worst of crashes.
-    pub fn durable(&self, Directory(number): Directory, segment: u32) -> Option<&[u8]> {
-        let file = self.directories[&number].durable.get(&segment)?;
-        self.root.durable.values().any(|known| *known == number).then(|| self.files[file].durable.as_slice())
-    }
-
-    /// How many bytes of each segment are durable.
-    pub fn lengths(&self) -> BTreeMap<(Directory, u32), u64> {
-        let segments = self.directories.iter().flat_map(|(directory, names)| {
-            names.live.iter().map(move |(segment, file)| ((Directory(*directory), *segment), file))
-        });
-        segments.map(|(place, file)| (place, self.files[file].durable.len() as u64)).collect()
-    }
-
-    /// Makes an empty file for a segment.
-    pub fn create(&mut self, directory: Directory, segment: u32) {
-        let number = self.count();
-        self.files.insert(number, File::default());
-        self.names(directory).live.insert(segment, number);
-    }
-
-    /// Writes at the end of a segment; `false` where it ends elsewhere.
+    /// Another one that has the same.
     #[must_use]
-    pub fn append(&mut self, directory: Directory, segment: u32, offset: u64, bytes: &[u8]) -> bool {
-        match self.file_mut(directory, segment) {
-            Some(file) if file.bytes.len() as u64 == offset => file.bytes.extend_from_slice(bytes),
-            _ => return false,
+    pub fn copy(&self) -> Self {
+        SimDisk(Arc::new(Mutex::new(self.lock().clone())))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets what goes wrong.
+    pub fn faults(&self, set: impl FnOnce(&mut Faults)) {
+        set(&mut self.lock().faults);
+    }
+
+    /// What goes wrong.
+    pub fn has(&self, has: impl FnOnce(&Faults) -> bool) -> bool {
+        has(&self.lock().faults)
+    }
+
+    /// After so many more calls, nothing that is asked happens, until the [crash](SimDisk::crash).
+    pub fn die_in(&self, calls: u64) {
+        self.lock().dies_in = Some(calls);
+    }
+
+    /// What a kernel does by itself: something that was written reaches the device, or does not. Whether there was any.
+    ///
+    /// # Panics
+    /// Never: files stay as long as the disk.
+    pub fn write_back(&self, fails: bool) -> bool {
+        let state = &mut *self.lock();
+        let dirty: Vec<Number> =
+            state.files.iter().filter(|(_, file)| !file.dirty.is_empty()).map(|(number, _)| *number).collect();
+        let Some(number) = dirty.get(state.random.below(dirty.len().max(1) as u64) as usize) else { return false };
+        let file = state.files.get_mut(number).expect("it was just there");
+        if fails {
+            file.fail_write_back(&mut state.random);
+            state.has_lost = true;
+        } else {
+            let sector = *file.dirty.first().expect("it is dirty");
+            file.dirty.remove(&sector);
+            file.store(sector);
         }
         true
     }
 
-    /// What was written to a segment is durable from now on.
-    pub fn sync(&mut self, directory: Directory, segment: u32) {
-        if let Some(file) = self.file_mut(directory, segment) {
-            file.sync();
-        }
+    /// Whether something that was written never reached the device, since this was asked last.
+    pub fn take_lost(&self) -> bool {
+        std::mem::take(&mut self.lock().has_lost)
     }
 
-    /// A sync of a segment failed: some of what was written may be durable, and nothing more will be.
-    pub fn fail_sync(&mut self, directory: Directory, segment: u32, random: &mut Random) {
-        if let Some(file) = self.file_mut(directory, segment) {
-            let left = (file.bytes.len() - file.durable.len()) as u64;
-            let more = file.durable.len() + random.below(left + 1) as usize;
-            file.durable.extend_from_slice(&file.bytes[file.durable.len()..more]);
-            file.poisoned = true;
-        }
+    /// The topics that have a directory, by name.
+    pub fn topics(&self) -> Vec<String> {
+        let state = self.lock();
+        let Ok(number) = state.directory(&topics()) else { return Vec::new() };
+        let names = state.directories[&number].live.keys().filter_map(|name| layout::topic_of(name));
+        let mut names: Vec<String> = names.map(|name| name.to_string()).collect();
+        names.sort();
+        names
     }
 
-    /// Cuts off what stands after this place of a segment, durably.
-    pub fn truncate(&mut self, directory: Directory, segment: u32, end: u64) {
-        if let Some(file) = self.file_mut(directory, segment) {
-            file.bytes.truncate(end as usize);
-            file.durable.clone_from(&file.bytes);
-        }
+    /// The segments of a topic that have their names.
+    pub fn segments(&self, topic: &str) -> Vec<u32> {
+        let state = self.lock();
+        let Ok(number) = state.directory(&directory(topic)) else { return Vec::new() };
+        state.directories[&number].live.keys().filter_map(|name| layout::segment_of(name)).collect()
     }
 
-    /// Removes a segment's file. Its name may be back after a crash until the directory is synced.
-    pub fn remove(&mut self, directory: Directory, segment: u32) {
-        self.names(directory).live.remove(&segment);
+    /// Names a segment for as long as it is there.
+    pub fn number(&self, topic: &str, segment: u32) -> Option<Number> {
+        self.lock().find(&path(topic, segment)).ok()
+    }
+
+    /// The bytes of a segment.
+    pub fn read(&self, topic: &str, segment: u32) -> Option<Vec<u8>> {
+        let state = self.lock();
+        let number = state.find(&path(topic, segment)).ok()?;
+        Some(state.files.get(&number)?.bytes.clone())
+    }
+
+    /// What of a segment would be there after the worst of crashes.
+    pub fn durable(&self, topic: &str, segment: u32) -> Option<Vec<u8>> {
+        let state = self.lock();
+        let mut number = 0;
+        for part in names_of(&path(topic, segment)) {
+            number = *state.directories.get(&number)?.durable.get(&part)?;
+        }
+        Some(state.files.get(&number)?.device.clone())
+    }
+
+    /// How many bytes of each file are durable.
+    pub fn lengths(&self) -> BTreeMap<Number, u64> {
+        self.lock().files.iter().map(|(number, file)| (*number, file.device.len() as u64)).collect()
     }
 
     /// Everything is synced.
-    pub fn sync_all(&mut self) {
-        self.root.sync();
-        self.directories.values_mut().for_each(Names::sync);
-        self.files.values_mut().for_each(File::sync);
+    pub fn sync_all(&self) {
+        self.lock().sync_all();
     }
 
     /// What is left after a crash.
-    pub fn crash(&mut self, crash: Crash, random: &mut Random) {
+    pub fn crash(&self, crash: Crash) {
+        let state = &mut *self.lock();
+        state.dies_in = None;
         if crash == Crash::Machine {
-            self.root.lose(random);
-            self.directories.values_mut().for_each(|names| names.lose(random));
-            self.files.values_mut().for_each(|file| file.lose(random));
-        }
-        for file in self.files.values_mut() {
-            file.poisoned = false;
+            state.directories.values_mut().for_each(|names| names.lose(&mut state.random));
+            state.files.values_mut().for_each(|file| file.lose(&mut state.random));
         }
     }
 
     /// Whether this stands in a topic's files and would still do after the worst of crashes.
     pub fn is_durable(&self, topic: &str, needle: &[u8]) -> bool {
-        let Some(directory) = self.directory(topic) else { return false };
-        let holds = |bytes: &[u8]| bytes.windows(needle.len()).rev().any(|window| window == needle);
-        self.segments(directory).iter().rev().any(|segment| self.durable(directory, *segment).is_some_and(holds))
+        let holds = |bytes: Vec<u8>| bytes.windows(needle.len()).rev().any(|window| window == needle);
+        self.segments(topic).into_iter().rev().any(|segment| self.durable(topic, segment).is_some_and(holds))
+    }
+
+    fn change(&self, topic: &str, segment: u32, change: impl FnOnce(&mut File, &mut Random) -> bool) -> bool {
+        let state = &mut *self.lock();
+        let Ok(number) = state.find(&path(topic, segment)) else { return false };
+        state.files.get_mut(&number).is_some_and(|file| change(file, &mut state.random))
+    }
+
+    /// Cuts off what stands after this place of a segment, durably.
+    pub fn truncate(&self, topic: &str, segment: u32, end: u64) {
+        self.change(topic, segment, |file, _| {
+            file.set_len(end as usize);
+            file.sync();
+            true
+        });
     }
 
     /// Flips this bit of a segment.
-    pub fn flip(&mut self, directory: Directory, segment: u32, bit: usize) {
-        if let Some(file) = self.file_mut(directory, segment) {
-            for bytes in [&mut file.bytes, &mut file.durable] {
+    pub fn flip(&self, topic: &str, segment: u32, bit: usize) {
+        self.change(topic, segment, |file, _| {
+            for bytes in [&mut file.bytes, &mut file.device] {
                 bytes.get_mut(bit / 8).into_iter().for_each(|byte| *byte ^= 1 << (bit % 8));
             }
-        }
+            true
+        });
     }
 
     /// Changes the body of a message without a trace, as no disk does.
-    pub fn forge(&mut self, directory: Directory, segment: u32, random: &mut Random) -> bool {
-        let Some(file) = self.file_mut(directory, segment) else { return false };
-        let Some(forged) = forged(&file.bytes, random) else { return false };
-        file.bytes.copy_from_slice(&forged);
-        let durable = file.durable.len().min(forged.len());
-        file.durable[..durable].copy_from_slice(&forged[..durable]);
-        true
+    pub fn forge(&self, topic: &str, segment: u32) -> bool {
+        self.change(topic, segment, |file, random| {
+            let Some(forged) = forged(&file.bytes, random) else { return false };
+            let durable = file.device.len().min(forged.len());
+            file.device[..durable].copy_from_slice(&forged[..durable]);
+            file.bytes = forged;
+            true
+        })
     }
 }
 
-/// What stands at a place of a segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// The header, or what is no frame.
-    Nothing,
-    /// A message.
-    Message(u64),
-    /// Something that happened, or a whole topic.
-    Event,
+fn topics() -> PathBuf {
+    Path::new(ROOT).join(layout::TOPICS)
 }
 
-/// What stands at this place of a whole segment.
-pub fn standing(bytes: &[u8], place: usize) -> Standing {
-    let Ok(header) = SegmentHeader::read(bytes) else { return Standing::Nothing };
-    let frames = Frames::new(header.salt, SEGMENT_HEADER_BYTES as u64, &bytes[SEGMENT_HEADER_BYTES..]);
-    for found in frames {
-        let Found::Frame(frame) = found else { continue };
-        if (frame.offset..frame.end()).contains(&(place as u64)) {
-            let id = split_message(frame.payload).map(|(id, ..)| id);
-            return match (frame.kind, id) {
-                (Kind::Message | Kind::Rewritten, Some(id)) => Standing::Message(id),
-                _ => Standing::Event,
-            };
+fn directory(topic: &str) -> PathBuf {
+    layout::topic_directory(Path::new(ROOT), &Name::parse(topic.to_owned()).expect("it is a name"))
+}
+
+fn path(topic: &str, segment: u32) -> PathBuf {
+    directory(topic).join(layout::segment_file_name(segment))
+}
+
+fn names_of(path: &Path) -> Vec<OsString> {
+    let names = path.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(name.to_owned()),
+        _ => None,
+    });
+    names.collect()
+}
+
+fn error(number: i32) -> io::Error {
+    io::Error::from_raw_os_error(number)
+}
+
+fn missing() -> io::Error {
+    io::ErrorKind::NotFound.into()
+}
+
+impl State {
+    /// Something is asked of it.
+    fn call(&mut self) -> io::Result<()> {
+        match &mut self.dies_in {
+            Some(0) => Err(error(EIO)),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
-    Standing::Nothing
+
+    fn find(&self, path: &Path) -> io::Result<Number> {
+        let mut number = 0;
+        for name in names_of(path) {
+            let names = self.directories.get(&number).ok_or_else(missing)?;
+            number = *names.live.get(&name).ok_or_else(missing)?;
+        }
+        Ok(number)
+    }
+
+    fn directory(&self, path: &Path) -> io::Result<Number> {
+        self.find(path).and_then(|number| self.directories.contains_key(&number).then_some(number).ok_or_else(missing))
+    }
+
+    fn parent(&mut self, path: &Path) -> io::Result<(&mut Names, OsString)> {
+        let above = self.directory(path.parent().ok_or_else(missing)?)?;
+        let name = path.file_name().ok_or_else(missing)?.to_owned();
+        Ok((self.directories.get_mut(&above).expect("it was just found"), name))
+    }
+
+    fn count(&mut self) -> Number {
+        self.last += 1;
+        self.last
+    }
+
+    fn create_directory(&mut self, path: &Path) -> io::Result<()> {
+        let number = self.count();
+        let (names, name) = self.parent(path)?;
+        if names.live.contains_key(&name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        names.live.insert(name, number);
+        self.directories.insert(number, Names::default());
+        Ok(())
+    }
+
+    fn sync_all(&mut self) {
+        self.directories.values_mut().for_each(Names::sync);
+        self.files.values_mut().for_each(File::sync);
+    }
+
+    /// How much of this a call does.
+    fn part(&mut self, length: usize) -> io::Result<usize> {
+        if !self.faults.short || length < 2 {
+            return Ok(length);
+        }
+        match self.random.below(10) {
+            0 => Err(error(EINTR)),
+            1 | 2 => Ok(1 + self.random.below(length as u64 - 1) as usize),
+            _ => Ok(length),
+        }
+    }
 }
 
-/// The segment with the last byte of one of its messages changed, and all its checksums right.
-fn forged(bytes: &[u8], random: &mut Random) -> Option<Vec<u8>> {
-    use shelfmq_core::log::frame::write_frame;
-    let header = SegmentHeader::read(bytes).ok()?;
-    let mut out = bytes[..SEGMENT_HEADER_BYTES].to_vec();
-    let mut done = false;
-    for found in Frames::new(header.salt, out.len() as u64, &bytes[SEGMENT_HEADER_BYTES..]) {
-        let Found::Frame(frame) = found else { return None };
-        let is_message = matches!(frame.kind, Kind::Message | Kind::Rewritten);
-        let forge = is_message && !done && random.percent(50);
-        done |= forge;
-        let offset = out.len() as u64;
-        write_frame(&mut out, header.salt, offset, frame.kind, frame.more, |out| {
-            out.extend_from_slice(frame.payload);
-            if forge {
-                out.last_mut().into_iter().for_each(|byte| *byte ^= 1);
+/// One of so many is left less.
+fn strikes(left: &mut u32) -> bool {
+    let strikes = *left > 0;
+    *left = left.saturating_sub(1);
+    strikes
+}
+
+impl FileSystem for SimDisk {
+    fn open(&self, path: &Path, how: How) -> io::Result<Arc<dyn DiskFile>> {
+        let state = &mut *self.lock();
+        state.call()?;
+        if strikes(&mut state.faults.opens) {
+            return Err(error(EMFILE));
+        }
+        let number = match state.find(path) {
+            Ok(number) if state.files.contains_key(&number) => number,
+            Ok(_) => return Err(error(EINVAL)),
+            Err(error) if how != How::Create => return Err(error),
+            Err(_) if state.faults.no_names => return Err(error(ENOSPC)),
+            Err(_) => {
+                let number = state.count();
+                let (names, name) = state.parent(path)?;
+                names.live.insert(name, number);
+                state.files.insert(number, File::default());
+                number
             }
+        };
+        let file = state.files.get_mut(&number).expect("it was just found");
+        if how == How::Create {
+            file.set_len(0);
+        }
+        // What failed before it was opened, and was told, is not told again.
+        let seen = AtomicU64::new(file.failures);
+        Ok(Arc::new(SimFile { disk: self.clone(), number, seen }))
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {
+        let state = &mut *self.lock();
+        state.call()?;
+        let number = state.directory(directory)?;
+        let entry = |(name, number): (&OsString, &Number)| {
+            let is_directory = state.directories.contains_key(number);
+            let kind = if is_directory { EntryKind::Directory } else { EntryKind::File };
+            Entry { name: name.clone(), kind }
+        };
+        Ok(state.directories[&number].live.iter().map(entry).collect())
+    }
+
+    fn create_directory(&self, path: &Path) -> io::Result<()> {
+        let state = &mut *self.lock();
+        state.call()?;
+        if state.faults.no_names { Err(error(ENOSPC)) } else { state.create_directory(path) }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let state = &mut *self.lock();
+        state.call()?;
+        let number = state.find(from)?;
+        let (names, name) = state.parent(from)?;
+        names.live.remove(&name);
+        let (names, name) = state.parent(to)?;
+        names.live.insert(name, number);
+        Ok(())
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        let state = &mut *self.lock();
+        state.call()?;
+        state.find(path)?;
+        let (names, name) = state.parent(path)?;
+        names.live.remove(&name);
+        Ok(())
+    }
+
+    fn remove_directory(&self, path: &Path) -> io::Result<()> {
+        let state = &mut *self.lock();
+        state.call()?;
+        let number = state.directory(path)?;
+        if !state.directories[&number].live.is_empty() {
+            return Err(error(ENOTEMPTY));
+        }
+        let (names, name) = state.parent(path)?;
+        names.live.remove(&name);
+        Ok(())
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        let state = &mut *self.lock();
+        state.call()?;
+        let number = state.directory(path)?;
+        if state.faults.lie != Some(Lie::NeverSyncs) {
+            state.directories.get_mut(&number).expect("it was just found").sync();
+        }
+        if state.faults.no_directory_syncs { Err(error(EINVAL)) } else { Ok(()) }
+    }
+
+    fn sync_file_system(&self, _path: &Path) -> io::Result<()> {
+        let state = &mut *self.lock();
+        state.call()?;
+        state.sync_all();
+        Ok(())
+    }
+
+    fn free_bytes(&self, _path: &Path) -> io::Result<u64> {
+        Ok(if self.lock().faults.full { 0 } else { 1 << 30 })
+    }
+}
+
+/// A file that is open.
+struct SimFile {
+    disk: SimDisk,
+    number: Number,
+    /// The failures that those who have it were told of.
+    seen: AtomicU64,
+}
+
+impl fmt::Debug for SimFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SimFile({})", self.number)
+    }
+}
+
+impl SimFile {
+    fn act<T>(&self, act: impl FnOnce(&mut File, &mut Faults, &mut Random) -> io::Result<T>) -> io::Result<T> {
+        let state = &mut *self.disk.lock();
+        state.call()?;
+        let file = state.files.get_mut(&self.number).expect("files stay as long as the disk");
+        act(file, &mut state.faults, &mut state.random)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let state = &mut *self.disk.lock();
+        state.call()?;
+        let file = state.files.get_mut(&self.number).expect("files stay as long as the disk");
+        if strikes(&mut state.faults.syncs) {
+            file.fail_write_back(&mut state.random);
+            state.has_lost = true;
+        } else if state.faults.lie != Some(Lie::NeverSyncs) {
+            file.sync();
+        }
+        let told = self.seen.swap(file.failures, Relaxed) < file.failures;
+        if told { Err(error(EIO)) } else { Ok(()) }
+    }
+}
+
+impl DiskFile for SimFile {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let state = &mut *self.disk.lock();
+        state.call()?;
+        if strikes(&mut state.faults.reads) {
+            return Err(error(EIO));
+        }
+        let part = state.part(bytes.len())?;
+        let file = &state.files[&self.number];
+        let from = file.bytes.get(offset as usize..).unwrap_or_default();
+        let count = part.min(from.len());
+        bytes[..count].copy_from_slice(&from[..count]);
+        Ok(count)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        let state = &mut *self.disk.lock();
+        state.call()?;
+        let part = state.part(bytes.len())?;
+        let file = state.files.get_mut(&self.number).expect("files stay as long as the disk");
+        let (at, mut part) = (offset as usize, &bytes[..part]);
+        if state.faults.full && at + part.len() > file.bytes.len() {
+            // As much as the last sector has room for.
+            part = &part[..part.len().min(file.bytes.len().next_multiple_of(SECTOR).saturating_sub(at))];
+            if part.is_empty() {
+                return Err(error(ENOSPC));
+            }
+        }
+        let fails = strikes(&mut state.faults.writes);
+        if fails {
+            // Whole sectors of it.
+            let end = (at + state.random.below(part.len() as u64 + 1) as usize) / SECTOR * SECTOR;
+            part = &part[..end.saturating_sub(at)];
+        }
+        if state.faults.lie == Some(Lie::LosesAWrite) && at > 0 && state.random.percent(5) {
+            file.write(&vec![0; part.len()], at);
+        } else {
+            file.write(part, at);
+        }
+        if fails { Err(error(EIO)) } else { Ok(part.len()) }
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.sync()
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.sync()
+    }
+
+    fn set_len(&self, bytes: u64) -> io::Result<()> {
+        self.act(|file, _, _| {
+            file.set_len(bytes as usize);
+            Ok(())
+        })
+    }
+
+    fn reserve(&self, offset: u64, bytes: u64) {
+        // In vain where it cannot be had.
+        let _ = self.act(|file, faults, _| {
+            let end = (offset + bytes) as usize;
+            if !faults.full && end > file.bytes.len() {
+                file.set_len(end);
+            }
+            Ok(())
         });
     }
-    (done && out.len() == bytes.len()).then_some(out)
+
+    fn length(&self) -> io::Result<u64> {
+        self.act(|file, _, _| Ok(file.bytes.len() as u64))
+    }
+
+    fn has_name(&self) -> io::Result<bool> {
+        let state = &mut *self.disk.lock();
+        state.call()?;
+        Ok(state.directories.values().any(|names| names.live.values().any(|number| *number == self.number)))
+    }
+
+    fn forget_cached(&self) {
+        // A hint.
+        let _ = self.act(|file, _, _| {
+            file.forget_cached();
+            Ok(())
+        });
+    }
 }

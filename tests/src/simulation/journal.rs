@@ -3,18 +3,22 @@
 //! The operations are those of [`workload`](crate::workload), which knows every kind of request, right and wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use shelfmq::disk::{DataDir, Found};
 use shelfmq_core::Engine;
 use shelfmq_core::by_id::ById;
 use shelfmq_core::config::{Config, LogOptions};
 use shelfmq_core::log::Recovered;
 use shelfmq_core::log::event::Position;
+use shelfmq_core::log::frame::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use shelfmq_core::log::image::{ChannelImage, EntryImage, EntryStateImage, TopicImage};
+use shelfmq_core::recovery::Recovery;
 use shelfmq_core::time::Time;
 
+use super::Settings;
+use super::disk::{ROOT, SimDisk};
 use super::node::{Node, Seen};
-use super::recover::replay_all;
-use super::{Settings, open};
 use crate::model::{Ticket, Wire};
 use crate::workload::{Mismatch, Op, Random, Receipts};
 
@@ -117,7 +121,7 @@ impl Runner {
                         self.node.settle_down();
                     }
                 }
-                Seen::Open | Seen::Close => {}
+                Seen::Open | Seen::Close | Seen::OpenedAgain(_) => {}
             }
         }
     }
@@ -127,24 +131,49 @@ impl Runner {
         if let Some(wrong) = self.node.wrong.pop() {
             return Err(wrong);
         }
-        for topic in self.node.disk.topics() {
-            let directory = self.node.disk.directory(&topic).ok_or("a directory that is not there")?;
+        // What a start would find, without disturbing who runs.
+        let dir = DataDir::on(Arc::new(self.node.disk.copy()), ROOT.into());
+        for found in dir.recover().map_err(|unusable| unusable.to_string())? {
+            let last = match found {
+                Found::Topic(recovered) => *recovered,
+                Found::Aside(name, why) => return Err(format!("{name} cannot be opened: {why}")),
+            };
+            let topic = last.image.name.clone();
             let image = self.node.image_of(&topic).ok_or(format!("{topic} has a log, and is no topic"))?;
-            let mut random = Random::new(self.node.now);
-            let last = open(&mut self.node.disk, &topic, directory, &mut random);
-            let last = last.ok_or(format!("{topic} cannot be opened"))?;
-            let clean = last.torn == 0 && last.damage.is_empty() && !last.headless;
+            // Room that was made and not used is nothing that was torn.
+            let bytes = self.node.disk.read(&topic, last.header.number).unwrap_or_default();
+            let is_unused = bytes.get(last.end as usize..).is_none_or(|rest| rest.iter().all(|byte| *byte == 0));
+            let clean = is_unused && last.damage.is_empty() && !last.headless;
             if !clean {
                 return Err(format!("the log of {topic} is not clean: torn {}, damage {:?}", last.torn, last.damage));
             }
             let now = self.node.now;
             let expected = opened(&Recovered { image, ..last.clone() }, now);
             difference(&topic, &expected, &opened(&last, now))?;
-            let all = replay_all(&self.node.disk, &topic, directory).ok_or(format!("{topic} cannot be replayed"))?;
+            let all = replay_all(&self.node.disk, &topic).ok_or(format!("{topic} cannot be replayed"))?;
             difference(&format!("{topic}, from its first segment"), &expected, &opened(&all, now))?;
         }
         Ok(())
     }
+}
+
+/// Replays a topic's whole log, from the first segment that is there.
+fn replay_all(disk: &SimDisk, topic: &str) -> Option<Recovered> {
+    let segments = disk.segments(topic);
+    let bytes: Vec<Vec<u8>> = segments.iter().filter_map(|segment| disk.read(topic, *segment)).collect();
+    let header = |bytes: &Vec<u8>| SegmentHeader::read(bytes).ok();
+    let mut recovery = Recovery::begin(header(bytes.first()?)?);
+    let mut end = 0;
+    for (index, bytes) in bytes.iter().enumerate() {
+        if index > 0 {
+            recovery.next_segment(header(bytes)?, end);
+        }
+        let fed = recovery.feed(&bytes[SEGMENT_HEADER_BYTES..]);
+        // Room that was made and not used is no damage.
+        let is_unused = bytes[SEGMENT_HEADER_BYTES + fed..].iter().all(|byte| *byte == 0);
+        end = if is_unused { recovery.offset() } else { bytes.len() as u64 };
+    }
+    Some(recovery.finish(topic, &[]))
 }
 
 /// A topic as an engine has it that was just opened from this, in plain words.

@@ -15,18 +15,18 @@
 )]
 
 pub mod disk;
+mod host;
+mod inode;
 pub mod journal;
 pub mod ledger;
 pub mod node;
 mod ops;
-mod recover;
 mod run;
-mod writer;
+pub mod standing;
 
 use std::collections::BTreeMap;
 
 pub use ops::{Op, generate};
-pub use recover::open;
 pub use run::{Runner, run};
 
 use crate::workload::{Mismatch, Random, shrink};
@@ -127,4 +127,9 @@ pub fn check(seed: u64, length: usize, counts: &mut Counts) -> Result<(), String
 /// The value of a parameter of a query, as it stands there.
 fn value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     query.split('&').find_map(|pair| pair.split_once('=').filter(|(known, _)| *known == name).map(|(_, value)| value))
+}
+
+/// One of these, by number.
+fn nth<T: Copy>(set: &std::collections::BTreeSet<T>, which: u64) -> Option<T> {
+    set.iter().copied().nth(which as usize % set.len().max(1))
 }

@@ -1,51 +1,49 @@
-//! A host of engines on a simulated disk: requests and time go in, answers come out, and it can crash.
+//! A host of engines on a simulated disk: requests and time go in, answers come out, and it can crash. What writes, syncs and
+//! reads is the server's own code.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use shelfmq::disk::{DataDir, DiskOptions, Found, Parts, Writer};
 use shelfmq_core::config::{Config, Limits, LogOptions};
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
-use shelfmq_core::log::{Damage, Read};
+use shelfmq_core::log::{Damage, Recovered};
 use shelfmq_core::time::Time;
-use shelfmq_core::{Engine, Output, Transfer, shard_of};
+use shelfmq_core::{Engine, shard_of};
 
-use super::disk::{Crash, Directory, SimDisk, Standing, standing};
-use super::recover::{open, read_back};
-use super::writer::{Told, Writer};
+use super::disk::{Crash, Number, ROOT, SimDisk};
+pub use super::host::Seen;
+use super::host::{Engines, Shared, Waiting};
+use super::standing::{Standing, standing};
 use super::{Lie, Settings, Sync};
-use crate::http::Answer;
 use crate::model::{Nanos, Ticket, Wire};
-use crate::workload::{Random, ask, real};
+use crate::workload::{Random, ask};
 
 /// When a run begins: 2026-01-01T00:00:00Z.
 pub const START: Nanos = 1_767_225_600_000_000_000;
 
-/// Something that a client sees.
-#[derive(Debug)]
-pub enum Seen {
-    /// The whole answer.
-    Answer(Answer),
-    /// The head of a stream.
-    Open,
-    /// Bytes of a stream.
-    Chunk(Vec<u8>),
-    /// The end of a stream.
-    Close,
-}
+/// After so many waits in a row, nothing more is to be expected.
+const MOST_WAITS: u32 = 100;
 
 /// The host.
 #[derive(Debug)]
 pub struct Node {
     settings: Settings,
-    engines: Vec<Engine>,
-    writer: Writer,
+    engines: Shared,
+    parts: Parts,
+    waiting: Waiting,
     /// The disk.
     pub disk: SimDisk,
     /// The time.
     pub now: Nanos,
+    /// When the disk's clock began, and how far it is ahead.
+    began: Instant,
+    ahead: Duration,
+    /// How often in a row nothing happened but that.
+    waits: u32,
     /// What chance decides beneath the engines.
     pub random: Random,
-    reads: Vec<(usize, Read)>,
-    transfers: VecDeque<Transfer>,
     /// What clients saw, in order.
     pub seen: VecDeque<(Ticket, Seen)>,
     /// What went wrong beneath the engines.
@@ -54,38 +52,44 @@ pub struct Node {
     pub counts: BTreeMap<&'static str, u64>,
     boots: u64,
     last_ticket: Ticket,
-    failing_reads: u32,
     /// Bits were flipped, so that damage may be found; where; and where it was found.
     rotten: bool,
-    flipped: BTreeSet<(Directory, u32)>,
-    damaged: BTreeSet<(Directory, u32, u64)>,
+    flipped: BTreeSet<Number>,
+    damaged: BTreeSet<(Number, u64)>,
     /// How much of each segment was durable before the last crash.
-    solid: BTreeMap<(Directory, u32), u64>,
+    solid: BTreeMap<Number, u64>,
 }
 
 impl Node {
     /// A host with nothing on its disk.
     pub fn new(settings: Settings) -> Self {
-        Node::at(settings, SimDisk::default(), START)
+        Node::at(settings, SimDisk::new(settings.seed ^ 0xd15c), START)
     }
 
     /// A host that starts on a disk at this time.
     pub fn at(settings: Settings, disk: SimDisk, now: Nanos) -> Self {
+        let (engines, waiting, began) = (Shared::default(), Waiting::default(), Instant::now());
+        let mut random = Random::new(settings.seed ^ 0x0de);
+        let odd = settings.fails && random.percent(50);
+        disk.faults(|faults| {
+            (faults.short, faults.no_directory_syncs, faults.lie) = (odd, odd && random.percent(20), settings.lie);
+        });
         let mut node = Node {
-            random: Random::new(settings.seed ^ 0xd15c),
-            writer: Writer::new(settings.sync, settings.lie),
+            parts: parts(settings, &disk, &engines, &waiting, began),
+            random,
             settings,
-            engines: Vec::new(),
+            engines,
+            waiting,
             disk,
             now,
-            reads: Vec::new(),
-            transfers: VecDeque::new(),
+            began,
+            ahead: Duration::ZERO,
+            waits: 0,
             seen: VecDeque::new(),
             wrong: Vec::new(),
             counts: BTreeMap::new(),
             boots: 0,
             last_ticket: 0,
-            failing_reads: 0,
             rotten: false,
             flipped: BTreeSet::new(),
             damaged: BTreeSet::new(),
@@ -99,8 +103,26 @@ impl Node {
         Time::from_nanos(self.now)
     }
 
+    /// What time it is for the disk. It goes on while nothing else does, so that nothing waits for ever.
+    fn instant(&self) -> Instant {
+        self.began + Duration::from_nanos(self.now - START) + self.ahead
+    }
+
     fn count(&mut self, what: &'static str, much: u64) {
         *self.counts.entry(what).or_default() += much;
+    }
+
+    /// Does something with an engine.
+    fn with<R>(&mut self, shard: usize, act: impl FnOnce(&mut Engine, Time) -> R) -> R {
+        let mut engines = self.engines.lock();
+        engines.now = self.now;
+        let result = engines.with(shard, act);
+        self.seen.append(&mut engines.seen);
+        result
+    }
+
+    fn shards(&self) -> usize {
+        self.settings.shards
     }
 
     /// Starts engines on what is on the disk. `whole` says that nothing may be amiss there.
@@ -112,65 +134,98 @@ impl Node {
         let options = || LogOptions { segment_bytes, cache_bytes };
         let config = || Config { limits: limits(), started: self.time(), ..Config::default() };
         let seeds = (0..shards as u64).map(|shard| seed.wrapping_mul(1_000_003) ^ (self.boots << 8) ^ shard);
-        self.engines = seeds.map(|seed| Engine::with_log(config(), seed, options())).collect();
-        self.writer = Writer::new(self.settings.sync, self.settings.lie);
-        (self.reads, self.transfers) = (Vec::new(), VecDeque::new());
+        let make = if self.settings.sync == Sync::Always { Engine::with_synced_log } else { Engine::with_log };
+        let all: Vec<_> = seeds.map(|seed| make(config(), seed, options())).collect();
+        let forgets = (self.settings.lie == Some(Lie::ForgetsTooMuch)).then(|| self.disk.clone());
+        // What waited is forgotten with the process.
+        (self.engines, self.waiting) = (Shared::default(), Waiting::default());
+        *self.engines.lock() = Engines { all, now: self.now, forgets, ..Engines::default() };
+        self.parts = parts(self.settings, &self.disk, &self.engines, &self.waiting, self.instant());
         self.seen.clear();
-        self.failing_reads = 0;
-        let now = self.time();
-        for topic in self.disk.topics() {
-            let Some(directory) = self.disk.directory(&topic) else { continue };
-            let Some(mut recovered) = open(&mut self.disk, &topic, directory, &mut self.random) else { continue };
-            // Of what was not synced, some sectors may be there, and others before them not.
-            let durable = |damage: &Damage| {
-                let solid = self.solid.get(&(directory, damage.segment));
-                solid.is_some_and(|solid| damage.offset + damage.length <= *solid)
-            };
-            let place = |damage: &Damage| (directory, damage.segment, damage.offset);
-            let new = |damage: &&Damage| durable(damage) && !self.damaged.contains(&place(damage));
-            if whole && (recovered.headless || recovered.damage.iter().any(|damage| new(&damage))) {
-                self.wrong.push(format!("{topic} is taken for damaged: {:?}", recovered.damage));
+        let dir = DataDir::on(Arc::new(self.disk.clone()), ROOT.into());
+        let mut aside = Vec::new();
+        let is_troubled = self.disk.has(|faults| faults.reads + faults.opens + faults.syncs + faults.writes > 0);
+        for found in dir.recover().expect("the directory can be read") {
+            match found {
+                Found::Topic(recovered) => self.open(*recovered, whole),
+                Found::Aside(name, why) => {
+                    if whole && !is_troubled {
+                        self.wrong.push(format!("{name} is set aside: {why}"));
+                    }
+                    aside.push((shard_of(name.as_str(), shards), name, why));
+                }
             }
-            self.damaged.extend(recovered.damage.iter().map(place));
-            self.count("frames replayed", recovered.frames);
-            self.count("torn tails", u64::from(recovered.torn > 0));
-            self.count("headless", u64::from(recovered.headless));
-            self.count("damaged places found at a start", recovered.damage.len() as u64);
-            if self.settings.lie == Some(Lie::ForgetsEntries) {
-                recovered.image.channels.values_mut().for_each(|channel| {
-                    channel.entries.pop_first();
-                });
-            }
-            let shard = shard_of(&topic, shards);
-            self.engines[shard].open_topic(now, recovered);
-            self.collect(shard);
         }
-        // What a process wrote that was killed before it synced is taken for kept from now on: so it has to be.
-        self.disk.sync_all();
+        let now = self.instant();
+        self.parts.writer.set_aside(aside, now);
     }
 
-    /// The machine or the process stops, and starts again.
-    pub fn crash(&mut self, crash: Crash) {
+    fn open(&mut self, mut recovered: Recovered, whole: bool) {
+        let topic = recovered.image.name.clone();
+        // Of what was not synced, some sectors may be there, and others before them not.
+        let number = |damage: &Damage| self.disk.number(&topic, damage.segment).unwrap_or_default();
+        let durable = |damage: &Damage| {
+            let solid = self.solid.get(&number(damage));
+            solid.is_some_and(|solid| damage.offset + damage.length <= *solid)
+        };
+        let new = |damage: &&Damage| durable(damage) && !self.damaged.contains(&(number(damage), damage.offset));
+        if whole && (recovered.headless || recovered.damage.iter().any(|damage| new(&damage))) {
+            self.wrong.push(format!("{topic} is taken for damaged: {:?}", recovered.damage));
+        }
+        let places: Vec<_> = recovered.damage.iter().map(|damage| (number(damage), damage.offset)).collect();
+        self.damaged.extend(places);
+        self.count("frames replayed", recovered.frames);
+        self.count("torn tails", u64::from(recovered.torn > 0));
+        self.count("headless", u64::from(recovered.headless));
+        self.count("damaged places found at a start", recovered.damage.len() as u64);
+        if self.settings.lie == Some(Lie::ForgetsEntries) {
+            recovered.image.channels.values_mut().for_each(|channel| {
+                channel.entries.pop_first();
+            });
+        }
+        let shard = shard_of(&topic, self.shards());
+        self.with(shard, |engine, now| engine.open_topic(now, recovered));
+    }
+
+    /// In the middle of whatever it is doing, nothing that is asked of the disk happens any more.
+    pub fn die(&mut self) {
+        self.disk.die_in(self.random.below(6));
+        for _ in 0..self.random.below(4) {
+            self.step();
+        }
+    }
+
+    /// The machine or the process stops, and starts again. What that was like for those who relied on it: where nothing waits
+    /// for a sync, what the device did not take is lost as with the power.
+    pub fn crash(&mut self, crash: Crash) -> Crash {
         self.count("crashes", 1);
         self.solid = self.disk.lengths();
-        self.disk.crash(crash, &mut self.random);
+        self.disk.crash(crash);
+        let is_lost = self.disk.take_lost() && self.settings.sync != Sync::Always;
+        let crash = if is_lost { Crash::Machine } else { crash };
         let whole = !self.rotten && (crash == Crash::Process || self.settings.sync == Sync::Always);
         self.boot(whole);
+        crash
     }
 
-    /// Goes down as it should, and starts again.
-    pub fn restart(&mut self) {
+    /// Goes down as it should, and starts again; none where nothing can be lost by it.
+    pub fn restart(&mut self) -> Option<Crash> {
         self.count("restarts", 1);
-        let now = self.time();
-        for shard in 0..self.engines.len() {
-            self.engines[shard].shutdown(now);
-            self.collect(shard);
+        for shard in 0..self.shards() {
+            self.with(shard, Engine::shutdown);
         }
         self.settle_down();
-        self.disk.sync_all();
+        self.parts.stop();
+        self.parts.writer.turn(self.instant());
+        self.settle_down();
+        self.parts.writer.tidy();
+        self.settle_down();
+        self.parts.writer.close();
         self.solid = self.disk.lengths();
-        self.disk.crash(Crash::Process, &mut self.random);
-        self.boot(!self.rotten);
+        self.disk.crash(Crash::Process);
+        let is_lost = self.disk.take_lost() && self.settings.sync != Sync::Always;
+        self.boot(!is_lost && !self.rotten);
+        is_lost.then_some(Crash::Machine)
     }
 
     /// Sends a request.
@@ -178,131 +233,143 @@ impl Node {
         self.last_ticket += 1;
         let ticket = self.last_ticket;
         let topic = wire.query.split('&').find_map(|pair| pair.strip_prefix("topic=")).unwrap_or_default();
-        let shard = shard_of(topic, self.engines.len());
-        let now = self.time();
-        ask(&mut self.engines[shard], now, ticket, wire);
-        self.collect(shard);
+        let shard = shard_of(topic, self.shards());
+        self.with(shard, |engine, now| ask(engine, now, ticket, wire));
         ticket
     }
 
     /// A client hangs up.
     pub fn hang_up(&mut self, ticket: Ticket) {
-        let now = self.time();
-        for shard in 0..self.engines.len() {
-            self.engines[shard].cancel(now, ticket);
-            self.collect(shard);
+        for shard in 0..self.shards() {
+            self.with(shard, |engine, now| engine.cancel(now, ticket));
         }
     }
 
     /// The last chunk of a stream was taken.
     pub fn taken(&mut self, ticket: Ticket) {
-        let now = self.time();
-        for shard in 0..self.engines.len() {
-            self.engines[shard].handle_writable(now, ticket);
-            self.collect(shard);
+        for shard in 0..self.shards() {
+            self.with(shard, |engine, now| engine.handle_writable(now, ticket));
         }
     }
 
     /// When something is due.
     pub fn next_deadline(&self) -> Option<Nanos> {
-        self.engines.iter().filter_map(Engine::poll_timeout).min().map(|at| at.as_nanos().max(self.now))
+        let engines = self.engines.lock();
+        engines.all.iter().filter_map(Engine::poll_timeout).min().map(|at| at.as_nanos().max(self.now))
     }
 
     /// It is this time now; nothing is due before.
     pub fn advance(&mut self, to: Nanos) {
         self.now = self.now.max(to);
-        let now = self.time();
-        for shard in 0..self.engines.len() {
-            if self.engines[shard].poll_timeout().is_some_and(|at| at <= now) {
-                self.engines[shard].handle_timeout(now);
-                self.collect(shard);
-            }
+        for shard in 0..self.shards() {
+            self.with(shard, |engine, now| {
+                if engine.poll_timeout().is_some_and(|at| at <= now) {
+                    engine.handle_timeout(now);
+                }
+            });
         }
     }
 
-    /// One thing happens beneath the engines: a step of the writer, a read, or a transfer that arrives. `false` where
-    /// there is nothing that could.
+    /// One thing happens beneath the engines: a turn of the writer, something beside it, a read, or a transfer that arrives.
+    /// `false` where there is nothing that could.
     pub fn step(&mut self) -> bool {
-        let choice = self.random.below(4);
-        (choice == 0 && self.read())
+        self.engines.lock().now = self.now;
+        let choice = self.random.below(6);
+        let done = (choice == 0 && self.read())
             || (choice == 1 && self.transfer())
+            || (choice == 2 && self.write())
+            || (choice == 3 && self.write_back())
+            || self.task()
             || self.write()
             || self.read()
-            || self.transfer()
+            || self.transfer();
+        if done {
+            self.waits = 0;
+        }
+        let done = done || self.wait();
+        let mut engines = self.engines.lock();
+        self.seen.append(&mut engines.seen);
+        self.now = self.now.max(engines.now);
+        let appends = std::mem::take(&mut engines.appends);
+        drop(engines);
+        self.count("appends", appends);
+        done
     }
 
     fn write(&mut self) -> bool {
-        if self.writer.is_free() {
-            let first = self.random.below(self.engines.len() as u64) as usize;
-            let most = 1 + self.random.below(6);
-            for index in 0..self.engines.len() {
-                let shard = (first + index) % self.engines.len();
-                for _ in 0..most {
-                    let Some(work) = self.engines[shard].poll_log() else { break };
-                    self.writer.take(shard, work);
-                }
-            }
-            if self.writer.is_free() {
-                return self.writer.sync_told_later(&mut self.disk, &mut self.random);
-            }
-        } else if self.writer.full {
+        let engines = self.engines.lock();
+        let busy: Vec<usize> = (0..engines.all.len()).filter(|shard| engines.all[*shard].has_log_work()).collect();
+        drop(engines);
+        if busy.is_empty() {
             return false;
         }
-        let told = self.writer.step(&mut self.disk, &mut self.random);
-        self.wrong.append(&mut self.writer.wrong);
-        let now = self.time();
-        if let Some(((shard, log), told)) = told {
-            match told {
-                Told::Appended(upto) => self.engines[shard].handle_appended(now, log, upto),
-                Told::Failed => self.engines[shard].handle_append_failed(now, log),
-            }
-            self.count("appends", 1);
-            self.collect(shard);
+        busy.into_iter().for_each(|shard| self.parts.wake(shard));
+        self.parts.writer.turn(self.instant());
+        true
+    }
+
+    fn task(&mut self) -> bool {
+        let Some(task) = self.waiting.take(&mut self.random) else { return false };
+        task();
+        self.parts.writer.turn(self.instant());
+        true
+    }
+
+    /// The kernel writes something by itself, or fails to.
+    fn write_back(&mut self) -> bool {
+        let fails = self.settings.fails && self.random.percent(1);
+        self.disk.write_back(fails)
+    }
+
+    /// Nothing else happens until the writer has something to do.
+    fn wait(&mut self) -> bool {
+        let is_full = self.disk.has(|faults| faults.full || faults.no_names);
+        let is_done = |writer: &Writer| writer.is_idle() && writer.is_well();
+        // What is damaged for good does not come back, however long it is waited for.
+        if is_done(&self.parts.writer) || is_full || self.waits > MOST_WAITS {
+            return false;
         }
+        let wait = self.parts.writer.turn(self.instant());
+        if is_done(&self.parts.writer) {
+            return false;
+        }
+        self.waits += 1;
+        self.ahead += wait.unwrap_or_default();
         true
     }
 
     fn read(&mut self) -> bool {
-        if self.reads.is_empty() {
+        let mut engines = self.engines.lock();
+        if engines.reads.is_empty() {
             return false;
         }
-        let index = self.random.below(self.reads.len() as u64) as usize;
-        let (shard, read) = self.reads.swap_remove(index);
+        let index = self.random.below(engines.reads.len() as u64) as usize;
+        let (shard, read) = engines.reads.swap_remove(index);
+        drop(engines);
         if self.settings.lie == Some(Lie::LosesReads) && self.random.percent(20) {
             return true;
         }
-        let directory = self.writer.directory((shard, read.log)).or_else(|| self.disk.directory(read.topic.as_str()));
-        if self.settings.lie == Some(Lie::Forges)
-            && let Some(directory) = directory
-        {
-            self.disk.forge(directory, read.segment, &mut self.random);
+        if self.settings.lie == Some(Lie::Forges) {
+            self.disk.forge(read.topic.as_str(), read.segment);
         }
-        let mut loaded = Some(read_back(directory.and_then(|there| self.disk.read(there, read.segment)), &read));
+        let failing = self.disk.has(|faults| faults.reads > 0);
+        self.parts.read(shard, &read);
         self.count("reads", 1);
-        if self.failing_reads > 0 {
-            self.failing_reads -= 1;
-            self.count("failed reads", 1);
-            loaded = None;
-        }
-        let now = self.time();
-        self.engines[shard].handle_read(now, &read, loaded);
-        self.collect(shard);
+        self.count("failed reads", u64::from(failing));
         true
     }
 
     fn transfer(&mut self) -> bool {
-        let Some(transfer) = self.transfers.pop_front() else { return false };
-        let shard = shard_of(transfer.to.as_str(), self.engines.len());
-        let now = self.time();
+        let Some(transfer) = self.engines.lock().transfers.pop_front() else { return false };
+        let shard = shard_of(transfer.to.as_str(), self.shards());
         self.count("transfers", 1);
-        self.engines[shard].handle_transfer(now, transfer);
-        self.collect(shard);
+        self.with(shard, |engine, now| engine.handle_transfer(now, transfer));
         true
     }
 
     /// Does all there is to do now, time apart.
     pub fn settle_down(&mut self) {
-        if self.writer.full {
+        if self.disk.has(|faults| faults.full || faults.no_names) {
             self.set_full(false);
         }
         while self.step() || self.next_deadline().is_some_and(|at| at <= self.now && self.advance_now()) {}
@@ -316,23 +383,21 @@ impl Node {
     /// The disk is full, or has room again.
     pub fn set_full(&mut self, full: bool) {
         self.count("disk full", u64::from(full));
-        self.writer.full = full;
-        for shard in 0..self.engines.len() {
-            self.engines[shard].handle_space(full);
-            self.collect(shard);
-        }
+        let names = full && self.random.percent(30);
+        self.disk.faults(|faults| (faults.full, faults.no_names) = (full && !names, names));
+        self.parts.writer.turn(self.instant());
     }
 
     /// What waited for a sync in the background is synced. Answers whether all that engines were told of is durable.
     pub fn sync_later(&mut self) -> bool {
-        self.writer.sync_later(&mut self.disk, &mut self.random);
-        !self.writer.is_failed()
+        self.settle_down();
+        self.settings.sync != Sync::Never
     }
 
     /// Nothing fails from now on, and the disk has room.
     pub fn calm(&mut self) {
-        (self.writer.failing_writes, self.writer.failing_syncs, self.failing_reads) = (0, 0, 0);
-        if self.writer.full {
+        self.disk.faults(|faults| (faults.writes, faults.syncs, faults.reads, faults.opens) = (0, 0, 0, 0));
+        if self.disk.has(|faults| faults.full || faults.no_names) {
             self.set_full(false);
         }
     }
@@ -342,13 +407,12 @@ impl Node {
         let mut random = Random::new(which);
         let topics = self.disk.topics();
         let topic = topics.get(random.below(topics.len().max(1) as u64) as usize)?.clone();
-        let segments = self.disk.segments(self.disk.directory(&topic)?);
+        let segments = self.disk.segments(&topic);
         let last = *segments.last()?;
         let before = if random.percent(30) { u32::MAX } else { last.saturating_sub(random.below(6) as u32) };
-        let (now, shard) = (self.time(), shard_of(&topic, self.engines.len()));
-        let asked = self.engines[shard].compact_topic(now, &topic, before);
+        let shard = shard_of(&topic, self.shards());
+        let asked = self.with(shard, |engine, now| engine.compact_topic(now, &topic, before));
         self.count("compactions", u64::from(asked && segments[0] < before));
-        self.collect(shard);
         Some((topic, before))
     }
 
@@ -357,57 +421,47 @@ impl Node {
         let mut random = Random::new(which);
         let topics = self.disk.topics();
         let topic = topics.get(random.below(topics.len().max(1) as u64) as usize)?.clone();
-        let directory = self.disk.directory(&topic)?;
-        let segments = self.disk.segments(directory);
+        let segments = self.disk.segments(&topic);
         let segment = *segments.get(random.below(segments.len().max(1) as u64) as usize)?;
-        let durable = self.disk.durable(directory, segment)?;
+        let durable = self.disk.durable(&topic, segment)?;
         let bits = 8 * durable.len().checked_sub(SEGMENT_HEADER_BYTES + 1)?;
         let bit = 8 * SEGMENT_HEADER_BYTES + random.below(bits as u64) as usize;
-        let standing = standing(durable, bit / 8);
-        if standing == Standing::Nothing || !self.flipped.insert((directory, segment)) {
+        let standing = standing(&durable, bit / 8);
+        if standing == Standing::Nothing || !self.flipped.insert(self.disk.number(&topic, segment)?) {
             return None;
         }
         self.rotten = true;
         self.count("bits flipped", 1);
-        self.disk.flip(directory, segment, bit);
+        self.disk.flip(&topic, segment, bit);
         Some((topic, standing))
     }
 
-    /// The next write, the next sync or the next reads fail.
+    /// The next write, sync, reads or opens fail.
     pub fn fail_next(&mut self, which: u64) {
-        match which % 3 {
-            0 => self.writer.failing_writes = 1,
-            1 => self.writer.failing_syncs = 1,
-            _ => self.failing_reads = 3,
-        }
+        self.disk.faults(|faults| match which % 4 {
+            0 => faults.writes = 1,
+            1 => faults.syncs = 1,
+            2 => faults.reads = 3,
+            _ => faults.opens = 2,
+        });
         self.count("failures", 1);
     }
 
     /// An image of a topic, from the engine that has it.
     pub fn image_of(&self, topic: &str) -> Option<shelfmq_core::log::image::TopicImage> {
-        self.engines[shard_of(topic, self.engines.len())].image_of(topic)
+        self.engines.lock().all[shard_of(topic, self.shards())].image_of(topic)
     }
+}
 
-    fn collect(&mut self, shard: usize) {
-        while let Some(output) = self.engines[shard].poll_output() {
-            let (ticket, seen) = match output {
-                Output::Respond(ticket, response) => (ticket, Seen::Answer(real(response))),
-                Output::Open(ticket, _) => (ticket, Seen::Open),
-                Output::Chunk(ticket, bytes) => (ticket, Seen::Chunk(bytes)),
-                Output::Close(ticket) => (ticket, Seen::Close),
-                Output::Forward(transfer) => {
-                    self.transfers.push_back(transfer);
-                    continue;
-                }
-                Output::Read(read) => {
-                    self.reads.push((shard, read));
-                    continue;
-                }
-                Output::Configured(..) => continue,
-            };
-            self.seen.push_back((ticket, seen));
-        }
-    }
+fn parts(settings: Settings, disk: &SimDisk, engines: &Shared, waiting: &Waiting, now: Instant) -> Parts {
+    let sync = match settings.sync {
+        Sync::Always => shelfmq::Sync::Always,
+        Sync::Background => shelfmq::Sync::Every(Duration::from_millis(500)),
+        Sync::Never => shelfmq::Sync::Never,
+    };
+    let dir = DataDir::on(Arc::new(disk.clone()), ROOT.into());
+    let options = DiskOptions { sync, min_free_bytes: 0 };
+    Parts::new(dir, options, Arc::new(engines.clone()), Arc::new(waiting.clone()), now)
 }
 
 /// Limits for small messages.

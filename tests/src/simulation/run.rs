@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::disk::{Crash, Standing};
+use super::disk::Crash;
 use super::ledger::{Delivery, Draft, Ledger, Place, Seq, Verb};
 use super::node::{Node, START, Seen};
+use super::standing::Standing;
 use super::{Counts, Lie, Op, Settings, Sync};
 use crate::http::Answer;
 use crate::model::{Nanos, Ticket, Wire};
@@ -71,7 +72,6 @@ pub struct Runner {
     untaken: BTreeSet<Ticket>,
     answers: BTreeMap<Ticket, Answer>,
     lies: Random,
-    /// All that was done and answered up to there.
     /// What was asked and answered, in lines.
     pub transcript: Vec<String>,
 }
@@ -132,7 +132,7 @@ impl Runner {
             },
             Op::HangUp(which) => self.hang_up(*which),
             Op::Take(which) => {
-                let Some(ticket) = nth(&self.untaken, *which) else { return Ok(()) };
+                let Some(ticket) = super::nth(&self.untaken, *which) else { return Ok(()) };
                 self.untaken.remove(&ticket);
                 self.node.taken(ticket);
                 self.see()
@@ -148,9 +148,7 @@ impl Runner {
                 self.see()
             }
             Op::SyncLater => {
-                if self.node.sync_later() {
-                    self.ledger.synced();
-                }
+                self.node.sync_later().then(|| self.ledger.synced());
                 Ok(())
             }
             Op::Compact(which) => self.compact(*which),
@@ -279,7 +277,7 @@ impl Runner {
 
     fn hang_up(&mut self, which: u64) -> Result<(), String> {
         let polls = self.asked.iter().filter(|(_, asked)| matches!(asked, Asked::Subscribe { .. }));
-        let Some(ticket) = nth(&polls.map(|(ticket, _)| *ticket).collect(), which) else { return Ok(()) };
+        let Some(ticket) = super::nth(&polls.map(|(ticket, _)| *ticket).collect(), which) else { return Ok(()) };
         self.transcript.push(format!("  {ticket}x"));
         self.doubt(&[ticket]);
         self.node.hang_up(ticket);
@@ -320,10 +318,12 @@ impl Runner {
     }
 
     fn crash(&mut self, crash: Crash) -> Result<(), String> {
+        self.node.die();
+        self.see()?;
         self.forget_clients();
+        let crash = self.node.crash(crash);
         self.ledger.crashed(crash);
         let unsure = self.ledger.unsure(crash);
-        self.node.crash(crash);
         self.come_back(unsure)
     }
 
@@ -331,13 +331,12 @@ impl Runner {
         self.node.calm();
         self.settle_down()?;
         self.forget_clients();
-        if self.node.sync_later() {
-            self.ledger.stopped();
-        } else {
-            self.ledger.crashed(Crash::Process);
+        let crash = self.node.restart();
+        match crash {
+            None => self.ledger.stopped(),
+            Some(crash) => self.ledger.crashed(crash),
         }
-        let unsure = self.ledger.unsure(Crash::Process);
-        self.node.restart();
+        let unsure = self.ledger.unsure(crash.unwrap_or(Crash::Process));
         self.come_back(unsure)
     }
 
@@ -348,17 +347,22 @@ impl Runner {
     }
 
     /// After a start: what nobody knows was done is asked again, and then all is as it was asked.
-    fn come_back(&mut self, unsure: Vec<Wire>) -> Result<(), String> {
-        for wire in unsure {
-            self.administer(&wire.path, &wire.query)?;
-            self.settle_down()?;
-            // The next may need what this one does, which may have to be read first; and reads may fail.
-            for _ in 0..5 {
-                if self.asked.values().any(|asked| matches!(asked, Asked::Administer(_))) {
-                    self.step_to(self.node.now + 2 * SECOND)?;
-                    self.settle_down()?;
+    fn come_back(&mut self, mut unsure: Vec<Wire>) -> Result<(), String> {
+        self.settle_down()?;
+        // A log may fail meanwhile, so that it is asked once more.
+        for _ in 0..4 {
+            for wire in std::mem::take(&mut unsure) {
+                self.administer(&wire.path, &wire.query)?;
+                self.settle_down()?;
+                // The next may need what this one does, which may have to be read first; and reads may fail.
+                for _ in 0..5 {
+                    if self.asked.values().any(|asked| matches!(asked, Asked::Administer(_))) {
+                        self.step_to(self.node.now + 2 * SECOND)?;
+                        self.settle_down()?;
+                    }
                 }
             }
+            unsure = self.ledger.take_unanswered();
         }
         self.settle_down()?;
         let mut topics = Vec::new();
@@ -417,10 +421,17 @@ impl Runner {
     /// Takes in all that clients saw.
     fn see(&mut self) -> Result<(), String> {
         self.ledger.set_time(self.node.now);
-        while let Some((ticket, seen)) = self.node.seen.pop_front() {
+        let mut all: Vec<_> = self.node.seen.drain(..).collect();
+        // What is put back may be somebody else's before that is answered.
+        all.sort_by_key(|(ticket, _)| !matches!(self.asked.get(ticket), Some(Asked::Settle { .. })));
+        for (ticket, seen) in all {
             match seen {
                 Seen::Answer(answer) => self.answered(ticket, answer)?,
                 Seen::Open => {}
+                Seen::OpenedAgain(topic) => {
+                    self.transcript.push(format!("  {topic} is opened again"));
+                    self.ledger.opened_again(&topic);
+                }
                 Seen::Chunk(bytes) => self.chunk(ticket, &bytes)?,
                 Seen::Close => {
                     self.untaken.remove(&ticket);
@@ -505,10 +516,7 @@ impl Runner {
     }
 
     /// The end of a run: all that is there is taken out, and nothing that is owed may be missing.
-    ///
-    /// # Errors
-    /// What is wrong.
-    pub fn end(&mut self) -> Result<(), String> {
+    fn end(&mut self) -> Result<(), String> {
         self.transcript.push("the end".into());
         self.node.calm();
         self.crash(if self.settings.seed.is_multiple_of(2) { Crash::Machine } else { Crash::Process })?;
@@ -573,7 +581,9 @@ impl Runner {
                     return Err(format!("{} of {} is never empty", place.channel, place.topic));
                 }
             }
-            let count = self.ledger.given_count(place) - before;
+            let given = self.ledger.given_count(place);
+            // Fewer are known where the topic was opened again meanwhile.
+            let Some(count) = given.checked_sub(before) else { continue };
             if count == 0 {
                 return Ok(());
             }
@@ -587,8 +597,4 @@ impl Runner {
 fn read_all(json: &Value) -> Result<Vec<Delivery>, String> {
     let list = json["messages"].as_array().ok_or_else(|| format!("no messages: {json}"))?;
     list.iter().map(|message| Delivery::read(message).ok_or_else(|| format!("no message: {message}"))).collect()
-}
-
-fn nth(set: &BTreeSet<Ticket>, which: u64) -> Option<Ticket> {
-    set.iter().copied().nth(which as usize % set.len().max(1))
 }

@@ -73,7 +73,7 @@ pub fn check(seed: u64, length: usize, coverage: &mut Coverage) -> Result<(), St
 }
 
 /// A little generator of pseudo-random numbers (`SplitMix64`). Never to be changed, so that seeds keep their meaning.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {

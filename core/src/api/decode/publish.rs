@@ -66,10 +66,17 @@ fn options<'a>(input: &Input<'_, 'a>) -> Result<(MessageOptions<'a>, Dedup<'a>),
     let key = params.text(&KEY, KEY_BYTES)?;
     let dedup = match params.text(&DEDUP, KEY_BYTES)? {
         None => idempotency_key(input)?,
+        Some(dedup) if is_ours(&dedup) => return Err(Code::InvalidDedup.into()),
         Some(dedup) => Some(values::key_text(dedup)),
     };
     let ttl = params.duration(&TTL, MIN_TTL..=Duration::MAX)?;
     Ok((MessageOptions { defer, ttl, key, headers: headers::kept(input.head)? }, dedup))
+}
+
+/// Whether a dedup key is one of those that the broker gives to dead letters: nobody else's, or a letter could be taken for
+/// the repetition of what somebody published.
+fn is_ours(key: &str) -> bool {
+    key.starts_with('\0')
 }
 
 fn idempotency_key<'a>(input: &Input<'_, 'a>) -> Result<Dedup<'a>, Code> {
@@ -233,7 +240,10 @@ fn json_line<'a>(line: &'a [u8], common: &MessageOptions<'a>, input: &Input<'_, 
     check(defer <= Some(input.limits.max_req_timeout), &name_limits(Code::InvalidDefer.sentence(), input.limits))?;
     check(ttl.is_none_or(|ttl| ttl >= MIN_TTL), Code::InvalidTtl.sentence())?;
     check(key.as_ref().is_none_or(|key| KEY_BYTES.contains(&key.len())), Code::InvalidKey.sentence())?;
-    check(dedup.as_ref().is_none_or(|key| KEY_BYTES.contains(&key.len())), Code::InvalidDedup.sentence())?;
+    check(
+        dedup.as_ref().is_none_or(|key| KEY_BYTES.contains(&key.len()) && !is_ours(key)),
+        Code::InvalidDedup.sentence(),
+    )?;
     let is_name = |name: &Cow<'_, str>| KEY_BYTES.contains(&name.len());
     check(producer.as_ref().is_none_or(is_name), Code::InvalidProducer.sentence())?;
     let producer =

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use serde::Serialize;
 use shelfmq_core::log::event::Event;
-use shelfmq_core::log::frame::{Found, Frame, Kind, split_message};
+use shelfmq_core::log::frame::{Found, Frame, Kind, durable_until, split_message};
 use shelfmq_core::log::image::TopicImage;
 use shelfmq_core::message::Record;
 use shelfmq_core::name::Name;
@@ -51,6 +51,7 @@ enum Content<'a> {
     Event { event: Box<Event> },
     Snapshot { snapshot: Box<TopicImage> },
     Copy {},
+    Durable { durable_until: u64 },
     Damage { damage: &'static str },
 }
 
@@ -84,6 +85,7 @@ pub(super) fn kind_name(kind: Kind) -> &'static str {
         Kind::Event => "event",
         Kind::SnapshotCopy => "snapshot_copy",
         Kind::EventCopy => "event_copy",
+        Kind::Durable => "durable",
     }
 }
 
@@ -199,6 +201,7 @@ fn content<'a>(frame: &Frame<'a>) -> Option<Content<'a>> {
         Kind::Event => Content::Event { event: Box::new(Event::read(frame.payload)?) },
         Kind::Snapshot => Content::Snapshot { snapshot: Box::new(TopicImage::read(frame.payload)?) },
         Kind::SnapshotCopy | Kind::EventCopy => Content::Copy {},
+        Kind::Durable => Content::Durable { durable_until: durable_until(frame.payload)? },
     })
 }
 

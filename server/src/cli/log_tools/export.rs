@@ -13,7 +13,7 @@ use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
 use shelfmq_core::name::{MAX_LEN, Name};
 
 use super::Lines;
-use super::place::{Place, complaint, failed};
+use super::place::{Place, Topic, complaint, failed};
 
 /// What an exported file's name ends with.
 const SUFFIX: &str = ".shelfmq";
@@ -79,6 +79,8 @@ pub(super) fn import(path: &Path, into: &Path, lines: &mut Lines<'_>) -> Result<
     }
     let unfinished = into.join(layout::TOPICS).join(format!("{name}.importing"));
     let imported = segments(&mut from, &name, &unfinished).and_then(|done| {
+        // It gets its name only once a broker can be expected to open it.
+        check(&name, &unfinished)?;
         fs::rename(&unfinished, &directory).map_err(|error| failed("make", &directory, &error))?;
         let sync = File::open(into.join(layout::TOPICS)).and_then(|topics| topics.sync_all());
         sync.map_err(|error| failed("sync", &directory, &error))?;
@@ -90,6 +92,19 @@ pub(super) fn import(path: &Path, into: &Path, lines: &mut Lines<'_>) -> Result<
         format!("{}: {error}", path.display())
     })?;
     lines.write(&Line { topic: name.as_str(), file: directory.to_string_lossy().into(), segments, bytes })
+}
+
+/// Whether what was imported is the whole log of a topic of this name.
+fn check(name: &Name<'_>, directory: &Path) -> Result<(), String> {
+    let topic = Topic::in_directory(name, directory)?;
+    if let Some(pair) = topic.segments.windows(2).find(|pair| pair[0].0 + 1 != pair[1].0) {
+        return Err(format!("segments {} to {} are missing", pair[0].0 + 1, pair[1].0 - 1));
+    }
+    match topic.replay()? {
+        None => Err("there is nothing in it".into()),
+        Some(found) if found.image.name != name.as_str() => Err(format!("it is the log of {:?}", found.image.name)),
+        Some(_) => Ok(()),
+    }
 }
 
 /// The topic of an export.

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use shelfmq::disk::fs::RealFileSystem;
 use shelfmq::disk::{Segment, replay};
 use shelfmq::layout;
 use shelfmq_core::log::frame::{HeaderError, SEGMENT_HEADER_BYTES};
@@ -49,7 +50,7 @@ impl Place {
         if !is_data(path) {
             return Err(format!("{} is neither a data directory nor a topic's: it has no topics", path.display()));
         }
-        let listed = layout::topics(path).map_err(|error| failed("read", path, &error))?;
+        let listed = layout::topics(&RealFileSystem, path).map_err(|error| failed("read", path, &error))?;
         let topics = listed.own.iter().map(|(_, path)| Topic::read(path)).collect::<Result<_, _>>()?;
         Ok(Place { topics, others: listed.others, root: Some(path.clone()) })
     }
@@ -77,9 +78,15 @@ fn is_data(path: &Path) -> bool {
 impl Topic {
     /// The topic in a directory.
     pub(super) fn read(directory: &Path) -> Result<Topic, String> {
-        let listed = layout::segments(directory).map_err(|error| failed("read", directory, &error))?;
         let name = directory.file_name().and_then(layout::topic_of);
         let name = name.ok_or_else(|| format!("{} is no topic's directory", directory.display()))?;
+        Topic::in_directory(&name, directory)
+    }
+
+    /// The topic of this name in a directory, whatever that is called.
+    pub(super) fn in_directory(name: &Name<'_>, directory: &Path) -> Result<Topic, String> {
+        let listed = layout::segments(&RealFileSystem, directory).map_err(|error| failed("read", directory, &error))?;
+        let name = name.borrow().into_owned();
         Ok(Topic { name, directory: directory.to_owned(), segments: listed.own, others: listed.others })
     }
 
@@ -88,7 +95,8 @@ impl Topic {
         let mut good = Vec::with_capacity(self.segments.len());
         for (_, path) in &self.segments {
             let header = read_header(path).map_err(|error| failed("read", path, &error))?;
-            good.extend(header.ok().map(|header| Segment { path: path.clone(), header }));
+            let size = length(path)?;
+            good.extend(header.ok().map(|header| Segment { path: path.clone(), header, size }));
         }
         Ok(good)
     }
@@ -98,7 +106,7 @@ impl Topic {
         let mut segments = self.good_segments()?;
         let mut buffer = Vec::new();
         while !segments.is_empty() {
-            let found = replay(&self.name, &segments, &mut buffer);
+            let found = replay(&RealFileSystem, &self.name, &segments, true, &mut buffer);
             let found = found.map_err(|error| failed("read the segments in", &self.directory, &error))?;
             if found.is_some() {
                 return Ok(found);

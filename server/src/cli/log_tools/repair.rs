@@ -71,8 +71,8 @@ impl Repair<'_, '_> {
         self.lines.write(&Line { topic, file: file.to_string_lossy().into(), did, why })
     }
 
-    /// Sees to it that no broker runs on a data directory; the file keeps the lock.
-    fn lock(&mut self, root: &Path) -> Result<Option<File>, String> {
+    /// Sees to it that no broker runs on a data directory; the files keep the locks.
+    fn lock(&mut self, root: &Path) -> Result<Option<(File, File)>, String> {
         let path = root.join(layout::LOCK);
         if !path.exists() {
             let done = ("made the lock file", "without one, a directory is none of a broker's".into());
@@ -81,9 +81,12 @@ impl Repair<'_, '_> {
                 return Ok(None);
             }
         }
+        // Whoever runs beside a lock file that was removed has a lock on the directory still.
+        let topics = root.join(layout::TOPICS);
+        let topics = File::open(&topics).map_err(|error| failed("open", &topics, &error))?;
         let file = File::open(&path).map_err(|error| failed("open", &path, &error))?;
-        match layout::lock(&file) {
-            Ok(true) => Ok(Some(file)),
+        match layout::lock(&file).and_then(|is_free| Ok(is_free && layout::lock(&topics)?)) {
+            Ok(true) => Ok(Some((file, topics))),
             Ok(false) => Err(format!("a broker is running on the data directory {}: stop it first", root.display())),
             Err(error) => Err(failed("lock", &path, &error)),
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use shelfmq_core::log::SegmentHeader;
 use shelfmq_core::log::event::Event;
-use shelfmq_core::log::frame::{Found, Frame, Kind, split_message};
+use shelfmq_core::log::frame::{Found, Frame, Kind, durable_until, split_message};
 use shelfmq_core::log::image::TopicImage;
 use shelfmq_core::message::Record;
 
@@ -86,7 +86,10 @@ impl Verify<'_, '_> {
     fn topic(&mut self, topic: &Topic) -> Result<(), String> {
         let name = Some(topic.name.as_str());
         self.summary.topics += 1;
-        for other in &topic.others {
+        // What starts and repairs left for people to look at is nobody's damage; nor is what a broker is just making.
+        let is_known =
+            |path: &Path| [".tmp", ".new", ".torn", ".bad"].iter().any(|end| path.to_string_lossy().ends_with(end));
+        for other in topic.others.iter().filter(|path| !is_known(path)) {
             self.wrong(&Problem::new(name, "foreign file", other))?;
         }
         for pair in topic.segments.windows(2).filter(|pair| pair[0].0 + 1 != pair[1].0) {
@@ -172,6 +175,7 @@ fn complaint_of(frame: &Frame<'_>, next_id: &mut u64) -> Option<&'static str> {
     let is_readable = match frame.kind {
         Kind::Event | Kind::EventCopy => Event::read(frame.payload).is_some(),
         Kind::Snapshot | Kind::SnapshotCopy => TopicImage::read(frame.payload).is_some(),
+        Kind::Durable => durable_until(frame.payload).is_some(),
         Kind::Message | Kind::Rewritten => {
             split_message(frame.payload).is_some_and(|(.., record)| Record::read(record).is_some())
         }

@@ -13,21 +13,23 @@ use shelfmq_core::message::Record;
 use shelfmq_core::name::Name;
 use shelfmq_core::time::Time;
 
-use super::super::{DataDir, Disk, DiskOptions, Done, Logs, Sync};
+use super::super::{DataDir, Disk, DiskOptions, Done, Found, Logs, Outcome, Sync, Unwell};
 
 /// How long anything may take that is bound to happen.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 pub(super) const SHARDS: usize = 2;
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Told {
     pub(super) done: Vec<(usize, Done)>,
     pub(super) reads: Vec<(usize, Read, Option<Loaded>)>,
     pub(super) full: Vec<bool>,
-    pub(super) unwell: Vec<String>,
+    pub(super) unwell: Vec<(String, Option<Unwell>)>,
+    pub(super) opened: Vec<(Option<LogId>, Recovered)>,
 }
 
+#[derive(Debug)]
 pub(super) struct Fake {
     waiting: [Mutex<VecDeque<LogCommand>>; SHARDS],
     told: Mutex<Told>,
@@ -55,11 +57,16 @@ impl Fake {
     }
 
     /// What became of a log, once it is as far as this or failed.
-    pub(super) fn outcome(&self, topic: &Topic) -> Result<u64, ()> {
+    pub(super) fn outcome(&self, topic: &Topic) -> Outcome {
         let mine = |done: &&(usize, Done)| (done.0, done.1.log) == (topic.shard, topic.log);
         self.wait("an outcome", |told| {
             let last = told.done.iter().rev().find(mine)?.1.outcome;
-            last.map_or(true, |upto| upto >= topic.upto).then_some(last)
+            match last {
+                Outcome::Stored(upto) => upto >= topic.upto,
+                Outcome::Late => false,
+                Outcome::Unknown => true,
+            }
+            .then_some(last)
         })
     }
 
@@ -94,8 +101,12 @@ impl Logs for Fake {
         self.tell(|told| told.full.push(full));
     }
 
-    fn unwell(&self, why: Option<String>) {
-        self.tell(|told| told.unwell.extend(why));
+    fn opened(&self, _shard: usize, log: Option<LogId>, _topic: &Name<'static>, recovered: Recovered) {
+        self.tell(|told| told.opened.push((log, recovered)));
+    }
+
+    fn unwell(&self, _shard: usize, topic: &Name<'static>, unwell: Option<Unwell>) {
+        self.tell(|told| told.unwell.push((topic.to_string(), unwell)));
     }
 }
 
@@ -103,6 +114,8 @@ impl Logs for Fake {
 pub(super) struct Bench {
     pub(super) path: PathBuf,
     pub(super) fake: Arc<Fake>,
+    /// What a segment's name ends with until it is synced.
+    pub(super) making: &'static str,
     disk: Disk,
 }
 
@@ -116,7 +129,8 @@ impl Bench {
         let waiting = [const { Mutex::new(VecDeque::new()) }; SHARDS];
         let fake = Arc::new(Fake { waiting, told: Mutex::default(), changed: Condvar::new() });
         let logs: Arc<dyn Logs> = Arc::clone(&fake) as Arc<dyn Logs>;
-        Bench { path: path.to_owned(), fake, disk: Disk::start(dir, options, logs) }
+        let making = if options.sync == Sync::Always { ".tmp" } else { ".new" };
+        Bench { path: path.to_owned(), fake, making, disk: Disk::start(dir, options, logs, Vec::new()) }
     }
 
     pub(super) fn push(&self, shard: usize, work: impl IntoIterator<Item = LogCommand>) {
@@ -131,7 +145,7 @@ impl Bench {
 
     pub(super) fn write_and_wait(&self, topic: &mut Topic) {
         self.write(topic);
-        assert!(self.fake.outcome(topic).is_ok_and(|upto| upto == topic.upto));
+        assert_eq!(self.fake.outcome(topic), Outcome::Stored(topic.upto));
     }
 
     pub(super) fn read(&self, topic: &Topic, segment: u32, from: u64, to: u64, bytes: u64) -> Option<Loaded> {
@@ -156,7 +170,12 @@ pub(super) fn file(path: &Path, topic: &Topic, number: u32) -> PathBuf {
 
 pub(super) fn recover(path: &Path) -> Result<Vec<Recovered>, String> {
     let dir = DataDir::open(path).map_err(|unusable| unusable.to_string())?;
-    dir.recover().map_err(|unusable| unusable.to_string())
+    let found = dir.recover().map_err(|unusable| unusable.to_string())?;
+    let recovered = |found| match found {
+        Found::Topic(recovered) => Ok(*recovered),
+        Found::Aside(_, why) => Err(why),
+    };
+    found.into_iter().map(recovered).collect()
 }
 
 /// Where a frame of a message stands.
@@ -284,11 +303,17 @@ impl Topic {
         std::mem::take(&mut self.said)
     }
 
-    /// Goes on after a restart, as an engine does that opened the log under this id.
+    /// Goes on after a restart, as an engine does that opened the log under this id: in a new segment.
     pub(super) fn reopened(&mut self, log: LogId, recovered: &Recovered) {
+        self.is_all_in(recovered);
+        self.log = log;
+        self.begin();
+    }
+
+    /// Nothing of it is missing.
+    pub(super) fn is_all_in(&mut self, recovered: &Recovered) {
         assert_eq!(recovered.image.name, self.name.as_str());
         assert_eq!((recovered.header, recovered.end), (self.last().header, self.last().bytes.len() as u64));
-        assert_eq!(recovered.image.next.id, self.next);
-        self.log = log;
+        assert_eq!((recovered.image.next.id, recovered.sealed), (self.next, true));
     }
 }

@@ -6,19 +6,19 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::super::{Done, Sync};
+use super::super::{Done, Outcome, Sync};
 use super::fake::{Bench, Topic, recover};
 
 /// Has the next segment of a topic end up in a device instead of a file.
 fn divert(bench: &Bench, topic: &Topic, device: &str) -> std::path::PathBuf {
     let mut making = bench.file(topic, topic.segments.len() as u32 + 1).into_os_string();
-    making.push(".tmp");
+    making.push(bench.making);
     symlink(device, &making).expect("a link can be made");
     making.into()
 }
 
 #[test]
-fn a_log_that_cannot_be_synced_fails_and_others_go_on() {
+fn a_log_that_cannot_be_synced_is_opened_again_and_others_go_on() {
     for sync in [Sync::Always, Sync::Every(Duration::from_millis(5))] {
         let home = tempfile::tempdir().expect("a directory can be made");
         let bench = Bench::start(home.path(), sync);
@@ -26,33 +26,28 @@ fn a_log_that_cannot_be_synced_fails_and_others_go_on() {
         bad.publish(3, 10);
         bench.write_and_wait(&mut bad);
         // It takes all, and cannot be synced.
-        divert(&bench, &bad, "/dev/null");
+        let link = divert(&bench, &bad, "/dev/null");
         bad.begin();
         bench.write(&mut bad);
-        let failed = |log| {
-            bench.fake.wait("the failure", |told| {
-                told.done.iter().rev().find(|done| done.1.log == log && done.1.outcome.is_err()).copied()
-            })
-        };
-        failed(1);
-        let why = bench.fake.wait("a word of it", |told| told.unwell.first().cloned());
-        assert!(why.contains("topic bad could not be synced: "), "{why}");
-        let told = bench.fake.look(|told| told.done.len());
-        bad.publish(1, 1);
-        bench.write(&mut bad);
+        let unknown = (0, Done { log: 1, outcome: Outcome::Unknown });
+        bench.fake.wait("the failure", |told| told.done.contains(&unknown).then_some(()));
+        let (topic, why) = bench.fake.wait("a word of it", |told| told.unwell.first().cloned());
+        let why = why.expect("it is not well").why;
+        assert!(topic == "bad" && why.contains("topic bad could not be synced: "), "{why}");
         good.publish(1, 1);
         bench.write_and_wait(&mut good);
-        let later = bench.fake.look(|all| all.done[told..].to_vec());
-        assert!(
-            later.iter().any(|(_, done)| done.log == 1)
-                && later.iter().all(|(_, done)| done.log != 1 || done.outcome.is_err()),
-            "{later:?}"
-        );
+        // Where nothing of it counted, that was removed.
+        let _ = fs::remove_file(link);
+        let (log, recovered) = bench.fake.wait("the topic again", |told| told.opened.first().cloned());
+        assert_eq!((log, recovered.image.next.id, recovered.header.number), (Some(1), 4, 1));
+        bench.fake.wait("a good word", |told| (told.unwell.last() == Some(&("bad".into(), None))).then_some(()));
+        bad.segments.pop();
+        bad.reopened(7, &recovered);
+        bad.publish(1, 1);
+        bench.write_and_wait(&mut bad);
         // Deleted and made again, it works.
         bad.delete();
-        bench.write(&mut bad);
-        let gone = Done { log: 1, outcome: Ok(u64::MAX) };
-        bench.fake.wait("the end of it", |told| told.done.contains(&(0, gone)).then_some(()));
+        bench.write_and_wait(&mut bad);
         let mut again = Topic::new(0, 3, "bad");
         bench.write_and_wait(&mut again);
         bench.stop();
@@ -79,7 +74,7 @@ fn a_full_disk_is_waited_for() {
     fs::remove_file(link).expect("it is there");
     bench.write_and_wait(&mut topic);
     bench.fake.wait("the end of it", |told| (told.full == [true, false]).then_some(()));
-    assert!(bench.fake.look(|told| told.unwell.is_empty()));
+    bench.fake.wait("a good word", |told| (told.unwell.last() == Some(&("t".into(), None))).then_some(()));
     bench.stop();
     topic.reopened(2, &recover(home.path()).expect("all is well")[0]);
 }
@@ -103,27 +98,24 @@ fn a_topic_that_is_deleted_while_the_disk_is_full_is_gone() {
 }
 
 #[test]
-fn a_log_that_fails_while_the_disk_is_full_is_not_written_to_again() {
+fn what_waits_for_room_does_not_keep_others_waiting_and_its_publishers_are_answered() {
     let home = tempfile::tempdir().expect("a directory can be made");
-    let bench = Bench::start(home.path(), Sync::Every(Duration::from_millis(300)));
-    let mut topic = Topic::new(0, 1, "t");
+    let bench = Bench::start(home.path(), Sync::Always);
+    let (mut topic, mut other) = (Topic::new(0, 1, "t"), Topic::new(0, 2, "other"));
     bench.write_and_wait(&mut topic);
-    // What is written to the second segment cannot be synced, and for the third there is no room.
-    divert(&bench, &topic, "/dev/null");
-    topic.begin();
     let link = divert(&bench, &topic, "/dev/full");
     topic.begin();
-    bench.write(&mut topic);
-    bench.fake.wait("a full disk", |told| (told.full == [true]).then_some(()));
-    bench.fake.wait("the end of it", |told| (told.full == [true, false]).then_some(()));
-    fs::remove_file(link).expect("it is there");
     topic.publish(1, 1);
     bench.write(&mut topic);
-    let mut other = Topic::new(0, 2, "other");
+    bench.fake.wait("a full disk", |told| (told.full == [true]).then_some(()));
     bench.write_and_wait(&mut other);
-    assert_eq!(bench.fake.outcome(&topic), Err(()));
-    assert!(!bench.file(&topic, 3).exists());
+    let late = (0, Done { log: 1, outcome: Outcome::Late });
+    bench.fake.wait("an answer", |told| told.done.contains(&late).then_some(()));
+    fs::remove_file(link).expect("it is there");
+    topic.publish(1, 1);
+    bench.write_and_wait(&mut topic);
     bench.stop();
+    topic.is_all_in(&recover(home.path()).expect("all is well")[1]);
 }
 
 #[test]
@@ -138,7 +130,7 @@ fn a_server_stops_although_the_disk_is_full() {
     bench.fake.wait("a full disk", |told| (told.full == [true]).then_some(()));
     let fake = std::sync::Arc::clone(&bench.fake);
     bench.stop();
-    assert_eq!(fake.outcome(&topic), Err(()));
+    assert_eq!(fake.outcome(&topic), Outcome::Unknown);
 }
 
 /// A small file system of its own, until it is dropped.
@@ -157,6 +149,11 @@ fn a_small_file_system_fills_and_empties() {
     let mounted =
         Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "shelfmq-test"]).arg(home.path()).output();
     if !mounted.is_ok_and(|output| output.status.success()) {
+        let listed = std::env::var("TESTS_MAY_SKIP").unwrap_or_default();
+        assert!(
+            std::env::var_os("CI").is_none() || listed.split(',').any(|item| item == "mount"),
+            "it cannot be mounted"
+        );
         eprintln!("skipped: this user may not mount a file system");
         return;
     }

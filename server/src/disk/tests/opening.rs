@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::super::{DataDir, Sync};
+use super::super::{DataDir, Found, Sync};
 use super::fake::{Bench, Topic, file, recover};
 
 /// A topic in two segments, written and left in peace.
@@ -115,17 +115,74 @@ fn what_was_only_begun_is_removed() {
     let mut header = topic.segments[1].header;
     header.number = 3;
     let header = header.to_bytes();
-    for begun in [&[][..], &header[..20], &[0; 44], &[0; 4096], &header[..], &[&header[..], &[0; 4096]].concat()] {
-        fs::write(&third, begun).expect("a file can be made");
-        fs::write(directory.join("00000004.log.tmp"), "x").expect("a file can be made");
-        topic.reopened(1, &recover(&path).expect("it can be opened")[0]);
-        assert!(!third.exists() && !directory.join("00000004.log.tmp").exists());
+    let unsynced = [&[][..], &header[..20], &[0; 44], &[0; 4096]];
+    for begun in unsynced.into_iter().chain([&header[..], &[&header[..], &[0; 4096]].concat()]) {
+        for end in [".tmp", ".new"] {
+            fs::write(directory.join(format!("00000003.log{end}")), begun).expect("a file can be made");
+            topic.is_all_in(&recover(&path).expect("it can be opened")[0]);
+            assert_eq!(fs::read_dir(&directory).expect("it is there").count(), 2, "{end} {begun:?}");
+        }
     }
+    // It has its name because it was durable.
+    for damaged in unsynced {
+        fs::write(&third, damaged).expect("a file can be made");
+        let said = recover(&path).expect_err("it is set aside");
+        assert!(said.contains("00000003.log: it has no header"), "{said}");
+    }
+    fs::remove_file(&third).expect("it is there");
     let begun = path.join("topics/begun.topic");
     fs::create_dir(&begun).expect("a directory can be made");
-    fs::write(begun.join("00000001.log"), &header[..20]).expect("a file can be made");
+    fs::write(begun.join("00000001.log.tmp"), &header[..20]).expect("a file can be made");
     assert_eq!(recover(&path).expect("it can be opened").len(), 1);
     assert!(!begun.exists());
+}
+
+#[test]
+fn what_counted_before_it_was_synced_counts_after_a_kill() {
+    let (_home, path) = home();
+    let mut topic = written(&path);
+    let second = file(&path, &topic, 2);
+    let unnamed = second.with_extension("log.new");
+    fs::rename(&second, &unnamed).expect("it can be renamed");
+    topic.is_all_in(&recover(&path).expect("it can be opened")[0]);
+    assert!(second.exists() && !unnamed.exists());
+}
+
+#[test]
+fn one_topic_that_cannot_be_opened_keeps_no_other_down() {
+    let (_home, path) = home();
+    let topic = written(&path);
+    let other = path.join("topics/other.topic");
+    fs::create_dir(&other).expect("a directory can be made");
+    fs::write(other.join("00000001.log"), [1; 100]).expect("a file can be made");
+    let dir = DataDir::open(&path).expect("it can be opened");
+    let found = dir.recover().expect("the directory can be read");
+    assert!(matches!(&found[0], Found::Aside(name, why) if name.as_str() == "other" && why.contains("damaged")));
+    assert!(matches!(&found[1], Found::Topic(recovered) if recovered.image.next.id == topic.next));
+}
+
+#[test]
+fn directories_of_an_earlier_version_get_their_names() {
+    let (_home, path) = home();
+    let bench = Bench::start(&path, Sync::Always);
+    let mut topics = ["Orders", "orders"].map(|name| Topic::new(0, u64::from(name == "orders"), name));
+    for topic in &mut topics {
+        topic.publish(3, 10);
+        bench.write_and_wait(topic);
+    }
+    bench.stop();
+    let names = |path: &Path| {
+        let entries = fs::read_dir(path.join("topics")).expect("it is there");
+        let names = entries.map(|entry| entry.expect("it can be read").file_name().into_string().expect("it is plain"));
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    let own = ["+orders.topic", "orders.topic"].map(str::to_owned).into();
+    assert_eq!(names(&path), own);
+    fs::rename(path.join("topics/+orders.topic"), path.join("topics/Orders.topic")).expect("it can be renamed");
+    for (topic, recovered) in topics.iter_mut().zip(recover(&path).expect("all is well")) {
+        topic.is_all_in(&recovered);
+    }
+    assert_eq!(names(&path), own);
 }
 
 #[test]

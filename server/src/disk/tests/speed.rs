@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::Sync;
+use super::super::{Outcome, Sync};
 use super::fake::{Bench, Topic};
 
 /// Appends a second, with so many at a time, each to another of so many topics.
@@ -26,7 +26,7 @@ fn rate(topics: u64, at_once: usize, time: Duration) -> f64 {
         bench.push(0, said);
         count += last.len();
         for place in last {
-            assert_eq!(bench.fake.outcome(&all[place]), Ok(all[place].upto));
+            assert_eq!(bench.fake.outcome(&all[place]), Outcome::Stored(all[place].upto));
         }
         bench.fake.clear();
     }

@@ -177,6 +177,7 @@ impl Topic {
         let gone_before = if self.retain == 0 { 0 } else { now.saturating_sub(self.retain) + 1_000_000_000 };
         let Some(channel) = self.channels.get_mut(name) else { return };
         channel.there |= wire.path == "/channel/create";
+        channel.may_be_gone &= wire.path != "/channel/create";
         let is_seek = match wire.path.as_str() {
             "/channel/seek" => true,
             "/channel/create" => to.is_some() && channel.made == seq,

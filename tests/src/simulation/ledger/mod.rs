@@ -102,6 +102,8 @@ struct Channel {
     forwards: bool,
     /// It may have been given what came before it.
     goes_back: bool,
+    /// The log failed before it was durable that it is there.
+    may_be_gone: bool,
     fates: BTreeMap<usize, Fate>,
     /// The highest id that was delivered for the first time.
     highest: u64,
@@ -282,6 +284,34 @@ impl Ledger {
         }
     }
 
+    /// The log of a topic failed, and it is what the device has of it, as after a crash that only this topic saw. What was not
+    /// durable before is not known any more, nor what was refused meanwhile: so it is until the next start.
+    pub fn opened_again(&mut self, name: &str) {
+        let kept = self.sync == Sync::Always;
+        let Some(topic) = self.topics.get_mut(name) else { return };
+        let solid = topic.solid(kept);
+        for message in self.messages.iter_mut().filter(|message| message.topic == name && message.seq > solid) {
+            if matches!(message.status, Status::Pending | Status::Acked) && (message.copy_of.is_none() || !kept) {
+                message.status = Status::Unknown;
+            }
+            if !kept {
+                message.id = None;
+            }
+        }
+        topic.crashed(solid, kept, &mut self.messages);
+        topic.failed = true;
+        // A channel that was being made may be gone, and does not get what is published next.
+        for channel in topic.channels.values_mut() {
+            channel.may_be_gone = !channel.there || channel.made > solid;
+        }
+        // What was asked of it may not hold any more, however it was answered.
+        let is_lost = |seq: Seq, wire: &Wire| seq > solid && super::value(&wire.query, "topic") == Some(name);
+        for (_, _, answered) in self.admin.iter_mut().filter(|(seq, wire, _)| is_lost(*seq, wire)) {
+            *answered = false;
+        }
+        self.count("topics opened again");
+    }
+
     /// What is to be asked again after a crash, for nobody knows whether it was done.
     pub fn unsure(&mut self, crash: Crash) -> Vec<Wire> {
         let kept = self.sync == Sync::Always || crash == Crash::Process;
@@ -295,6 +325,11 @@ impl Ledger {
             }
         }
         unsure
+    }
+
+    /// What was asked and not done.
+    pub fn take_unanswered(&mut self) -> Vec<Wire> {
+        self.admin.extract_if(.., |(_, _, answered)| !*answered).map(|(_, wire, _)| wire).collect()
     }
 
     /// A message cannot be read any more: its bits were flipped.

@@ -223,7 +223,7 @@ impl super::Topic {
         }
         for number in std::mem::take(&mut self.backlog) {
             for channel in self.channels.values_mut() {
-                let fate = Fate { owed: !doubtful, exact: true, ..Fate::default() };
+                let fate = Fate { owed: !doubtful && !channel.may_be_gone, exact: true, ..Fate::default() };
                 channel.fates.entry(number).or_insert(fate);
             }
         }

@@ -1,0 +1,175 @@
+//! The engines of a simulated host as its disk sees them, and what waits to be done beside the writer.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use shelfmq::disk::tasks::{Lane, Task, Tasks};
+use shelfmq::disk::{Done, Logs, Outcome, Unwell};
+use shelfmq_core::command::TopicUnwell;
+use shelfmq_core::log::{Loaded, LogCommand, LogId, Read, Recovered};
+use shelfmq_core::name::Name;
+use shelfmq_core::time::Time;
+use shelfmq_core::{Engine, Output, Transfer};
+
+use super::disk::SimDisk;
+use crate::http::Answer;
+use crate::model::{Nanos, Ticket};
+use crate::workload::{Random, real};
+
+/// Something that a client sees.
+#[derive(Debug)]
+pub enum Seen {
+    /// The whole answer.
+    Answer(Answer),
+    /// The head of a stream.
+    Open,
+    /// Bytes of a stream.
+    Chunk(Vec<u8>),
+    /// The end of a stream.
+    Close,
+    /// Nobody's answer: the log of a topic failed, and it was opened again from what the device has.
+    OpenedAgain(String),
+}
+
+/// The engines, and what they want.
+#[derive(Debug, Default)]
+pub(super) struct Engines {
+    pub(super) all: Vec<Engine>,
+    pub(super) now: Nanos,
+    pub(super) reads: Vec<(usize, Read)>,
+    pub(super) transfers: VecDeque<Transfer>,
+    pub(super) seen: VecDeque<(Ticket, Seen)>,
+    pub(super) appends: u64,
+    /// Topics whose last segment is all that is to be left of them, for this host forgets too much.
+    pub(super) forgets: Option<SimDisk>,
+}
+
+impl Engines {
+    fn time(&self) -> Time {
+        Time::from_nanos(self.now)
+    }
+
+    /// Does something with an engine, and takes what it wants.
+    pub(super) fn with<R>(&mut self, shard: usize, act: impl FnOnce(&mut Engine, Time) -> R) -> R {
+        let now = self.time();
+        let result = act(&mut self.all[shard], now);
+        while let Some(output) = self.all[shard].poll_output() {
+            let (ticket, seen) = match output {
+                Output::Respond(ticket, response) => (ticket, Seen::Answer(real(response))),
+                Output::Open(ticket, _) => (ticket, Seen::Open),
+                Output::Chunk(ticket, bytes) => (ticket, Seen::Chunk(bytes)),
+                Output::Close(ticket) => (ticket, Seen::Close),
+                Output::Forward(transfer) => {
+                    self.transfers.push_back(transfer);
+                    continue;
+                }
+                Output::Read(read) => {
+                    self.reads.push((shard, read));
+                    continue;
+                }
+                Output::Configured(..) => continue,
+            };
+            self.seen.push_back((ticket, seen));
+        }
+        result
+    }
+}
+
+/// The engines as the disk sees them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shared(Arc<Mutex<Engines>>);
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Engines> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn each(&self, mut act: impl FnMut(&mut Engine, Time)) {
+        let mut engines = self.lock();
+        for shard in 0..engines.all.len() {
+            engines.with(shard, &mut act);
+        }
+    }
+}
+
+impl Logs for Shared {
+    fn shards(&self) -> usize {
+        self.lock().all.len()
+    }
+
+    fn take(&self, shard: usize, work: &mut Vec<LogCommand>) {
+        let mut engines = self.lock();
+        while let Some(mut command) = engines.all[shard].poll_log() {
+            if let (LogCommand::Truncate(truncate), Some(disk)) = (&mut command, &engines.forgets) {
+                truncate.segment = disk.segments(truncate.topic.as_str()).last().copied().unwrap_or_default();
+            }
+            work.push(command);
+        }
+    }
+
+    fn done(&self, shard: usize, done: &[Done]) {
+        let mut engines = self.lock();
+        for Done { log, outcome } in done {
+            engines.appends += 1;
+            engines.with(shard, |engine, now| match outcome {
+                Outcome::Stored(upto) => engine.handle_appended(now, *log, *upto),
+                Outcome::Late => engine.handle_append_late(now, *log),
+                Outcome::Unknown => engine.handle_append_failed(now, *log),
+            });
+        }
+    }
+
+    fn read_done(&self, shard: usize, read: &Read, loaded: Option<Loaded>) {
+        self.lock().with(shard, |engine, now| engine.handle_read(now, read, loaded));
+    }
+
+    fn opened(&self, shard: usize, log: Option<LogId>, topic: &Name<'static>, recovered: Recovered) {
+        let mut engines = self.lock();
+        if log.is_none_or(|log| engines.all[shard].has_log(log)) {
+            // It takes a while, if only a little.
+            engines.now += 2_000_000;
+            // First, for what it answers is of the topic as it was.
+            engines.seen.push_back((0, Seen::OpenedAgain(topic.to_string())));
+            engines.with(shard, |engine, now| engine.open_topic(now, recovered));
+        }
+    }
+
+    fn space(&self, full: bool) {
+        self.each(|engine, _| engine.handle_space(full));
+    }
+
+    fn unwell(&self, _shard: usize, topic: &Name<'static>, unwell: Option<Unwell>) {
+        self.each(|engine, now| {
+            let told = unwell.clone().map(|Unwell { why, state }| TopicUnwell { why, since: now, state });
+            engine.set_topic_unwell(topic.as_str(), told);
+        });
+    }
+}
+
+/// What was to be done beside the writer, and is not done yet.
+#[derive(Clone, Default)]
+pub(super) struct Waiting(Arc<Mutex<[VecDeque<Task>; 2]>>);
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Waiting")
+    }
+}
+
+impl Tasks for Waiting {
+    fn push(&self, lane: Lane, task: Task) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)[lane as usize].push_back(task);
+    }
+}
+
+impl Waiting {
+    /// One of those that may be done next.
+    pub(super) fn take(&self, random: &mut Random) -> Option<Task> {
+        let [sync, slow] = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !slow.is_empty() && (sync.is_empty() || random.percent(40)) {
+            return slow.pop_front();
+        }
+        let index = random.below(sync.len().max(1) as u64) as usize;
+        sync.remove(index)
+    }
+}

@@ -1,0 +1,55 @@
+//! What stands in a segment: for whoever damages it, and has to know what that costs.
+
+use shelfmq_core::log::frame::{Found, Frames, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, split_message};
+
+use crate::workload::Random;
+
+/// What stands at a place of a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The header, or what is no frame.
+    Nothing,
+    /// A message.
+    Message(u64),
+    /// Something that happened, or a whole topic.
+    Event,
+}
+
+/// What stands at this place of a whole segment.
+pub fn standing(bytes: &[u8], place: usize) -> Standing {
+    let Ok(header) = SegmentHeader::read(bytes) else { return Standing::Nothing };
+    let frames = Frames::new(header.salt, SEGMENT_HEADER_BYTES as u64, &bytes[SEGMENT_HEADER_BYTES..]);
+    for found in frames {
+        let Found::Frame(frame) = found else { continue };
+        if (frame.offset..frame.end()).contains(&(place as u64)) {
+            let id = split_message(frame.payload).map(|(id, ..)| id);
+            return match (frame.kind, id) {
+                (Kind::Message | Kind::Rewritten, Some(id)) => Standing::Message(id),
+                _ => Standing::Event,
+            };
+        }
+    }
+    Standing::Nothing
+}
+
+/// The segment with the last byte of one of its messages changed, and all its checksums right.
+pub(super) fn forged(bytes: &[u8], random: &mut Random) -> Option<Vec<u8>> {
+    use shelfmq_core::log::frame::write_frame;
+    let header = SegmentHeader::read(bytes).ok()?;
+    let mut out = bytes[..SEGMENT_HEADER_BYTES].to_vec();
+    let mut done = false;
+    for found in Frames::new(header.salt, out.len() as u64, &bytes[SEGMENT_HEADER_BYTES..]) {
+        let Found::Frame(frame) = found else { return None };
+        let is_message = matches!(frame.kind, Kind::Message | Kind::Rewritten);
+        let forge = is_message && !done && random.percent(50);
+        done |= forge;
+        let offset = out.len() as u64;
+        write_frame(&mut out, header.salt, offset, frame.kind, frame.more, |out| {
+            out.extend_from_slice(frame.payload);
+            if forge {
+                out.last_mut().into_iter().for_each(|byte| *byte ^= 1);
+            }
+        });
+    }
+    (done && out.len() == bytes.len()).then_some(out)
+}
