@@ -34,7 +34,8 @@ mod writer;
 use std::fmt;
 use std::mem;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -47,7 +48,7 @@ pub use dir::{DataDir, Unusable};
 use files::Reach;
 pub use open::{Found, Segment, replay};
 use reader::Readers;
-use tasks::{Tasks, Threads};
+use tasks::{Lane, Tasks, Threads};
 use wake_up::WakeUp;
 pub use writer::Writer;
 
@@ -224,7 +225,8 @@ impl Disk {
         aside: Vec<(usize, Name<'static>, String)>,
     ) -> Self {
         let (now, tasks) = (Instant::now(), Arc::new(Threads::start()));
-        let Parts { mut writer, readers, wake_up } = Parts::new(dir, options, logs, tasks, now);
+        let Parts { mut writer, readers, wake_up } =
+            Parts::new(dir, options, logs, Arc::clone(&tasks) as Arc<dyn Tasks>, now);
         let readings = (0..READERS).map(|_| {
             let readers = Arc::clone(&readers);
             spawn("reader", move || readers.run())
@@ -233,7 +235,7 @@ impl Disk {
         writer.set_aside(aside, now);
         threads.push({
             let wake_up = Arc::clone(&wake_up);
-            spawn("writer", move || run(writer, &wake_up))
+            spawn("writer", move || Desk::new(writer, tasks).run(&wake_up))
         });
         Disk { wake_up, readers, threads: Mutex::new(threads) }
     }
@@ -267,20 +269,95 @@ impl Drop for Disk {
     }
 }
 
-/// Writes until all is done after it was told to stop.
-fn run(mut writer: Writer, wake_up: &WakeUp) {
-    wake_up.belongs_to(thread::current());
-    let mut is_tidy = false;
-    loop {
-        let wait = writer.turn(Instant::now());
-        if wake_up.is_stopping() && writer.is_idle() {
-            if mem::replace(&mut is_tidy, true) {
-                return writer.close();
+/// How often what came is written while the one who writes syncs.
+const BESIDE: Duration = Duration::from_millis(1);
+/// How long somebody stays awake for that once it was over.
+const AWAKE: u32 = 100;
+
+/// Where the writer is, for two threads: one makes the turns and does the first sync of each itself, for then nobody has to be
+/// woken for it; while that takes its time, the other makes turns, so that what comes is written meanwhile.
+struct Desk {
+    writer: Mutex<Writer>,
+    tasks: Arc<dyn Tasks>,
+    /// The first thread syncs.
+    is_syncing: AtomicBool,
+    /// The second one sleeps until it is woken.
+    is_asleep: AtomicBool,
+    is_over: AtomicBool,
+}
+
+impl Desk {
+    fn new(writer: Writer, tasks: Arc<dyn Tasks>) -> Arc<Self> {
+        let writer = Mutex::new(writer);
+        let (is_syncing, is_asleep, is_over) = Default::default();
+        Arc::new(Desk { writer, tasks, is_syncing, is_asleep, is_over })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes until all is done after it was told to stop.
+    fn run(self: Arc<Self>, wake_up: &WakeUp) {
+        wake_up.belongs_to(thread::current());
+        let other = {
+            let desk = Arc::clone(&self);
+            spawn("writer-beside", move || desk.run_beside())
+        };
+        let mut is_tidy = false;
+        loop {
+            let (wait, own, is_idle) = {
+                let mut writer = self.lock();
+                let wait = writer.turn(Instant::now());
+                (wait, writer.take_own(), wake_up.is_stopping() && writer.is_idle())
+            };
+            if let Some(task) = own {
+                self.is_syncing.store(true, SeqCst);
+                if self.is_asleep.load(SeqCst) {
+                    other.thread().unpark();
+                }
+                task();
+                self.is_syncing.store(false, SeqCst);
+            } else if !is_idle {
+                wake_up.wait(wait);
+            } else if mem::replace(&mut is_tidy, true) {
+                break;
+            } else {
+                self.lock().tidy();
             }
-            writer.tidy();
-            continue;
         }
-        wake_up.wait(wait);
+        self.lock().close();
+        self.is_over.store(true, SeqCst);
+        other.thread().unpark();
+        // If it panicked, it has said so.
+        let _ = other.join();
+    }
+
+    fn run_beside(&self) {
+        let mut idle = 0;
+        while !self.is_over.load(SeqCst) {
+            if self.is_syncing.load(SeqCst) {
+                idle = 0;
+                let own = {
+                    let mut writer = self.lock();
+                    writer.turn(Instant::now());
+                    writer.take_own()
+                };
+                // This one is to be there for what comes next.
+                if let Some(task) = own {
+                    self.tasks.push(Lane::Sync, task);
+                }
+            } else if idle > AWAKE {
+                self.is_asleep.store(true, SeqCst);
+                if !self.is_syncing.load(SeqCst) && !self.is_over.load(SeqCst) {
+                    thread::park();
+                }
+                self.is_asleep.store(false, SeqCst);
+                idle = 0;
+            }
+            idle += 1;
+            thread::park_timeout(BESIDE);
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 //! the larger the more there is to do, and every answer waits for a sync that began after its bytes were written.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::io;
 use std::mem;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ use super::removal;
 use super::space::Space;
 use super::stalled::TRY_AGAIN;
 use super::syncing::{Step, What};
-use super::tasks::{Lane, Tasks};
+use super::tasks::{Lane, Task, Tasks};
 use super::troubled::Troubled;
 use super::wake_up::WakeUp;
 use super::{DiskOptions, Done, Key, Logs, Outcome, Sync, Unwell};
@@ -43,7 +44,6 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const SLOW: Duration = Duration::from_secs(5);
 
 /// The one who writes for all topics.
-#[derive(Debug)]
 pub struct Writer {
     dir: Arc<DataDir>,
     sync: Sync,
@@ -69,6 +69,8 @@ pub struct Writer {
     /// The first segment of a log that may not be synced, where nothing is.
     synced_before: HashMap<Key, u32>,
     troubled: Troubled,
+    /// The first of the syncs that began with the last turn: for whoever made it.
+    own: Option<Task>,
     /// What each shard is to be told at the end of the turn.
     done: Vec<Vec<Done>>,
     pub(super) space: Space,
@@ -78,6 +80,12 @@ pub struct Writer {
     held: usize,
     most_held: usize,
     looked_for_slow: Instant,
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("flows", &self.flows).finish_non_exhaustive()
+    }
 }
 
 impl Writer {
@@ -102,6 +110,7 @@ impl Writer {
             deleting: HashMap::new(),
             synced_before: HashMap::new(),
             troubled: Troubled::new(Arc::clone(&dir), Arc::clone(&logs), Arc::clone(&wake_up), Arc::clone(&tasks)),
+            own: None,
             done: vec![Vec::new(); logs.shards()],
             space: Space::new(Arc::clone(&dir), min_free_bytes),
             under_way: 0,
@@ -520,7 +529,16 @@ impl Writer {
             drop(steps);
             results.synced(Synced { key, upto, files, result });
         };
-        self.tasks.push(Lane::Sync, Box::new(task));
+        // A thread that would only wait for another to sync does it itself.
+        match &self.own {
+            None => self.own = Some(Box::new(task)),
+            Some(_) => self.tasks.push(Lane::Sync, Box::new(task)),
+        }
+    }
+
+    /// A sync that began with the last turn, and that nobody else does.
+    pub fn take_own(&mut self) -> Option<Task> {
+        self.own.take()
     }
 
     /// Says which topics wait for a disk that does not answer.

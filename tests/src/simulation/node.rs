@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use shelfmq::disk::tasks::{Lane, Tasks as _};
 use shelfmq::disk::{DataDir, DiskOptions, Found, Parts, Writer};
 use shelfmq_core::config::{Config, Limits, LogOptions};
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
@@ -216,7 +217,7 @@ impl Node {
         }
         self.settle_down();
         self.parts.stop();
-        self.parts.writer.turn(self.instant());
+        self.turn();
         self.settle_down();
         self.parts.writer.tidy();
         self.settle_down();
@@ -296,6 +297,13 @@ impl Node {
         done
     }
 
+    fn turn(&mut self) -> Option<Duration> {
+        let wait = self.parts.writer.turn(self.instant());
+        // Whoever makes the turn could do it at once; here it may be any time.
+        self.parts.writer.take_own().into_iter().for_each(|task| self.waiting.push(Lane::Sync, task));
+        wait
+    }
+
     fn write(&mut self) -> bool {
         let engines = self.engines.lock();
         let busy: Vec<usize> = (0..engines.all.len()).filter(|shard| engines.all[*shard].has_log_work()).collect();
@@ -304,14 +312,14 @@ impl Node {
             return false;
         }
         busy.into_iter().for_each(|shard| self.parts.wake(shard));
-        self.parts.writer.turn(self.instant());
+        self.turn();
         true
     }
 
     fn task(&mut self) -> bool {
         let Some(task) = self.waiting.take(&mut self.random) else { return false };
         task();
-        self.parts.writer.turn(self.instant());
+        self.turn();
         true
     }
 
@@ -329,7 +337,7 @@ impl Node {
         if is_done(&self.parts.writer) || is_full || self.waits > MOST_WAITS {
             return false;
         }
-        let wait = self.parts.writer.turn(self.instant());
+        let wait = self.turn();
         if is_done(&self.parts.writer) {
             return false;
         }
@@ -385,7 +393,7 @@ impl Node {
         self.count("disk full", u64::from(full));
         let names = full && self.random.percent(30);
         self.disk.faults(|faults| (faults.full, faults.no_names) = (full && !names, names));
-        self.parts.writer.turn(self.instant());
+        self.turn();
     }
 
     /// What waited for a sync in the background is synced. Answers whether all that engines were told of is durable.
