@@ -182,17 +182,7 @@ pub struct Parts {
 impl Parts {
     /// Those of this directory, for these engines.
     pub fn new(dir: DataDir, options: DiskOptions, logs: Arc<dyn Logs>, tasks: Arc<dyn Tasks>, now: Instant) -> Self {
-        Parts::with(Arc::new(WakeUp::new(logs.shards())), dir, options, logs, tasks, now)
-    }
-
-    fn with(
-        wake_up: Arc<WakeUp>,
-        dir: DataDir,
-        options: DiskOptions,
-        logs: Arc<dyn Logs>,
-        tasks: Arc<dyn Tasks>,
-        now: Instant,
-    ) -> Self {
+        let wake_up = Arc::new(WakeUp::new(logs.shards()));
         let (dir, reach) = (Arc::new(dir), Arc::new(Reach::default()));
         let readers = Arc::new(Readers::new(Arc::clone(&dir), Arc::clone(&logs), Arc::clone(&reach)));
         let parts = (Arc::clone(&wake_up), Arc::clone(&readers));

@@ -78,10 +78,13 @@ impl DataDir {
         let work = || {
             let mut found = Vec::new();
             while let Some((name, path)) = topics.get(next.fetch_add(1, Relaxed)) {
-                found.extend(self.recover_topic(name, path, Care::default()).unwrap_or_else(|Unusable(why)| {
-                    tracing::error!(topic = %name, "{why}");
-                    Some(Found::Aside(name.clone(), why))
-                }));
+                match self.recover_topic(name, path, Care::default()) {
+                    Ok(recovered) => found.extend(recovered.map(|recovered| Found::Topic(Box::new(recovered)))),
+                    Err(Unusable(why)) => {
+                        tracing::error!(topic = %name, "{why}");
+                        found.push(Found::Aside(name.clone(), why));
+                    }
+                }
             }
             found
         };
@@ -124,16 +127,12 @@ impl DataDir {
             Err(error) => return Err(Unusable::io("read", &path, &error)),
             Ok(_) => self.recover_topic(name, &path, Care { syncs: true, around: tries >= TRIES })?,
         };
-        match found {
-            Some(Found::Topic(recovered)) => Ok(*recovered),
-            Some(Found::Aside(_, why)) => Err(Unusable(why)),
-            // Of what was published to it, nothing is there, and nobody was told that it was.
-            None => Ok(Recovered::nothing(name)),
-        }
+        // Where nothing is there, nobody was told that anything that was published to it was.
+        Ok(found.unwrap_or_else(|| Recovered::nothing(name)))
     }
 
     /// The topic in a directory; none where it was only being made.
-    fn recover_topic(&self, name: &Name<'static>, path: &Path, care: Care) -> Result<Option<Found>, Unusable> {
+    fn recover_topic(&self, name: &Name<'static>, path: &Path, care: Care) -> Result<Option<Recovered>, Unusable> {
         let fs = self.fs();
         let mut segments = Segments::find(fs, path, care)?;
         let mut buffer = Vec::new();
@@ -164,7 +163,7 @@ impl DataDir {
             cut(fs, name, &last.path, &recovered)?;
             report(name, path, &recovered);
             recovered.sealed = true;
-            return Ok(Some(Found::Topic(Box::new(recovered))));
+            return Ok(Some(recovered));
         }
     }
 }

@@ -83,11 +83,7 @@ impl Writer {
     fn try_pending(&mut self, key: Key, now: Instant) {
         let mut pending = self.flows.get_mut(&key).map(|flow| mem::take(&mut flow.pending)).unwrap_or_default();
         while let Some(work) = pending.pop_front() {
-            match work {
-                LogCommand::Append(append) => self.append(key, append, now),
-                LogCommand::Truncate(truncate) => self.truncate(key, truncate),
-                LogCommand::Delete(delete) => self.delete(key, delete, now),
-            }
+            self.perform(key, work, now);
             let Some(flow) = self.flows.get_mut(&key) else { return };
             if !flow.pending.is_empty() {
                 flow.pending.append(&mut pending);

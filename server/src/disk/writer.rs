@@ -215,6 +215,10 @@ impl Writer {
         {
             return flow.pending.push_back(work);
         }
+        self.perform(key, work, now);
+    }
+
+    pub(super) fn perform(&mut self, key: Key, work: LogCommand, now: Instant) {
         match work {
             LogCommand::Append(append) => self.append(key, append, now),
             LogCommand::Truncate(truncate) => self.truncate(key, truncate),
@@ -222,7 +226,7 @@ impl Writer {
         }
     }
 
-    pub(super) fn append(&mut self, key: Key, append: Append, now: Instant) {
+    fn append(&mut self, key: Key, append: Append, now: Instant) {
         if self.troubled.is_failed(key) {
             return self.tell(key, Outcome::Unknown);
         }
@@ -307,7 +311,7 @@ impl Writer {
     }
 
     /// Segments that nobody needs any more are to go, once all of the log that stays is durable.
-    pub(super) fn truncate(&mut self, key: Key, truncate: Truncate) {
+    fn truncate(&mut self, key: Key, truncate: Truncate) {
         if self.troubled.is_failed(key) {
             return;
         }
@@ -348,7 +352,7 @@ impl Writer {
         self.forget_idle(key);
     }
 
-    pub(super) fn delete(&mut self, key: Key, delete: Delete, now: Instant) {
+    fn delete(&mut self, key: Key, delete: Delete, now: Instant) {
         self.files.forget(key);
         self.readers.forget(key, u32::MAX);
         self.synced_before.remove(&key);
