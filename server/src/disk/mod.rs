@@ -19,6 +19,7 @@ pub mod fs;
 mod index;
 mod lru;
 mod open;
+mod queue;
 mod reader;
 mod removal;
 mod space;

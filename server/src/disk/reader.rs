@@ -1,8 +1,7 @@
 //! Reads messages back, beside the writer.
 
-use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shelfmq_core::log::{Loaded, Read};
 
@@ -11,6 +10,7 @@ use super::files::{Reach, open_limit};
 use super::fs::{DiskFile, How, Trouble};
 use super::index::Index;
 use super::lru::Lru;
+use super::queue::Queue;
 use super::{Key, Logs};
 use crate::layout;
 
@@ -35,15 +35,8 @@ pub(super) struct Readers {
     dir: Arc<DataDir>,
     logs: Arc<dyn Logs>,
     reach: Arc<Reach>,
-    queue: Mutex<Queue>,
-    more: Condvar,
+    queue: Queue<(usize, Read)>,
     known: Mutex<Known>,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    reads: VecDeque<(usize, Read)>,
-    stopping: bool,
 }
 
 /// What is remembered of segments.
@@ -76,18 +69,16 @@ impl Readers {
             failures: Lru::new(),
             removed: Lru::new(),
         };
-        Readers { dir, logs, reach, queue: Mutex::default(), more: Condvar::new(), known: Mutex::new(known) }
+        Readers { dir, logs, reach, queue: Queue::default(), known: Mutex::new(known) }
     }
 
     pub(super) fn push(&self, shard: usize, read: Read) {
-        lock(&self.queue).reads.push_back((shard, read));
-        self.more.notify_one();
+        self.queue.push((shard, read));
     }
 
     /// What waits is still read.
     pub(super) fn stop(&self) {
-        lock(&self.queue).stopping = true;
-        self.more.notify_all();
+        self.queue.stop(true);
     }
 
     /// Segments of a log below this number are removed.
@@ -115,7 +106,7 @@ impl Readers {
 
     /// Serves reads until it is stopped.
     pub(super) fn run(&self) {
-        while let Some((shard, read)) = self.next() {
+        while let Some((shard, read)) = self.queue.next() {
             self.serve(shard, &read);
         }
     }
@@ -163,19 +154,6 @@ impl Readers {
     fn is_before_first(&self, read: &Read) -> bool {
         let listed = layout::segments(self.dir.fs(), &self.dir.topic(&read.topic));
         listed.is_ok_and(|listed| listed.own.first().is_some_and(|(first, _)| *first > read.segment))
-    }
-
-    fn next(&self) -> Option<(usize, Read)> {
-        let mut queue = lock(&self.queue);
-        loop {
-            if let Some(next) = queue.reads.pop_front() {
-                return Some(next);
-            }
-            if queue.stopping {
-                return None;
-            }
-            queue = self.more.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        }
     }
 
     fn load(&self, key: Key, read: &Read) -> io::Result<Loaded> {
