@@ -56,6 +56,15 @@ pub enum Verb<'a> {
 }
 
 impl Verb<'_> {
+    /// Whether its answer says of messages that they are settled.
+    pub fn settles(&self) -> bool {
+        match self {
+            Verb::Settle(_) => true,
+            Verb::Subscribe(subscribe) => subscribe.auto_finish || !subscribe.finish.is_empty(),
+            _ => false,
+        }
+    }
+
     /// The same, owning what it has.
     pub(crate) fn into_owned(self) -> Verb<'static> {
         match self {
@@ -408,6 +417,8 @@ impl ChannelChanges<'_> {
 pub struct Context {
     /// How the answer is to be written.
     pub view: u8,
+    /// It settles: what it says is done is not to be undone by the end of the process.
+    pub settles: bool,
     /// Names of parameters that nobody knew.
     pub ignored: Option<Box<str>>,
 }

@@ -49,6 +49,8 @@ pub(crate) struct Poller {
     links: Links,
     timer: Option<Handle>,
     pub(crate) auto_finish: bool,
+    /// See [`Context`].
+    settles: bool,
     /// Whether it stands in its channel's line.
     pub(crate) in_line: bool,
     /// How its answer is to be written: [`Context::view`], which means nothing here.
@@ -134,7 +136,7 @@ impl Poller {
         let extra = self.extra.as_mut();
         let (ignored, refused) =
             extra.map_or((None, Vec::new()), |extra| (extra.ignored.take(), core::mem::take(&mut extra.refused)));
-        (Context { view: self.view, ignored }, refused)
+        (Context { view: self.view, settles: self.settles, ignored }, refused)
     }
 }
 
@@ -177,6 +179,7 @@ impl Pollers {
             links: Links::default(),
             timer: None,
             auto_finish: waiting.auto_finish,
+            settles: waiting.context.settles,
             in_line: false,
             view: waiting.context.view,
             extra: (!is_plain).then(|| Box::new(extra)),

@@ -25,7 +25,7 @@ use shelfmq_core::{Engine, Output, shard_of};
 use crate::clock::{Alarm, Clock, Watch, Woken};
 use crate::disk::{DataDir, Disk, DiskOptions, Done, Found, Logs, Outcome, Sync, Unusable, Unwell};
 use crate::recording::{RecordOptions, Recording};
-use crate::shard::{Effect, Effects, Mailbox, Shard};
+use crate::shard::{Effect, Effects, Held, Mailbox, Shard};
 
 /// Is told the name and the new value of an option.
 pub type Configured = Box<dyn Fn(&str, &Value) + Send + std::marker::Sync>;
@@ -104,6 +104,8 @@ struct Padded {
     /// The alarm goes off for it at this time or before, in nanoseconds. Changed under the lock; so that one whose time has
     /// not come is not locked for another's.
     armed: AtomicU64,
+    /// The shard's own.
+    held: Arc<Held>,
 }
 
 impl Shelf {
@@ -129,7 +131,7 @@ impl Shelf {
         }
         let disk = Disk::start(dir, store.disk, Arc::new(Logged(Arc::downgrade(&shelf.0))), aside);
         for index in 0..shelf.0.shards.len() {
-            disk.wake(index);
+            disk.wake(index, false);
         }
         shelf.0.disk.get_or_init(|| disk);
         // What the topics wanted to read as they were opened.
@@ -149,7 +151,11 @@ impl Shelf {
         let shard = |index: usize| Shard::new(engine(config.clone(), seed.wrapping_add(index as u64)));
         let shelf = Shelf(Arc::new(Inner {
             shards: (0..options.shards.max(1))
-                .map(|index| Padded { shard: Mutex::new(shard(index)), armed: AtomicU64::new(u64::MAX) })
+                .map(|index| {
+                    let shard = shard(index);
+                    let held = Arc::clone(&shard.held);
+                    Padded { shard: Mutex::new(shard), armed: AtomicU64::new(u64::MAX), held }
+                })
                 .collect(),
             limits: config.limits,
             clock: Arc::new(options.clock),
@@ -274,9 +280,9 @@ impl Shelf {
                 Effect::Configured(name, value) => (self.0.configured)(&name, &value),
                 Effect::Alarm(deadline) => self.0.alarm.set(deadline),
                 Effect::Read(shard, read) => self.read(shard, read),
-                Effect::Write(shard) => {
+                Effect::Write { shard, awaited } => {
                     if let Some(disk) = self.0.disk.get() {
-                        disk.wake(shard);
+                        disk.wake(shard, awaited);
                     }
                 }
                 Effect::Forward(transfer) => {
@@ -300,16 +306,16 @@ impl Shelf {
         let now = self.now();
         let before = effects.len();
         let result = act(&mut shard, now, effects);
-        shard.drain(None, effects);
+        shard.drain(now, None, effects);
         let transfers = effects.iter().skip(before).filter(|effect| matches!(effect, Effect::Forward(_))).count();
         if transfers > 0 {
             self.0.departed.fetch_add(transfers, SeqCst);
         }
         effects.extend(shard.reads.drain(..).map(|read| Effect::Read(index, read)));
         if shard.engine.has_log_work() {
-            effects.push_back(Effect::Write(index));
+            effects.push_back(Effect::Write { shard: index, awaited: mem::take(&mut shard.held_news) });
         }
-        let deadline = shard.engine.poll_timeout().unwrap_or(Time::MAX);
+        let deadline = shard.deadline().unwrap_or(Time::MAX);
         let armed = &self.0.shards[index].armed;
         if deadline.as_nanos() < armed.load(SeqCst) {
             armed.store(deadline.as_nanos(), SeqCst);
@@ -337,7 +343,7 @@ impl Shelf {
     }
 
     fn earliest_deadline(&self) -> Option<Time> {
-        (0..self.0.shards.len()).filter_map(|index| self.lock(index).engine.poll_timeout()).min()
+        (0..self.0.shards.len()).filter_map(|index| self.lock(index).deadline()).min()
     }
 
     /// Tells the engines whose deadline has come, and sets the alarm for what comes next.
@@ -351,7 +357,7 @@ impl Shelf {
             }
             self.drive(index, |shard, now, _| {
                 padded.armed.store(u64::MAX, SeqCst);
-                shard.engine.handle_timeout(now);
+                shard.pass_time(now);
             });
         }
     }
@@ -366,7 +372,7 @@ impl Shelf {
                 if leapt {
                     shard.engine.hold_retention(now);
                 } else {
-                    shard.engine.handle_timeout(now);
+                    shard.pass_time(now);
                 }
             });
         }
@@ -406,11 +412,18 @@ impl Logs for Logged {
         self.shelf().map_or(0, |shelf| shelf.0.shards.len())
     }
 
-    fn take(&self, shard: usize, work: &mut Vec<LogCommand>) {
-        if let Some(shelf) = self.shelf() {
+    fn take(&self, shard: usize, work: &mut Vec<LogCommand>) -> u64 {
+        self.shelf().map_or(0, |shelf| {
             let mut shard = shelf.lock(shard);
             let now = shelf.now();
             work.extend(iter::from_fn(|| shard.engine.poll_log(now)));
+            shard.held.taken()
+        })
+    }
+
+    fn written(&self, shard: usize, take: u64) {
+        if let Some(shelf) = self.shelf() {
+            shelf.0.shards[shard].held.written(take);
         }
     }
 

@@ -133,7 +133,7 @@ impl Told {
         if shaken {
             ledger.shaken("t");
         }
-        ledger.crashed(shelfmq_tests::simulation::disk::Crash::Process);
+        ledger.crashed(shelfmq_tests::simulation::disk::Crash::Process, false);
         let mut runner = Runner::with(settings(), Node::at(settings(), disk, self.now), ledger);
         let outcome = runner.drain();
         assert_eq!(outcome, Ok(()), "{what}");

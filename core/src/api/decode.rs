@@ -71,6 +71,7 @@ impl<'a> Routed<'a> {
         let mut input = Input { limits, head, params, segment, body, topic, channel };
         let (view, call) = (route.decode)(&mut input)?;
         context.view = view.into();
+        context.settles = matches!(&call, Call::Topic(command) if command.verb.settles());
         Ok(call)
     }
 

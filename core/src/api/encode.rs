@@ -316,7 +316,7 @@ pub(super) fn fields<const N: usize>(fields: [(Field, Value); N]) -> Vec<(Field,
 impl Response {
     /// A response without a body.
     pub(super) fn empty(status: u16) -> Response {
-        Response { status, headers: fields([NSQ, NO_STORE]), body: Body::Static(b"") }
+        Response { status, headers: fields([NSQ, NO_STORE]), body: Body::Static(b""), settles: false }
     }
 
     /// A response with text. As with Go, where the text is empty it has no content type.
@@ -342,7 +342,7 @@ impl Response {
     /// A response with a body of this type.
     pub(super) fn of(status: u16, content_type: &'static str, body: Body) -> Response {
         let content_type = (Field::Known(Known::ContentType), Value::Static(content_type));
-        Response { status, headers: fields([content_type, NSQ, NO_STORE]), body }
+        Response { status, headers: fields([content_type, NSQ, NO_STORE]), body, settles: false }
     }
 
     /// One more header field.
@@ -354,7 +354,8 @@ impl Response {
 
     /// The same, with what the context of the request adds.
     #[must_use]
-    pub(super) fn in_context(self, context: &Context) -> Response {
+    pub(super) fn in_context(mut self, context: &Context) -> Response {
+        self.settles = context.settles;
         match &context.ignored {
             Some(names) => self.with(Known::Ignored, Value::Bytes(names.as_bytes().into())),
             None => self,

@@ -62,7 +62,7 @@ fn raw(delivery: &Delivery<'_>) -> Response {
         (Field::Known(Known::Attempts), Value::Number(delivery.attempts.into())),
         (Field::Known(Known::Timestamp), Value::Number(record.timestamp.as_nanos())),
     ]);
-    let mut response = Response { status: 200, headers, body: Body::Bytes(record.body.into()) };
+    let mut response = Response { status: 200, headers, body: Body::Bytes(record.body.into()), settles: false };
     if let Some(key) = record.key {
         response = response.with(Known::Key, header_text(key));
     }

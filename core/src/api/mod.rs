@@ -102,6 +102,9 @@ pub struct Response {
     pub headers: Vec<(Field, Value)>,
     /// The body. Of a stream, what comes before the first chunk.
     pub body: Body,
+    /// It says that messages are settled, and nobody waited for that to be durable. A host whose process may be killed sends
+    /// it once all that [`Engine::poll_log`](crate::Engine::poll_log) has by now is written: synced it need not be.
+    pub settles: bool,
 }
 
 /// The name of a header field that responses carry.

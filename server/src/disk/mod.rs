@@ -25,6 +25,7 @@ mod removal;
 mod space;
 mod stalled;
 mod syncing;
+mod takes;
 pub mod tasks;
 #[cfg(test)]
 mod tests;
@@ -57,8 +58,10 @@ pub use writer::Writer;
 pub trait Logs: fmt::Debug + Send + std::marker::Sync + 'static {
     /// How many shards there are.
     fn shards(&self) -> usize;
-    /// Takes what waits to be written in one shard, in order.
-    fn take(&self, shard: usize, work: &mut Vec<LogCommand>);
+    /// Takes what waits to be written in one shard, in order. How often that was done.
+    fn take(&self, shard: usize, work: &mut Vec<LogCommand>) -> u64;
+    /// Tells a shard that what was taken of it up to this time outlives the process, but for what cannot be written for now.
+    fn written(&self, shard: usize, take: u64);
     /// Tells a shard what became of its appends and deletes.
     fn done(&self, shard: usize, done: &[Done]);
     /// Tells a shard what a read brought; `None` where the file cannot be read.
@@ -193,7 +196,7 @@ impl Parts {
 
     /// There is something to be written in this shard.
     pub fn wake(&self, shard: usize) {
-        self.wake_up.ring(shard);
+        self.wake_up.ring(shard, false);
     }
 
     /// Nothing more is to come: what cannot be written now is given up.
@@ -226,14 +229,15 @@ impl Disk {
         writer.set_aside(aside, now);
         threads.push({
             let wake_up = Arc::clone(&wake_up);
-            spawn("writer", move || Desk::new(writer, tasks).run(&wake_up))
+            spawn("writer", move || Desk::new(writer, tasks, wake_up).run())
         });
         Disk { wake_up, readers, threads: Mutex::new(threads) }
     }
 
-    /// There is something to be written in this shard.
-    pub(crate) fn wake(&self, shard: usize) {
-        self.wake_up.ring(shard);
+    /// There is something to be written in this shard. `awaited`: somebody waits until it is written, and does not wait
+    /// for a sync.
+    pub(crate) fn wake(&self, shard: usize, awaited: bool) {
+        self.wake_up.ring(shard, awaited);
     }
 
     /// Something is wanted back. What it brings is told by [`Logs::read_done`].
@@ -270,18 +274,17 @@ const AWAKE: u32 = 100;
 struct Desk {
     writer: Mutex<Writer>,
     tasks: Arc<dyn Tasks>,
-    /// The first thread syncs.
-    is_syncing: AtomicBool,
-    /// The second one sleeps until it is woken.
+    wake_up: Arc<WakeUp>,
+    /// The second thread sleeps until it is woken.
     is_asleep: AtomicBool,
     is_over: AtomicBool,
 }
 
 impl Desk {
-    fn new(writer: Writer, tasks: Arc<dyn Tasks>) -> Arc<Self> {
+    fn new(writer: Writer, tasks: Arc<dyn Tasks>, wake_up: Arc<WakeUp>) -> Arc<Self> {
         let writer = Mutex::new(writer);
-        let (is_syncing, is_asleep, is_over) = Default::default();
-        Arc::new(Desk { writer, tasks, is_syncing, is_asleep, is_over })
+        let (is_asleep, is_over) = Default::default();
+        Arc::new(Desk { writer, tasks, wake_up, is_asleep, is_over })
     }
 
     fn lock(&self) -> MutexGuard<'_, Writer> {
@@ -289,12 +292,13 @@ impl Desk {
     }
 
     /// Writes until all is done after it was told to stop.
-    fn run(self: Arc<Self>, wake_up: &WakeUp) {
-        wake_up.belongs_to(thread::current());
+    fn run(self: Arc<Self>) {
+        let wake_up = &self.wake_up;
         let other = {
             let desk = Arc::clone(&self);
             spawn("writer-beside", move || desk.run_beside())
         };
+        wake_up.belongs_to(thread::current(), other.thread().clone());
         let mut is_tidy = false;
         loop {
             let (wait, own, is_idle) = {
@@ -303,12 +307,12 @@ impl Desk {
                 (wait, writer.take_own(), wake_up.is_stopping() && writer.is_idle())
             };
             if let Some(task) = own {
-                self.is_syncing.store(true, SeqCst);
+                wake_up.set_syncing(true);
                 if self.is_asleep.load(SeqCst) {
-                    other.thread().unpark();
+                    wake_up.wake_beside();
                 }
                 task();
-                self.is_syncing.store(false, SeqCst);
+                wake_up.set_syncing(false);
             } else if !is_idle {
                 wake_up.wait(wait);
             } else if mem::replace(&mut is_tidy, true) {
@@ -319,7 +323,7 @@ impl Desk {
         }
         self.lock().close();
         self.is_over.store(true, SeqCst);
-        other.thread().unpark();
+        wake_up.wake_beside();
         // If it panicked, it has said so.
         let _ = other.join();
     }
@@ -327,7 +331,7 @@ impl Desk {
     fn run_beside(&self) {
         let mut idle = 0;
         while !self.is_over.load(SeqCst) {
-            if self.is_syncing.load(SeqCst) {
+            if self.wake_up.is_syncing() {
                 idle = 0;
                 let own = {
                     let mut writer = self.lock();
@@ -340,7 +344,7 @@ impl Desk {
                 }
             } else if idle > AWAKE {
                 self.is_asleep.store(true, SeqCst);
-                if !self.is_syncing.load(SeqCst) && !self.is_over.load(SeqCst) {
+                if !self.wake_up.is_syncing() && !self.is_over.load(SeqCst) {
                     thread::park();
                 }
                 self.is_asleep.store(false, SeqCst);

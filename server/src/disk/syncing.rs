@@ -80,6 +80,11 @@ impl Steps {
         self.0.len()
     }
 
+    /// Whether there is a segment among them that has no name yet.
+    pub(super) fn begin_segments(&self) -> bool {
+        self.0.iter().any(|step| matches!(step.what, What::New { .. }))
+    }
+
     /// Adds what is to be done to one more file; whether that is another one.
     pub(super) fn push(&mut self, step: Step) -> bool {
         let known = self.0.iter_mut().find(|known| known.number == step.number);

@@ -14,6 +14,10 @@ pub(super) struct WakeUp {
     stopping: AtomicBool,
     asleep: AtomicBool,
     writer: OnceLock<Thread>,
+    /// The writer syncs, and does not listen.
+    syncing: AtomicBool,
+    /// Who listens meanwhile, now and then.
+    beside: OnceLock<Thread>,
 }
 
 impl WakeUp {
@@ -24,19 +28,40 @@ impl WakeUp {
             stopping: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
             writer: OnceLock::new(),
+            syncing: AtomicBool::new(false),
+            beside: OnceLock::new(),
         }
     }
 
     /// Whom it wakes.
-    pub(super) fn belongs_to(&self, writer: Thread) {
-        // It is told once, by the writer itself, before it sleeps.
-        let _ = self.writer.set(writer);
+    pub(super) fn belongs_to(&self, writer: Thread, beside: Thread) {
+        // They are told once, by the writer itself, before it sleeps.
+        let _ = (self.writer.set(writer), self.beside.set(beside));
     }
 
-    /// This shard has work.
-    pub(super) fn ring(&self, shard: usize) {
+    /// This shard has work; `awaited`: somebody waits for it to be written.
+    pub(super) fn ring(&self, shard: usize, awaited: bool) {
         self.shards[shard].store(true, SeqCst);
         self.wake();
+        if awaited && self.syncing.load(SeqCst) {
+            self.wake_beside();
+        }
+    }
+
+    /// The writer syncs from now on, or no more.
+    pub(super) fn set_syncing(&self, syncing: bool) {
+        self.syncing.store(syncing, SeqCst);
+    }
+
+    pub(super) fn is_syncing(&self) -> bool {
+        self.syncing.load(SeqCst)
+    }
+
+    /// Whoever is there while the writer syncs looks around.
+    pub(super) fn wake_beside(&self) {
+        if let Some(beside) = self.beside.get() {
+            beside.unpark();
+        }
     }
 
     /// Whoever sleeps looks around.

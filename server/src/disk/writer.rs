@@ -33,6 +33,7 @@ use super::removal;
 use super::space::Space;
 use super::stalled::TRY_AGAIN;
 use super::syncing::{Step, What};
+use super::takes::Takes;
 use super::tasks::{Lane, Task, Tasks};
 use super::troubled::Troubled;
 use super::wake_up::WakeUp;
@@ -73,6 +74,7 @@ pub struct Writer {
     own: Option<Task>,
     /// What each shard is to be told at the end of the turn.
     done: Vec<Vec<Done>>,
+    takes: Takes,
     pub(super) space: Space,
     /// How many syncs are under way.
     under_way: usize,
@@ -112,6 +114,7 @@ impl Writer {
             troubled: Troubled::new(Arc::clone(&dir), Arc::clone(&logs), Arc::clone(&wake_up), Arc::clone(&tasks)),
             own: None,
             done: vec![Vec::new(); logs.shards()],
+            takes: Takes::default(),
             space: Space::new(Arc::clone(&dir), min_free_bytes),
             under_way: 0,
             held: 0,
@@ -146,6 +149,10 @@ impl Writer {
         {
             self.work(shard, work, now);
         }
+        if self.queue.is_empty() {
+            self.takes.written();
+        }
+        self.takes.tell(&*self.logs);
         self.try_stalled(now, stopping);
         self.begin_syncs(now, stopping);
         let flows = &self.flows;
@@ -166,6 +173,11 @@ impl Writer {
     /// Whether no topic waits to be opened again.
     pub fn is_well(&self) -> bool {
         self.troubled.is_empty()
+    }
+
+    /// Whether something could not be written, and waits.
+    pub fn is_stalled(&self) -> bool {
+        !self.stalled.is_empty()
     }
 
     /// Leaves no room that is not used: what comes of it is to be synced with the next turns. To be called when nothing
@@ -200,8 +212,9 @@ impl Writer {
     fn collect(&mut self, of_all: bool) {
         for shard in 0..self.done.len() {
             if self.wake_up.rang(shard) || of_all {
-                self.logs.take(shard, &mut self.taken);
+                let number = self.logs.take(shard, &mut self.taken);
                 self.queue.extend(self.taken.drain(..).map(|work| (shard, work)));
+                self.takes.taken(shard, number);
             }
         }
     }
@@ -264,10 +277,14 @@ impl Writer {
         if self.sync == Sync::Never && !matches!(step.what, What::New { .. }) {
             return self.tell(key, Outcome::Stored(append.upto));
         }
+        let is_nameless = self.sync == Sync::Always && matches!(step.what, What::New { .. });
         left.into_iter().chain([step]).for_each(|step| self.note(key, &append.topic, step));
         self.flow(key, &append.topic).written(append.upto);
+        if is_nameless {
+            self.takes.nameless(key);
+        }
         match self.sync {
-            Sync::Always if !append.lazy => self.make_ready(key),
+            Sync::Always if !append.lazy || is_nameless => self.make_ready(key),
             Sync::Always => self.make_due(key, now + PATIENCE),
             Sync::Every(every) => {
                 self.make_due(key, now + every);
@@ -445,6 +462,7 @@ impl Writer {
             self.held -= flow.abandon();
         }
         self.files.forget(key);
+        self.takes.named(key);
         self.synced_before.remove(&key);
         self.done[key.shard].retain(|done| done.log != key.log);
         self.tell(key, Outcome::Unknown);
@@ -458,6 +476,9 @@ impl Writer {
             self.under_way -= 1;
             let Some(flow) = self.flows.get_mut(&key) else { continue };
             flow.synced();
+            if !flow.steps.begin_segments() {
+                self.takes.named(key);
+            }
             let topic = flow.topic.clone();
             if self.troubled.is_failed(key) {
                 self.forget_idle(key);

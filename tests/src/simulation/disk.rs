@@ -207,6 +207,11 @@ impl SimDisk {
         self.lock().sync_all();
     }
 
+    /// Whether nothing that is asked of it happens any more.
+    pub fn is_dead(&self) -> bool {
+        self.lock().dies_in == Some(0)
+    }
+
     /// What is left after a crash.
     pub fn crash(&self, crash: Crash) {
         let state = &mut *self.lock();

@@ -39,7 +39,12 @@ pub(super) struct Engines {
     pub(super) reads: Vec<(usize, Read)>,
     pub(super) transfers: VecDeque<Transfer>,
     pub(super) seen: VecDeque<(Ticket, Seen)>,
+    /// What clients of a shard see once what is taken of it with this take is written.
+    pub(super) held: Vec<VecDeque<(u64, Ticket, Seen)>>,
+    /// How often the writer took what a shard wants written.
+    pub(super) takes: u64,
     pub(super) appends: u64,
+    pub(super) disk: Option<SimDisk>,
     /// Topics whose last segment is all that is to be left of them, for this host forgets too much.
     pub(super) forgets: Option<SimDisk>,
 }
@@ -53,11 +58,19 @@ impl Engines {
     pub(super) fn with<R>(&mut self, shard: usize, act: impl FnOnce(&mut Engine, Time) -> R) -> R {
         let now = self.time();
         let result = act(&mut self.all[shard], now);
+        self.held.resize_with(self.all.len(), Default::default);
         while let Some(output) = self.all[shard].poll_output() {
+            let mut settles = false;
             let (ticket, seen) = match output {
-                Output::Respond(ticket, response) => (ticket, Seen::Answer(real(response))),
+                Output::Respond(ticket, response) => {
+                    settles = response.settles;
+                    (ticket, Seen::Answer(real(response)))
+                }
                 Output::Open(ticket, _) => (ticket, Seen::Open),
-                Output::Chunk(ticket, bytes) => (ticket, Seen::Chunk(bytes)),
+                Output::Chunk(ticket, bytes) => {
+                    settles = true;
+                    (ticket, Seen::Chunk(bytes))
+                }
                 Output::Close(ticket) => (ticket, Seen::Close),
                 Output::Forward(transfer) => {
                     self.transfers.push_back(transfer);
@@ -69,9 +82,25 @@ impl Engines {
                 }
                 Output::Configured(..) => continue,
             };
-            self.seen.push_back((ticket, seen));
+            // As in the server's shards; but here all that comes after stays behind, for it is judged in order.
+            let behind = self.held[shard].back().map(|held| held.0);
+            let waits = (settles && self.all[shard].has_log_work()).then_some(self.takes + 1);
+            match waits.or(behind) {
+                Some(take) => self.held[shard].push_back((take, ticket, seen)),
+                None => self.seen.push_back((ticket, seen)),
+            }
         }
         result
+    }
+
+    /// What was taken of a shard is written: nothing where the host died on the way.
+    fn written(&mut self, shard: usize, take: u64) {
+        if let Some(held) = self.held.get_mut(shard)
+            && !self.disk.as_ref().is_some_and(SimDisk::is_dead)
+        {
+            let count = held.partition_point(|held| held.0 <= take);
+            self.seen.extend(held.drain(..count).map(|(_, ticket, seen)| (ticket, seen)));
+        }
     }
 }
 
@@ -97,7 +126,7 @@ impl Logs for Shared {
         self.lock().all.len()
     }
 
-    fn take(&self, shard: usize, work: &mut Vec<LogCommand>) {
+    fn take(&self, shard: usize, work: &mut Vec<LogCommand>) -> u64 {
         let mut engines = self.lock();
         while let Some(mut command) = engines.all[shard].poll_log() {
             if let (LogCommand::Truncate(truncate), Some(disk)) = (&mut command, &engines.forgets) {
@@ -105,6 +134,12 @@ impl Logs for Shared {
             }
             work.push(command);
         }
+        engines.takes += 1;
+        engines.takes
+    }
+
+    fn written(&self, shard: usize, take: u64) {
+        self.lock().written(shard, take);
     }
 
     fn done(&self, shard: usize, done: &[Done]) {

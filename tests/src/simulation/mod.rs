@@ -15,6 +15,7 @@
 )]
 
 pub mod disk;
+mod end;
 mod host;
 mod inode;
 pub mod journal;

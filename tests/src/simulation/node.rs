@@ -140,7 +140,8 @@ impl Node {
         let forgets = (self.settings.lie == Some(Lie::ForgetsTooMuch)).then(|| self.disk.clone());
         // What waited is forgotten with the process.
         (self.engines, self.waiting) = (Shared::default(), Waiting::default());
-        *self.engines.lock() = Engines { all, now: self.now, forgets, ..Engines::default() };
+        *self.engines.lock() =
+            Engines { all, now: self.now, disk: Some(self.disk.clone()), forgets, ..Engines::default() };
         self.parts = parts(self.settings, &self.disk, &self.engines, &self.waiting, self.instant());
         self.seen.clear();
         let dir = DataDir::on(Arc::new(self.disk.clone()), ROOT.into());
@@ -188,12 +189,26 @@ impl Node {
         self.with(shard, |engine, now| engine.open_topic(now, recovered));
     }
 
-    /// In the middle of whatever it is doing, nothing that is asked of the disk happens any more.
-    pub fn die(&mut self) {
+    /// In the middle of whatever it is doing, nothing that is asked of the disk happens any more. Whether all that was taken
+    /// to be written was: where something cannot be, answers do not wait for it.
+    pub fn die(&mut self) -> bool {
+        let writes = self.parts.writer.is_well() && !self.parts.writer.is_stalled();
         self.disk.die_in(self.random.below(6));
         for _ in 0..self.random.below(4) {
             self.step();
         }
+        writes
+    }
+
+    /// Whether a request has its answer, which is only not sent yet.
+    pub fn is_answered(&self, ticket: Ticket) -> bool {
+        self.engines.lock().held.iter().flatten().any(|held| held.1 == ticket)
+    }
+
+    /// What is not sent yet.
+    pub fn take_held(&mut self) -> Vec<(Ticket, Seen)> {
+        let held = std::mem::take(&mut self.engines.lock().held);
+        held.into_iter().flatten().map(|(_, ticket, seen)| (ticket, seen)).collect()
     }
 
     /// The machine or the process stops, and starts again. What that was like for those who relied on it: where nothing waits
@@ -257,6 +272,14 @@ impl Node {
     pub fn next_deadline(&self) -> Option<Nanos> {
         let engines = self.engines.lock();
         engines.all.iter().filter_map(Engine::poll_timeout).min().map(|at| at.as_nanos().max(self.now))
+    }
+
+    /// What waits to be written so that it can be answered is written: the writer is quicker than leases are short.
+    pub fn write_answers(&mut self) {
+        let waits = |engines: &Shared| engines.lock().held.iter().any(|held| !held.is_empty());
+        while waits(&self.engines) && (self.write() || self.task() || self.step()) {
+            self.seen.append(&mut self.engines.lock().seen);
+        }
     }
 
     /// It is this time now; nothing is due before.

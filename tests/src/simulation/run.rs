@@ -16,7 +16,7 @@ use crate::workload::{Mismatch, Random};
 /// How long a dedup key is remembered.
 const DEDUP_WINDOW: Nanos = 300_000_000_000;
 const MS: Nanos = 1_000_000;
-const SECOND: Nanos = 1_000 * MS;
+pub(super) const SECOND: Nanos = 1_000 * MS;
 /// How many lines of what happened a failing run shows.
 const TRANSCRIPT: usize = 400;
 
@@ -62,7 +62,7 @@ enum Asked {
 /// A node, what its clients asked, and what they were told.
 #[derive(Debug)]
 pub struct Runner {
-    settings: Settings,
+    pub(super) settings: Settings,
     /// The host.
     pub node: Node,
     /// What its clients may rely on.
@@ -103,6 +103,10 @@ impl Runner {
     pub fn perform(&mut self, op: &Op) -> Result<(), String> {
         self.transcript.push(format!("@{} {op:?}", self.node.now - START));
         self.ledger.set_time(self.node.now);
+        if !matches!(op, Op::Publish(_) | Op::Subscribe { .. } | Op::Settle { .. } | Op::Work(_) | Op::Crash(_)) {
+            self.node.write_answers();
+            self.see()?;
+        }
         match op {
             Op::Publish(draft) => self.publish(draft),
             Op::Subscribe { topic, channel, max, wait, timeout, auto, stream, fin } => {
@@ -202,7 +206,7 @@ impl Runner {
         self.send("POST", "/mpub", &format!("{query}&binary=true"), body, asked).map(drop)
     }
 
-    fn subscribe(
+    pub(super) fn subscribe(
         &mut self,
         place: &Place,
         [max, wait, timeout]: [u64; 3],
@@ -238,7 +242,13 @@ impl Runner {
     }
 
     /// Settles messages by one request.
-    fn say(&mut self, place: Place, what: Vec<(String, Verb)>, verb: u64, time: Nanos) -> Result<(), String> {
+    pub(super) fn say(
+        &mut self,
+        place: Place,
+        what: Vec<(String, Verb)>,
+        verb: u64,
+        time: Nanos,
+    ) -> Result<(), String> {
         let mut query = format!("topic={}&channel={}", place.topic, place.channel);
         let ms = time / 1_000_000;
         let mut body = what.iter().map(|(receipt, _)| receipt.as_str()).collect::<Vec<_>>().join("\n").into_bytes();
@@ -267,7 +277,7 @@ impl Runner {
         self.send("POST", path, &query, body, Asked::Settle { place, what }).map(drop)
     }
 
-    fn administer(&mut self, path: &str, query: &str) -> Result<(), String> {
+    pub(super) fn administer(&mut self, path: &str, query: &str) -> Result<(), String> {
         let wire = Wire { method: "POST".into(), path: path.into(), query: query.into(), ..Wire::default() };
         let seq = self.ledger.administer(&wire);
         self.send("POST", path, query, Vec::new(), Asked::Administer(seq))?;
@@ -276,7 +286,8 @@ impl Runner {
     }
 
     fn hang_up(&mut self, which: u64) -> Result<(), String> {
-        let polls = self.asked.iter().filter(|(_, asked)| matches!(asked, Asked::Subscribe { .. }));
+        let may = |ticket| !self.node.is_answered(ticket);
+        let polls = self.asked.iter().filter(|asked| matches!(asked.1, Asked::Subscribe { .. }) && may(*asked.0));
         let Some(ticket) = super::nth(&polls.map(|(ticket, _)| *ticket).collect(), which) else { return Ok(()) };
         self.transcript.push(format!("  {ticket}x"));
         self.doubt(&[ticket]);
@@ -297,7 +308,7 @@ impl Runner {
     }
 
     /// Lets time pass, stopping wherever something is due.
-    fn step_to(&mut self, target: Nanos) -> Result<(), String> {
+    pub(super) fn step_to(&mut self, target: Nanos) -> Result<(), String> {
         while let Some(next) = self.node.next_deadline().filter(|next| *next <= target) {
             self.advance(next)?;
             // What is due at once may wait for the disk.
@@ -312,17 +323,19 @@ impl Runner {
     }
 
     fn advance(&mut self, to: Nanos) -> Result<(), String> {
+        self.node.write_answers();
+        self.see()?;
         self.node.advance(to);
-        self.ledger.set_time(self.node.now);
         self.see()
     }
 
-    fn crash(&mut self, crash: Crash) -> Result<(), String> {
-        self.node.die();
+    pub(super) fn crash(&mut self, crash: Crash) -> Result<(), String> {
+        let writes = self.node.die();
         self.see()?;
+        self.unseen()?;
         self.forget_clients();
         let crash = self.node.crash(crash);
-        self.ledger.crashed(crash);
+        self.ledger.crashed(crash, writes);
         let unsure = self.ledger.unsure(crash);
         self.come_back(unsure)
     }
@@ -334,10 +347,29 @@ impl Runner {
         let crash = self.node.restart();
         match crash {
             None => self.ledger.stopped(),
-            Some(crash) => self.ledger.crashed(crash),
+            Some(crash) => self.ledger.crashed(crash, false),
         }
         let unsure = self.ledger.unsure(crash.unwrap_or(Crash::Process));
         self.come_back(unsure)
+    }
+
+    /// What was on its way to clients never comes: what they would have been given may be theirs or not.
+    fn unseen(&mut self) -> Result<(), String> {
+        for (ticket, seen) in self.node.take_held() {
+            let Some(Asked::Subscribe { place, timeout }) = self.asked.get(&ticket).cloned() else { continue };
+            let found = match seen {
+                Seen::Answer(answer) if answer.status == 200 => {
+                    Delivery::read_all(&serde_json::from_slice(&answer.body).map_err(|_| answer.text())?)?
+                }
+                Seen::Chunk(bytes) => Delivery::read_lines(&String::from_utf8_lossy(&bytes))?,
+                _ => continue,
+            };
+            self.deliver(&place, &found, timeout)?;
+            for delivery in found {
+                self.ledger.unseen(&place, &delivery.receipt);
+            }
+        }
+        Ok(())
     }
 
     fn forget_clients(&mut self) {
@@ -375,7 +407,12 @@ impl Runner {
     }
 
     /// All that can happen now has happened.
-    fn settle_down(&mut self) -> Result<(), String> {
+    /// Whether a request is not answered.
+    pub(super) fn waits(&self, ticket: Ticket) -> bool {
+        self.asked.contains_key(&ticket)
+    }
+
+    pub(super) fn settle_down(&mut self) -> Result<(), String> {
         self.node.settle_down();
         self.see()
     }
@@ -395,7 +432,7 @@ impl Runner {
         serde_json::from_slice(&answer.body).map_err(|_| format!("{path}?{query}: {}", answer.text()))
     }
 
-    fn look(&mut self) -> Result<(), String> {
+    pub(super) fn look(&mut self) -> Result<(), String> {
         self.node.calm();
         self.settle_down()?;
         // Reads that failed are tried again.
@@ -409,11 +446,11 @@ impl Runner {
         Ok(())
     }
 
-    fn peek(&mut self, place: &Place) -> Result<Vec<Delivery>, String> {
+    pub(super) fn peek(&mut self, place: &Place) -> Result<Vec<Delivery>, String> {
         let mut found = Vec::new();
         for state in ["ready", "in_flight", "deferred", "dead"] {
             let query = format!("topic={}&channel={}&state={state}&max=10000", place.topic, place.channel);
-            found.extend(read_all(&self.ask("/peek", &query)?)?);
+            found.extend(Delivery::read_all(&self.ask("/peek", &query)?)?);
         }
         Ok(found)
     }
@@ -461,7 +498,7 @@ impl Runner {
                     return Ok(());
                 }
                 let json = serde_json::from_slice(&answer.body).map_err(|_| answer.text())?;
-                self.deliver(&place, &read_all(&json)?, timeout)
+                self.deliver(&place, &Delivery::read_all(&json)?, timeout)
             }
             Asked::Settle { place, what } => self.settled(&place, &what, &answer),
             Asked::Administer(seq) => {
@@ -496,9 +533,7 @@ impl Runner {
         };
         let text = String::from_utf8_lossy(bytes);
         self.transcript.push(format!("  {ticket}+ {}", text.trim_end().chars().take(300).collect::<String>()));
-        let lines = text.lines().filter(|line| !line.trim().is_empty());
-        let found: Option<Vec<_>> = lines.map(|line| Delivery::read(&serde_json::from_str(line).ok()?)).collect();
-        self.deliver(&place, &found.ok_or("a chunk that is no messages")?, timeout)
+        self.deliver(&place, &Delivery::read_lines(&text)?, timeout)
     }
 
     fn deliver(&mut self, place: &Place, found: &[Delivery], timeout: Option<Nanos>) -> Result<(), String> {
@@ -514,87 +549,4 @@ impl Runner {
         }
         Ok(())
     }
-
-    /// The end of a run: all that is there is taken out, and nothing that is owed may be missing.
-    fn end(&mut self) -> Result<(), String> {
-        self.transcript.push("the end".into());
-        self.node.calm();
-        self.crash(if self.settings.seed.is_multiple_of(2) { Crash::Machine } else { Crash::Process })?;
-        self.look()?;
-        self.drain()
-    }
-
-    /// Takes out all that is there, however long that takes.
-    ///
-    /// # Errors
-    /// What is wrong.
-    pub fn drain(&mut self) -> Result<(), String> {
-        for topic in self.ledger.topics() {
-            self.administer("/topic/unpause", &format!("topic={topic}"))?;
-            if self.ledger.places().iter().all(|place| place.topic != topic) {
-                self.administer("/channel/create", &format!("topic={topic}&channel=a"))?;
-            }
-        }
-        let places = self.ledger.places();
-        for Place { topic, channel, .. } in &places {
-            let place = format!("topic={topic}&channel={channel}");
-            self.administer("/channel/unpause", &place)?;
-            self.administer("/channel/config", &format!("{place}&max_attempts=0&max_in_flight=0&dead_letter="))?;
-        }
-        self.settle_down()?;
-        for _ in 0..3 {
-            for place in &places {
-                self.take_all(place)?;
-            }
-            self.step_to(self.node.now + 3_800 * SECOND)?;
-            self.settle_down()?;
-            for Place { topic, channel, .. } in &places {
-                self.administer("/channel/redrive", &format!("topic={topic}&channel={channel}"))?;
-            }
-        }
-        for place in &places {
-            let left = self.peek(place)?;
-            if let Some(left) = left.first() {
-                return Err(format!(
-                    "message {} is left in {} of {}: {}",
-                    left.id, place.channel, place.topic, left.state
-                ));
-            }
-            self.ledger.drained(place)?;
-        }
-        Ok(())
-    }
-
-    fn take_all(&mut self, place: &Place) -> Result<(), String> {
-        let mut rounds = 0;
-        loop {
-            let before = self.ledger.given_count(place);
-            self.ledger.set_time(self.node.now);
-            let ticket = self.subscribe(place, [50, SECOND, 800 * SECOND], false, false, None)?;
-            while self.asked.contains_key(&ticket) {
-                self.settle_down()?;
-                if self.asked.contains_key(&ticket) {
-                    self.step_to(self.node.now + SECOND)?;
-                }
-                rounds += 1;
-                if rounds > 2_000 {
-                    return Err(format!("{} of {} is never empty", place.channel, place.topic));
-                }
-            }
-            let given = self.ledger.given_count(place);
-            // Fewer are known where the topic was opened again meanwhile.
-            let Some(count) = given.checked_sub(before) else { continue };
-            if count == 0 {
-                return Ok(());
-            }
-            let what: Vec<_> =
-                (0..count).filter_map(|back| Some((self.ledger.receipt(place, back)?, Verb::Finish))).collect();
-            self.say(place.clone(), what, 0, 0)?;
-        }
-    }
-}
-
-fn read_all(json: &Value) -> Result<Vec<Delivery>, String> {
-    let list = json["messages"].as_array().ok_or_else(|| format!("no messages: {json}"))?;
-    list.iter().map(|message| Delivery::read(message).ok_or_else(|| format!("no message: {message}"))).collect()
 }

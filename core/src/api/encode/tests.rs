@@ -11,7 +11,7 @@ use crate::config::Limits;
 use crate::time::Time;
 
 fn context(view: View) -> Context {
-    Context { view: view.into(), ignored: None }
+    Context { view: view.into(), ..Context::default() }
 }
 
 /// A response as it would stand on the wire, without the two fields that (nearly) all have.
@@ -173,7 +173,7 @@ fn an_error_is_nsqds_with_a_sentence() {
 
 #[test]
 fn unknown_parameters_are_named_in_every_answer() {
-    let context = Context { view: 0, ignored: Some("a, b".into()) };
+    let context = Context { ignored: Some("a, b".into()), ..Context::default() };
     assert_eq!(shown(&encode(&context, &Reply::Done)), "200 shelf-ignored=a, b | ");
     assert!(shown(&refuse(&context, &Code::MsgEmpty.into())).contains(" shelf-ignored=a, b | "));
 }

@@ -7,7 +7,7 @@ use crate::message::{Record, write_header};
 use crate::time::Time;
 
 fn context(view: View) -> Context {
-    Context { view: view.into(), ignored: None }
+    Context { view: view.into(), ..Context::default() }
 }
 
 fn header_block() -> Vec<u8> {

@@ -24,6 +24,7 @@ pub(super) const SHARDS: usize = 2;
 pub(super) struct Told {
     pub(super) done: Vec<(usize, Done)>,
     pub(super) reads: Vec<(usize, Read, Option<Loaded>)>,
+    pub(super) written: Vec<(usize, u64)>,
     pub(super) full: Vec<bool>,
     pub(super) unwell: Vec<(String, Option<Unwell>)>,
     pub(super) opened: Vec<(Option<LogId>, Recovered)>,
@@ -32,6 +33,7 @@ pub(super) struct Told {
 #[derive(Debug)]
 pub(super) struct Fake {
     waiting: [Mutex<VecDeque<LogCommand>>; SHARDS],
+    takes: Mutex<[u64; SHARDS]>,
     told: Mutex<Told>,
     changed: Condvar,
 }
@@ -85,8 +87,15 @@ impl Logs for Fake {
         SHARDS
     }
 
-    fn take(&self, shard: usize, work: &mut Vec<LogCommand>) {
+    fn take(&self, shard: usize, work: &mut Vec<LogCommand>) -> u64 {
         work.extend(self.waiting[shard].lock().expect("no test panics with it").drain(..));
+        let mut takes = self.takes.lock().expect("no test panics with it");
+        takes[shard] += 1;
+        takes[shard]
+    }
+
+    fn written(&self, shard: usize, take: u64) {
+        self.tell(|told| told.written.push((shard, take)));
     }
 
     fn done(&self, shard: usize, done: &[Done]) {
@@ -127,7 +136,7 @@ impl Bench {
     pub(super) fn start_with(path: &Path, options: DiskOptions) -> Self {
         let dir = DataDir::open(path).expect("it can be opened");
         let waiting = [const { Mutex::new(VecDeque::new()) }; SHARDS];
-        let fake = Arc::new(Fake { waiting, told: Mutex::default(), changed: Condvar::new() });
+        let fake = Arc::new(Fake { waiting, takes: Mutex::default(), told: Mutex::default(), changed: Condvar::new() });
         let logs: Arc<dyn Logs> = Arc::clone(&fake) as Arc<dyn Logs>;
         let making = if options.sync == Sync::Always { ".tmp" } else { ".new" };
         Bench { path: path.to_owned(), fake, making, disk: Disk::start(dir, options, logs, Vec::new()) }
@@ -135,7 +144,7 @@ impl Bench {
 
     pub(super) fn push(&self, shard: usize, work: impl IntoIterator<Item = LogCommand>) {
         self.fake.waiting[shard].lock().expect("no test panics with it").extend(work);
-        self.disk.wake(shard);
+        self.disk.wake(shard, false);
     }
 
     /// Has everything written that a topic has said since the last time.
@@ -296,6 +305,15 @@ impl Topic {
     pub(super) fn delete(&mut self) {
         self.upto = u64::MAX;
         self.said.push(LogCommand::Delete(Delete { log: self.log, topic: self.name.clone() }));
+    }
+
+    /// Nobody waits for what was said.
+    pub(super) fn hurry_not(&mut self) {
+        for work in &mut self.said {
+            if let LogCommand::Append(append) = work {
+                append.lazy = true;
+            }
+        }
     }
 
     /// What was said and not written, to be written by hand.

@@ -96,6 +96,24 @@ fn room_is_made_in_a_busy_segment_and_cut_off_when_it_is_left() {
 }
 
 #[test]
+fn what_is_told_to_be_written_is_found_after_a_kill() {
+    let home = tempfile::tempdir().expect("there is room");
+    let bench = Bench::start(home.path(), Sync::Always);
+    let mut topic = Topic::new(0, 1, "t");
+    for segment in 1..20 {
+        topic.publish(1, 10);
+        // Nobody waits for it to be durable.
+        topic.hurry_not();
+        let before = bench.fake.look(|told| told.written.len());
+        bench.write(&mut topic);
+        bench.fake.wait("that it is written", |told| (told.written.len() > before).then_some(()));
+        assert!(bench.file(&topic, segment).exists(), "nobody looks for segment {segment} by another name");
+        topic.begin();
+    }
+    bench.stop();
+}
+
+#[test]
 fn forgotten_segments_go() {
     for sync in WAYS {
         let home = tempfile::tempdir().expect("a directory can be made");

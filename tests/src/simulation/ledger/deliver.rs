@@ -25,6 +25,25 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// Reads the answer to a poll or a look.
+    ///
+    /// # Errors
+    /// That it is none.
+    pub fn read_all(json: &Value) -> Result<Vec<Self>, String> {
+        let list = json["messages"].as_array().ok_or_else(|| format!("no messages: {json}"))?;
+        list.iter().map(|message| Delivery::read(message).ok_or_else(|| format!("no message: {message}"))).collect()
+    }
+
+    /// Reads a chunk of a stream.
+    ///
+    /// # Errors
+    /// That it is none.
+    pub fn read_lines(text: &str) -> Result<Vec<Self>, String> {
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        let found: Option<_> = lines.map(|line| Delivery::read(&serde_json::from_str(line).ok()?)).collect();
+        found.ok_or_else(|| format!("a chunk that is no messages: {text}"))
+    }
+
     /// Reads a message in its JSON form.
     pub fn read(json: &Value) -> Option<Self> {
         let hex = |value: &Value| u64::from_str_radix(value.as_str()?, 16).ok();
@@ -249,6 +268,15 @@ impl Ledger {
         let channel = self.topics.get_mut(&place.topic).and_then(|topic| topic.channels.get_mut(&place.channel));
         if let Some(fate) = channel.and_then(|channel| channel.fates.get_mut(&number)) {
             (fate.owed, fate.exact, fate.until) = (false, false, 0);
+        }
+    }
+
+    /// What was just delivered never came to the consumer, and whether the log has it is not known.
+    pub fn unseen(&mut self, place: &Place, receipt: &str) {
+        let Some(number) = self.given(place, receipt) else { return };
+        let channel = self.topics.get_mut(&place.topic).and_then(|topic| topic.channels.get_mut(&place.channel));
+        if let Some(fate) = channel.and_then(|channel| channel.fates.get_mut(&number)) {
+            (fate.exact, fate.until, fate.finished) = (false, 0, None);
         }
     }
 

@@ -258,11 +258,11 @@ impl Ledger {
         for topic in self.topics.values_mut() {
             (topic.durable, topic.synced) = (seq, seq);
         }
-        self.crashed(Crash::Process);
+        self.crashed(Crash::Process, true);
     }
 
-    /// What is not known any more after a crash.
-    pub fn crashed(&mut self, crash: Crash) {
+    /// What is not known any more after a crash. `written`: all that was answered was written, if not synced.
+    pub fn crashed(&mut self, crash: Crash, written: bool) {
         let kept = self.sync == Sync::Always || crash == Crash::Process;
         for message in &mut self.messages {
             let solid = self.topics.get(&message.topic).map_or(0, |topic| topic.solid(kept));
@@ -280,7 +280,7 @@ impl Ledger {
         }
         for topic in self.topics.values_mut() {
             let solid = topic.solid(kept);
-            topic.crashed(solid, kept, &mut self.messages);
+            topic.crashed((solid, kept), written && crash == Crash::Process, &mut self.messages);
         }
     }
 
@@ -298,7 +298,7 @@ impl Ledger {
                 message.id = None;
             }
         }
-        topic.crashed(solid, kept, &mut self.messages);
+        topic.crashed((solid, kept), false, &mut self.messages);
         topic.failed = true;
         // A channel that was being made may be gone, and does not get what is published next.
         for channel in topic.channels.values_mut() {
@@ -362,7 +362,7 @@ impl Topic {
         if kept { self.durable } else { self.synced }
     }
 
-    fn crashed(&mut self, solid: Seq, kept: bool, messages: &mut [Message]) {
+    fn crashed(&mut self, (solid, kept): (Seq, bool), settled: bool, messages: &mut [Message]) {
         self.failed = false;
         self.torn |= !kept;
         self.dedup.retain(|_, accepted| accepted.seq <= solid || accepted.sure && kept);
@@ -388,7 +388,7 @@ impl Topic {
                     // The log will never tell of it.
                     fate.leased = Seq::MAX;
                 }
-                fate.finished = fate.finished.filter(|seq| *seq <= solid);
+                fate.finished = fate.finished.filter(|seq| settled || *seq <= solid);
             }
         }
     }
