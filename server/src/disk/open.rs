@@ -188,17 +188,18 @@ impl Segments {
     /// Those in a directory. Files that were being made are removed.
     fn find(fs: &dyn FileSystem, directory: &Path, care: Care) -> Result<Self, Unusable> {
         let listed = layout::segments(fs, directory).map_err(|error| Unusable::io("read", directory, &error))?;
-        let mut own = listed.own;
+        let (mut own, mut counting) = (listed.own, Vec::new());
         for path in listed.others {
             if ends_with(&path, MAKING) {
                 fs.remove_file(&path).map_err(|error| Unusable::io("remove", &path, &error))?;
-            } else if ends_with(&path, COUNTS) {
-                own.extend(adopt(fs, &path)?);
+            } else if let Some(number) = counts(&path) {
+                counting.push((number, path));
             } else if ![CUT, ASIDE].iter().any(|end| ends_with(&path, end)) {
                 tracing::warn!(path = %path.display(), "this is not a segment of a log, and nothing is done with it");
             }
         }
         own.sort();
+        adopt_all(fs, &mut own, counting)?;
         let mut segments: Vec<Segment> = Vec::with_capacity(own.len());
         for (number, path) in own {
             if let Some(before) = segments.last()
@@ -220,19 +221,39 @@ impl Segments {
     }
 }
 
-/// A segment that counts, and was not durable yet when a crash came: it has its name from now on. None where there is
-/// nothing in it.
-fn adopt(fs: &dyn FileSystem, path: &Path) -> Result<Option<(u32, PathBuf)>, Unusable> {
+/// The number of a segment that counts, and may not have been durable when a crash came.
+fn counts(path: &Path) -> Option<u32> {
     let own = path.with_extension("");
-    let failed = |error| Unusable::io("keep", path, &error);
-    let Some(number) = own.file_name().and_then(layout::segment_of) else { return Ok(None) };
-    if header(fs, path, number, Care { syncs: true, around: false })?.is_none() {
-        fs.remove_file(path).map_err(failed)?;
-        return Ok(None);
+    own.file_name().and_then(layout::segment_of).filter(|_| ends_with(path, COUNTS))
+}
+
+/// Segments that count, and were not durable when a crash came, have their names from now on, in their order: the first of
+/// which the device has nothing is the end of the log, whatever it has of those behind. Those are kept beside it.
+fn adopt_all(
+    fs: &dyn FileSystem,
+    own: &mut Vec<(u32, PathBuf)>,
+    mut counting: Vec<(u32, PathBuf)>,
+) -> Result<(), Unusable> {
+    counting.sort();
+    let mut is_over = false;
+    for (number, path) in counting {
+        let failed = |error| Unusable::io("keep", &path, &error);
+        is_over |= own.last().is_some_and(|last| last.0 + 1 != number);
+        if is_over {
+            let beside = beside(&path.with_extension(""), CUT);
+            fs.rename(&path, &beside).map_err(failed)?;
+            tracing::warn!(file = %beside.display(), "the segment before was lost before it was on the disk: this one is kept beside the log");
+        } else if header(fs, &path, number, Care { syncs: true, around: false })?.is_none() {
+            fs.remove_file(&path).map_err(failed)?;
+            is_over = true;
+        } else {
+            let named = path.with_extension("");
+            let sync = |()| path.parent().map_or(Ok(()), |directory| sync_names(fs, directory));
+            fs.rename(&path, &named).and_then(sync).map_err(failed)?;
+            own.push((number, named));
+        }
     }
-    let sync = |()| path.parent().map_or(Ok(()), |directory| sync_names(fs, directory));
-    fs.rename(path, &own).and_then(sync).map_err(failed)?;
-    Ok(Some((number, own)))
+    Ok(())
 }
 
 /// Opens a file to read what the device has of it; `syncs` says that it may not have all of it yet.

@@ -149,6 +149,20 @@ fn what_counted_before_it_was_synced_counts_after_a_kill() {
 }
 
 #[test]
+fn what_counted_and_was_lost_is_the_end_of_the_log() {
+    let (_home, path) = home();
+    let topic = written(&path);
+    let [second, third] = [2, 3].map(|number| file(&path, &topic, number));
+    fs::copy(&second, third.with_extension("log.new")).expect("it can be copied");
+    fs::remove_file(&second).expect("it can be removed");
+    fs::write(second.with_extension("log.new"), []).expect("it can be written");
+    let opened = recover(&path).expect("it can be opened");
+    assert_eq!(opened[0].header.number, 1);
+    assert!(!second.exists() && !third.exists() && third.with_extension("log.torn").exists());
+    assert_eq!(recover(&path).expect("it can be opened again").len(), 1);
+}
+
+#[test]
 fn one_topic_that_cannot_be_opened_keeps_no_other_down() {
     let (_home, path) = home();
     let topic = written(&path);
