@@ -21,6 +21,9 @@ pub(crate) struct Dedup {
     /// are not in order: a key behind a later one only stays longer than it counts, as [`Dedup::get`] looks at its own
     /// time.
     forget: VecDeque<(Time, Box<str>)>,
+    /// No dead letter's key is forgotten before: where it came from may not know yet that it came, and sends it again as
+    /// soon as it is there, however long that was not.
+    letters_until: Time,
 }
 
 /// What was published under a key.
@@ -35,7 +38,7 @@ pub(crate) struct Accepted {
 impl Dedup {
     pub(crate) fn new(seed: u64) -> Self {
         let accepted = HashMap::with_hasher(foldhash::fast::FixedState::with_seed(seed));
-        Dedup { accepted, forget: VecDeque::new() }
+        Dedup { accepted, forget: VecDeque::new(), letters_until: Time::default() }
     }
 
     /// Hashes its keys by this seed from now on. A table that was read from bytes hashes by a seed that everybody
@@ -45,9 +48,18 @@ impl Dedup {
         self.accepted.extend(accepted);
     }
 
+    /// Keeps the keys of dead letters until then at least.
+    pub(crate) fn keep_letters(&mut self, until: Time) {
+        self.letters_until = until;
+    }
+
+    fn until(&self, key: &str, until: Time) -> Time {
+        if key.starts_with(image::LETTER_KEY) { until.max(self.letters_until) } else { until }
+    }
+
     /// What was published under this key.
     pub(crate) fn get(&self, key: &str, now: Time) -> Option<Accepted> {
-        self.accepted.get(key).copied().filter(|accepted| accepted.until > now)
+        self.accepted.get(key).copied().filter(|accepted| self.until(key, accepted.until) > now)
     }
 
     /// Remembers a key.
@@ -78,11 +90,13 @@ impl Dedup {
         // What is no later than before is in no other order, either.
         self.forget.iter_mut().for_each(|(at, _)| *at = (*at).min(latest));
         self.accepted.values_mut().for_each(|accepted| accepted.until = accepted.until.min(latest));
+        self.letters_until = self.letters_until.min(latest);
     }
 
     /// When [`Dedup::forget`] has something to do.
     pub(crate) fn next(&self) -> Option<Time> {
-        self.forget.front().map(|(at, _)| *at)
+        // What stands behind the key of a dead letter waits for it, and only stays longer than it counts.
+        self.forget.front().map(|(at, key)| self.until(key, *at))
     }
 
     /// Forgets the keys whose window is over.
@@ -111,5 +125,19 @@ mod tests {
         assert_eq!(dedup.get("k", Time::from_nanos(15)).map(|accepted| accepted.first), Some(2));
         dedup.forget(Time::from_nanos(20));
         assert!(dedup.get("k", Time::default()).is_none());
+    }
+
+    #[test]
+    fn letters_that_may_come_again_are_known_however_late() {
+        let accepted = |key: &'static str, until| image::Accepted { key: key.into(), first: 1, count: 1, until };
+        let mut dedup = Dedup::new(0);
+        dedup.open(&[accepted("\0dead\0t\0c\x001-1", 10), accepted("k", 20)]);
+        dedup.keep_letters(Time::from_nanos(100));
+        let now = Time::from_nanos(50);
+        dedup.forget(now);
+        assert!(dedup.get("\0dead\0t\0c\x001-1", now).is_some() && dedup.get("k", now).is_none());
+        assert_eq!(dedup.next(), Some(Time::from_nanos(100)));
+        dedup.forget(Time::from_nanos(100));
+        assert!(dedup.accepted.is_empty() && dedup.forget.is_empty());
     }
 }

@@ -12,7 +12,7 @@ use crate::api::{
     self, ApiError, Call, Code, Decoded, Health, NodeCall, NodeReply, Request, Response, Routed, Scope, Stats,
 };
 use crate::broker::{Broker, BrokerStats, MessageTrace, Transfer};
-use crate::command::{Command, Context, Filter, Ticket, TopicTrouble, TopicUnwell, Verb};
+use crate::command::{Command, Context, Filter, Ticket, TopicStats, TopicTrouble, TopicUnwell, Verb};
 use crate::config::{Config, LogOptions, log_level};
 use crate::directory::Directory;
 use crate::log::image::TopicImage;
@@ -141,6 +141,18 @@ impl Engine {
     /// What this engine tells of its topics; see [`Scope::Stats`].
     pub fn stats(&self, now: Time, filter: &Filter<'_>) -> BrokerStats {
         self.broker.stats(now.max(self.now), filter)
+    }
+
+    /// The same of some of its topics, so that whatever guards this engine need not be held for all of them: of those in so
+    /// many places from this one on. Where to go on, unless there is nothing more.
+    pub fn stats_part(
+        &self,
+        now: Time,
+        filter: &Filter<'_>,
+        from: usize,
+        most: usize,
+    ) -> (Vec<TopicStats>, Option<usize>) {
+        self.broker.stats_part(now.max(self.now), filter, from, most)
     }
 
     /// Takes one HTTP request. Its answer comes out of [`Engine::poll_output`], at once or later.

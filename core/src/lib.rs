@@ -71,8 +71,8 @@
 //! # What this crate does not do
 //!
 //! Sockets, TLS, HTTP framing, compression, CORS, static files, secrets, disks, logging, metrics of the host: all
-//! that is the host's. Several engines may share the topics of one broker, each with some ([`shard_of`]); the host
-//! brings requests to the right one.
+//! that is the host's. Several engines may share the topics of one broker, each with some ([`shard_of`]), but for the last,
+//! which answers what concerns them all ([`node_of`]); the host brings requests to the right one.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -117,12 +117,20 @@ pub use broker::Transfer;
 pub use embed::Local;
 pub use engine::{Engine, Output};
 
-/// Which of `shards` engines has the topic of this name. Stable, so that every part of a host agrees.
-pub fn shard_of(topic: &str, shards: usize) -> usize {
+/// Which of so many engines has the topic of this name: where there are several, never the last, which is the
+/// [node's](node_of). Stable, so that every part of a host agrees.
+pub fn shard_of(topic: &str, engines: usize) -> usize {
+    let shards = engines.saturating_sub(1).max(1);
     let fnv = topic.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     // The last characters, in which names differ most, have not reached the upper bits yet.
     let hash = (fnv ^ fnv >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    ((u128::from(hash) * shards.max(1) as u128) >> 64) as usize
+    ((u128::from(hash) * shards as u128) >> 64) as usize
+}
+
+/// Which of so many engines answers what concerns the node as a whole. Where there are several it has no topics, so that
+/// nobody who publishes or consumes waits for an answer that tells of all of them.
+pub fn node_of(engines: usize) -> usize {
+    engines.saturating_sub(1)
 }
 
 #[cfg(test)]
@@ -134,11 +142,12 @@ mod tests {
         for shards in [2, 3, 8, 64] {
             for names in ["t", "orders-", "a.b."] {
                 let mut topics = alloc::vec![0; shards];
-                (0..1000).for_each(|n| topics[super::shard_of(&format!("{names}{n}"), shards)] += 1);
+                (0..1000).for_each(|n| topics[super::shard_of(&format!("{names}{n}"), shards + 1)] += 1);
                 let even = 1000 / shards;
                 assert!(topics.iter().all(|count| (even / 3..even * 2 + 8).contains(count)), "{names}: {topics:?}");
             }
         }
-        assert_eq!(super::shard_of("t", 0), 0);
+        assert_eq!([0, 1, 2].map(|engines| super::shard_of("t", engines)), [0; 3]);
+        assert_eq!([0, 1, 2].map(super::node_of), [0, 0, 1]);
     }
 }

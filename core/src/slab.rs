@@ -217,6 +217,13 @@ impl<T, K: Key> Slab<T, K> {
         self.get(number).is_some()
     }
 
+    /// The items in so many places from this one on. The next place, unless there is none.
+    pub(crate) fn part(&self, from: usize, most: usize) -> (impl Iterator<Item = &T>, Option<usize>) {
+        let from = from.min(self.places.len());
+        let to = from.saturating_add(most).min(self.places.len());
+        (self.places[from..to].iter().filter_map(Place::item), (to < self.places.len()).then_some(to))
+    }
+
     /// All items with their numbers, in the order of these.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (K, &T)> {
         let places = self.places.iter().enumerate();

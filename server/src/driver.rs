@@ -20,12 +20,15 @@ use shelfmq_core::log::{Loaded, LogCommand, LogId, Read, Recovered};
 use shelfmq_core::name::Name;
 use shelfmq_core::recording::Recorder;
 use shelfmq_core::time::Time;
-use shelfmq_core::{Engine, Output, shard_of};
+use shelfmq_core::{Engine, Output, node_of, shard_of};
 
 use crate::clock::{Alarm, Clock, Watch, Woken};
 use crate::disk::{DataDir, Disk, DiskOptions, Done, Found, Logs, Outcome, Sync, Unusable, Unwell};
 use crate::recording::{RecordOptions, Recording};
 use crate::shard::{Effect, Effects, Held, Mailbox, Shard};
+
+/// Of so many topics an engine tells in one visit: of all of them it would keep others waiting.
+const STATS_AT_ONCE: usize = 128;
 
 /// Is told the name and the new value of an option.
 pub type Configured = Box<dyn Fn(&str, &Value) + Send + std::marker::Sync>;
@@ -148,9 +151,11 @@ impl Shelf {
         let seed = options.seed.unwrap_or_else(|| RandomState::new().hash_one(0));
         let manual = options.clock.is_manual();
         let config = Config { started: options.clock.now(), ..options.config };
+        // One more than have topics: what concerns the node as a whole is answered by one that nobody else waits for.
+        let engines = options.shards.max(1) + 1;
         let shard = |index: usize| Shard::new(engine(config.clone(), seed.wrapping_add(index as u64)));
         let shelf = Shelf(Arc::new(Inner {
-            shards: (0..options.shards.max(1))
+            shards: (0..engines)
                 .map(|index| {
                     let shard = shard(index);
                     let held = Arc::clone(&shard.held);
@@ -245,17 +250,27 @@ impl Shelf {
 
     /// What there is: topics, channels, counts.
     pub fn stats(&self, filter: &Filter<'_>) -> BrokerStats {
-        let mut whole = BrokerStats::default();
-        self.each_shard(|shard, now| whole.merge(shard.engine.stats(now, filter)));
-        whole
+        let engines = self.0.shards.len();
+        let only = filter.topic.as_ref().map(|topic| shard_of(topic, engines));
+        let mut topics = Vec::new();
+        for index in (0..node_of(engines)).filter(|index| only.is_none_or(|only| only == *index)) {
+            let mut from = Some(0);
+            while let Some(place) = from {
+                let (part, next) =
+                    self.drive(index, |shard, now, _| shard.engine.stats_part(now, filter, place, STATS_AT_ONCE));
+                topics.extend(part);
+                from = next;
+            }
+        }
+        BrokerStats::of(topics)
     }
 
     /// Takes a request. Answers it at once, or gives what its answer comes out of.
     pub(crate) fn request<'a>(&self, routed: Routed<'a>, body: &'a [u8]) -> Result<Response, Answer> {
         let (index, stats) = match routed.scope() {
             Scope::Topic(topic) => (shard_of(topic, self.0.shards.len()), None),
-            Scope::Stats(filter) => (0, Some(self.stats(&filter))),
-            Scope::Node => (0, None),
+            Scope::Stats(filter) => (node_of(self.0.shards.len()), Some(self.stats(&filter))),
+            Scope::Node => (node_of(self.0.shards.len()), None),
         };
         let request = routed.head().with_body(body);
         let decoded = routed.decode(&self.0.limits, body);
@@ -463,13 +478,16 @@ impl Logs for Logged {
         }
     }
 
-    fn unwell(&self, _shard: usize, topic: &Name<'static>, unwell: Option<Unwell>) {
+    fn unwell(&self, shard: usize, topic: &Name<'static>, unwell: Option<Unwell>) {
         if let Some(shelf) = self.shelf() {
-            // Each tells of all, for whoever is asked how the broker is.
-            shelf.each_shard(|shard, now| {
-                let told = unwell.clone().map(|Unwell { why, state }| TopicUnwell { why, since: now, state });
-                shard.engine.set_topic_unwell(now, topic.as_str(), told);
-            });
+            // The one that has it, and the one that is asked how the broker is.
+            for index in [shard, node_of(shelf.0.shards.len())] {
+                let told = unwell.clone();
+                shelf.drive(index, |shard, now, _| {
+                    let told = told.map(|Unwell { why, state }| TopicUnwell { why, since: now, state });
+                    shard.engine.set_topic_unwell(now, topic.as_str(), told);
+                });
+            }
         }
     }
 }

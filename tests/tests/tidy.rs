@@ -101,7 +101,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// What stands at core's root itself, and uses nothing: anybody may use it.
-const AT_THE_ROOT: &[&str] = &["shard_of"];
+const AT_THE_ROOT: &[&str] = &["shard_of", "node_of"];
 
 /// The modules that know HTTP, for it is their business, and those that only name the node's ports.
 const KNOW_HTTP: &[&str] = &["embed", "recording", "engine", "directory", "api", "config", "lib"];

@@ -272,9 +272,9 @@ pub enum NodeCall<'a> {
 pub enum Scope<'a> {
     /// The one that has this topic: [`shard_of`](crate::shard_of) says which.
     Topic(&'a str),
-    /// The first one, with a [`BrokerStats`](crate::broker::BrokerStats) of all.
+    /// The [node's](crate::node_of), with a [`BrokerStats`](crate::broker::BrokerStats) of all.
     Stats(Filter<'a>),
-    /// The first one.
+    /// The [node's](crate::node_of).
     Node,
 }
 

@@ -116,6 +116,13 @@ pub struct BrokerStats {
 }
 
 impl BrokerStats {
+    /// Of these topics. Of those that were told of twice, because they were deleted and made again meanwhile, it has one.
+    pub fn of(mut topics: Vec<TopicStats>) -> Self {
+        sort_by_name(&mut topics);
+        topics.dedup_by(|one, other| one.name == other.name);
+        BrokerStats { topics }
+    }
+
     /// Adds what another engine of the same broker told.
     pub fn merge(&mut self, other: BrokerStats) {
         self.topics.extend(other.topics);
@@ -252,8 +259,7 @@ impl<O: Outbox> Broker<O> {
             let done = channel.handle_timeout(&mut cx);
             (expired + done, channel.is_deserted(&cx))
         });
-        // A channel that nobody consumes goes, but not while it has dead letters to send: with it they would be lost.
-        if is_deserted && !self.topics[topic].channel(number).has_pending_transfers() {
+        if is_deserted {
             self.delete_channel(topic, number, now);
         }
         done
@@ -301,14 +307,28 @@ impl<O: Outbox> Broker<O> {
 
     /// What there is to tell.
     pub fn stats(&self, now: Time, filter: &Filter<'_>) -> BrokerStats {
-        let wanted = |name: &str| {
-            filter.topic.as_ref().is_none_or(|topic| topic == name)
-                && filter.search.as_ref().is_none_or(|text| has(name, text))
-        };
-        let topics = self.topics.iter().map(|(_, topic)| topic).filter(|topic| wanted(topic.name().as_str()));
-        let mut topics: Vec<_> = topics.map(|topic| topic.stats(filter, now, &self.limits)).collect();
-        sort_by_name(&mut topics);
-        BrokerStats { topics }
+        let (topics, _) = self.stats_part(now, filter, 0, usize::MAX);
+        BrokerStats::of(topics)
+    }
+
+    /// What is to be told of so many topics, from a place on, in no order. Where to go on, unless these were the last.
+    pub fn stats_part(
+        &self,
+        now: Time,
+        filter: &Filter<'_>,
+        from: usize,
+        most: usize,
+    ) -> (Vec<TopicStats>, Option<usize>) {
+        let stats = |topic: &Topic| topic.stats(filter, now, &self.limits);
+        if let Some(name) = &filter.topic {
+            let found = self.names.get(name.as_ref()).map(|&number| &self.topics[number]);
+            let found =
+                found.filter(|topic| filter.search.as_ref().is_none_or(|text| has(topic.name().as_str(), text)));
+            return (found.map(stats).into_iter().collect(), None);
+        }
+        let wanted = |name: &str| filter.search.as_ref().is_none_or(|text| has(name, text));
+        let (topics, next) = self.topics.part(from, most);
+        (topics.filter(|topic| wanted(topic.name().as_str())).map(stats).collect(), next)
     }
 
     fn is_exiting(&self) -> bool {

@@ -14,6 +14,7 @@ use super::{Barrier, Broker, Outbox};
 use crate::channel::DeadLetter;
 use crate::command::{MessageOptions, Messages, Publish, Refusal};
 use crate::ids::{ChannelId, TopicId};
+use crate::log::image::LETTER_KEY;
 use crate::message::Record;
 use crate::messages::Found;
 use crate::name::Name;
@@ -86,7 +87,7 @@ impl<O: Outbox> Broker<O> {
                 ];
                 // A crash after the letter is kept here, and before it is gone from there, has it sent again. This key
                 // lets it in once, as long as the topic remembers dedup keys.
-                let dedup = alloc::format!("\0dead\0{topic}\0{channel}\0{id:x}-{delivery:x}");
+                let dedup = alloc::format!("{LETTER_KEY}{topic}\0{channel}\0{id:x}-{delivery:x}");
                 let (back, barrier) = match self.publish_dead_letter(now, &transfer.to, record, &headers, &dedup) {
                     Ok(barrier) => {
                         (Content::Acknowledged { channel: channel.clone(), id: *id, delivery: *delivery }, barrier)
@@ -108,6 +109,7 @@ impl<O: Outbox> Broker<O> {
                     self.with_topic(topic, now, |topic, limits| {
                         let (channel, mut cx) = topic.channel_cx(number, now, limits);
                         channel.effects.under_way.remove(*id);
+                        channel.effects.arrived();
                         // It may have been redriven and have died again meanwhile, or be of a channel that was deleted: a
                         // delivery is of one death.
                         if channel.dead_letter(*id).is_some_and(|letter| letter.delivery == *delivery) {
@@ -117,14 +119,19 @@ impl<O: Outbox> Broker<O> {
                 }
             }
             Content::Refused { channel, id, by } => {
+                // Whatever the reason is, it may pass: where it was kept nevertheless, its key keeps it from coming twice.
                 if let Ok((topic, number)) = self.find_channel(&transfer.to, channel) {
                     self.with_topic(topic, now, |topic, limits| {
                         let (channel, _) = topic.channel_cx(number, now, limits);
                         channel.effects.under_way.remove(*id);
                         // Where dead letters go somewhere else by now, it goes there.
                         let to = channel.options().dead_letter.as_ref();
-                        if by.is_some() && to.is_some() && to != by.as_ref() {
-                            channel.effects.pending_transfers.push_back(*id);
+                        match to {
+                            None => channel.effects.send_nothing(),
+                            Some(to) if by.as_ref().is_some_and(|by| by != to) => {
+                                channel.effects.pending_transfers.push_back(*id);
+                            }
+                            Some(_) => channel.effects.send_again(*id, now),
                         }
                     });
                 }
@@ -166,7 +173,7 @@ impl<O: Outbox> Broker<O> {
             let found = &mut self.topics[topic];
             // They stay dead letters. Where a topic for them is named later, or at the next start, all of them are
             // sent.
-            return found.channel_mut(number).effects.pending_transfers.clear();
+            return found.channel_mut(number).effects.send_nothing();
         };
         let found = &mut self.topics[topic];
         // Nothing leaves before it is durable that it died here.

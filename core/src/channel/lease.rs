@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Channel, ChannelCx, ClientId, Search};
+use super::{Channel, ChannelCx, ClientId, SEND_AGAIN, Search};
 use crate::command::Lease;
 use crate::config::{MAX_HELD, SCAN};
 use crate::ids::PollerId;
@@ -225,7 +225,10 @@ impl Channel {
     /// Finds out when an ephemeral channel will have been left by all its consumers.
     pub(crate) fn watch_clients(&mut self, cx: &ChannelCx<'_>) {
         if self.name.is_ephemeral() {
-            self.idle_at = self.departed.clients.all_gone_at(cx.limits.client_timeout);
+            let gone = self.departed.clients.all_gone_at(cx.limits.client_timeout);
+            // Not while it has dead letters to send: with it they would be lost.
+            let stays = self.effects.has_letters().then_some(cx.now + SEND_AGAIN);
+            self.idle_at = gone.map(|at| stays.map_or(at, |stays| at.max(stays)));
         }
     }
 

@@ -155,9 +155,57 @@ pub(crate) struct Effects {
     /// How many are on their way there.
     /// Their ids: none is sent again as long as it may arrive.
     pub(crate) under_way: IdSet,
+    /// Those that their topic did not take, for it is full, say, or cannot be written. They are sent again at this time.
+    pub(crate) refused: VecDeque<u64>,
+    again_at: Option<Time>,
+    /// How often in a row none was taken.
+    refusals: u32,
 }
 
+/// How long after a dead letter was refused it is sent again at the earliest, and at the latest.
+pub(crate) const SEND_AGAIN: Duration = Duration::from_secs(1);
+const SEND_AGAIN_MOST: Duration = Duration::from_secs(60);
+
 impl Effects {
+    /// A dead letter was not taken where it was sent, and is sent there again in a while.
+    pub(crate) fn send_again(&mut self, id: u64, now: Time) {
+        self.refused.push_back(id);
+        if self.again_at.is_none() {
+            self.again_at = Some(now + SEND_AGAIN.saturating_mul(1 << self.refusals.min(10)).min(SEND_AGAIN_MOST));
+            self.refusals = self.refusals.saturating_add(1);
+        }
+    }
+
+    /// Whether some are to be sent, or on their way.
+    pub(crate) fn has_letters(&self) -> bool {
+        !self.pending_transfers.is_empty() || !self.refused.is_empty() || !self.under_way.is_empty()
+    }
+
+    /// One was taken.
+    pub(crate) fn arrived(&mut self) {
+        self.refusals = 0;
+    }
+
+    /// Those that were refused are sent again, where their time has come.
+    fn pass_time(&mut self, now: Time) {
+        if self.again_at.is_some_and(|at| at <= now) {
+            self.again_at = None;
+            self.pending_transfers.append(&mut self.refused);
+        }
+    }
+
+    /// Nothing waits longer than it can from now on.
+    pub(crate) fn fit_clock(&mut self, now: Time) {
+        self.again_at = self.again_at.map(|at| at.min(now + SEND_AGAIN_MOST));
+    }
+
+    /// None is to be sent any more.
+    pub(crate) fn send_nothing(&mut self) {
+        (self.again_at, self.refusals) = (None, 0);
+        self.refused.clear();
+        self.pending_transfers.clear();
+    }
+
     /// The next dead letter to be sent, where so many may be on their way at once.
     pub(crate) fn next_transfer(&mut self, most: u32) -> Option<u64> {
         if (self.under_way.len() as u64) < most.into() { self.pending_transfers.pop_front() } else { None }
@@ -248,7 +296,8 @@ impl Channel {
         let before = self.options.dead_letter.clone();
         self.happen(&Event::ChannelConfigured(cx.number.number(), settings), cx);
         if self.options.dead_letter.is_some() && self.options.dead_letter != before {
-            let Effects { pending_transfers, under_way } = &mut self.effects;
+            self.effects.send_nothing();
+            let Effects { pending_transfers, under_way, .. } = &mut self.effects;
             // What is on its way may arrive at the topic that was named before. Where it does not, it goes to this one.
             *pending_transfers = self.departed.dead_from(0).filter(|id| !under_way.contains(*id)).collect();
         }
@@ -266,12 +315,13 @@ impl Channel {
 
     /// When [`Channel::handle_timeout`] is to be called next.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
-        self.departed.next_deadline().into_iter().chain(self.idle_at).min()
+        self.departed.next_deadline().into_iter().chain(self.idle_at).chain(self.effects.again_at).min()
     }
 
     /// Takes back what was leased for too long, and makes ready what was deferred until now: so many messages at most,
     /// so that others are served in between. What is left is still due. Answers how many there were.
     pub(crate) fn handle_timeout(&mut self, cx: &mut ChannelCx<'_>) -> u32 {
+        self.effects.pass_time(cx.now);
         for done in 0..cx.limits.slice {
             // Both events take away the deadline that was found, so the next turn finds another.
             let Some(slot) = self.departed.first_due(cx.now) else { return done };

@@ -155,6 +155,7 @@ impl Channel {
     /// Ends of leases and deferrals that no request can have made at this time or before are as late as one could:
     /// a clock that was wrong made them. A lease from the future lasts as long from now as it was to last from then.
     pub(crate) fn fit_clock(&mut self, now: Time, limits: &Limits) {
+        self.effects.fit_clock(now);
         let wrong: Vec<(u32, Time, Time)> = self
             .departed
             .range(0..u64::MAX)

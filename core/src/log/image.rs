@@ -137,6 +137,9 @@ pub struct Expiry {
     pub size: u32,
 }
 
+/// What the dedup keys of dead letters begin with; no client's does.
+pub(crate) const LETTER_KEY: &str = "\0dead\0";
+
 /// What was published under a dedup key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {

@@ -134,21 +134,21 @@ pub fn stats(state: &State, now: Time) -> Result<Value, Broken> {
 
 /// The answer to a request that only looks, at this moment; `None` where there is no engine.
 pub fn query(state: &State, now: Time, request: &api::Request<'_>) -> Option<Response> {
-    let first = state.engines().next()?;
+    let node = state.engine(crate::node_of(state.shards()))?;
     let routed = api::route(request.head());
-    // As in a server: the first engine answers what concerns them all, told of what each of them has.
+    // As in a server: the node's engine answers what concerns them all, told of what each of them has.
     let (engine, stats) = match routed.scope() {
         Scope::Stats(filter) => {
             let mut whole = BrokerStats::default();
             state.engines().for_each(|engine| whole.merge(engine.stats(now, &filter)));
-            (first, whole)
+            (node, whole)
         }
         Scope::Topic(topic) => {
-            (state.engine(crate::shard_of(topic, state.shards())).unwrap_or(first), BrokerStats::default())
+            (state.engine(crate::shard_of(topic, state.shards())).unwrap_or(node), BrokerStats::default())
         }
-        Scope::Node => (first, BrokerStats::default()),
+        Scope::Node => (node, BrokerStats::default()),
     };
-    let decoded = routed.decode_query(&first.config().limits, request.body);
+    let decoded = routed.decode_query(&node.config().limits, request.body);
     Some(engine.query_decoded(now, decoded, &stats))
 }
 

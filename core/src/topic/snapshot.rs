@@ -173,6 +173,8 @@ impl Topic {
         }
         // Only now is it known what nobody needs: every channel has its cursor, and every entry its pin.
         topic.hold_retention(now + limits.clock_grace);
+        let window = topic.options.dedup_window.max(limits.dedup_window);
+        topic.dedup.keep_letters(now + window);
         topic.messages.set_keep(topic.retained_chunk(now));
         topic.messages.sweep();
         topic.hand_over(now, limits);

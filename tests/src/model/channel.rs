@@ -89,6 +89,10 @@ pub(super) struct Channel {
     pub(super) released: Vec<Ticket>,
     /// Dead letters on their way to another topic.
     pub(super) outbox: Vec<u64>,
+    /// Those that were refused there, which are sent again at this time, and how often in a row that was so.
+    pub(super) refused: Vec<u64>,
+    pub(super) again_at: Option<Nanos>,
+    pub(super) refusals: u32,
 }
 
 impl Channel {
@@ -109,6 +113,9 @@ impl Channel {
             clients: Vec::new(),
             released: Vec::new(),
             outbox: Vec::new(),
+            refused: Vec::new(),
+            again_at: None,
+            refusals: 0,
         }
     }
 

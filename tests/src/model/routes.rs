@@ -231,8 +231,12 @@ impl Model {
         options.max_attempts = max_attempts.unwrap_or(options.max_attempts);
         options.max_in_flight = max_in_flight.unwrap_or(options.max_in_flight);
         if let Some(to) = dead_letter {
+            let before = options.dead_letter.take();
             options.dead_letter = Some(to).filter(|to| !to.is_empty());
-            channel.outbox = channel.dead_ids();
+            if options.dead_letter != before {
+                (channel.outbox, channel.again_at, channel.refusals) = (channel.dead_ids(), None, 0);
+                channel.refused.clear();
+            }
         }
         if let Some(ordered) = ordered {
             channel.set_ordered(ordered);

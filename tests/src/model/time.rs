@@ -5,12 +5,20 @@ use super::channel::Channel;
 use super::topic::Message;
 use super::{Model, Moment, Nanos};
 
+/// How long after a dead letter was refused it is sent again, at first.
+const SEND_AGAIN: Nanos = 1_000_000_000;
+
 impl Model {
     /// When something happens by itself next.
     pub fn next_deadline(&self) -> Option<Nanos> {
         let of_channel = |channel: &Channel| {
             let slots = channel.next_deadline().map(|(at, ..)| at);
-            slots.into_iter().chain(channel.next_patience()).chain(channel.deserted_at(&self.at)).min()
+            slots
+                .into_iter()
+                .chain(channel.next_patience())
+                .chain(channel.deserted_at(&self.at))
+                .chain(channel.again_at)
+                .min()
         };
         let expiries = self.topics.values().flat_map(|topic| &topic.messages).filter_map(|message| message.expires);
         self.channels().filter_map(of_channel).chain(expiries.filter(|at| *at > self.at.now)).min()
@@ -23,6 +31,7 @@ impl Model {
             topic.expire(now);
             for channel in topic.channels.values_mut() {
                 channel.expire(now);
+                channel.send_again(now);
                 channel.handle_deadlines(now);
             }
         }
@@ -67,7 +76,7 @@ impl Model {
         }
     }
 
-    /// Publishes a dead letter elsewhere. Where that is refused, it stays.
+    /// Publishes a dead letter elsewhere. Where that is refused, it is sent again after a while, and a longer one each time.
     fn forward(&mut self, to: &str, topic: &str, channel: &str, id: u64) {
         let from = &self.topics[topic];
         let slot = from.channels[channel].slot(id);
@@ -81,9 +90,18 @@ impl Model {
         let story = story.into_iter().chain([("attempts", slot.attempts.to_string())]);
         headers.extend(story.map(|(what, value)| (format!("shelf-dead-{what}"), value.into_bytes())));
         let message = Message { headers, body: letter.body.clone(), key: letter.key.clone(), ..Message::default() };
-        if self.add_messages(to, vec![message]).is_ok() {
-            let channel = self.channel(topic, channel).expect("the letter comes from there");
+        let is_taken = self.add_messages(to, vec![message]).is_ok();
+        let now = self.at.now;
+        let channel = self.channel(topic, channel).expect("the letter comes from there");
+        if is_taken {
+            channel.refusals = 0;
             channel.slot_mut(id).place = super::channel::Place::Gone;
+            return;
+        }
+        channel.refused.push(id);
+        if channel.again_at.is_none() {
+            channel.again_at = Some(now + (SEND_AGAIN << channel.refusals.min(10)).min(60 * SEND_AGAIN));
+            channel.refusals += 1;
         }
     }
 
@@ -112,9 +130,17 @@ impl Model {
 }
 
 impl Channel {
+    /// What was refused is to be sent again.
+    fn send_again(&mut self, now: Nanos) {
+        if self.again_at.is_some_and(|at| at <= now) {
+            self.again_at = None;
+            self.outbox.append(&mut self.refused);
+        }
+    }
+
     /// When this channel is taken to be left by all: never, as long as somebody is there.
     fn deserted_at(&self, at: &Moment) -> Option<Nanos> {
-        if !self.is_ephemeral() || self.clients.iter().any(|client| self.is_busy(client)) {
+        if !self.is_ephemeral() || !self.refused.is_empty() || self.clients.iter().any(|client| self.is_busy(client)) {
             return None;
         }
         self.clients.iter().map(|client| client.last_seen + at.limits.client_timeout).max()

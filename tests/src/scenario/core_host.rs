@@ -7,7 +7,7 @@ use shelfmq_core::api::{self, Response, Scope};
 use shelfmq_core::broker::BrokerStats;
 use shelfmq_core::command::{Filter, Ticket};
 use shelfmq_core::time::Time;
-use shelfmq_core::{Engine, Output, shard_of};
+use shelfmq_core::{Engine, Output, node_of, shard_of};
 
 use super::host::{Event, Host, HostError, Kind, Patience, Wire, config};
 use super::{Client, START_SECS, Scenario};
@@ -51,8 +51,8 @@ impl CoreHost {
         let routed = api::route(request.head());
         let (shard, stats) = match routed.scope() {
             Scope::Topic(topic) => (shard_of(topic, self.engines.len()), None),
-            Scope::Stats(filter) => (0, Some(self.stats(&filter))),
-            Scope::Node => (0, None),
+            Scope::Stats(filter) => (node_of(self.engines.len()), Some(self.stats(&filter))),
+            Scope::Node => (node_of(self.engines.len()), None),
         };
         let decoded = routed.decode(&limits, request.body);
         self.engines[shard].handle_decoded(self.now, ticket, decoded, stats);

@@ -1,6 +1,7 @@
 //! The engines of a simulated host as its disk sees them, and what waits to be done beside the writer.
 
 use std::collections::VecDeque;
+use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shelfmq::disk::tasks::{Lane, Task, Tasks};
@@ -41,6 +42,8 @@ pub(super) struct Engines {
     pub(super) seen: VecDeque<(Ticket, Seen)>,
     /// What clients of a shard see once what is taken of it with this take is written.
     pub(super) held: Vec<VecDeque<(u64, Ticket, Seen)>>,
+    /// Who just says what became of messages.
+    pub(super) settling: Option<Ticket>,
     /// How often the writer took what a shard wants written.
     pub(super) takes: u64,
     pub(super) appends: u64,
@@ -59,29 +62,24 @@ impl Engines {
         let now = self.time();
         let result = act(&mut self.all[shard], now);
         self.held.resize_with(self.all.len(), Default::default);
-        while let Some(output) = self.all[shard].poll_output() {
-            let mut settles = false;
-            let (ticket, seen) = match output {
+        let outputs: Vec<Output> = iter::from_fn(|| self.all[shard].poll_output()).collect();
+        let mut all = Vec::new();
+        for output in outputs {
+            match output {
                 Output::Respond(ticket, response) => {
-                    settles = response.settles;
-                    (ticket, Seen::Answer(real(response)))
+                    all.push((ticket, response.settles, Seen::Answer(real(response))));
                 }
-                Output::Open(ticket, _) => (ticket, Seen::Open),
-                Output::Chunk(ticket, bytes) => {
-                    settles = true;
-                    (ticket, Seen::Chunk(bytes))
-                }
-                Output::Close(ticket) => (ticket, Seen::Close),
-                Output::Forward(transfer) => {
-                    self.transfers.push_back(transfer);
-                    continue;
-                }
-                Output::Read(read) => {
-                    self.reads.push((shard, read));
-                    continue;
-                }
-                Output::Configured(..) => continue,
-            };
+                Output::Open(ticket, _) => all.push((ticket, false, Seen::Open)),
+                Output::Chunk(ticket, bytes) => all.push((ticket, true, Seen::Chunk(bytes))),
+                Output::Close(ticket) => all.push((ticket, false, Seen::Close)),
+                Output::Forward(transfer) => self.transfers.push_back(transfer),
+                Output::Read(read) => self.reads.push((shard, read)),
+                Output::Configured(..) => {}
+            }
+        }
+        // What is put back may be somebody else's before that is answered.
+        all.sort_by_key(|seen| Some(seen.0) != self.settling);
+        for (ticket, settles, seen) in all {
             // As in the server's shards; but here all that comes after stays behind, for it is judged in order.
             let behind = self.held[shard].back().map(|held| held.0);
             let waits = (settles && self.all[shard].has_log_work()).then_some(self.takes + 1);

@@ -187,7 +187,10 @@ fn opened(recovered: &Recovered, now: u64) -> Vec<String> {
     while engine.poll_timeout().is_some_and(|at| at <= now) {
         engine.handle_timeout(now);
     }
-    engine.image_of(&recovered.image.name).map(|image| tell(&image)).unwrap_or_default()
+    let Some(mut image) = engine.image_of(&recovered.image.name) else { return Vec::new() };
+    // Dead letters' keys are kept for a while after a start, though they were forgotten before.
+    image.dedup.retain(|accepted| accepted.until > now.as_nanos());
+    tell(&image)
 }
 
 /// What a topic is, a line for each thing; but not how its messages are divided into chunks and segments, nor how many

@@ -250,7 +250,10 @@ impl Node {
         let ticket = self.last_ticket;
         let topic = wire.query.split('&').find_map(|pair| pair.strip_prefix("topic=")).unwrap_or_default();
         let shard = shard_of(topic, self.shards());
+        let settles = ["/fin", "/req", "/touch", "/settle"].contains(&wire.path.as_str());
+        self.engines.lock().settling = settles.then_some(ticket);
         self.with(shard, |engine, now| ask(engine, now, ticket, wire));
+        self.engines.lock().settling = None;
         ticket
     }
 

@@ -458,9 +458,7 @@ impl Runner {
     /// Takes in all that clients saw.
     fn see(&mut self) -> Result<(), String> {
         self.ledger.set_time(self.node.now);
-        let mut all: Vec<_> = self.node.seen.drain(..).collect();
-        // What is put back may be somebody else's before that is answered.
-        all.sort_by_key(|(ticket, _)| !matches!(self.asked.get(ticket), Some(Asked::Settle { .. })));
+        let all: Vec<_> = self.node.seen.drain(..).collect();
         for (ticket, seen) in all {
             match seen {
                 Seen::Answer(answer) => self.answered(ticket, answer)?,
