@@ -44,7 +44,9 @@ fn remove_before(fs: &dyn FileSystem, directory: &Path, below: u32) -> io::Resul
 
 /// Removes the directory of a topic that was deleted. What cannot be is tried again at the next start.
 pub(super) fn remove_topic(dir: &DataDir, path: &Path) {
-    if let Err(error) = remove_all(dir.fs(), path) {
+    // First it is durable that the topic is gone: else a crash could bring it back with some of its files.
+    let removed = sync_names(dir.fs(), dir.topics()).and_then(|()| remove_all(dir.fs(), path));
+    if let Err(error) = removed {
         tracing::warn!(path = %path.display(), %error, "the files of a deleted topic cannot be removed, and are tried again at the next start");
     }
 }
