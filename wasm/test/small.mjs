@@ -5,8 +5,11 @@ const PAGE_BYTES = 65_536;
 const MEMORY_SECTION = 5;
 
 /** The broker's module, with so much memory at most, in bytes. */
-export async function smallModule(most) {
-  const bytes = readFileSync(new URL('../pkg/shelfmq_wasm_bg.wasm', import.meta.url));
+export const smallModule = (most) =>
+  WebAssembly.compile(small(readFileSync(new URL('../pkg/shelfmq_wasm_bg.wasm', import.meta.url)), most));
+
+/** The same, of the bytes of a module. */
+export function small(bytes, most) {
   const parts = [bytes.subarray(0, 8)];
   for (let at = 8; at < bytes.length; ) {
     const [size, body] = number(bytes, at + 1);
@@ -20,7 +23,7 @@ export async function smallModule(most) {
     parts.push(section);
     at = body + size;
   }
-  return WebAssembly.compile(Buffer.concat(parts));
+  return Buffer.concat(parts);
 }
 
 /** A number in LEB128, and where it ends. */
