@@ -118,5 +118,34 @@ test('the component in Node, by jco', async () => {
 
 test('the types are strict, and are what is there', async () => {
   const path = await app('types');
+  const { exports } = JSON.parse(await readFile(join(PACKAGE, 'package.json'), 'utf8'));
+  const lines = [];
+  for (const [entry, where] of Object.entries(exports)) {
+    if (entry.endsWith('.wasm')) continue;
+    assert.ok(where.types, `${entry} has types`);
+    // Those two are for what they do.
+    const isWorker = entry.endsWith('worker');
+    const names = isWorker ? [] : Object.keys(await import(join(PACKAGE, where.default)));
+    const id = `entry${lines.length}`;
+    // All that is promised is there, and all that is there is promised.
+    const keys = names.map((name) => `${name}: true`).join(', ');
+    lines.push(
+      `import * as ${id} from 'shelfmq${entry.slice(1)}';`,
+      `export const names${id}: Record<keyof typeof ${id}, true> = { ${keys} };`,
+    );
+  }
+  await writeFile(join(path, 'entries.ts'), lines.join('\n'));
+  const config = JSON.parse(await readFile(join(path, 'tsconfig.json'), 'utf8'));
+  await writeFile(join(path, 'tsconfig.json'), JSON.stringify({ ...config, files: [...config.files, 'entries.ts'] }));
   execFileSync(join(PACKAGE, 'node_modules/.bin/tsc'), ['-p', path], { stdio: 'inherit' });
+});
+
+test('what is published has its licenses, and says what it runs on', async () => {
+  const { files, engines, license } = JSON.parse(await readFile(join(PACKAGE, 'package.json'), 'utf8'));
+  assert.equal(license, 'MIT OR Apache-2.0');
+  for (const name of ['LICENSE-MIT', 'LICENSE-APACHE']) {
+    assert.ok(files.includes(name));
+    assert.equal(await readFile(join(PACKAGE, name), 'utf8'), await readFile(join(PACKAGE, '..', name), 'utf8'), name);
+  }
+  assert.ok(engines.node);
 });

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { Broker, Client, MemoryStorage } from '../js/index.js';
 import { DurableObjectStorage } from '../js/storage/durable-object.js';
 import { FileStorage } from '../js/storage/node.js';
+import { objectStorage } from './object-storage.mjs';
 
 const SERVER = join(process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../target', import.meta.url)), 'debug/shelfmq');
 const home = await mkdtemp(join(tmpdir(), 'shelfmq-'));
@@ -65,16 +66,7 @@ const bodies = async (broker) => {
 };
 
 test('one storage object, and one object\'s storage at the edge, have one broker', async () => {
-  const kept = new Map();
-  const ctx = {
-    list: async ({ prefix = '', start = prefix, end = '\uffff', limit = Infinity, reverse = false }) => {
-      const keys = [...kept.keys()].filter((key) => key.startsWith(prefix) && key >= start && key < end).sort();
-      if (reverse) keys.reverse();
-      return new Map(keys.slice(0, limit).map((key) => [key, kept.get(key)]));
-    },
-    put: async (key, value) => void kept.set(key, value),
-    delete: async (keys) => [keys].flat().forEach((key) => kept.delete(key)),
-  };
+  const { ctx } = objectStorage();
   const memory = new MemoryStorage();
   for (const storage of [() => memory, () => new DurableObjectStorage(ctx)]) {
     const broker = await Broker.open({ storage: storage() });
