@@ -55,7 +55,12 @@ export class Keeper {
 
   /** The storage is closed, and somebody else may have it. */
   release() {
-    return (this.#released ??= this.#release());
+    return (this.#released ??= this.#release(() => this.#storage.close()));
+  }
+
+  /** Somebody else may have it, who may go on with it as it is. */
+  letGo() {
+    return (this.#released ??= this.#release(() => this.#storage.letGo?.()));
   }
 
   async #writeEach(changes) {
@@ -63,11 +68,11 @@ export class Keeper {
     return failures.map(({ topic, error }) => [topic, kindOf(error), error]);
   }
 
-  async #release() {
+  async #release(act) {
     await Promise.allSettled(this.#underWay);
     RELEASES?.unregister(this);
     try {
-      await this.#storage.close();
+      await act();
     } finally {
       TAKEN.delete(this.#storage);
     }
@@ -116,13 +121,13 @@ function groups(changes) {
   return topics;
 }
 
-/** Does something with a storage that no broker has, and closes it. */
+/** Does something with a storage that no broker has. */
 export async function withStorage(storage, act) {
   if (!storage) throw new BrokerError('INVALID_STORAGE', 'there is no storage');
   const keeper = new Keeper(storage);
   try {
     return await act(keeper);
   } finally {
-    await keeper.release();
+    await keeper.letGo();
   }
 }

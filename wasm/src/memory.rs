@@ -1,6 +1,7 @@
 //! How much memory is in use. What WebAssembly took it never gives back, so that the size of its memory says how much there
 //! was once, and not how much there is now.
-#![allow(unsafe_code, reason = "an allocator is an unsafe trait; this one counts, and leaves the rest to std's")]
+//!
+//! An allocator is an unsafe trait: this one counts, and leaves the rest to that of std.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

@@ -92,6 +92,10 @@ export class DurableObjectStorage {
     if (TAKEN.get(this.#storage) === this) TAKEN.delete(this.#storage);
   }
 
+  letGo() {
+    return this.close();
+  }
+
   /** From the first call on nobody else has it, until it is closed. */
   #take() {
     const by = TAKEN.get(this.#storage);

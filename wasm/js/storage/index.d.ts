@@ -21,7 +21,8 @@ export type Change =
 /**
  * Where logs are kept: segments of topics, which are only appended to. Calls to `write` come one at a time; `read` may
  * come meanwhile. Only one broker may use it at a time: one object is refused to a second broker, and what else could reach
- * the same bytes is for the storage to lock, from its first call on until it is closed. After that it may be used again.
+ * the same bytes is for the storage to lock, from its first call on until it is closed. A broker closes the one that it was
+ * opened with, also where that fails.
  *
  * Names of topics are case-sensitive, of up to 64 of the characters `.a-zA-Z0-9_-`, and `#ephemeral` never comes here.
  */
@@ -41,6 +42,11 @@ export interface Storage {
   write(changes: Change[]): Promise<void>;
   /** Lets go of all that was taken, a lock included. */
   close(): Promise<void> | void;
+  /**
+   * Something was done with it without a broker (`Broker.importLog`): where its first call takes a lock by itself, that goes until
+   * the next call.
+   */
+  letGo?(): Promise<void>;
   /** Kept, with an error, once somebody else has what was locked: the broker ends with that (`broker.failed`). */
   readonly lost?: Promise<Error>;
 }

@@ -12,4 +12,5 @@ export declare class FileStorage implements Storage {
   read(topic: string, segment: number, offset: number, length: number): Promise<Uint8Array>;
   write(changes: Change[]): Promise<void>;
   close(): Promise<void>;
+  letGo(): Promise<void>;
 }

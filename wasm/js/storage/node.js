@@ -92,6 +92,11 @@ export class FileStorage {
     for (const lock of (await taken?.catch(() => [])) ?? []) await lock?.close();
   }
 
+  /** The lock was taken by a call, and nobody may know that it is there to be closed. */
+  letGo() {
+    return this.close();
+  }
+
   async #write(change, failures) {
     const { topic, segment } = change;
     switch (change.kind) {
