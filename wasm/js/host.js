@@ -92,8 +92,6 @@ export class Host {
     if (this.failure) return;
     this.failure =
       why instanceof BrokerError ? why : new BrokerError('BROKER_FAILED', String(why?.message ?? why), { cause: why });
-    for (const timer of this.#timers) this.#clock.clearTimeout(timer);
-    this.#timers.clear();
     for (const reject of this.#waiting) reject(this.failure);
     this.#waiting.clear();
     for (const controller of this.#streams) {
@@ -109,8 +107,10 @@ export class Host {
     this.#tellFailed(this.failure);
   }
 
-  /** The instance goes, with its memory. */
+  /** The instance goes, with its memory: nobody calls it any more. */
   end() {
+    for (const timer of this.#timers) this.#clock.clearTimeout(timer);
+    this.#timers.clear();
     this.core = undefined;
     this.exports = undefined;
   }

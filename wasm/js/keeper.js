@@ -35,11 +35,11 @@ export class Keeper {
   }
 
   list() {
-    return this.#until(this.#storage.list());
+    return this.#until(() => this.#storage.list());
   }
 
   read(topic, segment, offset, length) {
-    return this.#until(this.#storage.read(topic, segment, offset, length));
+    return this.#until(() => this.#storage.read(topic, segment, offset, length));
   }
 
   /** All or an error. */
@@ -50,7 +50,7 @@ export class Keeper {
 
   /** Answers which topics could not be written, each with how and why: `[topic, kind, error]`. */
   writeEach(changes) {
-    return this.#until(this.#writeEach(changes));
+    return this.#until(() => this.#writeEach(changes));
   }
 
   /** The storage is closed, and somebody else may have it. */
@@ -78,8 +78,10 @@ export class Keeper {
     }
   }
 
-  #until(promise) {
-    const settled = Promise.resolve(promise);
+  /** Once it is let go of, nothing more is asked of it: it may be somebody else's by then. */
+  #until(ask) {
+    if (this.#released) return Promise.reject(new BrokerError('BROKER_CLOSED', 'the storage was let go of'));
+    const settled = Promise.resolve(ask());
     const done = settled.then(
       () => this.#underWay.delete(done),
       () => this.#underWay.delete(done),

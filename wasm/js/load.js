@@ -4,6 +4,6 @@ import { instantiate } from './instance.js';
 import { loader } from './loader.js';
 
 /** Finds and compiles it, if only to have it. */
-export const find = loader(() => new URL('../pkg/shelfmq_wasm_bg.wasm', import.meta.url));
+export const find = loader(() => new URL('../pkg/shelfmq_wasm_bg.wasm', import.meta.url), 'shelfmq/shelfmq.wasm');
 
 export const load = async (module, told) => instantiate(bind, await find(module), told);

@@ -10,12 +10,13 @@ const VITE = /\/\.vite\/deps[^/]*\/.*$/;
  * What finds a module of this package.
  *
  * @param place where it is; on the edge, a module has no place, and this is not called
+ * @param entry by which it can be imported, to be handed in, if it can be
  */
-export function loader(place) {
+export function loader(place, entry) {
   let own;
   return function load(module) {
     if (module !== undefined) return compiled(module);
-    own ??= found(place()).catch((why) => {
+    own ??= found(place(), entry).catch((why) => {
       own = undefined;
       throw why;
     });
@@ -34,18 +35,18 @@ async function compiled(module) {
 }
 
 /** The package's own, where it is, or where Vite has it. */
-async function found(url) {
+async function found(url, entry) {
   try {
     return await compile(url);
   } catch (why) {
     const name = url.pathname.split('/').at(-1);
     const beside = import.meta.url.replace(VITE, `/shelfmq/pkg/${name}`);
     if (beside !== import.meta.url) return compile(new URL(beside));
-    const entry = name.replace(/_bg\.wasm$/, '.wasm').replace('shelfmq_wasm', 'shelfmq').replace('shelfmq_', '');
+    const handed = entry ? `, or import it as '${entry}' and hand it in as the option \`module\`` : '';
     throw new BrokerError(
       'MODULE_NOT_FOUND',
       `the WebAssembly module is not at ${url} (${why.message}). A bundler that does not copy it leaves it behind: put ` +
-        `shelfmq/pkg/${name} there, or import it as 'shelfmq/${entry}' and hand it to the broker as the option \`module\``,
+        `shelfmq/pkg/${name} there${handed}`,
       { cause: why },
     );
   }

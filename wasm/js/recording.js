@@ -4,7 +4,7 @@ import { instantiate } from './instance.js';
 import { loader } from './loader.js';
 import { requestOf } from './request.js';
 
-const find = loader(() => new URL('../pkg/shelfmq_recording_bg.wasm', import.meta.url));
+const find = loader(() => new URL('../pkg/shelfmq_recording_bg.wasm', import.meta.url), 'shelfmq/recording.wasm');
 
 /** How many bytes images may take, where nothing else is said. */
 const IMAGE_BYTES = 64 * 1024 * 1024;

@@ -4,7 +4,7 @@ import { bind } from '../pkg/shelfmq_wasm.js';
 import { brokerOn } from './broker.js';
 import { isFirstLook } from './first.js';
 import { instantiate } from './instance.js';
-import { compile, compileNow, loader } from './loader.js';
+import { compileNow, loader } from './loader.js';
 import { requestOf } from './request.js';
 
 export { VirtualClock } from './clock.js';
@@ -22,6 +22,7 @@ const HANDING_ON = [
 ].flat();
 
 const findFirst = loader(() => new URL('../pkg/shelfmq_split_first.wasm', import.meta.url));
+const findRest = loader(() => REST);
 /** The rest, compiled. */
 let rest;
 /** The rest, while it is on its way. */
@@ -71,7 +72,7 @@ export function loadRest() {
 }
 
 async function fetchRest() {
-  rest ??= await compile(REST);
+  rest ??= await findRest();
   for (const late of [...joins]) late();
 }
 

@@ -25,6 +25,7 @@ struct Piece {
 
 /// What is under way to the storage.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
 pub(crate) struct Writing {
     is_under_way: bool,
     /// What could not be written for now, in its order; what comes for the same topics waits behind it.

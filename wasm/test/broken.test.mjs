@@ -170,3 +170,49 @@ test('a dead letter on its way when the storage fails keeps nobody from closing'
   await broker.fetch(`/req?topic=t&channel=c&receipt=${messages[0].receipt}`, { method: 'POST' });
   await broker.close().catch((why) => assert.equal(why.code, 'NOT_WRITTEN'));
 });
+
+test('a broker that lost its storage writes nothing more, and is closed once its last write is at its end', async () => {
+  const storage = new MemoryStorage();
+  let lose;
+  let go;
+  storage.lost = new Promise((resolve) => (lose = resolve));
+  const broker = await Broker.open({ storage });
+  const held = new Promise((resolve) => (go = resolve));
+  let [writes, closed] = [0, false];
+  storage.write = async () => {
+    writes += 1;
+    await held;
+  };
+  storage.close = async () => void (closed = true);
+  const given = ['a', 'b'].map((body) => broker.fetch('/pub?topic=t', { method: 'POST', body }));
+  const told = Promise.all(given.map((answer) => assert.rejects(answer, { code: 'BROKER_FAILED', message: /it was taken/ })));
+  await new Promise((done) => setTimeout(done));
+  lose(new Error('it was taken'));
+  await told;
+  await broker.failed;
+  await assert.rejects(Broker.open({ storage }), { code: 'STORAGE_IN_USE' });
+  assert.equal(closed, false);
+  go();
+  await broker.close();
+  assert.deepEqual([writes, closed], [1, true]);
+});
+
+test('a storage that only says that something failed is asked for each topic', async () => {
+  const storage = new MemoryStorage();
+  const broker = await Broker.open({ storage });
+  const client = new Client({ fetch: broker.fetch });
+  const { write } = MemoryStorage.prototype;
+  storage.write = async (changes) => {
+    if (changes.some(({ topic }) => topic === 'bad')) throw new Error('it broke');
+    return write.call(storage, changes);
+  };
+  const [good, bad, other] = await Promise.allSettled(['good', 'bad', 'other'].map((topic) => client.publish(topic, topic)));
+  assert.deepEqual([good.status, other.status], ['fulfilled', 'fulfilled']);
+  assert.equal(bad.reason.code, 'STORAGE_UNKNOWN');
+  await client.publish('good', 'goes on');
+  await broker.close();
+  delete storage.write;
+  const again = await Broker.open({ storage });
+  assert.deepEqual(await bodies(again, 'topic=good&channel=c'), ['good', 'goes on']);
+  await again.close();
+});

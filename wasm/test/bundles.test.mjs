@@ -45,6 +45,10 @@ async function app(name) {
       said({ module }).then((text) => (document.title = text), (why) => (document.title = String(why)));\n`,
     'node-with.js': `import { said } from './main.js';\nimport module from 'shelfmq/shelfmq.wasm';
       console.log(await said({ module }));\n`,
+    'split.js': `import { Broker, loadRest } from 'shelfmq/split';
+      const title = Broker.open().then(async (broker) => (await loadRest(), (await broker.fetch('/ping')).text()));
+      title.then((text) => (document.title = text), (why) => (document.title = String(why)));\n`,
+    'split.html': '<!doctype html><script type="module" src="./split.js"></script>',
     'worker.js': `import 'shelfmq/worker';\n`,
     'service-worker.js': `import 'shelfmq/service-worker';\n`,
     'index.html': '<!doctype html><script type="module" src="./page.js"></script>',
@@ -159,6 +163,7 @@ for (const [name, { createServer, build }] of [['Vite', vite], ['Vite 7', vite7]
     try {
       await server.listen();
       assert.equal(await titleOf(server.resolvedUrls.local[0]), SAID);
+      assert.equal(await titleOf(`${server.resolvedUrls.local[0]}split.html`), 'OK');
     } finally {
       await server.close();
     }

@@ -184,3 +184,15 @@ test('a broker that has no memory left says so, and what got its OK is there', a
   assert.ok(found >= sure, `${found} of ${sure}`);
   assert.deepEqual(page.errors, []);
 });
+
+test('a broker for all tabs that breaks off is opened again by its worker, for those who have a port to it', async (t) => {
+  const context = await profile(t);
+  const page = await context.newPage();
+  await page.goto(`${files.url}/test/hosted.html`);
+  await page.waitForFunction(() => globalThis.ready);
+  const bytes = small(await readFile(new URL('../pkg/shelfmq_wasm_bg.wasm', import.meta.url)), 24 * MIB);
+  const given = [bytes.toString('base64'), 2];
+  const { sure, found } = await page.evaluate((given) => globalThis.publishUntilBroken(...given), given);
+  assert.ok(sure > 20, String(sure));
+  assert.ok(found >= sure);
+});
