@@ -43,6 +43,8 @@ export async function instantiate(bind, module, told = () => {}) {
         broken = new BrokerError('BROKER_FAILED', `the broker broke off (${what}): close it, and open it again`, { cause: why });
         told(broken);
       }
+      // Nobody called it who could be told: it is what goes when the garbage is collected.
+      if (letsGo) return undefined;
       throw broken;
     }
   };

@@ -86,6 +86,20 @@ export const verbs = {
     };
   },
   filesOpen: () => verbs.files,
+  /** Has a topic's directory in the private file system as an earlier version made it. */
+  asBeforeFiles: async ({ topic }) => {
+    const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('shelfmq');
+    const name = `${topic.replace(/[A-Z]/g, (letter) => `+${letter.toLowerCase()}`)}.topic`;
+    const from = await root.getDirectoryHandle(name);
+    const to = await root.getDirectoryHandle(`${topic}.topic`, { create: true });
+    for (const file of await Array.fromAsync(from.keys())) await (await from.getFileHandle(file)).move(to, file);
+    await root.removeEntry(name);
+    return Array.fromAsync(root.keys());
+  },
+  directories: async () => {
+    const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('shelfmq');
+    return (await Array.fromAsync(root.keys())).sort();
+  },
   /** Somebody takes the lock away. */
   steal: async ({ lock }) => {
     navigator.locks.request(lock, { steal: true }, () => new Promise(() => {}));

@@ -169,6 +169,19 @@ test('the private file system has few open files, and none once it is closed', a
   assert.equal((await page.call('bodies', { topic: 't8' })).length, 6);
 });
 
+test('directories of the private file system have names that no file system folds together, and earlier ones get them', async (t) => {
+  const page = await open(await profile(t), 'opfs');
+  await page.call('open', { place: 'opfs' });
+  for (const topic of ['Orders', 'orders']) assert.equal(await page.call('publish', { topic, body: `of ${topic}` }), 'OK');
+  await page.call('close');
+  assert.deepEqual(await page.call('directories'), ['+orders.topic', 'orders.topic']);
+  assert.deepEqual((await page.call('asBeforeFiles', { topic: 'Orders' })).sort(), ['Orders.topic', 'orders.topic']);
+  assert.equal(await page.call('open', { place: 'opfs' }), 'open');
+  assert.deepEqual(await page.call('directories'), ['+orders.topic', 'orders.topic']);
+  assert.deepEqual(await page.call('bodies', { topic: 'Orders' }), ['of Orders']);
+  assert.deepEqual(await page.call('bodies', { topic: 'orders' }), ['of orders']);
+});
+
 test('brokers that nobody holds any more are nothing to the page', async (t) => {
   const page = await open(await profile(t), 'page');
   assert.deepEqual(await page.call('forget'), Array.from({ length: 10 }, () => 204));

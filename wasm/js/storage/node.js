@@ -173,7 +173,7 @@ export class FileStorage {
   }
 
   #directory(topic) {
-    return join(this.#topics, directoryOf(folded(topic)));
+    return join(this.#topics, directoryOf(topic));
   }
 
   #file(topic, segment) {

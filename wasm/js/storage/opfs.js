@@ -1,5 +1,5 @@
 // Logs in the origin's private file system, from a dedicated worker: only there, files can be written in place.
-import { directoryOf, fileOf, segmentOf, topicOf } from './names.js';
+import { directoryOf, fileOf, segmentOf, unfolded } from './names.js';
 import { takeLock } from './web-lock.js';
 
 /** How many files are open at most. */
@@ -42,8 +42,9 @@ export class OpfsStorage {
   async list() {
     await this.#take();
     const found = [];
+    await this.#tidy();
     for await (const [name, handle] of this.#root) {
-      const topic = handle.kind === 'directory' ? topicOf(name) : undefined;
+      const topic = handle.kind === 'directory' ? unfolded(name) : undefined;
       if (topic === undefined) continue;
       const segments = [];
       for await (const file of handle.keys()) {
@@ -145,6 +146,26 @@ export class OpfsStorage {
         await this.#remove(topic, () => true);
         await this.#root.removeEntry(directoryOf(topic), { recursive: true }).catch(ignoreMissing);
         break;
+    }
+  }
+
+  /**
+   * Directories of an earlier version have their capitals as they are, and some browsers keep names in a file system that folds
+   * them together: the files move to a directory of the name that this version gives. In their order, so that what a crash
+   * leaves is gone on with.
+   */
+  async #tidy() {
+    const old = [];
+    for await (const [name, handle] of this.#root) {
+      const topic = handle.kind === 'directory' ? unfolded(name) : undefined;
+      if (topic !== undefined && name !== directoryOf(topic)) old.push([name, handle, topic]);
+    }
+    for (const [name, from, topic] of old) {
+      const to = await this.#root.getDirectoryHandle(directoryOf(topic), { create: true });
+      const files = [];
+      for await (const file of from.keys()) files.push(file);
+      for (const file of files.sort()) await (await from.getFileHandle(file)).move(to, file);
+      await this.#root.removeEntry(name);
     }
   }
 
