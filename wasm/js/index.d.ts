@@ -1,7 +1,10 @@
+import type { BrokerError } from './errors.js';
 import type { Storage } from './storage/index.js';
 
 export * from './client.js';
-export { type Change, MemoryStorage, type Storage, type StoredTopic } from './storage/index.js';
+export { BrokerError } from './errors.js';
+export type { Change, Storage, StoredTopic } from './storage/index.js';
+export { MemoryStorage } from './storage/memory.js';
 
 /** A clock with timers. Times are milliseconds since 1970. */
 export interface Clock {
@@ -39,6 +42,11 @@ export interface Limits {
   memQueueSize?: number;
   heartbeat?: number;
   clientTimeout?: number;
+  /**
+   * How many bytes of memory are in use before publishes are refused (`507 STORAGE_FULL`), until an eighth of it is free again:
+   * 2 GiB where it is not said, 3 GiB at most. WebAssembly has 4, and what is there is still to be handed out.
+   */
+  memory?: number;
 }
 
 export interface BrokerOptions {
@@ -62,8 +70,12 @@ export interface BrokerOptions {
   module?: WebAssembly.Module | BufferSource | URL | string;
 }
 
-/** A whole shelfmq broker in this very place. */
+/**
+ * A whole shelfmq broker in this very place. It has an instance of the module of its own, whose memory goes with it. One that
+ * nobody holds any more goes once it has nothing to do; one that has a storage is better closed.
+ */
 export declare class Broker {
+  private constructor();
   /** Opens a broker, with all topics that the storage has. */
   static open(options?: BrokerOptions): Promise<Broker>;
   /** Puts a log that `shelfmq log export` made into a storage that no broker has open; answers the topic's name. */
@@ -79,7 +91,13 @@ export declare class Broker {
    * recording has it.
    */
   look(input: Request | URL | string, init?: RequestInit): Promise<Response>;
-  /** Bytes of memory that WebAssembly has taken, for all brokers of this page or process. It never gives any back. */
+  /**
+   * Kept, with an error, once the broker broke off: by a trap of its module, for want of memory, or because its storage was
+   * taken away. Each call is rejected with that error from then on, and so is what waits. Its storage is let go of: close it, and
+   * open another. Never kept where nothing breaks.
+   */
+  readonly failed: Promise<BrokerError>;
+  /** Bytes of memory that WebAssembly has taken for it: it gives none back before it is closed. */
   readonly memoryBytes: number;
   /** Comes back when every request was taken in, and nothing waits for the storage. */
   settled(): Promise<void>;
@@ -100,6 +118,9 @@ export declare class Broker {
    * sometimes earlier (for a lease that was finished meanwhile).
    */
   nextTimeout(): number | undefined;
-  /** Answers who waits, writes what is to be written, and ends. */
+  /**
+   * Answers who waits, writes what is to be written, lets go of the storage, and ends. Rejected with `NOT_WRITTEN` where not all
+   * could be stored, for want of room say: then who waited for that was told, and it is closed all the same.
+   */
   close(): Promise<void>;
 }

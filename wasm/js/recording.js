@@ -1,9 +1,10 @@
 // A recording, to step through: of `broker.recording()`, or of `shelfmq serve --record`.
+import { bind } from '../pkg/shelfmq_recording.js';
+import { instantiate } from './instance.js';
 import { loader } from './loader.js';
 import { requestOf } from './request.js';
-import init, { Recording as Core } from '../pkg/shelfmq_recording.js';
 
-const load = loader(init, () => new URL('../pkg/shelfmq_recording_bg.wasm', import.meta.url));
+const find = loader(() => new URL('../pkg/shelfmq_recording_bg.wasm', import.meta.url), 'shelfmq/recording.wasm');
 
 /** How many bytes images may take, where nothing else is said. */
 const IMAGE_BYTES = 64 * 1024 * 1024;
@@ -15,8 +16,8 @@ function guarded(call) {
   try {
     return call();
   } catch (why) {
-    if (!(why instanceof WebAssembly.RuntimeError || why instanceof RangeError)) throw why;
-    throw new Error('shelfmq: this recording tells of something that no broker does', { cause: why });
+    if (why?.code !== 'BROKER_FAILED') throw why;
+    throw new Error('shelfmq: this recording tells of something that no broker does', { cause: why.cause });
   }
 }
 
@@ -32,8 +33,9 @@ export class Recording {
   }
 
   static async open(parts, { imageBytes = IMAGE_BYTES, onProgress, signal, module } = {}) {
-    await load(module);
-    const core = guarded(() => Core.open(parts, imageBytes));
+    // Each has an instance of its own: what one tells of harms no other.
+    const instance = await instantiate(bind, await find(module));
+    const core = guarded(() => instance.Recording.open(parts, imageBytes));
     const bytes = parts.reduce((sum, part) => sum + part.length, 1);
     let run = 0;
     while (!guarded(() => core.run(RUN_BYTES))) {
@@ -114,7 +116,8 @@ export class Recording {
   }
 
   close() {
-    this.#core.free();
+    // The instance goes, with its memory.
+    this.#core = undefined;
   }
 
   #told(json) {

@@ -1,13 +1,15 @@
 // A broker whose module comes in two parts: what a visit begins with, and the rest, which is loaded once something is
 // asked of the broker. For pages that want to be there soon.
-import init from '../pkg/shelfmq_wasm.js';
+import { bind } from '../pkg/shelfmq_wasm.js';
 import { brokerOn } from './broker.js';
 import { isFirstLook } from './first.js';
-import { compile, compileNow, loader } from './loader.js';
+import { instantiate } from './instance.js';
+import { compileNow, loader } from './loader.js';
 import { requestOf } from './request.js';
 
 export { VirtualClock } from './clock.js';
-export { Client } from './client.js';
+export { Client, Message, ShelfmqError } from './client.js';
+export { BrokerError } from './errors.js';
 export { MemoryStorage } from './storage/memory.js';
 
 const REST = new URL('../pkg/shelfmq_split_rest.wasm', import.meta.url);
@@ -19,30 +21,48 @@ const HANDING_ON = [
   [7, 5, 1, 1, 97, 0, 0],
 ].flat();
 
-const loadFirst = loader(init, () => new URL('../pkg/shelfmq_split_first.wasm', import.meta.url));
-let first;
-let whole = false;
+const findFirst = loader(() => new URL('../pkg/shelfmq_split_first.wasm', import.meta.url));
+const findRest = loader(() => REST);
+/** The rest, compiled. */
+let rest;
 /** The rest, while it is on its way. */
 let loading;
+/** What is to be done once it is there: each instance has to be joined with it. */
+const joins = new Set();
 
-async function load(module) {
+async function load(module, told) {
   if (module !== undefined) throw new TypeError('shelfmq/split: the modules of a broker in two parts cannot be handed in');
-  first ??= begin(await loadFirst());
-  return first;
+  const instance = await instantiate(bind, await findFirst(), told);
+  if (rest) join(instance.exports);
+  else await begin(instance.exports);
+  return instance;
 }
 
-function begin(exports) {
-  const loadNow = () => join(exports, compileNow(REST));
-  const { a } = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(HANDING_ON)), { a: { a: loadNow } }).exports;
-  exports.rest.set(0, a);
-  return exports;
+async function begin(exports) {
+  const loadNow = () => {
+    rest ??= compileNow(REST);
+    join(exports);
+  };
+  const { instance } = await WebAssembly.instantiate(new Uint8Array(HANDING_ON), { a: { a: loadNow } });
+  exports.rest.set(0, instance.exports.a);
+  const held = new WeakRef(exports);
+  const late = () => {
+    joins.delete(late);
+    const exports = held.deref();
+    if (exports) join(exports);
+  };
+  if (rest) late();
+  else joins.add(late);
 }
+
+/** Instances that have both parts. */
+const whole = new WeakSet();
 
 /** As it comes to be, it takes its places in the table, the one of what loads it among them. */
-function join(exports, module) {
-  if (whole) return;
-  new WebAssembly.Instance(module, { first: exports });
-  whole = true;
+function join(exports) {
+  if (whole.has(exports)) return;
+  whole.add(exports);
+  new WebAssembly.Instance(rest, { first: exports });
 }
 
 /** One load for all who want it; where it fails, whoever comes next tries again. */
@@ -52,20 +72,29 @@ export function loadRest() {
 }
 
 async function fetchRest() {
-  const exports = await load();
-  if (!whole) join(exports, await compile(REST));
+  rest ??= await findRest();
+  for (const late of [...joins]) late();
 }
 
 /**
  * What may call any of the rest waits for it: were it loaded within a call and could not be, that call would break off in
  * the middle, and the broker with it.
  */
-const withRest = (call) => (whole ? call() : loadRest().then(call));
+const withRest = (call) => (rest ? call() : loadRest().then(call));
 
 export class Broker extends brokerOn(load) {
   static async open(options) {
+    const storage = options?.storage;
     // What was kept is read by the rest.
-    if (!whole && (await options?.storage?.list())?.length > 0) await loadRest();
+    if (!rest && storage) {
+      try {
+        if ((await storage.list()).length > 0) await loadRest();
+      } catch (why) {
+        // Nobody has it after that.
+        await Promise.resolve(storage.close()).catch(() => {});
+        throw why;
+      }
+    }
     return super.open(options);
   }
 
@@ -74,7 +103,7 @@ export class Broker extends brokerOn(load) {
   }
 
   fetch(input, init) {
-    return whole ? super.fetch(input, init) : this.#fetchLate(input, init);
+    return rest ? super.fetch(input, init) : this.#fetchLate(input, init);
   }
 
   async #fetchLate(input, init) {

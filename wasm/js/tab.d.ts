@@ -11,6 +11,8 @@ export declare function hostBroker(options?: {
   options?: Pick<BrokerOptions, 'limits' | 'segmentBytes' | 'cacheBytes' | 'module'>;
   /** Made of `shelfmq/worker`, where a bundler wants to see how. */
   worker?: Worker;
+  /** Asks the browser not to clear the origin's data when it wants room (`navigator.storage.persist()`). */
+  persist?: boolean;
 }): {
   /** Kept once this tab has all it needs to take over, also without a network. */
   standby: Promise<void>;

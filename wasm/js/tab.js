@@ -4,10 +4,11 @@
 /**
  * Starts the worker of this tab, and offers it to the service worker where there is one.
  *
- * @param {{ name?: string, options?: object, worker?: Worker }} [given] `options` are a broker's own, but for what
+ * @param {{ name?: string, options?: object, worker?: Worker, persist?: boolean }} [given] `options` are a broker's own, but for what
  *   cannot be sent to a worker
  */
-export function hostBroker({ name, options, worker } = {}) {
+export function hostBroker({ name, options, worker, persist = false } = {}) {
+  if (persist) navigator.storage?.persist?.().catch(() => {});
   worker ??= new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
   /** Kept once the worker says this, broken where it fails first. */
   const told = (what) =>

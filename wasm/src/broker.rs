@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use js_sys::{Array, Function, Promise, Uint8Array};
 use shelfmq_core::by_id::ById;
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
-use shelfmq_core::log::{Loaded, LogCommand, LogId, Read, SegmentHeader, export};
+use shelfmq_core::log::{Loaded, Read, SegmentHeader, export};
 use shelfmq_core::name::Name;
 use shelfmq_core::recording::{Recorder, describe};
 use shelfmq_core::time::Time;
@@ -18,33 +18,40 @@ use web_sys::{AbortSignal, Request, Response};
 use crate::clock::Clock;
 use crate::http::{self, Asked};
 use crate::input_log::InputLog;
-use crate::options::{Options, error};
+use crate::memory;
+use crate::options::{Host, Options, error};
 use crate::recovery::recover;
 use crate::storage::{Change, Storage};
 use crate::stream::{Stream, promise, send};
-
-/// How long to wait before a storage that has no room is tried again, in milliseconds.
-const FULL_WAIT_MS: f64 = 500.0;
+use crate::writing::Writing;
 
 /// A whole broker. What it has in memory goes with it; what was answered with `OK` is in the storage, if there is one.
 #[wasm_bindgen]
 pub struct Broker(Rc<Inner>);
 
-struct Inner {
-    state: RefCell<State>,
-    clock: Clock,
-    storage: Option<Storage>,
+pub(crate) struct Inner {
+    pub(crate) state: RefCell<State>,
+    pub(crate) clock: Clock,
+    pub(crate) storage: Option<Storage>,
+    /// What JavaScript does for a broker beside time and storage.
+    host: Host,
     tick: Closure<dyn FnMut()>,
+    /// Beyond so many bytes of memory publishes are refused.
+    memory_limit: usize,
 }
 
-struct State {
-    engine: Recorder,
+pub(crate) struct State {
+    pub(crate) engine: Recorder,
     /// What is written down of what comes to it.
     input_log: Option<InputLog>,
     pending: ById<Pending>,
     last_ticket: u64,
     timer: Option<(Time, JsValue)>,
-    writing: bool,
+    pub(crate) writing: Writing,
+    /// There is no room in memory for more messages.
+    memory_full: bool,
+    /// What the engine was told of both.
+    is_full: bool,
     /// How many requests' bodies are being read.
     reading_bodies: usize,
     /// Who waits until nothing waits for the storage.
@@ -102,7 +109,9 @@ impl Broker {
             pending: ById::default(),
             last_ticket: 0,
             timer: None,
-            writing: false,
+            writing: Writing::default(),
+            memory_full: false,
+            is_full: false,
             reading_bodies: 0,
             settling: Vec::new(),
             closed: false,
@@ -114,7 +123,8 @@ impl Broker {
                     inner.tick();
                 }
             });
-            Inner { state: RefCell::new(state), clock, storage, tick }
+            let memory_limit = options.memory() as usize;
+            Inner { state: RefCell::new(state), clock, storage, host: options.host(), tick, memory_limit }
         });
         inner.pump();
         if !is_empty {
@@ -186,23 +196,25 @@ impl Broker {
         Some(describe::ms(at.max(self.0.clock.now())))
     }
 
-    /// Answers who waits, writes what is to be written, and ends. Nothing is to be asked of it after.
+    /// Answers who waits, writes what is to be written, and ends. Nothing is to be asked of it after. An error where
+    /// something could not be written: who waited for it was told so.
     pub async fn close(&self) -> Result<(), JsValue> {
         let now = self.0.clock.now();
-        self.0.state.borrow_mut().engine.shutdown(now);
+        {
+            let mut state = self.0.state.borrow_mut();
+            state.engine.shutdown(now);
+            state.writing.end();
+        }
         JsFuture::from(self.settled()).await?;
-        let timer = {
+        let (timer, unwritten) = {
             let mut state = self.0.state.borrow_mut();
             state.closed = true;
-            state.timer.take()
+            (state.timer.take(), state.writing.take_unwritten())
         };
         if let Some((_, timer)) = timer {
             self.0.clock.clear_timeout(&timer);
         }
-        match &self.0.storage {
-            Some(storage) => storage.finish().await,
-            None => Ok(()),
-        }
+        unwritten.map_or(Ok(()), Err)
     }
 
     /// A topic's whole log as one file, as `shelfmq log export` makes it.
@@ -255,12 +267,24 @@ impl Broker {
     }
 }
 
+impl State {
+    /// Publishes are refused while the storage or the memory has no room for them.
+    pub(crate) fn note_space(&mut self, now: Time) {
+        let full = self.memory_full || self.writing.is_full();
+        if full != self.is_full {
+            self.is_full = full;
+            self.engine.handle_space(now, full);
+        }
+    }
+}
+
 impl Inner {
     fn ask(self: &Rc<Self>, asked: &Asked, signal: Option<AbortSignal>, resolve: Function, reject: Function) {
         if let Some(signal) = signal.as_ref().filter(|signal| signal.aborted()) {
             return drop(reject.call1(&JsValue::NULL, &signal.reason()));
         }
         let now = self.clock.now();
+        self.note_memory();
         let mut state = self.state.borrow_mut();
         if state.closed {
             return drop(reject.call1(&JsValue::NULL, &error("this broker is closed")));
@@ -287,6 +311,16 @@ impl Inner {
         asked.with(|head, body| state.engine.handle_routed(now, ticket, api::route(head), body));
         drop(state);
         self.pump();
+    }
+
+    /// Refuses publishes from where memory has no room for more, until an eighth of it is free again: so that what is still
+    /// needed then, to hand messages out and to finish them, finds room.
+    fn note_memory(&self) {
+        let now = self.clock.now();
+        let mut state = self.state.borrow_mut();
+        let limit = if state.memory_full { self.memory_limit - self.memory_limit / 8 } else { self.memory_limit };
+        state.memory_full = memory::allocated() > limit;
+        state.note_space(now);
     }
 
     /// A client hung up.
@@ -321,7 +355,7 @@ impl Inner {
     }
 
     /// Does what the core wants done, until it wants nothing.
-    fn pump(self: &Rc<Self>) {
+    pub(crate) fn pump(self: &Rc<Self>) {
         loop {
             let output = self.state.borrow_mut().engine.poll_output();
             match output {
@@ -337,7 +371,7 @@ impl Inner {
             if let Some(input_log) = input_log {
                 input_log.note(engine);
             }
-            let is_settled = !state.writing && state.reading_bodies == 0 && state.engine.is_settled();
+            let is_settled = state.writing.is_settled() && state.reading_bodies == 0 && state.engine.is_settled();
             if is_settled { std::mem::take(&mut state.settling) } else { Vec::new() }
         };
         for resolve in settled {
@@ -386,7 +420,8 @@ impl Inner {
     /// Begins an answer that stays open.
     fn begin(self: &Rc<Self>, ticket: u64, response: api::Response) {
         let (taken, cancelled) = (Rc::downgrade(self), Rc::downgrade(self));
-        let made = Stream::new(
+        let (stream, body) = Stream::new(
+            &self.host,
             move || {
                 if let Some(inner) = taken.upgrade() {
                     let now = inner.clock.now();
@@ -401,7 +436,7 @@ impl Inner {
                 }
             },
         );
-        let opened = made.and_then(|(stream, body)| Ok((stream, http::open(response, &body)?)));
+        let opened = http::open(response, &body).map(|response| (stream, response));
         let mut state = self.state.borrow_mut();
         let Some(pending) = state.pending.get_mut(&ticket) else { return };
         let (resolve, reject) = (pending.resolve.clone(), pending.reject.clone());
@@ -447,85 +482,12 @@ impl Inner {
         self.state.borrow_mut().engine.handle_read(now, &read, loaded);
         self.pump();
     }
-
-    /// Writes what waits to be written, unless that is being done: then all that comes meanwhile is the next piece.
-    fn write(self: &Rc<Self>) {
-        let Some(storage) = self.storage.clone() else { return };
-        let mut state = self.state.borrow_mut();
-        if state.writing {
-            return;
-        }
-        let (changes, mut told) = (Array::new(), Vec::new());
-        let now = self.clock.now();
-        while let Some(work) = state.engine.poll_log(now) {
-            changes.push(&Change::of(&work).into());
-            match work {
-                LogCommand::Append(append) => told.push((append.log, append.upto)),
-                LogCommand::Delete(delete) => told.push((delete.log, u64::MAX)),
-                LogCommand::Truncate(_) => {}
-            }
-        }
-        if changes.length() == 0 {
-            return;
-        }
-        state.writing = true;
-        let inner = Rc::clone(self);
-        spawn_local(async move {
-            let outcome = inner.write_all(&storage, &changes).await;
-            inner.written(&told, outcome);
-        });
-    }
-
-    /// Writes, however long the storage has no room.
-    async fn write_all(&self, storage: &Storage, changes: &Array) -> Result<(), JsValue> {
-        let mut full = false;
-        loop {
-            let outcome = storage.change(changes).await;
-            let is_full = outcome.as_ref().is_err_and(is_quota_error);
-            if is_full != full {
-                full = is_full;
-                let now = self.clock.now();
-                self.state.borrow_mut().engine.handle_space(now, full);
-            }
-            if !is_full {
-                return outcome;
-            }
-            let (again, resolve, _) = promise();
-            self.clock.call_after(FULL_WAIT_MS, &resolve);
-            JsFuture::from(again).await?;
-        }
-    }
-
-    fn written(self: &Rc<Self>, told: &[(LogId, u64)], outcome: Result<(), JsValue>) {
-        let now = self.clock.now();
-        {
-            let mut state = self.state.borrow_mut();
-            state.writing = false;
-            match outcome {
-                Ok(()) => told.iter().for_each(|(log, upto)| state.engine.handle_appended(now, *log, *upto)),
-                Err(why) => {
-                    web_sys::console::error_2(&"shelfmq: logs could not be written:".into(), &why);
-                    for (log, _) in told {
-                        state.engine.handle_append_failed(now, *log);
-                    }
-                    state.engine.set_unwell(now, Some(format!("the storage failed: {why:?}")));
-                }
-            }
-        }
-        self.pump();
-    }
 }
 
 /// The segments of a topic that a storage has, with their sizes.
 async fn segments(storage: &Storage, topic: &str) -> Result<Vec<(u32, u64)>, JsValue> {
     let listed = storage.topics().await?.into_iter().find(|listed| listed.topic == topic);
     listed.map(|listed| listed.segments).ok_or_else(|| error(&format!("topic {topic} has no log")))
-}
-
-/// Whether a storage says that it has no room.
-fn is_quota_error(why: &JsValue) -> bool {
-    let name = js_sys::Reflect::get(why, &"name".into()).ok().and_then(|name| name.as_string());
-    name.as_deref() == Some("QuotaExceededError")
 }
 
 /// Keeps a promise, or breaks it.

@@ -2,8 +2,10 @@
 //!
 //! [`Broker::fetch`] is the whole API: it takes what `fetch` takes and answers what a shelfmq server answers, long
 //! polls, streams and hang-ups included. `broker` drives the core, `http` turns requests and responses over, `stream`
-//! has the open answers, `storage` writes and reads the logs, `recovery` opens them. `input_log` writes down what comes
-//! to a broker, `recording` goes to any moment of it.
+//! has the open answers, `storage` and `writing` write and read the logs, `recovery` opens them, `memory` says how much is
+//! in use. `input_log` writes down what comes to a broker, `recording` goes to any moment of it.
+//!
+//! Each broker has an instance of the module of its own: what traps in one, or fills its memory, is nothing to others.
 //!
 //! The package has two modules of it, by feature: the broker, and what steps through recordings.
 //!
@@ -21,6 +23,8 @@ mod clock;
 mod http;
 #[cfg(feature = "broker")]
 mod input_log;
+#[cfg(feature = "broker")]
+mod memory;
 mod options;
 #[cfg(feature = "recording")]
 mod recording;
@@ -28,6 +32,8 @@ mod recording;
 mod recovery;
 mod storage;
 mod stream;
+#[cfg(feature = "broker")]
+mod writing;
 
 #[cfg(feature = "broker")]
 pub use broker::Broker;

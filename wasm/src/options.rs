@@ -22,6 +22,14 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub fn storage(this: &Options) -> Option<Storage>;
 
+    /// What JavaScript does beside.
+    #[wasm_bindgen(method, getter)]
+    pub fn host(this: &Options) -> Host;
+
+    /// From how many bytes of memory on nothing more is taken in.
+    #[wasm_bindgen(method, getter)]
+    pub fn memory(this: &Options) -> f64;
+
     /// What makes receipts hard to guess.
     #[wasm_bindgen(method, getter)]
     pub fn seed(this: &Options) -> u64;
@@ -38,6 +46,13 @@ extern "C" {
 
     #[wasm_bindgen(method, getter, js_name = cacheBytes)]
     fn cache_bytes(this: &Options) -> Option<f64>;
+
+    /// What a broker has in JavaScript, as `js/host.js` has it.
+    pub type Host;
+
+    /// A stream that calls back when a chunk was taken, and when the reader wants no more: its controller, and itself.
+    #[wasm_bindgen(method)]
+    pub(crate) fn stream(this: &Host, pull: &js_sys::Function, cancel: &js_sys::Function) -> js_sys::Array;
 }
 
 /// About how many bytes a segment of a log has, where nothing else is said: one is read whole to read a message back.

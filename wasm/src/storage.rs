@@ -7,7 +7,7 @@ use wasm_bindgen_futures::JsFuture;
 
 #[wasm_bindgen]
 extern "C" {
-    /// A storage, as `js/storage.d.ts` has it.
+    /// A storage, as `js/storage/index.d.ts` has it, behind what `js/keeper.js` puts before it.
     #[derive(Clone)]
     pub type Storage;
 
@@ -20,8 +20,9 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn write(this: &Storage, changes: &Array) -> Result<Promise, JsValue>;
 
-    #[wasm_bindgen(method, catch)]
-    fn close(this: &Storage) -> Result<JsValue, JsValue>;
+    /// The same, where those topics that cannot be written are told of: an array of `[topic, kind, error]`.
+    #[wasm_bindgen(method, catch, js_name = writeEach)]
+    pub(crate) fn write_each(this: &Storage, changes: &Array) -> Result<Promise, JsValue>;
 }
 
 /// A topic's segments that a storage has: number and size in bytes.
@@ -57,12 +58,6 @@ impl Storage {
     /// Makes changes, in order; they are durable then.
     pub(crate) async fn change(&self, changes: &Array) -> Result<(), JsValue> {
         JsFuture::from(self.write(changes)?).await.map(drop)
-    }
-
-    /// Nothing more is asked of it.
-    pub(crate) async fn finish(&self) -> Result<(), JsValue> {
-        let closed = self.close()?;
-        JsFuture::from(Promise::resolve(&closed)).await.map(drop)
     }
 }
 

@@ -1,11 +1,13 @@
 //! Answers that stay open: the body is a stream, and whoever reads it asks for the next chunk.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 
-use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
+use js_sys::{Function, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{ReadableStream, ReadableStreamDefaultController};
+
+use crate::options::Host;
 
 /// An open answer.
 pub(crate) struct Stream {
@@ -19,9 +21,10 @@ pub(crate) struct Stream {
 impl Stream {
     /// A stream that calls back when a chunk was taken, and when the reader wants no more.
     pub(crate) fn new(
+        host: &Host,
         taken: impl Fn() + 'static,
         cancelled: impl FnMut() + 'static,
-    ) -> Result<(Self, ReadableStream), JsValue> {
+    ) -> (Self, ReadableStream) {
         let is_full = Rc::new(Cell::new(false));
         let pull = Closure::<dyn FnMut()>::new({
             let is_full = Rc::clone(&is_full);
@@ -32,20 +35,9 @@ impl Stream {
             }
         });
         let cancel = Closure::<dyn FnMut()>::new(cancelled);
-        let controller = Rc::new(RefCell::new(None));
-        let start = Closure::once({
-            let controller = Rc::clone(&controller);
-            move |given: ReadableStreamDefaultController| {
-                controller.replace(Some(given));
-            }
-        });
-        let source = Object::new();
-        for (name, function) in [("start", start.as_ref()), ("pull", pull.as_ref()), ("cancel", cancel.as_ref())] {
-            Reflect::set(&source, &name.into(), function)?;
-        }
-        let stream = ReadableStream::new_with_underlying_source(&source)?;
-        let controller = controller.take().ok_or_else(|| JsValue::from("a stream has no controller"))?;
-        Ok((Stream { controller, is_full, _pull: pull, _cancel: cancel }, stream))
+        let made = host.stream(pull.as_ref().unchecked_ref(), cancel.as_ref().unchecked_ref());
+        let (controller, stream) = (made.get(0).unchecked_into(), made.get(1).unchecked_into());
+        (Stream { controller, is_full, _pull: pull, _cancel: cancel }, stream)
     }
 
     /// Where to send the next chunk. Nothing of the broker may be borrowed while that is done: the reader may answer

@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { transpile, writeFiles } from '@bytecodealliance/jco-transpile';
+import esbuild from 'esbuild';
 import { Miniflare } from 'miniflare';
 import { build } from 'vite';
 
@@ -56,20 +57,22 @@ test('a bundler: Vite', async () => {
 
 test('the edge: a Durable Object in workerd, whose storage outlives it', async () => {
   const path = await app('edge');
-  const inside = (file) => join(path, 'node_modules/shelfmq', file);
-  const storages = ['storage/memory', 'storage/pieces', 'storage/durable-object'];
-  const names = ['index', 'broker', 'client', 'clock', 'load', 'loader', 'request', ...storages];
-  // Modules have the names by which others import them.
-  const contents = (await readFile(join(path, 'worker.js'), 'utf8'))
-    .replace("'shelfmq'", "'./node_modules/shelfmq/js/index.js'")
-    .replace("'shelfmq/storage/durable-object'", "'./node_modules/shelfmq/js/storage/durable-object.js'")
-    .replace("'shelfmq/shelfmq.wasm'", "'./node_modules/shelfmq/pkg/shelfmq_wasm_bg.wasm'");
-  const modules = [
-    { type: 'ESModule', path: join(path, 'worker.js'), contents },
-    ...names.map((name) => ({ type: 'ESModule', path: inside(`js/${name}.js`) })),
-    { type: 'ESModule', path: inside('pkg/shelfmq_wasm.js') },
-    { type: 'CompiledWasm', path: inside('pkg/shelfmq_wasm_bg.wasm') },
-  ];
+  // As the edge's own tools do: one script, with the modules that it imports beside it.
+  const modules = [];
+  const wasm = {
+    name: 'wasm',
+    setup: (build) =>
+      build.onResolve({ filter: /\.wasm$/ }, async ({ path: name, resolveDir, pluginData }) => {
+        if (pluginData) return undefined;
+        const found = await build.resolve(name, { resolveDir, kind: 'import-statement', pluginData: true });
+        modules.push({ type: 'CompiledWasm', path: join(path, 'shelfmq.wasm'), contents: await readFile(found.path) });
+        return { path: './shelfmq.wasm', external: true };
+      }),
+  };
+  const outfile = join(path, 'bundle.js');
+  const entry = { entryPoints: [join(path, 'worker.js')], bundle: true, format: 'esm', outfile, plugins: [wasm] };
+  await esbuild.build({ ...entry, absWorkingDir: path, conditions: ['workerd', 'worker', 'browser'] });
+  modules.unshift({ type: 'ESModule', path: outfile });
   const options = {
     modules,
     modulesRoot: path,
@@ -115,5 +118,34 @@ test('the component in Node, by jco', async () => {
 
 test('the types are strict, and are what is there', async () => {
   const path = await app('types');
+  const { exports } = JSON.parse(await readFile(join(PACKAGE, 'package.json'), 'utf8'));
+  const lines = [];
+  for (const [entry, where] of Object.entries(exports)) {
+    if (entry.endsWith('.wasm')) continue;
+    assert.ok(where.types, `${entry} has types`);
+    // Those two are for what they do.
+    const isWorker = entry.endsWith('worker');
+    const names = isWorker ? [] : Object.keys(await import(join(PACKAGE, where.default)));
+    const id = `entry${lines.length}`;
+    // All that is promised is there, and all that is there is promised.
+    const keys = names.map((name) => `${name}: true`).join(', ');
+    lines.push(
+      `import * as ${id} from 'shelfmq${entry.slice(1)}';`,
+      `export const names${id}: Record<keyof typeof ${id}, true> = { ${keys} };`,
+    );
+  }
+  await writeFile(join(path, 'entries.ts'), lines.join('\n'));
+  const config = JSON.parse(await readFile(join(path, 'tsconfig.json'), 'utf8'));
+  await writeFile(join(path, 'tsconfig.json'), JSON.stringify({ ...config, files: [...config.files, 'entries.ts'] }));
   execFileSync(join(PACKAGE, 'node_modules/.bin/tsc'), ['-p', path], { stdio: 'inherit' });
+});
+
+test('what is published has its licenses, and says what it runs on', async () => {
+  const { files, engines, license } = JSON.parse(await readFile(join(PACKAGE, 'package.json'), 'utf8'));
+  assert.equal(license, 'MIT OR Apache-2.0');
+  for (const name of ['LICENSE-MIT', 'LICENSE-APACHE']) {
+    assert.ok(files.includes(name));
+    assert.equal(await readFile(join(PACKAGE, name), 'utf8'), await readFile(join(PACKAGE, '..', name), 'utf8'), name);
+  }
+  assert.ok(engines.node);
 });

@@ -2,17 +2,24 @@
 // what `split cut` leaves in the first part. `node visit.mjs MODULE`, with what `split count` made.
 import { readFileSync } from 'node:fs';
 
-import init from '../pkg/shelfmq_wasm.js';
+import { brokerOn } from '../js/broker.js';
 import { isFirstLook } from '../js/first.js';
-import { Broker, MemoryStorage, VirtualClock } from '../js/index.js';
+import { MemoryStorage, VirtualClock } from '../js/index.js';
+import { instantiate } from '../js/instance.js';
+import { bind } from '../pkg/shelfmq_wasm.js';
 
 const LOOK = '/stats?format=json&include_clients=true';
 if (!isFirstLook(LOOK)) throw new Error('what is visited is what waits for nothing');
 
-const exports = await init({ module_or_path: readFileSync(process.argv[2]) });
+let exports;
+const Broker = brokerOn(async (module, told) => {
+  const instance = await instantiate(bind, await WebAssembly.compile(readFileSync(process.argv[2])), told);
+  ({ exports } = instance);
+  return instance;
+});
 const clock = new VirtualClock(1_700_000_000_000);
 const limits = { maxWait: 86_400_000_000 };
-const broker = await Broker.open({ storage: new MemoryStorage(), clock, limits, seed: 1, record: true, module: 'loaded' });
+const broker = await Broker.open({ storage: new MemoryStorage(), clock, limits, seed: 1, record: true });
 
 async function look() {
   const response = await broker.look(LOOK);

@@ -1,5 +1,5 @@
 // The same code on a broker in this very place and on a server's: what it is typed as.
-import { Broker, Client, type Message, MemoryStorage, type Storage, VirtualClock } from 'shelfmq';
+import { Broker, BrokerError, Client, type Message, MemoryStorage, ShelfmqError, type Storage, VirtualClock } from 'shelfmq';
 import { Recording, type StepTold } from 'shelfmq/recording';
 import { FileStorage } from 'shelfmq/storage/node';
 
@@ -14,10 +14,14 @@ async function first(client: Client): Promise<Message | undefined> {
 export async function both(): Promise<void> {
   const storage: Storage = Math.random() < 0.5 ? new MemoryStorage() : new FileStorage('data');
   const clock = new VirtualClock();
-  const broker = await Broker.open({ storage, clock, limits: { maxMsgSize: 100 } });
+  const broker = await Broker.open({ storage, clock, limits: { maxMsgSize: 100, memory: 2 ** 28 } });
   clock.advance(1000);
   await (await first(new Client({ fetch: broker.fetch })))?.finish();
   await (await first(new Client({ url: 'https://a-server', token: 't' })))?.requeue({ defer: 100 });
+  void broker.failed.then((why) => console.log(why.code satisfies string));
+  await broker.close().catch((why: unknown) => {
+    if (!(why instanceof BrokerError && why.code === 'NOT_WRITTEN') && !(why instanceof ShelfmqError)) throw why;
+  });
   // @ts-expect-error a limit that there is not
   await Broker.open({ limits: { nonsense: 1 } });
 }

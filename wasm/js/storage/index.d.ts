@@ -20,7 +20,9 @@ export type Change =
 
 /**
  * Where logs are kept: segments of topics, which are only appended to. Calls to `write` come one at a time; `read` may
- * come meanwhile. Only one broker may use it at a time.
+ * come meanwhile. Only one broker may use it at a time: one object is refused to a second broker, and what else could reach
+ * the same bytes is for the storage to lock, from its first call on until it is closed. A broker closes the one that it was
+ * opened with, also where that fails.
  *
  * Names of topics are case-sensitive, of up to 64 of the characters `.a-zA-Z0-9_-`, and `#ephemeral` never comes here.
  */
@@ -29,39 +31,22 @@ export interface Storage {
   /** Bytes of a segment from `offset` on, as many as `length` or as there are. */
   read(topic: string, segment: number, offset: number, length: number): Promise<Uint8Array>;
   /**
-   * Makes these changes, in order. The promise is kept once they are durable: then publishes are answered. Broken by
-   * an error whose `name` is `QuotaExceededError`, the same changes come again in half a second, and publishes get
-   * `507` meanwhile; broken by another, the topics concerned take nothing in until the broker is opened again.
+   * Makes these changes, in order. The promise is kept once they are durable: then publishes are answered.
+   *
+   * It is broken by an error that may have `failures`: an array of `{ topic, error }`, one for each topic that could not be
+   * written; then all others are durable. Without that each topic's changes come again by themselves. An error whose `name` is
+   * `QuotaExceededError`, or whose `code` is `ENOSPC` or `EDQUOT`, says that there is no room: the same changes come again in
+   * half a second, and publishes get `507` meanwhile. `EMFILE` and `ENFILE` likewise, for that topic alone, with `503`. By
+   * another error the topic takes nothing in until the broker is opened again.
    */
   write(changes: Change[]): Promise<void>;
+  /** Lets go of all that was taken, a lock included. */
   close(): Promise<void> | void;
-}
-
-/** In memory: what a broker had is there for the next. */
-export declare class MemoryStorage implements Storage {
-  list(): Promise<StoredTopic[]>;
-  read(topic: string, segment: number, offset: number, length: number): Promise<Uint8Array>;
-  write(changes: Change[]): Promise<void>;
-  close(): Promise<void>;
-}
-
-/** Files in Node, as a shelfmq server has them in its data directory. */
-export declare class FileStorage extends MemoryStorage {
-  /** @param path the data directory; it is made where it is not there */
-  constructor(path: string);
-}
-
-/** The origin's private file system; only in dedicated workers. */
-export declare class OpfsStorage extends MemoryStorage {
-  static open(name?: string): Promise<OpfsStorage>;
-}
-
-/** The storage of a Durable Object, or of whatever has its `list`, `put` and `delete`. */
-export declare class DurableObjectStorage extends MemoryStorage {
-  constructor(storage: object);
-}
-
-/** IndexedDB. */
-export declare class IndexedDbStorage extends MemoryStorage {
-  static open(name?: string): Promise<IndexedDbStorage>;
+  /**
+   * Something was done with it without a broker (`Broker.importLog`): where its first call takes a lock by itself, that goes until
+   * the next call.
+   */
+  letGo?(): Promise<void>;
+  /** Kept, with an error, once somebody else has what was locked: the broker ends with that (`broker.failed`). */
+  readonly lost?: Promise<Error>;
 }
