@@ -19,10 +19,11 @@ use shelfmq_core::name::Name;
 
 use super::Lie;
 use super::inode::{File, Names};
-use super::standing::forged;
 use crate::workload::Random;
 
 pub(super) const SECTOR: usize = 512;
+/// What a device gives or does not give as a whole.
+pub(super) const BLOCK: usize = 4096;
 /// The data directory.
 pub const ROOT: &str = "/data";
 
@@ -223,40 +224,15 @@ impl SimDisk {
         self.segments(topic).into_iter().rev().any(|segment| self.durable(topic, segment).is_some_and(holds))
     }
 
-    fn change(&self, topic: &str, segment: u32, change: impl FnOnce(&mut File, &mut Random) -> bool) -> bool {
+    pub(super) fn change(
+        &self,
+        topic: &str,
+        segment: u32,
+        change: impl FnOnce(&mut File, &mut Random) -> bool,
+    ) -> bool {
         let state = &mut *self.lock();
         let Ok(number) = state.find(&path(topic, segment)) else { return false };
         state.files.get_mut(&number).is_some_and(|file| change(file, &mut state.random))
-    }
-
-    /// Cuts off what stands after this place of a segment, durably.
-    pub fn truncate(&self, topic: &str, segment: u32, end: u64) {
-        self.change(topic, segment, |file, _| {
-            file.set_len(end as usize);
-            file.sync();
-            true
-        });
-    }
-
-    /// Flips this bit of a segment.
-    pub fn flip(&self, topic: &str, segment: u32, bit: usize) {
-        self.change(topic, segment, |file, _| {
-            for bytes in [&mut file.bytes, &mut file.device] {
-                bytes.get_mut(bit / 8).into_iter().for_each(|byte| *byte ^= 1 << (bit % 8));
-            }
-            true
-        });
-    }
-
-    /// Changes the body of a message without a trace, as no disk does.
-    pub fn forge(&self, topic: &str, segment: u32) -> bool {
-        self.change(topic, segment, |file, random| {
-            let Some(forged) = forged(&file.bytes, random) else { return false };
-            let durable = file.device.len().min(forged.len());
-            file.device[..durable].copy_from_slice(&forged[..durable]);
-            file.bytes = forged;
-            true
-        })
     }
 }
 
@@ -508,6 +484,10 @@ impl DiskFile for SimFile {
         }
         let part = state.part(bytes.len())?;
         let file = &state.files[&self.number];
+        let blocks = offset as usize / BLOCK..=(offset as usize + part.max(1) - 1) / BLOCK;
+        if file.unreadable.range(blocks).next().is_some() {
+            return Err(error(EIO));
+        }
         let from = file.bytes.get(offset as usize..).unwrap_or_default();
         let count = part.min(from.len());
         bytes[..count].copy_from_slice(&from[..count]);

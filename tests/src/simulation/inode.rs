@@ -18,6 +18,8 @@ pub(super) struct File {
     is_length_dirty: bool,
     /// How often a write-back failed.
     pub(super) failures: u64,
+    /// Blocks that the device does not give any more.
+    pub(super) unreadable: BTreeSet<usize>,
 }
 
 impl File {

@@ -13,11 +13,11 @@ use shelfmq_core::log::{Damage, Recovered};
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, shard_of};
 
-use super::disk::{Crash, Number, ROOT, SimDisk};
+use super::disk::{BLOCK, Crash, Number, ROOT, SECTOR, SimDisk};
 pub use super::host::Seen;
 use super::host::{Engines, Shared, Waiting};
-use super::standing::{Standing, standing};
-use super::{Lie, Settings, Sync};
+use super::standing::{Standing, standing, standing_in};
+use super::{Lie, Op, Settings, Sync};
 use crate::model::{Nanos, Ticket, Wire};
 use crate::workload::{Random, ask};
 
@@ -59,6 +59,8 @@ pub struct Node {
     damaged: BTreeSet<(Number, u64)>,
     /// How much of each segment was durable before the last crash.
     solid: BTreeMap<Number, u64>,
+    /// The topics that could not be opened at the last start.
+    aside: Vec<String>,
 }
 
 impl Node {
@@ -95,8 +97,9 @@ impl Node {
             flipped: BTreeSet::new(),
             damaged: BTreeSet::new(),
             solid: BTreeMap::new(),
+            aside: Vec::new(),
         };
-        node.boot(false);
+        node.boot(false, None);
         node
     }
 
@@ -127,7 +130,7 @@ impl Node {
     }
 
     /// Starts engines on what is on the disk. `whole` says that nothing may be amiss there.
-    fn boot(&mut self, whole: bool) {
+    fn boot(&mut self, whole: bool, beheaded: Option<&str>) {
         self.boots += 1;
         // To start again takes a while, if only a little.
         self.now += 2_000_000;
@@ -150,13 +153,14 @@ impl Node {
             match found {
                 Found::Topic(recovered) => self.open(*recovered, whole),
                 Found::Aside(name, why) => {
-                    if whole && !is_troubled {
+                    if whole && !is_troubled && beheaded != Some(name.as_str()) {
                         self.wrong.push(format!("{name} is set aside: {why}"));
                     }
                     aside.push((shard_of(name.as_str(), shards), name, why));
                 }
             }
         }
+        self.aside = aside.iter().map(|(_, name, _)| name.to_string()).collect();
         let now = self.instant();
         self.parts.writer.set_aside(aside, now);
     }
@@ -199,14 +203,47 @@ impl Node {
     /// The machine or the process stops, and starts again. What that was like for those who relied on it: where nothing waits
     /// for a sync, what the device did not take is lost as with the power.
     pub fn crash(&mut self, crash: Crash) -> Crash {
+        let (crash, whole) = self.stop_short(crash);
+        self.boot(whole, None);
+        crash
+    }
+
+    /// The same, and the first bytes of a segment are not what they were: that topic is set aside, and no other. Then they are
+    /// again, and it is opened as it was.
+    pub fn behead(&mut self, which: u64) -> Crash {
+        let mut random = Random::new(which);
+        let (crash, whole) = self.stop_short(random.pick(&[Crash::Process, Crash::Machine]));
+        let Some((topic, segment)) = self.some_segment(&mut random) else {
+            self.boot(whole, None);
+            return crash;
+        };
+        let mut start = self.disk.read(&topic, segment).unwrap_or_default();
+        start.truncate(SECTOR);
+        if random.percent(50) {
+            start.fill(0);
+        } else if let Some(byte) = start.get_mut(random.below(SEGMENT_HEADER_BYTES as u64) as usize) {
+            *byte ^= 1 << random.below(8);
+        }
+        let old = self.disk.replace(&topic, segment, 0, &start);
+        self.boot(whole, Some(&topic));
+        if !self.aside.contains(&topic) {
+            self.wrong.push(format!("{topic} is opened although segment {segment} has no header that can be read"));
+        }
+        if self.disk.number(&topic, segment).is_some() {
+            self.disk.replace(&topic, segment, 0, &old);
+        }
+        self.count("topics set aside", 1);
+        crash
+    }
+
+    /// The machine or the process stops. What that is like for who relied on it, and whether nothing may be amiss then.
+    fn stop_short(&mut self, crash: Crash) -> (Crash, bool) {
         self.count("crashes", 1);
         self.solid = self.disk.lengths();
         self.disk.crash(crash);
         let is_lost = self.disk.take_lost() && self.settings.sync != Sync::Always;
         let crash = if is_lost { Crash::Machine } else { crash };
-        let whole = !self.rotten && (crash == Crash::Process || self.settings.sync == Sync::Always);
-        self.boot(whole);
-        crash
+        (crash, !self.rotten && (crash == Crash::Process || self.settings.sync == Sync::Always))
     }
 
     /// Goes down as it should, and starts again; none where nothing can be lost by it.
@@ -225,7 +262,7 @@ impl Node {
         self.solid = self.disk.lengths();
         self.disk.crash(Crash::Process);
         let is_lost = self.disk.take_lost() && self.settings.sync != Sync::Always;
-        self.boot(!is_lost && !self.rotten);
+        self.boot(!is_lost && !self.rotten, None);
         is_lost.then_some(Crash::Machine)
     }
 
@@ -276,15 +313,21 @@ impl Node {
     pub fn step(&mut self) -> bool {
         self.engines.lock().now = self.now;
         let choice = self.random.below(6);
+        let mut is_task = false;
+        let mut tasked = |node: &mut Self| {
+            is_task = node.task();
+            is_task
+        };
         let done = (choice == 0 && self.read())
             || (choice == 1 && self.transfer())
             || (choice == 2 && self.write())
             || (choice == 3 && self.write_back())
-            || self.task()
+            || tasked(self)
             || self.write()
             || self.read()
             || self.transfer();
-        if done {
+        // A topic that can never be opened again is tried to be for ever, and nothing comes of that.
+        if done && !is_task {
             self.waits = 0;
         }
         let done = done || self.wait();
@@ -424,24 +467,57 @@ impl Node {
         Some((topic, before))
     }
 
-    /// A bit of something durable is flipped, once for each segment. Answers in which topic, and what stands there.
-    pub fn flip(&mut self, which: u64) -> Option<(String, Standing)> {
-        let mut random = Random::new(which);
+    fn some_segment(&self, random: &mut Random) -> Option<(String, u32)> {
         let topics = self.disk.topics();
         let topic = topics.get(random.below(topics.len().max(1) as u64) as usize)?.clone();
         let segments = self.disk.segments(&topic);
         let segment = *segments.get(random.below(segments.len().max(1) as u64) as usize)?;
+        Some((topic, segment))
+    }
+
+    /// Something that is durable is not what it was, or cannot be read any more, once for each segment. Answers in which topic,
+    /// and what stood there.
+    pub fn damage(&mut self, op: &Op) -> Option<(String, Vec<Standing>)> {
+        let (Op::Flip(which) | Op::Spoil(which)) = op else { return None };
+        let mut random = Random::new(*which);
+        let (topic, segment) = self.some_segment(&mut random)?;
         let durable = self.disk.durable(&topic, segment)?;
+        let number = self.disk.number(&topic, segment)?;
+        let standing = match op {
+            Op::Flip(_) => self.flip(&mut random, (&topic, segment, number), &durable),
+            _ => self.spoil((&topic, segment, number), &durable),
+        };
+        Some((topic, standing?))
+    }
+
+    fn spoil(&mut self, (topic, segment, number): (&str, u32, Number), durable: &[u8]) -> Option<Vec<Standing>> {
+        // The first has the header, without which a segment says nothing.
+        let blocks = 1..durable.len() / BLOCK;
+        let possible =
+            blocks.filter_map(|block| Some((block, standing_in(durable, block * BLOCK..(block + 1) * BLOCK)?)));
+        let (block, standing) = possible.last().filter(|_| self.flipped.insert(number))?;
+        self.rotten = true;
+        self.count("blocks spoilt", 1);
+        self.disk.spoil(topic, segment, block);
+        Some(standing)
+    }
+
+    fn flip(
+        &mut self,
+        random: &mut Random,
+        (topic, segment, number): (&str, u32, Number),
+        durable: &[u8],
+    ) -> Option<Vec<Standing>> {
         let bits = 8 * durable.len().checked_sub(SEGMENT_HEADER_BYTES + 1)?;
         let bit = 8 * SEGMENT_HEADER_BYTES + random.below(bits as u64) as usize;
-        let standing = standing(&durable, bit / 8);
-        if standing == Standing::Nothing || !self.flipped.insert(self.disk.number(&topic, segment)?) {
+        let standing = standing(durable, bit / 8);
+        if standing == Standing::Nothing || !self.flipped.insert(number) {
             return None;
         }
         self.rotten = true;
         self.count("bits flipped", 1);
-        self.disk.flip(&topic, segment, bit);
-        Some((topic, standing))
+        self.disk.flip(topic, segment, bit);
+        Some(vec![standing])
     }
 
     /// The next write, sync, reads or opens fail.

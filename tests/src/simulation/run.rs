@@ -152,15 +152,19 @@ impl Runner {
                 Ok(())
             }
             Op::Compact(which) => self.compact(*which),
-            Op::Flip(which) => {
-                let flipped = self.node.flip(*which);
-                self.transcript.push(format!("  hit {flipped:?}"));
-                match flipped {
-                    Some((topic, Standing::Message(id))) => self.ledger.damaged(&topic, id),
-                    Some((topic, _)) => self.ledger.shaken(&topic),
-                    None => {}
-                }
+            Op::Flip(_) | Op::Spoil(_) => {
+                let hit = self.node.damage(op);
+                self.transcript.push(format!("  hit {hit:?}"));
+                let (topic, standing) = hit.unwrap_or_default();
+                standing.iter().for_each(|standing| match standing {
+                    Standing::Message(id) => self.ledger.damaged(&topic, *id),
+                    _ => self.ledger.shaken(&topic),
+                });
                 Ok(())
+            }
+            Op::Behead(which) => {
+                self.node.calm();
+                self.crash_with(|node| node.behead(*which))
             }
             Op::Look => self.look(),
         }
@@ -318,10 +322,14 @@ impl Runner {
     }
 
     fn crash(&mut self, crash: Crash) -> Result<(), String> {
+        self.crash_with(|node| node.crash(crash))
+    }
+
+    fn crash_with(&mut self, crash: impl FnOnce(&mut Node) -> Crash) -> Result<(), String> {
         self.node.die();
         self.see()?;
         self.forget_clients();
-        let crash = self.node.crash(crash);
+        let crash = crash(&mut self.node);
         self.ledger.crashed(crash);
         let unsure = self.ledger.unsure(crash);
         self.come_back(unsure)
@@ -413,7 +421,7 @@ impl Runner {
         let mut found = Vec::new();
         for state in ["ready", "in_flight", "deferred", "dead"] {
             let query = format!("topic={}&channel={}&state={state}&max=10000", place.topic, place.channel);
-            found.extend(read_all(&self.ask("/peek", &query)?)?);
+            found.extend(Delivery::read_all(&self.ask("/peek", &query)?)?);
         }
         Ok(found)
     }
@@ -461,7 +469,7 @@ impl Runner {
                     return Ok(());
                 }
                 let json = serde_json::from_slice(&answer.body).map_err(|_| answer.text())?;
-                self.deliver(&place, &read_all(&json)?, timeout)
+                self.deliver(&place, &Delivery::read_all(&json)?, timeout)
             }
             Asked::Settle { place, what } => self.settled(&place, &what, &answer),
             Asked::Administer(seq) => {
@@ -592,9 +600,4 @@ impl Runner {
             self.say(place.clone(), what, 0, 0)?;
         }
     }
-}
-
-fn read_all(json: &Value) -> Result<Vec<Delivery>, String> {
-    let list = json["messages"].as_array().ok_or_else(|| format!("no messages: {json}"))?;
-    list.iter().map(|message| Delivery::read(message).ok_or_else(|| format!("no message: {message}"))).collect()
 }

@@ -25,6 +25,15 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// The messages of an answer.
+    ///
+    /// # Errors
+    /// What of it is no message.
+    pub fn read_all(json: &Value) -> Result<Vec<Delivery>, String> {
+        let list = json["messages"].as_array().ok_or_else(|| format!("no messages: {json}"))?;
+        list.iter().map(|message| Delivery::read(message).ok_or_else(|| format!("no message: {message}"))).collect()
+    }
+
     /// Reads a message in its JSON form.
     pub fn read(json: &Value) -> Option<Self> {
         let hex = |value: &Value| u64::from_str_radix(value.as_str()?, 16).ok();
