@@ -212,6 +212,7 @@ impl Node {
     /// again, and it is opened as it was.
     pub fn behead(&mut self, which: u64) -> Crash {
         let mut random = Random::new(which);
+        self.calm();
         let (crash, whole) = self.stop_short(random.pick(&[Crash::Process, Crash::Machine]));
         let Some((topic, segment)) = self.some_segment(&mut random) else {
             self.boot(whole, None);
@@ -478,46 +479,49 @@ impl Node {
     /// Something that is durable is not what it was, or cannot be read any more, once for each segment. Answers in which topic,
     /// and what stood there.
     pub fn damage(&mut self, op: &Op) -> Option<(String, Vec<Standing>)> {
-        let (Op::Flip(which) | Op::Spoil(which)) = op else { return None };
-        let mut random = Random::new(*which);
-        let (topic, segment) = self.some_segment(&mut random)?;
-        let durable = self.disk.durable(&topic, segment)?;
-        let number = self.disk.number(&topic, segment)?;
-        let standing = match op {
-            Op::Flip(_) => self.flip(&mut random, (&topic, segment, number), &durable),
-            _ => self.spoil((&topic, segment, number), &durable),
-        };
-        Some((topic, standing?))
+        match op {
+            Op::Flip(which) => self.flip(&mut Random::new(*which)),
+            Op::Spoil(which) => self.spoil(&mut Random::new(*which)),
+            _ => None,
+        }
     }
 
-    fn spoil(&mut self, (topic, segment, number): (&str, u32, Number), durable: &[u8]) -> Option<Vec<Standing>> {
-        // The first has the header, without which a segment says nothing.
-        let blocks = 1..durable.len() / BLOCK;
-        let possible =
-            blocks.filter_map(|block| Some((block, standing_in(durable, block * BLOCK..(block + 1) * BLOCK)?)));
-        let (block, standing) = possible.last().filter(|_| self.flipped.insert(number))?;
+    fn spoil(&mut self, random: &mut Random) -> Option<(String, Vec<Standing>)> {
+        let mut possible = Vec::new();
+        for topic in self.disk.topics() {
+            for segment in self.disk.segments(&topic) {
+                let Some(durable) = self.disk.durable(&topic, segment) else { continue };
+                // The first has the header, without which a segment says nothing.
+                for block in 1..durable.len() / BLOCK {
+                    let standing = standing_in(&durable, block * BLOCK..(block + 1) * BLOCK);
+                    possible.extend(standing.map(|standing| (topic.clone(), segment, block, standing)));
+                }
+            }
+        }
+        let which = random.below(possible.len().max(1) as u64) as usize;
+        let (topic, segment, block, standing) = possible.into_iter().nth(which)?;
+        if !self.flipped.insert(self.disk.number(&topic, segment)?) {
+            return None;
+        }
         self.rotten = true;
         self.count("blocks spoilt", 1);
-        self.disk.spoil(topic, segment, block);
-        Some(standing)
+        self.disk.spoil(&topic, segment, block);
+        Some((topic, standing))
     }
 
-    fn flip(
-        &mut self,
-        random: &mut Random,
-        (topic, segment, number): (&str, u32, Number),
-        durable: &[u8],
-    ) -> Option<Vec<Standing>> {
+    fn flip(&mut self, random: &mut Random) -> Option<(String, Vec<Standing>)> {
+        let (topic, segment) = self.some_segment(random)?;
+        let durable = self.disk.durable(&topic, segment)?;
         let bits = 8 * durable.len().checked_sub(SEGMENT_HEADER_BYTES + 1)?;
         let bit = 8 * SEGMENT_HEADER_BYTES + random.below(bits as u64) as usize;
-        let standing = standing(durable, bit / 8);
-        if standing == Standing::Nothing || !self.flipped.insert(number) {
+        let standing = standing(&durable, bit / 8);
+        if standing == Standing::Nothing || !self.flipped.insert(self.disk.number(&topic, segment)?) {
             return None;
         }
         self.rotten = true;
         self.count("bits flipped", 1);
-        self.disk.flip(topic, segment, bit);
-        Some(vec![standing])
+        self.disk.flip(&topic, segment, bit);
+        Some((topic, vec![standing]))
     }
 
     /// The next write, sync, reads or opens fail.

@@ -137,7 +137,7 @@ impl Runner {
                 self.node.taken(ticket);
                 self.see()
             }
-            Op::Crash(crash) => self.crash(*crash),
+            Op::Crash(crash) => self.crash(|node| node.crash(*crash)),
             Op::Restart => self.restart(),
             Op::Fail(which) => {
                 self.node.fail_next(*which);
@@ -162,10 +162,7 @@ impl Runner {
                 });
                 Ok(())
             }
-            Op::Behead(which) => {
-                self.node.calm();
-                self.crash_with(|node| node.behead(*which))
-            }
+            Op::Behead(which) => self.crash(|node| node.behead(*which)),
             Op::Look => self.look(),
         }
     }
@@ -321,11 +318,7 @@ impl Runner {
         self.see()
     }
 
-    fn crash(&mut self, crash: Crash) -> Result<(), String> {
-        self.crash_with(|node| node.crash(crash))
-    }
-
-    fn crash_with(&mut self, crash: impl FnOnce(&mut Node) -> Crash) -> Result<(), String> {
+    fn crash(&mut self, crash: impl FnOnce(&mut Node) -> Crash) -> Result<(), String> {
         self.node.die();
         self.see()?;
         self.forget_clients();
@@ -527,7 +520,8 @@ impl Runner {
     fn end(&mut self) -> Result<(), String> {
         self.transcript.push("the end".into());
         self.node.calm();
-        self.crash(if self.settings.seed.is_multiple_of(2) { Crash::Machine } else { Crash::Process })?;
+        let crash = if self.settings.seed.is_multiple_of(2) { Crash::Machine } else { Crash::Process };
+        self.crash(|node| node.crash(crash))?;
         self.look()?;
         self.drain()
     }
@@ -578,7 +572,8 @@ impl Runner {
         loop {
             let before = self.ledger.given_count(place);
             self.ledger.set_time(self.node.now);
-            let ticket = self.subscribe(place, [50, SECOND, 800 * SECOND], false, false, None)?;
+            // What cannot be read is tried a few times before it is read around, a second apart.
+            let ticket = self.subscribe(place, [50, 10 * SECOND, 800 * SECOND], false, false, None)?;
             while self.asked.contains_key(&ticket) {
                 self.settle_down()?;
                 if self.asked.contains_key(&ticket) {
