@@ -291,7 +291,9 @@ impl Consumer<'_> {
             let Some((more, has_refused)) = self.poll(client, &target, epoch)? else { return Ok(None) };
             if !has_refused {
                 let mut ledger = self.stage.ledger();
-                to_finish.iter().for_each(|delivery| ledger.finished(self.place, &delivery.body, epoch));
+                for delivery in &to_finish {
+                    ledger.finished(self.place, &delivery.body, epoch);
+                }
             }
             // These come again, when their leases are over.
             return Ok(Some(deliveries.len() + more.len()));

@@ -204,15 +204,14 @@ impl<'a> Cut<'a> {
         let is_anything = places.iter().any(|places| bodies.iter().any(|body| count(places, body) > 0));
         for (places, body) in places.iter().flat_map(|places| bodies.iter().map(move |body| (places, body))) {
             let may_be_finished = places.iter().any(|place| self.history.may_be_finished(place, body, self.moment));
-            match count(places, body) {
-                1 => {}
-                0 if may_be_finished => {}
-                0 if is_owed => self.wrong.push(format!("{places:?}: it was OK and is not there: {body:.60}")),
-                0 if is_anything && self.is_strict() => {
-                    self.wrong.push(format!("{places:?}: others of its publish are there: {body:.60}"));
-                }
-                0 => {}
-                _ => self.wrong.push(format!("{places:?}: in more than one place: {body:.60}")),
+            let count = count(places, body);
+            let is_missing = count == 0 && !may_be_finished;
+            if count > 1 {
+                self.wrong.push(format!("{places:?}: in more than one place: {body:.60}"));
+            } else if is_missing && is_owed {
+                self.wrong.push(format!("{places:?}: it was OK and is not there: {body:.60}"));
+            } else if is_missing && is_anything && self.is_strict() {
+                self.wrong.push(format!("{places:?}: others of its publish are there: {body:.60}"));
             }
         }
     }

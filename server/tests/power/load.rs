@@ -218,7 +218,7 @@ impl Consumer<'_> {
         let (topic, channel) = (self.place.0.topic, self.place.1);
         // Leases are short, so that after a cut nothing has to be waited for.
         let mut target = format!("/sub?topic={topic}&channel={channel}&max={}&format=json&wait=50ms", self.max);
-        target += if topic == "auto" { "&ack=auto" } else { "&timeout=300ms" };
+        target += if topic == "auto" { "&timeout=300ms&ack=auto" } else { "&timeout=300ms" };
         let mut finish = String::new();
         while !self.stage.is_over() {
             let asked = self.stage.tape.moment();
@@ -269,13 +269,15 @@ impl Consumer<'_> {
         let asked = self.stage.tape.moment();
         {
             let history = &mut *self.stage.history();
-            finish.iter().for_each(|delivery| history.finishing(&self.place, &delivery.body, asked));
+            for delivery in &finish {
+                history.finishing(&self.place, &delivery.body, asked);
+            }
         }
         if finish.is_empty() {
             return String::new();
         }
         if self.random.below(3) == 0 {
-            return finish.iter().map(|delivery| format!("&fin={}", delivery.receipt)).collect();
+            return finish.iter().flat_map(|delivery| ["&fin=", &delivery.receipt]).collect();
         }
         let receipts: Vec<&str> = finish.iter().map(|delivery| delivery.receipt.as_str()).collect();
         self.put_back_all(&format!("/fin?topic={topic}&channel={channel}"), &receipts.join("\n"));

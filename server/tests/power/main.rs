@@ -121,7 +121,7 @@ fn wait(stage: &Stage, sync: &str, until: Moment, random: &mut Random, mount: &M
 }
 
 fn sync_all(mount: &Mount) {
-    let synced = std::fs::File::open(mount.path()).map(|file| rustix::fs::syncfs(file));
+    let synced = std::fs::File::open(mount.path()).map(rustix::fs::syncfs);
     assert!(matches!(synced, Ok(Ok(()))), "the device is well");
 }
 
@@ -184,7 +184,9 @@ impl Run {
         let promise = match self.sync.as_str() {
             "always" => Promise::Nothing,
             "never" => Promise::Anything,
-            _ => Promise::Since(self.ops[moment as usize - 1].at - PATIENCE),
+            _ => {
+                Promise::Since(self.ops[moment as usize - 1].at.checked_sub(PATIENCE).expect("the machine ran before"))
+            }
         };
         let mut cut = Cut::new(moment, promise, &self.history);
         if let Some(mount) = Mount::new(&path, self.kind) {

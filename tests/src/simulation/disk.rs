@@ -57,6 +57,8 @@ pub struct Faults {
     pub reads: u32,
     /// So many of the next files cannot be opened, for there are too many.
     pub opens: u32,
+    /// So many can before that.
+    pub opens_before: u32,
     /// There is no room for bytes.
     pub full: bool,
     /// There is no room for names.
@@ -341,7 +343,8 @@ impl FileSystem for SimDisk {
     fn open(&self, path: &Path, how: How) -> io::Result<Arc<dyn DiskFile>> {
         let state = &mut *self.lock();
         state.call()?;
-        if strikes(&mut state.faults.opens) {
+        let is_well = state.faults.opens > 0 && strikes(&mut state.faults.opens_before);
+        if !is_well && strikes(&mut state.faults.opens) {
             return Err(error(EMFILE));
         }
         let number = match state.find(path) {

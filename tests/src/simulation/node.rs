@@ -16,6 +16,7 @@ use shelfmq_core::{Engine, shard_of};
 use super::disk::{BLOCK, Crash, Number, ROOT, SECTOR, SimDisk};
 pub use super::host::Seen;
 use super::host::{Engines, Shared, Waiting};
+use super::ledger::Delivery;
 use super::standing::{Standing, standing, standing_in};
 use super::{Lie, Op, Settings, Sync};
 use crate::model::{Nanos, Ticket, Wire};
@@ -505,7 +506,12 @@ impl Node {
         }
         self.rotten = true;
         self.count("blocks spoilt", 1);
-        self.disk.spoil(&topic, segment, block);
+        // Of the last segment, a hole may be an end that a crash left, if nothing after it vouches for it.
+        if self.disk.segments(&topic).last() != Some(&segment) && random.percent(50) {
+            self.disk.replace(&topic, segment, block * BLOCK, &[0; BLOCK]);
+        } else {
+            self.disk.spoil(&topic, segment, block);
+        }
         Some((topic, standing))
     }
 
@@ -526,13 +532,23 @@ impl Node {
 
     /// The next write, sync, reads or opens fail.
     pub fn fail_next(&mut self, which: u64) {
+        let before = self.random.below(3) as u32;
         self.disk.faults(|faults| match which % 4 {
             0 => faults.writes = 1,
             1 => faults.syncs = 1,
             2 => faults.reads = 3,
-            _ => faults.opens = 2,
+            _ => (faults.opens, faults.opens_before) = (2, before),
         });
         self.count("failures", 1);
+    }
+
+    /// Nothing is handed over before it is as durable as was promised.
+    pub fn check_durable(&self, topic: &str, found: &[Delivery]) -> Result<(), String> {
+        if self.settings.sync != Sync::Always || self.settings.lie.is_some() {
+            return Ok(());
+        }
+        let lost = found.iter().find(|delivery| !self.disk.is_durable(topic, &delivery.body));
+        lost.map_or(Ok(()), |lost| Err(format!("message {} of {topic} was handed over before it was durable", lost.id)))
     }
 
     /// An image of a topic, from the engine that has it.

@@ -72,7 +72,7 @@ pub enum Op {
     Compact(u64),
     /// A bit is flipped.
     Flip(u64),
-    /// A block cannot be read any more.
+    /// A block cannot be read any more, or reads as zeros.
     Spoil(u64),
     /// The host crashes, and the start of a segment cannot be read as one until after it has come back.
     Behead(u64),

@@ -506,6 +506,7 @@ impl Runner {
         if self.settings.lie == Some(Lie::LosesAnswers) && self.lies.percent(20) {
             return Ok(());
         }
+        self.node.check_durable(&place.topic, found)?;
         let until = timeout.map(|timeout| self.node.now + timeout);
         for delivery in found {
             self.ledger.delivered(place, delivery, until)?;
