@@ -192,12 +192,7 @@ impl SimDisk {
 
     /// What of a segment would be there after the worst of crashes.
     pub fn durable(&self, topic: &str, segment: u32) -> Option<Vec<u8>> {
-        let state = self.lock();
-        let mut number = 0;
-        for part in names_of(&path(topic, segment)) {
-            number = *state.directories.get(&number)?.durable.get(&part)?;
-        }
-        Some(state.files.get(&number)?.device.clone())
+        self.lock().durable(&path(topic, segment)).map(<[u8]>::to_vec)
     }
 
     /// How many bytes of each file are durable.
@@ -222,8 +217,13 @@ impl SimDisk {
 
     /// Whether this stands in a topic's files and would still do after the worst of crashes.
     pub fn is_durable(&self, topic: &str, needle: &[u8]) -> bool {
-        let holds = |bytes: Vec<u8>| bytes.windows(needle.len()).rev().any(|window| window == needle);
-        self.segments(topic).into_iter().rev().any(|segment| self.durable(topic, segment).is_some_and(holds))
+        let segments = self.segments(topic);
+        let state = self.lock();
+        let holds = |bytes: &[u8]| {
+            let starts = bytes.iter().enumerate().filter(|(_, byte)| needle.first() == Some(byte));
+            starts.rev().any(|(at, _)| bytes[at..].starts_with(needle))
+        };
+        segments.into_iter().rev().any(|segment| state.durable(&path(topic, segment)).is_some_and(holds))
     }
 
     pub(super) fn change(
@@ -286,6 +286,14 @@ impl State {
             number = *names.live.get(&name).ok_or_else(missing)?;
         }
         Ok(number)
+    }
+
+    fn durable(&self, path: &Path) -> Option<&[u8]> {
+        let mut number = 0;
+        for part in names_of(path) {
+            number = *self.directories.get(&number)?.durable.get(&part)?;
+        }
+        Some(&self.files.get(&number)?.device)
     }
 
     fn directory(&self, path: &Path) -> io::Result<Number> {
