@@ -56,7 +56,7 @@ www: web-tools ## the playground, a static site in www/dist/app, which the broke
 NODE_FLAGS = $(shell node --v8-options 2>/dev/null | grep -q -- --turbo-inline-js-wasm-calls && echo --no-turbo-inline-js-wasm-calls)
 
 unit: wasm www ## all tests of all crates, examples in the documentation included; scenarios in Node and Chromium, too
-	@scripts/need.sh curl fiu-run:fiu-utils $(or $(CHROMIUM),/usr/bin/chromium):chromium
+	@scripts/need.sh curl fiu-run:fiu-utils mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs $(or $(CHROMIUM),/usr/bin/chromium):chromium
 	SCENARIO_HOSTS=all cargo test --locked --workspace --no-fail-fast
 	cd wasm && node $(NODE_FLAGS) --test --test-force-exit test/*.test.mjs
 
@@ -81,12 +81,14 @@ bench: tools ## speed and memory, against limits and against others; ARGS=bounds
 	cargo bench --locked --package shelfmq-bench --no-run
 	@scripts/bench.sh $(ARGS)
 
-soak: tools ## long random runs: workloads against the reference broker, in wasm, crashing disks, a killed server, many topics; SEEDS=1000, OPS=1000000, KILLS=200, TOPICS=100000
+soak: tools ## long random runs: workloads against the reference broker, in wasm, ten million operations over crashing disks, a server that is killed or whose power fails, many topics; SEEDS=1000, OPS=1000000, KILLS=2000, CUTS=100, TOPICS=100000
 	SHELFMQ_SOAK=$(or $(SEEDS),1000) cargo test --locked --release --package shelfmq-tests --test model -- --nocapture
-	SHELFMQ_SOAK=$(or $(SEEDS),2500) cargo test --locked --release --package shelfmq-tests --test simulation -- --nocapture
+	SHELFMQ_SOAK=$(or $(SEEDS),25000) cargo test --locked --release --package shelfmq-tests --test simulation -- --nocapture
 	SHELFMQ_SOAK=1 cargo test --locked --release --package shelfmq-tests --test log_every_byte
 	SHELFMQ_SOAK=$(or $(OPS),1000000) cargo test --locked --package shelfmq-tests --test lockstep -- --nocapture
-	SHELFMQ_KILLS=$(or $(KILLS),200) cargo test --locked --package shelfmq --test crash -- --nocapture
+	SHELFMQ_KILLS=$(or $(KILLS),2000) cargo test --locked --package shelfmq --test crash -- --nocapture
+	@scripts/need.sh mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs
+	SHELFMQ_CUTS=$(or $(CUTS),100) cargo test --locked --package shelfmq --test power -- --nocapture --test-threads 1
 	SHELFMQ_TOPICS=$(or $(TOPICS),100000) cargo test --locked --package shelfmq --test many_topics -- --nocapture
 
 # What a run comes upon is kept in fuzz/target/corpus; fuzz/corpus is what it begins with.

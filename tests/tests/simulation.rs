@@ -16,6 +16,7 @@ const OPERATIONS: usize = 400;
 const OCCURRENCES: &[&str] = &[
     "appends",
     "bits flipped",
+    "blocks spoilt",
     "compactions",
     "crashes",
     "damaged places found at a start",
@@ -32,6 +33,7 @@ const OCCURRENCES: &[&str] = &[
     "receipts accepted",
     "receipts refused",
     "restarts",
+    "topics set aside",
     "torn tails",
     "transfers",
 ];
@@ -46,6 +48,7 @@ fn whatever_crashes_what_was_acknowledged_is_there() {
     for (what, count) in &counts {
         println!("{count:9} {what}");
     }
+    println!("{:9} operations", (seeds(SEEDS).end - seeds(SEEDS).start) * length as u64);
     if seeds(SEEDS).end - seeds(SEEDS).start >= SEEDS && length >= OPERATIONS {
         let missing: Vec<_> = OCCURRENCES.iter().filter(|what| counts.get(**what).is_none_or(|n| *n == 0)).collect();
         assert!(missing.is_empty(), "no run came to {missing:?}");

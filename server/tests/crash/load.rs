@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::DEADLINE;
 use crate::common::client::{Answer, Client};
-use crate::ledger::{Ledger, Published};
+use crate::ledger::{AUTO, Ledger, Published};
 
 /// A topic and one of its channels.
 pub type Place = (&'static str, &'static str);
@@ -259,8 +259,12 @@ impl Consumer<'_> {
     fn turn(&mut self, client: &mut Client, epoch: u64, wait: &str) -> io::Result<Option<usize>> {
         let (topic, channel) = self.place;
         let max = self.max;
-        let mut target = format!("/sub?topic={topic}&channel={channel}&max={max}&wait={wait}&timeout={LEASE}");
-        let Some(deliveries) = self.poll(client, &target, epoch)? else { return Ok(None) };
+        let mut target = format!("/sub?topic={topic}&channel={channel}&max={max}&wait={wait}");
+        if self.place == AUTO {
+            return self.turn_auto(client, epoch, &format!("{target}&ack=auto"));
+        }
+        write!(target, "&timeout={LEASE}").expect("a string takes it");
+        let Some((deliveries, _)) = self.poll(client, &target, epoch)? else { return Ok(None) };
         let is_last = topic == "graves";
         let (to_requeue, to_finish): (Vec<_>, Vec<_>) = deliveries
             .iter()
@@ -284,7 +288,13 @@ impl Consumer<'_> {
                 target.push_str("&fin=");
                 target.push_str(&delivery.receipt);
             }
-            let more = self.poll(client, &target, epoch)?.unwrap_or_default();
+            let Some((more, has_refused)) = self.poll(client, &target, epoch)? else { return Ok(None) };
+            if !has_refused {
+                let mut ledger = self.stage.ledger();
+                for delivery in &to_finish {
+                    ledger.finished(self.place, &delivery.body, epoch);
+                }
+            }
             // These come again, when their leases are over.
             return Ok(Some(deliveries.len() + more.len()));
         }
@@ -296,8 +306,25 @@ impl Consumer<'_> {
         Ok(Some(deliveries.len()))
     }
 
-    fn poll(&self, client: &mut Client, target: &str, epoch: u64) -> io::Result<Option<Vec<Delivery>>> {
+    /// One poll that finishes what it brings.
+    fn turn_auto(&mut self, client: &mut Client, epoch: u64, target: &str) -> io::Result<Option<usize>> {
+        let answered = self.poll(client, target, epoch);
+        let mut ledger = self.stage.ledger();
+        let Ok(Some((deliveries, _))) = answered else {
+            ledger.unanswered += self.max;
+            return answered.map(|_| None);
+        };
+        for delivery in &deliveries {
+            ledger.finishing(self.place, &delivery.body);
+            ledger.finished(self.place, &delivery.body, epoch);
+        }
+        Ok(Some(deliveries.len()))
+    }
+
+    /// What a poll brings, and whether something of what it was to finish was refused.
+    fn poll(&self, client: &mut Client, target: &str, epoch: u64) -> io::Result<Option<(Vec<Delivery>, bool)>> {
         let answer = client.get(target)?;
+        let has_refused = answer.header("shelf-refused").is_some() || answer.text().contains("\"refused\"");
         let found: Vec<(String, String, String)> = match answer.status {
             204 => Vec::new(),
             200 if self.max == 1 => {
@@ -325,7 +352,7 @@ impl Consumer<'_> {
             }
             Delivery { body, receipt }
         };
-        Ok(Some(found.into_iter().map(deliver).collect()))
+        Ok(Some((found.into_iter().map(deliver).collect(), has_refused)))
     }
 
     /// Settles these. Those whose receipts were not refused.

@@ -1,4 +1,5 @@
-//! The broker is killed under load, over and over, and started again on what it left: every OK is delivered.
+//! The broker is killed under load, over and over, and started again on what it left: every OK is delivered, and nothing that
+//! was answered to be finished is delivered again.
 //!
 //! `SHELFMQ_KILLS` says how often, `SHELFMQ_SEED` which random numbers are taken.
 
@@ -15,9 +16,10 @@ use std::time::{Duration, SystemTime};
 
 use common::process::{Process, problems};
 use common::until;
+use ledger::AUTO;
 use load::{Consumer, Place, Publisher, Random, Stage};
 
-const CHANNELS: [Place; 4] = [("plain", "a"), ("plain", "b"), ("keyed", "ordered"), ("dying", "d")];
+const CHANNELS: [Place; 5] = [("plain", "a"), ("plain", "b"), AUTO, ("keyed", "ordered"), ("dying", "d")];
 const ARGS: &[&str] =
     &["--segment-bytes", "65536", "--cache-bytes", "65536", "--min-free-bytes", "0", "--log-level", "warn"];
 
@@ -27,7 +29,7 @@ fn number(variable: &str) -> Option<u64> {
 
 #[test]
 fn every_ok_is_delivered_however_often_it_is_killed() {
-    let kills = number("SHELFMQ_KILLS").unwrap_or(12);
+    let kills = number("SHELFMQ_KILLS").unwrap_or(30);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is after 1970");
     let seed = number("SHELFMQ_SEED").unwrap_or(now.as_millis() as u64);
     let data = tempfile::tempdir().expect("a place for temporary files");
@@ -43,7 +45,7 @@ fn every_ok_is_delivered_however_often_it_is_killed() {
             let broker = Process::start(data.path(), ARGS);
             late(&broker, held.as_deref());
             stage.set(Some(broker.address));
-            thread::sleep(Duration::from_millis(random.below(400)));
+            thread::sleep(Duration::from_millis(random.below(200)));
             held = Some(hold(&broker, random.below(2) == 0));
             stop(broker, &stage, life % 5 == 4, data.path());
         }
@@ -76,6 +78,7 @@ fn set_up(data: &Path) {
     for (topic, channel, more) in [
         ("plain", "a", ""),
         ("plain", "b", ""),
+        (AUTO.0, AUTO.1, ""),
         ("keyed", "ordered", "&ordered=true"),
         ("dying", "d", "&max_attempts=3&dead_letter=graves"),
         ("graves", "g", ""),

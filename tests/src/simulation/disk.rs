@@ -19,10 +19,11 @@ use shelfmq_core::name::Name;
 
 use super::Lie;
 use super::inode::{File, Names};
-use super::standing::forged;
 use crate::workload::Random;
 
 pub(super) const SECTOR: usize = 512;
+/// What a device gives or does not give as a whole.
+pub(super) const BLOCK: usize = 4096;
 /// The data directory.
 pub const ROOT: &str = "/data";
 
@@ -56,6 +57,8 @@ pub struct Faults {
     pub reads: u32,
     /// So many of the next files cannot be opened, for there are too many.
     pub opens: u32,
+    /// So many can before that.
+    pub opens_before: u32,
     /// There is no room for bytes.
     pub full: bool,
     /// There is no room for names.
@@ -189,12 +192,7 @@ impl SimDisk {
 
     /// What of a segment would be there after the worst of crashes.
     pub fn durable(&self, topic: &str, segment: u32) -> Option<Vec<u8>> {
-        let state = self.lock();
-        let mut number = 0;
-        for part in names_of(&path(topic, segment)) {
-            number = *state.directories.get(&number)?.durable.get(&part)?;
-        }
-        Some(state.files.get(&number)?.device.clone())
+        self.lock().durable(&path(topic, segment)).map(<[u8]>::to_vec)
     }
 
     /// How many bytes of each file are durable.
@@ -224,44 +222,24 @@ impl SimDisk {
 
     /// Whether this stands in a topic's files and would still do after the worst of crashes.
     pub fn is_durable(&self, topic: &str, needle: &[u8]) -> bool {
-        let holds = |bytes: Vec<u8>| bytes.windows(needle.len()).rev().any(|window| window == needle);
-        self.segments(topic).into_iter().rev().any(|segment| self.durable(topic, segment).is_some_and(holds))
+        let segments = self.segments(topic);
+        let state = self.lock();
+        let holds = |bytes: &[u8]| {
+            let starts = bytes.iter().enumerate().filter(|(_, byte)| needle.first() == Some(byte));
+            starts.rev().any(|(at, _)| bytes[at..].starts_with(needle))
+        };
+        segments.into_iter().rev().any(|segment| state.durable(&path(topic, segment)).is_some_and(holds))
     }
 
-    fn change(&self, topic: &str, segment: u32, change: impl FnOnce(&mut File, &mut Random) -> bool) -> bool {
+    pub(super) fn change(
+        &self,
+        topic: &str,
+        segment: u32,
+        change: impl FnOnce(&mut File, &mut Random) -> bool,
+    ) -> bool {
         let state = &mut *self.lock();
         let Ok(number) = state.find(&path(topic, segment)) else { return false };
         state.files.get_mut(&number).is_some_and(|file| change(file, &mut state.random))
-    }
-
-    /// Cuts off what stands after this place of a segment, durably.
-    pub fn truncate(&self, topic: &str, segment: u32, end: u64) {
-        self.change(topic, segment, |file, _| {
-            file.set_len(end as usize);
-            file.sync();
-            true
-        });
-    }
-
-    /// Flips this bit of a segment.
-    pub fn flip(&self, topic: &str, segment: u32, bit: usize) {
-        self.change(topic, segment, |file, _| {
-            for bytes in [&mut file.bytes, &mut file.device] {
-                bytes.get_mut(bit / 8).into_iter().for_each(|byte| *byte ^= 1 << (bit % 8));
-            }
-            true
-        });
-    }
-
-    /// Changes the body of a message without a trace, as no disk does.
-    pub fn forge(&self, topic: &str, segment: u32) -> bool {
-        self.change(topic, segment, |file, random| {
-            let Some(forged) = forged(&file.bytes, random) else { return false };
-            let durable = file.device.len().min(forged.len());
-            file.device[..durable].copy_from_slice(&forged[..durable]);
-            file.bytes = forged;
-            true
-        })
     }
 }
 
@@ -313,6 +291,14 @@ impl State {
             number = *names.live.get(&name).ok_or_else(missing)?;
         }
         Ok(number)
+    }
+
+    fn durable(&self, path: &Path) -> Option<&[u8]> {
+        let mut number = 0;
+        for part in names_of(path) {
+            number = *self.directories.get(&number)?.durable.get(&part)?;
+        }
+        Some(&self.files.get(&number)?.device)
     }
 
     fn directory(&self, path: &Path) -> io::Result<Number> {
@@ -370,7 +356,8 @@ impl FileSystem for SimDisk {
     fn open(&self, path: &Path, how: How) -> io::Result<Arc<dyn DiskFile>> {
         let state = &mut *self.lock();
         state.call()?;
-        if strikes(&mut state.faults.opens) {
+        let is_well = state.faults.opens > 0 && strikes(&mut state.faults.opens_before);
+        if !is_well && strikes(&mut state.faults.opens) {
             return Err(error(EMFILE));
         }
         let number = match state.find(path) {
@@ -513,6 +500,10 @@ impl DiskFile for SimFile {
         }
         let part = state.part(bytes.len())?;
         let file = &state.files[&self.number];
+        let blocks = offset as usize / BLOCK..=(offset as usize + part.max(1) - 1) / BLOCK;
+        if file.unreadable.range(blocks).next().is_some() {
+            return Err(error(EIO));
+        }
         let from = file.bytes.get(offset as usize..).unwrap_or_default();
         let count = part.min(from.len());
         bytes[..count].copy_from_slice(&from[..count]);

@@ -9,7 +9,8 @@ impl Runner {
     pub(super) fn end(&mut self) -> Result<(), String> {
         self.transcript.push("the end".into());
         self.node.calm();
-        self.crash(if self.settings.seed.is_multiple_of(2) { Crash::Machine } else { Crash::Process })?;
+        let crash = if self.settings.seed.is_multiple_of(2) { Crash::Machine } else { Crash::Process };
+        self.crash(|node| node.crash(crash))?;
         self.look()?;
         self.drain()
     }
@@ -60,7 +61,8 @@ impl Runner {
         loop {
             let before = self.ledger.given_count(place);
             self.ledger.set_time(self.node.now);
-            let ticket = self.subscribe(place, [50, SECOND, 800 * SECOND], false, false, None)?;
+            // What cannot be read is tried a few times before it is read around, a second apart.
+            let ticket = self.subscribe(place, [50, 10 * SECOND, 800 * SECOND], false, false, None)?;
             while self.waits(ticket) {
                 self.settle_down()?;
                 if self.waits(ticket) {

@@ -161,8 +161,10 @@ impl Logs for Shared {
         if log.is_none_or(|log| engines.all[shard].has_log(log)) {
             // It takes a while, if only a little.
             engines.now += 2_000_000;
-            // First, for what it answers is of the topic as it was.
-            engines.seen.push_back((0, Seen::OpenedAgain(topic.to_string())));
+            if log.is_some() {
+                // First, for what it answers is of the topic as it was.
+                engines.seen.push_back((0, Seen::OpenedAgain(topic.to_string())));
+            }
             engines.with(shard, |engine, now| engine.open_topic(now, recovered));
         }
     }

@@ -18,6 +18,8 @@ pub(super) struct File {
     is_length_dirty: bool,
     /// How often a write-back failed.
     pub(super) failures: u64,
+    /// Blocks that the device does not give any more.
+    pub(super) unreadable: BTreeSet<usize>,
 }
 
 impl File {
@@ -126,17 +128,25 @@ impl Names {
     }
 
     pub(super) fn lose(&mut self, random: &mut Random) {
-        let all: BTreeSet<OsString> = self.live.keys().chain(self.durable.keys()).cloned().collect();
+        let live = std::mem::take(&mut self.live);
+        let moved: Vec<(OsString, OsString, Number)> = live
+            .iter()
+            .filter_map(|(to, number)| {
+                let (from, _) = self.durable.iter().find(|(from, other)| *other == number && *from != to)?;
+                Some((from.clone(), to.clone(), *number))
+            })
+            .collect();
+        let all: BTreeSet<OsString> = live.keys().chain(self.durable.keys()).cloned().collect();
         for name in all {
-            let (live, durable) = (self.live.get(&name).copied(), self.durable.get(&name).copied());
-            match if random.percent(50) { live } else { durable } {
-                Some(number) => drop(self.live.insert(name, number)),
-                None => drop(self.live.remove(&name)),
-            }
+            let kept = if random.percent(50) { &live } else { &self.durable };
+            self.live.extend(kept.get(&name).map(|number| (name, *number)));
         }
-        // A name that moved is in one place.
-        let mut seen = BTreeSet::new();
-        self.live.retain(|_, number| seen.insert(*number));
+        // A name that moved is in one place: the old or the new.
+        for (from, to, number) in moved {
+            self.live.retain(|_, other| *other != number);
+            let name = if random.percent(50) { from } else { to };
+            self.live.insert(name, number);
+        }
         self.sync();
     }
 }

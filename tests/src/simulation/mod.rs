@@ -4,7 +4,8 @@
 //! a disk may fail, and the host may crash between any two steps. What clients were told is written down in a
 //! [`Ledger`](ledger::Ledger), which judges everything that is delivered, looked at, and left in the end.
 //!
-//! `ops` makes operations from a seed, `run` performs them; `disk`, `writer`, `recover` and `node` are the host.
+//! `ops` makes operations from a seed, `run` performs them; `disk` (and what it is made of and suffers: `inode`, `harm`) and `node` are
+//! the host.
 
 #![expect(
     clippy::format_push_string,
@@ -16,6 +17,7 @@
 
 pub mod disk;
 mod end;
+mod harm;
 mod host;
 mod inode;
 pub mod journal;

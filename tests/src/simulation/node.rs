@@ -13,11 +13,12 @@ use shelfmq_core::log::{Damage, Recovered};
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, shard_of};
 
-use super::disk::{Crash, Number, ROOT, SimDisk};
+use super::disk::{BLOCK, Crash, Number, ROOT, SECTOR, SimDisk};
 pub use super::host::Seen;
 use super::host::{Engines, Shared, Waiting};
-use super::standing::{Standing, standing};
-use super::{Lie, Settings, Sync};
+use super::ledger::Delivery;
+use super::standing::{Standing, standing, standing_in};
+use super::{Lie, Op, Settings, Sync};
 use crate::model::{Nanos, Ticket, Wire};
 use crate::workload::{Random, ask};
 
@@ -59,6 +60,8 @@ pub struct Node {
     damaged: BTreeSet<(Number, u64)>,
     /// How much of each segment was durable before the last crash.
     solid: BTreeMap<Number, u64>,
+    /// The topics that could not be opened at the last start.
+    aside: Vec<String>,
 }
 
 impl Node {
@@ -95,8 +98,9 @@ impl Node {
             flipped: BTreeSet::new(),
             damaged: BTreeSet::new(),
             solid: BTreeMap::new(),
+            aside: Vec::new(),
         };
-        node.boot(false);
+        node.boot(false, None);
         node
     }
 
@@ -127,7 +131,7 @@ impl Node {
     }
 
     /// Starts engines on what is on the disk. `whole` says that nothing may be amiss there.
-    fn boot(&mut self, whole: bool) {
+    fn boot(&mut self, whole: bool, beheaded: Option<&str>) {
         self.boots += 1;
         // To start again takes a while, if only a little.
         self.now += 2_000_000;
@@ -151,13 +155,14 @@ impl Node {
             match found {
                 Found::Topic(recovered) => self.open(*recovered, whole),
                 Found::Aside(name, why) => {
-                    if whole && !is_troubled {
+                    if whole && !is_troubled && beheaded != Some(name.as_str()) {
                         self.wrong.push(format!("{name} is set aside: {why}"));
                     }
                     aside.push((shard_of(name.as_str(), shards), name, why));
                 }
             }
         }
+        self.aside = aside.iter().map(|(_, name, _)| name.to_string()).collect();
         let now = self.instant();
         self.parts.writer.set_aside(aside, now);
     }
@@ -214,14 +219,48 @@ impl Node {
     /// The machine or the process stops, and starts again. What that was like for those who relied on it: where nothing waits
     /// for a sync, what the device did not take is lost as with the power.
     pub fn crash(&mut self, crash: Crash) -> Crash {
+        let (crash, whole) = self.stop_short(crash);
+        self.boot(whole, None);
+        crash
+    }
+
+    /// The same, and the first bytes of a segment are not what they were: that topic is set aside, and no other. Then they are
+    /// again, and it is opened as it was.
+    pub fn behead(&mut self, which: u64) -> Crash {
+        let mut random = Random::new(which);
+        self.calm();
+        let (crash, whole) = self.stop_short(random.pick(&[Crash::Process, Crash::Machine]));
+        let Some((topic, segment)) = self.some_segment(&mut random) else {
+            self.boot(whole, None);
+            return crash;
+        };
+        let mut start = self.disk.read(&topic, segment).unwrap_or_default();
+        start.truncate(SECTOR);
+        if random.percent(50) {
+            start.fill(0);
+        } else if let Some(byte) = start.get_mut(random.below(SEGMENT_HEADER_BYTES as u64) as usize) {
+            *byte ^= 1 << random.below(8);
+        }
+        let old = self.disk.replace(&topic, segment, 0, &start);
+        self.boot(whole, Some(&topic));
+        if !self.aside.contains(&topic) {
+            self.wrong.push(format!("{topic} is opened although segment {segment} has no header that can be read"));
+        }
+        if self.disk.number(&topic, segment).is_some() {
+            self.disk.replace(&topic, segment, 0, &old);
+        }
+        self.count("topics set aside", 1);
+        crash
+    }
+
+    /// The machine or the process stops. What that is like for who relied on it, and whether nothing may be amiss then.
+    fn stop_short(&mut self, crash: Crash) -> (Crash, bool) {
         self.count("crashes", 1);
         self.solid = self.disk.lengths();
         self.disk.crash(crash);
         let is_lost = self.disk.take_lost() && self.settings.sync != Sync::Always;
         let crash = if is_lost { Crash::Machine } else { crash };
-        let whole = !self.rotten && (crash == Crash::Process || self.settings.sync == Sync::Always);
-        self.boot(whole);
-        crash
+        (crash, !self.rotten && (crash == Crash::Process || self.settings.sync == Sync::Always))
     }
 
     /// Goes down as it should, and starts again; none where nothing can be lost by it.
@@ -240,7 +279,7 @@ impl Node {
         self.solid = self.disk.lengths();
         self.disk.crash(Crash::Process);
         let is_lost = self.disk.take_lost() && self.settings.sync != Sync::Always;
-        self.boot(!is_lost && !self.rotten);
+        self.boot(!is_lost && !self.rotten, None);
         is_lost.then_some(Crash::Machine)
     }
 
@@ -302,15 +341,21 @@ impl Node {
     pub fn step(&mut self) -> bool {
         self.engines.lock().now = self.now;
         let choice = self.random.below(6);
+        let mut is_task = false;
+        let mut tasked = |node: &mut Self| {
+            is_task = node.task();
+            is_task
+        };
         let done = (choice == 0 && self.read())
             || (choice == 1 && self.transfer())
             || (choice == 2 && self.write())
             || (choice == 3 && self.write_back())
-            || self.task()
+            || tasked(self)
             || self.write()
             || self.read()
             || self.transfer();
-        if done {
+        // A topic that can never be opened again is tried to be for ever, and nothing comes of that.
+        if done && !is_task {
             self.waits = 0;
         }
         let done = done || self.wait();
@@ -450,13 +495,54 @@ impl Node {
         Some((topic, before))
     }
 
-    /// A bit of something durable is flipped, once for each segment. Answers in which topic, and what stands there.
-    pub fn flip(&mut self, which: u64) -> Option<(String, Standing)> {
-        let mut random = Random::new(which);
+    fn some_segment(&self, random: &mut Random) -> Option<(String, u32)> {
         let topics = self.disk.topics();
         let topic = topics.get(random.below(topics.len().max(1) as u64) as usize)?.clone();
         let segments = self.disk.segments(&topic);
         let segment = *segments.get(random.below(segments.len().max(1) as u64) as usize)?;
+        Some((topic, segment))
+    }
+
+    /// Something that is durable is not what it was, or cannot be read any more, once for each segment. Answers in which topic,
+    /// and what stood there.
+    pub fn damage(&mut self, op: &Op) -> Option<(String, Vec<Standing>)> {
+        match op {
+            Op::Flip(which) => self.flip(&mut Random::new(*which)),
+            Op::Spoil(which) => self.spoil(&mut Random::new(*which)),
+            _ => None,
+        }
+    }
+
+    fn spoil(&mut self, random: &mut Random) -> Option<(String, Vec<Standing>)> {
+        let mut possible = Vec::new();
+        for topic in self.disk.topics() {
+            for segment in self.disk.segments(&topic) {
+                let Some(durable) = self.disk.durable(&topic, segment) else { continue };
+                // The first has the header, without which a segment says nothing.
+                for block in 1..durable.len() / BLOCK {
+                    let standing = standing_in(&durable, block * BLOCK..(block + 1) * BLOCK);
+                    possible.extend(standing.map(|standing| (topic.clone(), segment, block, standing)));
+                }
+            }
+        }
+        let which = random.below(possible.len().max(1) as u64) as usize;
+        let (topic, segment, block, standing) = possible.into_iter().nth(which)?;
+        if !self.flipped.insert(self.disk.number(&topic, segment)?) {
+            return None;
+        }
+        self.rotten = true;
+        self.count("blocks spoilt", 1);
+        // Of the last segment, a hole may be an end that a crash left, if nothing after it vouches for it.
+        if self.disk.segments(&topic).last() != Some(&segment) && random.percent(50) {
+            self.disk.replace(&topic, segment, block * BLOCK, &[0; BLOCK]);
+        } else {
+            self.disk.spoil(&topic, segment, block);
+        }
+        Some((topic, standing))
+    }
+
+    fn flip(&mut self, random: &mut Random) -> Option<(String, Vec<Standing>)> {
+        let (topic, segment) = self.some_segment(random)?;
         let durable = self.disk.durable(&topic, segment)?;
         let bits = 8 * durable.len().checked_sub(SEGMENT_HEADER_BYTES + 1)?;
         let bit = 8 * SEGMENT_HEADER_BYTES + random.below(bits as u64) as usize;
@@ -467,18 +553,29 @@ impl Node {
         self.rotten = true;
         self.count("bits flipped", 1);
         self.disk.flip(&topic, segment, bit);
-        Some((topic, standing))
+        Some((topic, vec![standing]))
     }
 
     /// The next write, sync, reads or opens fail.
     pub fn fail_next(&mut self, which: u64) {
+        let before = self.random.below(3) as u32;
         self.disk.faults(|faults| match which % 4 {
             0 => faults.writes = 1,
             1 => faults.syncs = 1,
             2 => faults.reads = 3,
-            _ => faults.opens = 2,
+            _ => (faults.opens, faults.opens_before) = (2, before),
         });
         self.count("failures", 1);
+    }
+
+    /// Nothing is handed over before it is as durable as was promised.
+    pub fn check_durable(&self, topic: &str, found: &[Delivery]) -> Result<(), String> {
+        if self.settings.sync != Sync::Always || self.settings.lie.is_some() {
+            return Ok(());
+        }
+        let mut new = found.iter().filter(|delivery| delivery.attempts == 1);
+        let lost = new.find(|delivery| !self.disk.is_durable(topic, &delivery.body));
+        lost.map_or(Ok(()), |lost| Err(format!("message {} of {topic} was handed over before it was durable", lost.id)))
     }
 
     /// An image of a topic, from the engine that has it.

@@ -72,6 +72,10 @@ pub enum Op {
     Compact(u64),
     /// A bit is flipped.
     Flip(u64),
+    /// A block cannot be read any more, or reads as zeros.
+    Spoil(u64),
+    /// The host crashes, and the start of a segment cannot be read as one until after it has come back.
+    Behead(u64),
     /// All messages of all channels are looked at.
     Look,
 }
@@ -227,6 +231,7 @@ impl Maker {
 
     fn stop(&mut self) {
         let op = match self.random.below(8) {
+            0 if self.settings.fails => Op::Behead(self.random.below(u64::MAX)),
             0..=3 => Op::Crash(Crash::Machine),
             4..=6 => Op::Crash(Crash::Process),
             _ => Op::Restart,
@@ -239,8 +244,8 @@ impl Maker {
             self.ops.push(Op::SyncLater);
         }
         if self.settings.rots {
-            let bit = self.random.below(u64::MAX);
-            self.ops.push(Op::Flip(bit));
+            let which = self.random.below(u64::MAX);
+            self.ops.push(if self.random.percent(70) { Op::Flip(which) } else { Op::Spoil(which) });
         }
         if self.settings.fails {
             let which = self.random.below(12);

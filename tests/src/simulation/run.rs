@@ -141,7 +141,7 @@ impl Runner {
                 self.node.taken(ticket);
                 self.see()
             }
-            Op::Crash(crash) => self.crash(*crash),
+            Op::Crash(crash) => self.crash(|node| node.crash(*crash)),
             Op::Restart => self.restart(),
             Op::Fail(which) => {
                 self.node.fail_next(*which);
@@ -156,16 +156,17 @@ impl Runner {
                 Ok(())
             }
             Op::Compact(which) => self.compact(*which),
-            Op::Flip(which) => {
-                let flipped = self.node.flip(*which);
-                self.transcript.push(format!("  hit {flipped:?}"));
-                match flipped {
-                    Some((topic, Standing::Message(id))) => self.ledger.damaged(&topic, id),
-                    Some((topic, _)) => self.ledger.shaken(&topic),
-                    None => {}
-                }
+            Op::Flip(_) | Op::Spoil(_) => {
+                let hit = self.node.damage(op);
+                self.transcript.push(format!("  hit {hit:?}"));
+                let (topic, standing) = hit.unwrap_or_default();
+                standing.iter().for_each(|standing| match standing {
+                    Standing::Message(id) => self.ledger.damaged(&topic, *id),
+                    _ => self.ledger.shaken(&topic),
+                });
                 Ok(())
             }
+            Op::Behead(which) => self.crash(|node| node.behead(*which)),
             Op::Look => self.look(),
         }
     }
@@ -329,12 +330,12 @@ impl Runner {
         self.see()
     }
 
-    pub(super) fn crash(&mut self, crash: Crash) -> Result<(), String> {
+    pub(super) fn crash(&mut self, crash: impl FnOnce(&mut Node) -> Crash) -> Result<(), String> {
         let writes = self.node.die();
         self.see()?;
         self.unseen()?;
         self.forget_clients();
-        let crash = self.node.crash(crash);
+        let crash = crash(&mut self.node);
         self.ledger.crashed(crash, writes);
         let unsure = self.ledger.unsure(crash);
         self.come_back(unsure)
@@ -538,6 +539,7 @@ impl Runner {
         if self.settings.lie == Some(Lie::LosesAnswers) && self.lies.percent(20) {
             return Ok(());
         }
+        self.node.check_durable(&place.topic, found)?;
         let until = timeout.map(|timeout| self.node.now + timeout);
         for delivery in found {
             self.ledger.delivered(place, delivery, until)?;

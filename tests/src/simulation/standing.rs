@@ -1,5 +1,7 @@
 //! What stands in a segment: for whoever damages it, and has to know what that costs.
 
+use std::ops::Range;
+
 use shelfmq_core::log::frame::{Found, Frames, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, split_message};
 
 use crate::workload::Random;
@@ -30,6 +32,26 @@ pub fn standing(bytes: &[u8], place: usize) -> Standing {
         }
     }
     Standing::Nothing
+}
+
+/// What stands in a block of a whole segment, where nothing does that is written twice: for both may be in it.
+pub fn standing_in(bytes: &[u8], block: Range<usize>) -> Option<Vec<Standing>> {
+    let header = SegmentHeader::read(bytes).ok()?;
+    let frames = Frames::new(header.salt, SEGMENT_HEADER_BYTES as u64, &bytes[SEGMENT_HEADER_BYTES..]);
+    let mut all = Vec::new();
+    for found in frames {
+        let Found::Frame(frame) = found else { return None };
+        if frame.end() as usize <= block.start || frame.offset as usize >= block.end {
+            continue;
+        }
+        let id = split_message(frame.payload).map(|(id, ..)| id);
+        match (frame.kind, id) {
+            (Kind::Snapshot | Kind::SnapshotCopy | Kind::EventCopy, _) => return None,
+            (Kind::Message | Kind::Rewritten, Some(id)) => all.push(Standing::Message(id)),
+            _ => all.push(Standing::Event),
+        }
+    }
+    Some(all).filter(|all| !all.is_empty())
 }
 
 /// The segment with the last byte of one of its messages changed, and all its checksums right.

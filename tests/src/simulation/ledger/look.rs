@@ -20,6 +20,7 @@ impl Ledger {
             }
         }
         self.count("looks");
+        self.is_whole(place, &there)?;
         let now = self.now;
         let Some(topic) = self.topics.get(&place.topic) else { return Ok(()) };
         let Some(channel) = self.channel(place) else { return Ok(()) };
@@ -32,6 +33,30 @@ impl Ledger {
             let dead = there.get(number) == Some(&"dead");
             if dead && !channel.may_be_dead(fate) && !topic.shaken {
                 return Err(format!("message {number} is a dead letter after {} attempts", fate.attempts));
+            }
+        }
+        Ok(())
+    }
+
+    /// Of each publish, all is there or was, or nothing: whether it was answered or not.
+    fn is_whole(&self, place: &Place, there: &BTreeMap<usize, &str>) -> Result<(), String> {
+        let (Some(topic), Some(channel)) = (self.topics.get(&place.topic), self.channel(place)) else { return Ok(()) };
+        let is_sure = self.sync == super::Sync::Always && topic.damaged.is_empty() && topic.kept_back.is_empty();
+        if !is_sure || topic.shaken || topic.limited || channel.forwards {
+            return Ok(());
+        }
+        let batches = self.batches.iter().filter(|batch| batch.topic == place.topic && batch.life == topic.life);
+        for batch in batches.filter(|batch| batch.seq > channel.made) {
+            let is_seen = |number: &usize| {
+                there.contains_key(number) || channel.fates.get(number).is_some_and(|fate| fate.delivered)
+            };
+            let is_missing = |number: &usize| {
+                let is_owed = channel.fates.get(number).is_some_and(|fate| fate.owed);
+                is_owed && !is_seen(number) && self.messages[*number].expires > self.now
+            };
+            if let (Some(seen), Some(missing)) = (batch.numbers().find(is_seen), batch.numbers().find(is_missing)) {
+                let (channel, topic) = (&place.channel, &place.topic);
+                return Err(format!("of one publish, message {seen} is in {channel} of {topic}, and {missing} is not"));
             }
         }
         Ok(())

@@ -27,9 +27,9 @@ pub struct Draft {
 /// One publish.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    topic: String,
-    life: Seq,
-    seq: Seq,
+    pub(super) topic: String,
+    pub(super) life: Seq,
+    pub(super) seq: Seq,
     first: usize,
     count: usize,
     dedup: Option<String>,
