@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use shelfmq_core::name::Name;
 
-use super::fs::{FileSystem, RealFileSystem, sync_names};
+use super::fs::{EntryKind, FileSystem, RealFileSystem, sync_names};
+use super::holds::Holds;
 use crate::layout;
 
 /// What the lock file says.
@@ -24,7 +25,9 @@ const NOBODYS_START: &str = ".Trash";
 /// How many topics are read at once: a start waits for the device more than for processors.
 const READERS: usize = 8;
 /// What the directory of a topic that is being removed ends with.
-const DELETED: &str = ".deleted";
+pub(super) const DELETED: &str = ".deleted";
+/// And of one that is being imported.
+pub(super) const IMPORTING: &str = ".importing";
 /// What a segment's name ends with until it is durable: where nothing of it counts before that, and where it does.
 pub(super) const MAKING: &str = ".tmp";
 pub(super) const COUNTS: &str = ".new";
@@ -59,8 +62,9 @@ pub struct DataDir {
     /// Hold the lock, and another on the directory itself, for whoever made a new lock file; none where nobody else can have
     /// the file system.
     _locks: Option<(File, File)>,
-    /// Counts the topics removed.
+    /// Counts the topics removed, and those that were imported.
     removed: AtomicU64,
+    holds: Arc<Holds>,
 }
 
 impl DataDir {
@@ -110,7 +114,7 @@ impl DataDir {
     /// A directory of a file system that nobody else has, which has one for topics. One thread reads it.
     pub fn on(fs: Arc<dyn FileSystem>, root: PathBuf) -> Self {
         let topics = root.join(layout::TOPICS);
-        DataDir { fs, root, topics, readers: 1, _locks: None, removed: AtomicU64::new(0) }
+        DataDir { fs, root, topics, readers: 1, _locks: None, removed: AtomicU64::new(0), holds: Arc::default() }
     }
 
     pub(super) fn readers(&self) -> usize {
@@ -119,6 +123,10 @@ impl DataDir {
 
     pub(super) fn fs(&self) -> &dyn FileSystem {
         &*self.fs
+    }
+
+    pub(super) fn shared_fs(&self) -> Arc<dyn FileSystem> {
+        Arc::clone(&self.fs)
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -153,19 +161,38 @@ impl DataDir {
                 }
             }
             return match self.fs.rename(&from, &to) {
-                Ok(()) => Ok(Some(to)),
+                Ok(()) => {
+                    // Before another topic can have the name: see `Hold::is_gone`.
+                    self.holds.taken_away(name);
+                    Ok(Some(to))
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(error),
             };
         }
     }
 
-    /// What removals left that were not finished.
+    /// What removals and imports left that were not finished. To be called before there are any.
     pub(super) fn leftovers(&self) -> io::Result<Vec<PathBuf>> {
-        let entries = self.fs.list(&self.topics)?;
-        let names = entries.into_iter().map(|entry| entry.name);
-        let deleted = names.filter(|name| name.to_str().is_some_and(|name| name.ends_with(DELETED)));
-        Ok(deleted.map(|name| self.topics.join(name)).collect())
+        let entries = self.fs.list(&self.topics)?.into_iter().filter(|entry| entry.kind == EntryKind::Directory);
+        let paths = entries.map(|entry| self.topics.join(entry.name));
+        Ok(paths.filter(|path| [DELETED, IMPORTING].iter().any(|end| ends_with(path, end))).collect())
+    }
+
+    pub(super) fn holds(&self) -> &Arc<Holds> {
+        &self.holds
+    }
+
+    /// A new directory for a topic that is being imported.
+    pub(super) fn import_directory(&self, name: &Name<'_>) -> io::Result<PathBuf> {
+        loop {
+            let number = self.removed.fetch_add(1, Relaxed);
+            let path = self.topics.join(format!("{}.{number}{IMPORTING}", layout::folded(name)));
+            match self.fs.create_directory(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => return made.map(|()| path),
+            }
+        }
     }
 }
 

@@ -14,12 +14,12 @@ use shelfmq_core::log::{Recovered, SegmentHeader};
 use shelfmq_core::name::Name;
 use shelfmq_core::recovery::replay::{self, Outcome, Replay};
 
-use super::dir::{COUNTS, DataDir, MAKING, Unusable, beside, ends_with};
+use super::dir::{COUNTS, DELETED, DataDir, IMPORTING, MAKING, Unusable, beside, ends_with};
 use super::fs::{DiskFile, FileSystem, How, read_around, read_exact, sync, sync_names, write_all};
 use crate::layout;
 
 /// How much of a segment is read at once, in bytes, unless a frame is larger.
-const WINDOW: u64 = 1024 * 1024;
+pub(super) const WINDOW: u64 = 1024 * 1024;
 /// What cannot be read is damage once a topic was tried to be opened so often.
 const TRIES: u32 = 4;
 /// What was cut off a log is kept beside it, under this name.
@@ -68,8 +68,7 @@ impl DataDir {
         }
         let listed = layout::topics(self.fs(), self.root());
         let listed = listed.map_err(|error| Unusable::io("read", self.topics(), &error))?;
-        let is_ours =
-            |path: &PathBuf| [".deleted", ".importing"].iter().any(|end| path.to_string_lossy().ends_with(end));
+        let is_ours = |path: &PathBuf| [DELETED, IMPORTING].iter().any(|end| ends_with(path, end));
         for path in listed.others.iter().filter(|path| !is_ours(path)) {
             tracing::warn!(path = %path.display(), "this is not a topic's directory, and nothing is done with it");
         }
@@ -265,7 +264,7 @@ fn header(fs: &dyn FileSystem, path: &Path, number: u32, care: Care) -> Result<O
     Err(Unusable(format!("{}: {what}. {REPAIR}", path.display())))
 }
 
-fn read(file: &dyn DiskFile, bytes: &mut [u8], offset: u64, around: bool) -> io::Result<()> {
+pub(super) fn read(file: &dyn DiskFile, bytes: &mut [u8], offset: u64, around: bool) -> io::Result<()> {
     if around { read_around(file, bytes, offset) } else { read_exact(file, bytes, offset) }
 }
 
@@ -300,7 +299,7 @@ pub fn replay(
 }
 
 /// Cuts off what was not written wholly. What there is of it is kept beside the log.
-fn cut(fs: &dyn FileSystem, name: &Name<'_>, path: &Path, recovered: &Recovered) -> Result<(), Unusable> {
+pub(super) fn cut(fs: &dyn FileSystem, name: &Name<'_>, path: &Path, recovered: &Recovered) -> Result<(), Unusable> {
     if recovered.torn == 0 {
         return Ok(());
     }
@@ -353,7 +352,7 @@ fn remove_unfinished(fs: &dyn FileSystem, name: &Name<'_>, path: &Path) -> Resul
 }
 
 /// Logs what cannot be read.
-fn report(name: &Name<'_>, directory: &Path, recovered: &Recovered) {
+pub(super) fn report(name: &Name<'_>, directory: &Path, recovered: &Recovered) {
     for damage in &recovered.damage {
         tracing::warn!(
             topic = %name, file = %directory.join(layout::segment_file_name(damage.segment)).display(),

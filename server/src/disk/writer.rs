@@ -328,7 +328,10 @@ impl Writer {
         }
         let topic = truncate.topic.clone();
         let flow = self.flow(key, &topic);
-        flow.truncate = Some(truncate);
+        // One that was postponed may come behind one that goes further.
+        if flow.truncate.as_ref().is_none_or(|known| known.segment < truncate.segment) {
+            flow.truncate = Some(truncate);
+        }
         if flow.steps.is_empty() && !flow.is_syncing() {
             self.remove_segments(key);
         } else if self.sync != Sync::Always {
@@ -344,7 +347,7 @@ impl Writer {
             self.readers.forget(key, truncate.segment);
             let (dir, results) = (Arc::clone(&self.dir), self.troubled.results());
             let task = move || {
-                removal::remove_segments(&dir, &truncate);
+                dir.holds().remove(key, truncate, |truncate| removal::remove_segments(&dir, truncate));
                 results.removed(key);
             };
             self.tasks.push(Lane::Slow, Box::new(task));
@@ -477,6 +480,12 @@ impl Writer {
                 Ok(()) => {}
             }
             self.forget_idle(key);
+        }
+        // What could not be removed while it was copied.
+        for postponed in self.dir.holds().take_due() {
+            if postponed.is_wanted() {
+                self.truncate(postponed.key, postponed.truncate);
+            }
         }
         for key in self.troubled.take_removed() {
             if let Some(flow) = self.flows.get_mut(&key) {
