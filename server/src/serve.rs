@@ -58,16 +58,27 @@ const HANDOVER: usize = 64;
 /// Serves a broker until `shutdown` is over; then all who wait are answered, and connections end.
 /// `shutdown` runs on the calling thread, and so may what goes on beside the serving.
 pub fn serve(listener: Listener, shelf: &Shelf, threads: usize, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-    serve_until(listener, shelf, threads, shutdown, pending())
+    serve_and_settle(listener, shelf, threads, Duration::ZERO, (shutdown, pending()))
 }
 
-/// The same; when `hasten` is over as well, nobody is waited for any more but the disk.
+/// The same for a program of its own: after `shutdown`, whoever holds messages may settle them for a moment more. When `hasten`
+/// is over as well, nobody is waited for but the disk.
 pub fn serve_until(
     listener: Listener,
     shelf: &Shelf,
     threads: usize,
     shutdown: impl Future<Output = ()>,
     hasten: impl Future<Output = ()>,
+) -> io::Result<()> {
+    serve_and_settle(listener, shelf, threads, SETTLE, (shutdown, hasten))
+}
+
+fn serve_and_settle(
+    listener: Listener,
+    shelf: &Shelf,
+    threads: usize,
+    settle: Duration,
+    (shutdown, hasten): (impl Future<Output = ()>, impl Future<Output = ()>),
 ) -> io::Result<()> {
     // Not through axum's router: the core routes, and a future that need not be boxed is cheaper to make.
     let app = {
@@ -85,15 +96,15 @@ pub fn serve_until(
         shelf.shutdown();
     };
     // Whoever was just handed a message can still say that it is done: it would come again otherwise.
-    let settle = async {
-        let _ = timeout(SETTLE, async {
+    let settled = async {
+        let _ = timeout(settle, async {
             while shelf.has_in_flight() {
                 sleep(SETTLE_LOOK).await;
             }
         })
         .await;
     };
-    run(listener, threads, app, (stop, settle, hasten))?;
+    run(listener, threads, app, (stop, settled, hasten))?;
     shelf.close();
     Ok(())
 }

@@ -17,11 +17,6 @@ use crate::layout;
 /// What the lock file says.
 const MARK: &str = "shelfmq data 1\n";
 const MARK_START: &str = "shelfmq data ";
-/// What is in a directory without anybody's having put it there: of a new file system, of one that takes snapshots, of a
-/// file manager, of what keeps an empty directory in a repository.
-const NOBODYS: [&str; 5] = ["lost+found", ".snapshot", ".DS_Store", ".gitkeep", ".directory"];
-/// What such names begin with.
-const NOBODYS_START: &str = ".Trash";
 /// How many topics are read at once: a start waits for the device more than for processors.
 const READERS: usize = 8;
 /// What the directory of a topic that is being removed ends with.
@@ -226,8 +221,7 @@ fn make(path: &Path) -> Result<(), Unusable> {
 fn foreign(path: &Path) -> Result<Option<String>, Unusable> {
     let entries = path.read_dir().map_err(|error| Unusable::io("read", path, &error))?;
     let names = entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()));
-    let is_nobodys = |name: &String| NOBODYS.contains(&name.as_str()) || name.starts_with(NOBODYS_START);
-    Ok(names.into_iter().find(|name| !is_nobodys(name)))
+    Ok(names.into_iter().find(|name| !layout::is_nobodys(name.as_ref())))
 }
 
 fn is_in_use(root: &Path) -> Unusable {
@@ -241,6 +235,10 @@ fn take_lock(root: &Path, path: &Path) -> Result<File, Unusable> {
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
     let file = file.map_err(|error| Unusable::io("write to", path, &error))?;
+    // A pipe would never come to its end.
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Err(Unusable(format!("{} is no data directory of shelfmq: its lock is no file", root.display())));
+    }
     match layout::lock(&file) {
         Ok(true) => {}
         Ok(false) => {

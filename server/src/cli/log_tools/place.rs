@@ -94,7 +94,8 @@ impl Topic {
     pub(crate) fn good_segments(&self) -> Result<Vec<Segment>, String> {
         let mut good = Vec::with_capacity(self.segments.len());
         for (_, path) in &self.segments {
-            let header = read_header(path).map_err(|error| failed("read", path, &error))?;
+            // What the device does not give at all is as good as gone: verify and repair say so.
+            let Ok(header) = read_header(path) else { continue };
             let size = length(path)?;
             good.extend(header.ok().map(|header| Segment { path: path.clone(), header, size }));
         }
