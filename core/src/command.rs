@@ -48,6 +48,8 @@ pub enum Verb<'a> {
     EmptyTopic,
     /// Stops (or starts) handing messages to the channels.
     PauseTopic(bool),
+    /// Waits until all that happened to the topic is in its log, so that the host can copy that.
+    Export,
     /// Something that concerns one channel.
     Channel(Name<'a>, ChannelVerb<'a>),
     /// Leases messages, and waits for one. Creates the topic and the channel.
@@ -75,6 +77,7 @@ impl Verb<'_> {
             Verb::ConfigureTopic(changes) => Verb::ConfigureTopic(changes),
             Verb::DeleteTopic => Verb::DeleteTopic,
             Verb::EmptyTopic => Verb::EmptyTopic,
+            Verb::Export => Verb::Export,
             Verb::PauseTopic(paused) => Verb::PauseTopic(paused),
             Verb::Settle(_) | Verb::Subscribe(_) => unreachable!("these never wait for messages to be read"),
         }
@@ -533,6 +536,8 @@ pub enum Refusal {
     TooManyProducers,
     /// There is no message with this id yet.
     PastEnd,
+    /// The topic's log is in no files.
+    NoLogFiles,
     /// The broker is going down.
     Exiting,
     /// Nobody serves the topic at this moment.

@@ -23,6 +23,9 @@ pub const MAX_DIRECTORY_BYTES: usize = 64 << 20;
 /// A larger snapshot of a topic is not written: its log is replayed from the one before.
 pub const MAX_SNAPSHOT_BYTES: usize = 1 << 30;
 
+/// Logs that a server exports and imports at once.
+pub const MAX_TRANSFERS: usize = 8;
+
 /// The limits of the API. NSQ's flags of the same names have the same meaning and defaults.
 /// All of it is a part of a checkpoint, so that a replay has the limits of the engine that was recorded.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,6 +72,8 @@ pub struct Limits {
     pub clock_grace: Duration,
     /// How long a consumer that polls no more counts as a client; then its ephemeral channel goes.
     pub client_timeout: Duration,
+    /// Whether the host keeps logs in files of their own, and gives and takes them as such.
+    pub log_files: bool,
 }
 
 impl Default for Limits {
@@ -91,6 +96,7 @@ impl Default for Limits {
             dead_letters_under_way: 32,
             clock_grace: Duration::from_secs(60 * 60),
             client_timeout: Duration::from_secs(60),
+            log_files: false,
         }
     }
 }

@@ -234,6 +234,19 @@ impl Engine {
         self.broker.has_log(log)
     }
 
+    /// The log of a topic, where there is a topic of this name and it has one.
+    pub fn log_of(&self, topic: &str) -> Option<LogId> {
+        self.broker.log_of(topic)
+    }
+
+    /// Why no topic of this name may be [opened](Engine::open_topic) beside those that there are.
+    pub fn refuse_opening(&self, topic: &str) -> Option<ApiError> {
+        if !self.broker.is_free(topic) {
+            return Some(Code::TopicExists.into());
+        }
+        self.broker.refuse_new().err().map(ApiError::from)
+    }
+
     /// A log did not take what was to be appended, because it has another owner: the topic is closed, nothing more is
     /// written to it, and what waited is answered `NO_OWNER`.
     pub fn handle_append_refused(&mut self, now: Time, log: LogId) {

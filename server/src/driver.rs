@@ -23,6 +23,7 @@ use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output, node_of, shard_of};
 
 use crate::clock::{Alarm, Clock, Watch, Woken};
+use crate::deletions::Deletions;
 use crate::disk::{DataDir, Disk, DiskOptions, Done, Found, Logs, Outcome, Sync, Unusable, Unwell};
 use crate::recording::{RecordOptions, Recording};
 use crate::shard::{Effect, Effects, Held, Mailbox, Shard};
@@ -97,6 +98,9 @@ struct Inner {
     departed: AtomicUsize,
     arrived: AtomicUsize,
     disk: OnceLock<Disk>,
+    deletions: Deletions,
+    /// How many logs are being exported and imported.
+    transfers: AtomicUsize,
     recording: OnceLock<Recording>,
 }
 
@@ -115,6 +119,7 @@ impl Shelf {
     /// A broker with nothing in it, or with what is on its disk: an error where there is a disk and it cannot be used.
     pub fn open(mut options: Options) -> Result<Self, Unusable> {
         let Some(store) = options.disk.take() else { return Ok(Shelf::new(options)) };
+        options.config.limits.log_files = true;
         let dir = DataDir::open(&store.path)?;
         let topics = dir.recover()?;
         let LogOptions { segment_bytes, cache_bytes } = store.log;
@@ -169,6 +174,8 @@ impl Shelf {
             departed: AtomicUsize::new(0),
             arrived: AtomicUsize::new(0),
             disk: OnceLock::new(),
+            deletions: Deletions::new(options.shards.max(1)),
+            transfers: AtomicUsize::new(0),
             recording: OnceLock::new(),
         }));
         if !manual {
@@ -211,6 +218,12 @@ impl Shelf {
     /// Answers all that wait, ends all streams, and takes nothing in from now on.
     pub fn shutdown(&self) {
         self.each_shard(|shard, now| shard.engine.shutdown(now));
+    }
+
+    /// Whether any message is leased.
+    pub(crate) fn has_in_flight(&self) -> bool {
+        let mut channels = self.stats(&Filter::default()).topics.into_iter().flat_map(|topic| topic.channels);
+        channels.any(|channel| channel.in_flight > 0)
     }
 
     /// Whether nothing waits for the disk, or is on its way from one topic to another.
@@ -285,8 +298,25 @@ impl Shelf {
         })
     }
 
+    pub(crate) fn disk(&self) -> Option<&Disk> {
+        self.0.disk.get()
+    }
+
+    pub(crate) fn deletions(&self) -> &Deletions {
+        &self.0.deletions
+    }
+
+    pub(crate) fn transfers(&self) -> &AtomicUsize {
+        &self.0.transfers
+    }
+
+    /// Which shard has a topic.
+    pub(crate) fn shard_of(&self, topic: &Name<'_>) -> usize {
+        shard_of(topic.as_str(), self.0.shards.len())
+    }
+
     /// Does something with a shard, and then what its engine wants done.
-    fn drive<R>(&self, index: usize, act: impl FnOnce(&mut Shard, Time, &mut Effects) -> R) -> R {
+    pub(crate) fn drive<R>(&self, index: usize, act: impl FnOnce(&mut Shard, Time, &mut Effects) -> R) -> R {
         let mut effects = Effects::new();
         let result = self.visit(index, &mut effects, act);
         while let Some(effect) = effects.pop_front() {
@@ -427,11 +457,12 @@ impl Logs for Logged {
         self.shelf().map_or(0, |shelf| shelf.0.shards.len())
     }
 
-    fn take(&self, shard: usize, work: &mut Vec<LogCommand>) -> u64 {
+    fn take(&self, index: usize, work: &mut Vec<LogCommand>) -> u64 {
         self.shelf().map_or(0, |shelf| {
-            let mut shard = shelf.lock(shard);
+            let mut shard = shelf.lock(index);
             let now = shelf.now();
             work.extend(iter::from_fn(|| shard.engine.poll_log(now)));
+            shelf.0.deletions.taken(index, work);
             shard.held.taken()
         })
     }
@@ -444,6 +475,7 @@ impl Logs for Logged {
 
     fn done(&self, shard: usize, done: &[Done]) {
         if let Some(shelf) = self.shelf() {
+            shelf.0.deletions.done(shard, done);
             shelf.drive(shard, |shard, now, _| {
                 for done in done {
                     match done.outcome {

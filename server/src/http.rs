@@ -1,24 +1,26 @@
 //! Between the HTTP of sockets and the core's plain records.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::sync::LazyLock;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONNECTION, CONTENT_DISPOSITION, HeaderMap, HeaderName, HeaderValue};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use shelfmq_core::Output;
 use shelfmq_core::api::{self, ApiError, Body as CoreBody, Code, Field, Head, Known, Response, Value};
 use shelfmq_core::command::Context as View;
 use shelfmq_core::message::id_text;
+use shelfmq_core::name::Name;
 use smallvec::SmallVec;
 
 use crate::app;
 use crate::driver::{Answer, Shelf};
+use crate::transfers::Export;
 
 /// The names of the API's own header fields, by `Known as usize`.
 static NAMES: LazyLock<[HeaderName; Known::ALL.len()]> =
@@ -36,8 +38,9 @@ impl Shelf {
     {
         let (head, body) = request.into_parts();
         if let Some(file) = app::answer(&head) {
-            return file.map(|bytes| Body { first: bytes, stream: None });
+            return file.map(|bytes| Body { first: bytes, rest: Rest::Nothing });
         }
+        let mut exported = None;
         // In a block of its own: nothing of the request is kept while its answer waits.
         let first = {
             let head = head;
@@ -50,21 +53,47 @@ impl Shelf {
                 headers: &headers,
                 peer,
             });
+            if self.limits().log_files {
+                if let Some(topic) = routed.topic().filter(|_| routed.imports()) {
+                    // In a box: it does not count for every request that lives.
+                    let imported = Box::pin(self.import(topic.borrow().into_owned(), body)).await;
+                    return imported
+                        .map_or_else(|why| last(routed.refuse(&why)), |()| respond(routed.done(), Rest::Nothing));
+                }
+                exported = routed.topic().filter(|_| routed.exports()).map(|topic| topic.borrow().into_owned());
+            }
             match read(body, routed.body_limit(self.limits())).await {
-                Ok(bytes) => self.request(routed, &bytes).map(|response| respond(response, None)),
+                Ok(bytes) => self.request(routed, &bytes).map(|response| respond(response, Rest::Nothing)),
                 Err(Unread::TooBig) => Ok(last(routed.body_too_big(self.limits()))),
                 Err(Unread::Broken) => {
                     Ok(last(api::refuse(&View::default(), &ApiError::new(Code::InvalidRequest, BROKEN))))
                 }
             }
         };
-        match first {
+        let response = match first {
             Ok(response) => response,
             Err(mut answer) => match poll_fn(|cx| answer.poll_next(cx)).await {
-                Output::Respond(_, response) => respond(response, None),
-                Output::Open(_, response) => respond(response, Some(answer)),
+                Output::Respond(_, response) => respond(response, Rest::Nothing),
+                Output::Open(_, response) => respond(response, Rest::Stream(answer)),
                 output => unreachable!("an answer begins with a head, not with {output:?}"),
             },
+        };
+        match exported.filter(|_| response.status() == StatusCode::OK) {
+            Some(topic) => Box::pin(self.give(topic, response)).await,
+            None => response,
+        }
+    }
+
+    /// The core says that all that was answered is in the log: here it is.
+    async fn give(&self, topic: Name<'static>, mut response: http::Response<Body>) -> http::Response<Body> {
+        let name = HeaderValue::try_from(format!("attachment; filename=\"{topic}.shelfmq\""));
+        match self.export(topic).await {
+            Ok(export) => {
+                response.headers_mut().insert(CONTENT_DISPOSITION, name.expect("a topic's name is plain text"));
+                *response.body_mut() = Body { first: Bytes::new(), rest: Rest::Log(export) };
+                response
+            }
+            Err(why) => respond(api::refuse(&View::default(), &why), Rest::Nothing),
         }
     }
 }
@@ -110,17 +139,17 @@ where
 
 /// The response to a request whose body was not read to its end: nothing can follow it on this connection.
 fn last(response: Response) -> http::Response<Body> {
-    let mut response = respond(response, None);
+    let mut response = respond(response, Rest::Nothing);
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
-fn respond(response: Response, stream: Option<Answer>) -> http::Response<Body> {
+fn respond(response: Response, rest: Rest) -> http::Response<Body> {
     let first = match response.body {
         CoreBody::Static(bytes) => Bytes::from_static(bytes),
         CoreBody::Bytes(bytes) => Bytes::from(bytes),
     };
-    let mut out = http::Response::new(Body { first, stream });
+    let mut out = http::Response::new(Body { first, rest });
     *out.status_mut() = StatusCode::from_u16(response.status).expect("the core's statuses are HTTP's");
     let headers = out.headers_mut();
     headers.reserve(response.headers.len());
@@ -147,42 +176,60 @@ fn append(headers: &mut HeaderMap, field: &Field, value: Value) {
     }
 }
 
-/// The body of a response: what is there at once, and then, of a stream, what comes.
+/// The body of a response: what is there at once, and then, of a stream or a log, what comes.
 ///
 /// It holds no more than one chunk, and the broker makes the next one only when it is asked for.
 #[derive(Debug)]
 pub struct Body {
     first: Bytes,
-    stream: Option<Answer>,
+    rest: Rest,
+}
+
+/// What comes after what is there at once.
+#[derive(Debug)]
+enum Rest {
+    Nothing,
+    Stream(Answer),
+    Log(Export),
 }
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    /// A log that cannot be read to its end.
+    type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         if !self.first.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
         }
-        let Some(stream) = &mut self.stream else { return Poll::Ready(None) };
-        Poll::Ready(match ready!(stream.poll_next(cx)) {
-            Output::Chunk(_, bytes) => Some(Ok(Frame::data(bytes.into()))),
-            Output::Close(_) => {
-                self.stream = None;
-                None
-            }
-            output => unreachable!("an open answer goes on with chunks, not with {output:?}"),
+        Poll::Ready(match &mut self.rest {
+            Rest::Nothing => None,
+            Rest::Log(export) => ready!(export.poll_next(cx)).map(|piece| piece.map(Frame::data)),
+            Rest::Stream(stream) => match ready!(stream.poll_next(cx)) {
+                Output::Chunk(_, bytes) => Some(Ok(Frame::data(bytes.into()))),
+                Output::Close(_) => {
+                    self.rest = Rest::Nothing;
+                    None
+                }
+                output => unreachable!("an open answer goes on with chunks, not with {output:?}"),
+            },
         })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_empty() && self.stream.is_none()
+        let is_over = match &self.rest {
+            Rest::Nothing => true,
+            Rest::Stream(_) => false,
+            Rest::Log(export) => export.left == 0,
+        };
+        self.first.is_empty() && is_over
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.stream {
-            None => SizeHint::with_exact(self.first.len() as u64),
-            Some(_) => SizeHint::default(),
+        match &self.rest {
+            Rest::Nothing => SizeHint::with_exact(self.first.len() as u64),
+            Rest::Stream(_) => SizeHint::default(),
+            Rest::Log(export) => SizeHint::with_exact(export.left),
         }
     }
 }

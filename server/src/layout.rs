@@ -90,6 +90,26 @@ pub fn segment_of(file_name: &OsStr) -> Option<u32> {
     (file_name.to_str() == Some(&segment_file_name(number))).then_some(number)
 }
 
+/// What is in a directory without anybody's having put it there: of a new file system, of one that takes snapshots, of a
+/// file manager, of what keeps an empty directory in a repository.
+const NOBODYS: [&str; 5] = ["lost+found", ".snapshot", ".DS_Store", ".gitkeep", ".directory"];
+/// What such names begin with.
+const NOBODYS_START: [&str; 2] = [".Trash", "._"];
+/// What the names end with of what starts, repairs, deletions and imports leave or are just making.
+const OWN_ENDS: [&str; 6] = [".tmp", ".new", ".torn", ".bad", ".deleted", ".importing"];
+
+/// Whether something of this name is in a directory without anybody's having put it there.
+pub fn is_nobodys(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    NOBODYS.contains(&&*name) || NOBODYS_START.iter().any(|start| name.starts_with(start))
+}
+
+/// Whether something that is no topic and no segment is nothing to be told of: it is nobody's, or a broker's own.
+pub fn is_known(path: &Path) -> bool {
+    let Some(name) = path.file_name() else { return false };
+    is_nobodys(name) || OWN_ENDS.iter().any(|end| name.to_string_lossy().ends_with(end))
+}
+
 /// What a directory has: what belongs there, in order, and what does not.
 #[derive(Clone, Debug)]
 pub struct Listing<T> {

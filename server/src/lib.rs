@@ -21,6 +21,7 @@
 
 mod app;
 pub mod clock;
+mod deletions;
 pub mod disk;
 pub mod driver;
 pub mod duration_arg;
@@ -30,6 +31,7 @@ pub mod listen;
 pub mod recording;
 pub mod serve;
 mod shard;
+mod transfers;
 
 use std::net::SocketAddr;
 
@@ -42,7 +44,7 @@ pub use driver::{DiskStore, Options, Shelf};
 pub use http::Body;
 pub use listen::{Address, Listener};
 pub use recording::RecordOptions;
-pub use serve::{serve, serve_router};
+pub use serve::{serve, serve_router, serve_until};
 
 /// The whole API of a broker, to be nested in an axum application.
 ///

@@ -5,17 +5,20 @@ mod cli;
 
 use std::env;
 use std::ffi::OsString;
+use std::future::{Future, poll_fn};
 use std::io::{self, Write};
+use std::pin::pin;
 use std::process::ExitCode;
+use std::task::Poll;
 
 use cli::announce::announce;
 use cli::log::Logging;
-use cli::log_tools;
 use cli::settings::Settings;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use shelfmq::{Clock, Listener, Options, Shelf};
 use shelfmq_core::config::Identity;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Mutex;
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
@@ -26,8 +29,8 @@ const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = cli::normalise(env::args_os()).collect();
-    if args.get(1).is_some_and(|first| first == log_tools::LOG) {
-        return log_tools::run(args).unwrap_or_else(|message| fail(1, &message));
+    if args.get(1).is_some_and(|first| cli::TOOLS.iter().any(|tool| first == tool)) {
+        return cli::run_tool(args).unwrap_or_else(|message| fail(1, &message));
     }
     let matches = cli::command().get_matches_from(args);
     if let Some(("replay", asked)) = matches.subcommand() {
@@ -44,7 +47,9 @@ fn main() -> ExitCode {
     }
     let done = match matches.subcommand_name() {
         Some("config") => print(&settings.to_toml()),
-        Some(log_tools::LOG) => Err("log comes first, as in shelfmq log ls: it takes no settings of the broker".into()),
+        Some(tool) if cli::TOOLS.contains(&tool) => {
+            Err(format!("{tool} comes first, as in shelfmq {tool} …: it takes no settings of the broker"))
+        }
         _ => serve(settings, logging),
     };
     done.map_or_else(|message| fail(1, &message), |()| ExitCode::SUCCESS)
@@ -85,21 +90,47 @@ fn serve(settings: Settings, logging: Logging) -> Result<(), String> {
     })
     .map_err(|error| error.to_string())?;
     settings.recording().map_or(Ok(()), |recording| shelf.record(recording))?;
-    let until = until_told(banner, shelf.clone(), identity, settings.lookupd_http_address);
-    shelfmq::serve(listener, &shelf, settings.threads, until).map_err(|e| format!("cannot serve: {e}"))
+    let signals = Signals::default();
+    let until = until_told(banner, shelf.clone(), identity, settings.lookupd_http_address, &signals);
+    let again = async { signals.next().await };
+    shelfmq::serve_until(listener, &shelf, settings.threads, until, again).map_err(|e| format!("cannot serve: {e}"))
+}
+
+/// Ctrl-C and SIGTERM, one after the other, for whoever is the first to wait for the next.
+#[derive(Default)]
+struct Signals(Mutex<Option<(Signal, Signal)>>);
+
+impl Signals {
+    /// Waits for the next. It is handled from when this is called first: none that comes later is missed.
+    async fn next(&self) {
+        let mut signals = self.0.lock().await;
+        let listen = || {
+            let interrupt = signal(SignalKind::interrupt()).expect("Ctrl-C can be handled");
+            (interrupt, signal(SignalKind::terminate()).expect("SIGTERM can be handled"))
+        };
+        let (interrupt, terminate) = signals.get_or_insert_with(listen);
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
 }
 
 /// Until Ctrl-C or SIGTERM; directories are told of this broker meanwhile.
-async fn until_told(banner: String, shelf: Shelf, identity: Identity, directories: Vec<String>) {
-    let mut interrupt = signal(SignalKind::interrupt()).expect("Ctrl-C can be handled");
-    let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be handled");
-    // Not before that: whoever has read it may tell the broker to end. A broker without a reader of its banner is a
-    // broker all the same.
-    let _ = print(&banner);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        () = announce(shelf, identity, directories) => {}
+async fn until_told(banner: String, shelf: Shelf, identity: Identity, directories: Vec<String>, signals: &Signals) {
+    let mut told = pin!(signals.next());
+    // They are handled before it is printed: whoever has read it may tell the broker to end. A broker without a reader of its
+    // banner is a broker all the same.
+    let print = poll_fn(|cx| {
+        let told = told.as_mut().poll(cx);
+        let _ = print(&banner);
+        Poll::Ready(told)
+    });
+    if print.await.is_pending() {
+        tokio::select! {
+            () = told => {}
+            () = announce(shelf, identity, directories) => {}
+        }
     }
     tracing::info!("going down");
 }

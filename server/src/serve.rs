@@ -1,7 +1,7 @@
 //! The server: one loop accepts, one thread per core serves, and all of them end well.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, pending, ready};
 use std::io;
 use std::mem::replace;
 use std::net::SocketAddr;
@@ -39,6 +39,9 @@ const KEEPALIVE: TcpKeepalive =
 
 /// How long the answers that are under way in a shutdown are waited for.
 const GRACE: Duration = Duration::from_secs(5);
+/// Before that: how long those who hold messages may still settle them, and how often it is looked whether anybody does.
+const SETTLE: Duration = Duration::from_secs(2);
+const SETTLE_LOOK: Duration = Duration::from_millis(20);
 
 /// How long a client that was refused may still send what nobody reads.
 const LINGER: Duration = Duration::from_secs(1);
@@ -55,6 +58,28 @@ const HANDOVER: usize = 64;
 /// Serves a broker until `shutdown` is over; then all who wait are answered, and connections end.
 /// `shutdown` runs on the calling thread, and so may what goes on beside the serving.
 pub fn serve(listener: Listener, shelf: &Shelf, threads: usize, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+    serve_and_settle(listener, shelf, threads, Duration::ZERO, (shutdown, pending()))
+}
+
+/// The same for a program of its own: after `shutdown`, whoever holds messages may settle them for a moment more. When `hasten`
+/// is over as well, nobody is waited for but the disk.
+pub fn serve_until(
+    listener: Listener,
+    shelf: &Shelf,
+    threads: usize,
+    shutdown: impl Future<Output = ()>,
+    hasten: impl Future<Output = ()>,
+) -> io::Result<()> {
+    serve_and_settle(listener, shelf, threads, SETTLE, (shutdown, hasten))
+}
+
+fn serve_and_settle(
+    listener: Listener,
+    shelf: &Shelf,
+    threads: usize,
+    settle: Duration,
+    (shutdown, hasten): (impl Future<Output = ()>, impl Future<Output = ()>),
+) -> io::Result<()> {
     // Not through axum's router: the core routes, and a future that need not be boxed is cheaper to make.
     let app = {
         let shelf = shelf.clone();
@@ -70,7 +95,16 @@ pub fn serve(listener: Listener, shelf: &Shelf, threads: usize, shutdown: impl F
         shutdown.await;
         shelf.shutdown();
     };
-    run(listener, threads, app, stop)?;
+    // Whoever was just handed a message can still say that it is done: it would come again otherwise.
+    let settled = async {
+        let _ = timeout(settle, async {
+            while shelf.has_in_flight() {
+                sleep(SETTLE_LOOK).await;
+            }
+        })
+        .await;
+    };
+    run(listener, threads, app, (stop, settled, hasten))?;
     shelf.close();
     Ok(())
 }
@@ -82,7 +116,7 @@ pub fn serve_router(
     threads: usize,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    run(listener, threads, move |_| TowerToHyperService::new(router.clone()), shutdown)
+    run(listener, threads, move |_| TowerToHyperService::new(router.clone()), (shutdown, ready(()), pending()))
 }
 
 /// What answers the requests of one connection.
@@ -118,21 +152,52 @@ struct Worker {
     thread: thread::JoinHandle<()>,
 }
 
+/// Serves until the first of these is over, and from then on until the second is; the third cuts short what comes after the
+/// first.
 fn run<S: App>(
     listener: Listener,
     threads: usize,
     app: impl Fn(Option<SocketAddr>) -> S + Clone + Send + 'static,
-    stop: impl Future<Output = ()>,
+    (stop, settle, hasten): (impl Future<Output = ()>, impl Future<Output = ()>, impl Future<Output = ()>),
 ) -> io::Result<()> {
-    let workers = (0..threads.max(1)).map(|index| start_worker(index, app.clone())).collect::<io::Result<Vec<_>>>()?;
-    new_runtime()?.block_on(async {
-        tokio::select! {
-            () = stop => Ok(()),
-            never = accept(listener, &workers) => never,
+    let hastened = Arc::new(watch::Sender::new(false));
+    let start = |index| start_worker(index, app.clone(), hastened.subscribe());
+    let workers = (0..threads.max(1)).map(start).collect::<io::Result<Vec<_>>>()?;
+    let mut workers = Some(workers);
+    let threads = new_runtime()?.block_on(async {
+        let mut hasten = pin!(hasten);
+        let served = {
+            let mut accepting = pin!(accept(listener, workers.as_deref().unwrap_or_default()));
+            tokio::select! {
+                () = stop => {}
+                Err(error) = accepting.as_mut() => return Err(error),
+            }
+            tokio::select! {
+                () = settle => false,
+                () = hasten.as_mut() => true,
+                Err(error) = accepting.as_mut() => return Err(error),
+            }
+        };
+        // A worker that gets no more connections lets those it has come to their end.
+        let (closing, threads): (Vec<_>, Vec<_>) =
+            workers.take().into_iter().flatten().map(|worker| (worker.closing, worker.thread)).unzip();
+        let ended = async {
+            for closing in &closing {
+                closing.closed().await;
+            }
+        };
+        let is_hastened = served
+            || tokio::select! {
+                () = ended => false,
+                () = sleep(GRACE) => false,
+                () = hasten.as_mut() => true,
+            };
+        if is_hastened {
+            tracing::warn!("told twice to go down: connections are cut off");
+            hastened.send_replace(true);
         }
+        Ok(threads)
     })?;
-    // A worker that gets no more connections lets those it has come to their end.
-    let threads: Vec<_> = workers.into_iter().map(|worker| worker.thread).collect();
     threads.into_iter().try_for_each(thread::JoinHandle::join).map_err(|_| io::Error::other("a worker panicked"))
 }
 
@@ -140,7 +205,11 @@ fn new_runtime() -> io::Result<runtime::Runtime> {
     runtime::Builder::new_current_thread().enable_all().build()
 }
 
-fn start_worker<S: App>(index: usize, app: impl Fn(Option<SocketAddr>) -> S + Send + 'static) -> io::Result<Worker> {
+fn start_worker<S: App>(
+    index: usize,
+    app: impl Fn(Option<SocketAddr>) -> S + Send + 'static,
+    mut hastened: watch::Receiver<bool>,
+) -> io::Result<Worker> {
     let (sockets, mut handed) = mpsc::channel::<Handed>(HANDOVER);
     let closing = Arc::new(watch::Sender::new(()));
     let runtime = new_runtime()?;
@@ -153,8 +222,10 @@ fn start_worker<S: App>(index: usize, app: impl Fn(Option<SocketAddr>) -> S + Se
                 }
             }
             closing.send_replace(());
-            if timeout(GRACE, closing.closed()).await.is_err() {
-                tracing::warn!("connections that did not end in time were cut off");
+            tokio::select! {
+                () = closing.closed() => {}
+                () = sleep(GRACE) => tracing::warn!("connections that did not end in time were cut off"),
+                _ = hastened.wait_for(|hastened| *hastened) => {}
             }
         }
     };

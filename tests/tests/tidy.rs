@@ -499,7 +499,7 @@ fn expand(path: &str) -> Vec<String> {
 }
 
 /// Codes of what no scenario can bring about: the broker's own mistakes, its disk, its end, what hosts check before the
-/// core is asked, and what recordings answer.
+/// core is asked, what recordings answer, and what only hosts with files do.
 const NOT_IN_SCENARIOS: &[Code] = &[
     Code::InternalError,
     Code::Exiting,
@@ -513,6 +513,8 @@ const NOT_IN_SCENARIOS: &[Code] = &[
     Code::NoOwner,
     Code::Overloaded,
     Code::TooManyProducers,
+    Code::TopicExists,
+    Code::InvalidLog,
 ];
 
 #[test]

@@ -29,6 +29,8 @@ export const ROUTES = [
   { methods: ['GET'], path: '/dead', looks: true, right: 'consume', of: 'topic' },
   { methods: ['POST'], path: '/dead/empty', looks: false, right: 'admin', of: 'topic' },
   { methods: ['GET'], path: '/peek', looks: true, right: 'consume', of: 'topic' },
+  { methods: ['GET'], path: '/export', looks: true, right: 'admin', of: 'topic' },
+  { methods: ['POST'], path: '/import', looks: false, right: 'admin', of: 'topic' },
   { methods: ['GET'], path: '/ping', looks: true, right: '', of: 'node' },
   { methods: ['GET'], path: '/info', looks: true, right: 'watch', of: 'node' },
   { methods: ['GET'], path: '/stats', looks: true, right: 'watch', of: 'all' },

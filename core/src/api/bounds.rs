@@ -122,7 +122,7 @@ fn of_requests(limits: &Limits) -> [Bound; 20] {
 }
 
 /// What the broker keeps, and what it does at once.
-fn of_the_broker(limits: &Limits) -> [Bound; 11] {
+fn of_the_broker(limits: &Limits) -> [Bound; 12] {
     [
         of("the producers of a topic", config::MAX_PRODUCERS.to_string(), Code::TooManyProducers),
         of(
@@ -153,6 +153,7 @@ fn of_the_broker(limits: &Limits) -> [Bound; 11] {
         ),
         row("what one call takes back, drops or hands over", limits.slice.to_string(), None, "the rest is due at once"),
         row("the messages that one search passes over", SCAN.to_string(), None, "it goes on in the next call"),
+        of("the logs that are exported and imported at once", config::MAX_TRANSFERS.to_string(), Code::Overloaded),
         row("a snapshot", bytes(config::MAX_SNAPSHOT_BYTES), None, "a replay begins with the one before"),
     ]
 }

@@ -94,6 +94,7 @@ fn check_body(limits: &Limits, route: &Route, body: &[u8]) -> Result<(), Code> {
         Payload::Message if body.is_empty() => Err(Code::MsgEmpty),
         _ if body.len() <= route.body_limit(limits) => Ok(()),
         Payload::Message => Err(Code::MsgTooBig),
+        Payload::Log => Err(Code::NoLogFiles),
         _ => Err(Code::BodyTooBig),
     }
 }

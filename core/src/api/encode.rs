@@ -21,6 +21,7 @@ use crate::time::Time;
 /// The answer to a command, leased messages apart: those are for [`encode_leased`](super::encode_leased).
 pub fn encode(context: &Context, reply: &Reply) -> Response {
     let response = match (reply, View::of(context)) {
+        (Reply::Done, View::Exported) => Response::of(200, "application/octet-stream", Body::Static(b"")),
         (Reply::Done, _) => Response::empty(200),
         (Reply::Nothing, _) => Response::empty(204),
         (Reply::Published(published), view) => published_response(*published, view),

@@ -83,6 +83,10 @@ codes! {
     NoOwner "NO_OWNER" 503 "Nobody serves this topic at this moment: try again shortly.";
     Overloaded "OVERLOADED" 503 "More waits to be written than the topic's log takes: try again shortly.";
 
+    TopicExists "TOPIC_EXISTS" 409 "There is a topic of this name already: delete it first, or keep it.";
+    InvalidLog "INVALID_LOG" 400 "The body is no exported log: GET /export and shelfmq log export make one.";
+    NoLogFiles "NO_LOG_FILES" 501 "There are no log files to export from or import to: a server with --data-path has them, for topics that are not ephemeral.";
+
     PastEnd "ID_PAST_END" 400 "There is no message with this id yet: give one of a message, or a time as 2026-01-01T00:00:00Z.";
 
     // Parameters out of range or not readable.
@@ -214,6 +218,7 @@ impl From<Refusal> for ApiError {
             Refusal::NoOwner => Code::NoOwner,
             Refusal::TooManyProducers => Code::TooManyProducers,
             Refusal::PastEnd => Code::PastEnd,
+            Refusal::NoLogFiles => Code::NoLogFiles,
             Refusal::Overloaded => Code::Overloaded,
         };
         code.into()

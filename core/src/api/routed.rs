@@ -9,9 +9,9 @@ use alloc::string::String;
 
 use super::errors::{ApiError, Code};
 use super::params::Params;
-use super::routes::{self, Belongs, Found, Right, Route};
-use super::{Head, Response, Scope, bounds, refuse};
-use crate::command::{Context, Filter};
+use super::routes::{self, Answer, Belongs, Found, Payload, Right, Route};
+use super::{Head, Response, Scope, bounds, encode, refuse};
+use crate::command::{Context, Filter, Reply};
 use crate::config::Limits;
 use crate::name::Name;
 
@@ -128,10 +128,36 @@ impl<'a> Routed<'a> {
         self.fault.as_deref()
     }
 
+    /// Whether its body is a log that is to be a topic: that is for a host to do, if it keeps logs in files
+    /// ([`Limits::log_files`]).
+    pub fn imports(&self) -> bool {
+        let has_log = self.topic.as_ref().is_some_and(|topic| !topic.is_ephemeral());
+        has_log && self.fault.is_none() && self.route.is_some_and(|route| route.payload == Payload::Log)
+    }
+
+    /// Whether a log is asked for: where its answer says that all went well, a host that keeps logs in files
+    /// ([`Limits::log_files`]) gives the file of it.
+    pub fn exports(&self) -> bool {
+        self.fault.is_none() && self.route.is_some_and(|route| route.answer == Answer::Log)
+    }
+
+    /// The answer of a host that did what was asked.
+    pub fn done(&self) -> Response {
+        encode(&self.context(), &Reply::Done)
+    }
+
+    /// The answer of a host that did not, for this reason.
+    pub fn refuse(&self, why: &ApiError) -> Response {
+        refuse(&self.context(), why)
+    }
+
+    fn context(&self) -> Context {
+        Context { ignored: self.ignored.clone(), ..Context::default() }
+    }
+
     /// The answer to what is wrong with the head, for a host that does not want to read the body of what is refused.
     pub fn refusal(&self) -> Option<Response> {
-        let context = Context { ignored: self.ignored.clone(), ..Context::default() };
-        self.fault.as_deref().map(|fault| refuse(&context, fault))
+        self.fault.as_deref().map(|fault| self.refuse(fault))
     }
 
     /// Which engine it is for. What is refused is for any.
@@ -149,7 +175,11 @@ impl<'a> Routed<'a> {
 
 /// The answer to a body that is longer than the route's bound.
 pub(super) fn too_big(limits: &Limits, route: Option<&Route>) -> Response {
-    let code = if route.is_some_and(Route::takes_a_message) { Code::MsgTooBig } else { Code::BodyTooBig };
+    let code = match route.map(|route| route.payload) {
+        Some(Payload::Message) => Code::MsgTooBig,
+        Some(Payload::Log) => Code::NoLogFiles,
+        _ => Code::BodyTooBig,
+    };
     refuse(&Context::default(), &ApiError::from(code).with_limits(limits))
 }
 

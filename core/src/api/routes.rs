@@ -56,21 +56,21 @@ pub static ROUTES: &[Route] = &[
         .takes(&[&ARG_TOPIC, &CHANNEL, &RECEIPT])
         .body(Payload::Receipts)
         .answers(Answer::Json("Settled"), SETTLED)
-        .fails(&[Code::TooManyReceipts, Code::InvalidReceipt, Code::FinFailed, Code::TopicNotFound, Code::ChannelNotFound, Code::Exiting]),
+        .fails(&[Code::TooManyReceipts, Code::InvalidReceipt, Code::FinFailed, Code::TopicNotFound, Code::ChannelNotFound]),
     post("/req", decode::req, "Requeue leased messages.")
         .needs(Right::Consume)
         .beyond_nsq()
         .takes(&[&ARG_TOPIC, &CHANNEL, &RECEIPT, &REQ_DEFER])
         .body(Payload::Receipts)
         .answers(Answer::Json("Settled"), SETTLED)
-        .fails(&[Code::TooManyReceipts, Code::InvalidReceipt, Code::ReqFailed, Code::TopicNotFound, Code::ChannelNotFound, Code::Exiting]),
+        .fails(&[Code::TooManyReceipts, Code::InvalidReceipt, Code::ReqFailed, Code::TopicNotFound, Code::ChannelNotFound]),
     post("/touch", decode::touch, "Extend the leases of messages, up to max-msg-timeout from their delivery.")
         .needs(Right::Consume)
         .beyond_nsq()
         .takes(&[&ARG_TOPIC, &CHANNEL, &RECEIPT, &TOUCH_TIMEOUT])
         .body(Payload::Receipts)
         .answers(Answer::Json("Settled"), SETTLED)
-        .fails(&[Code::TooManyReceipts, Code::InvalidReceipt, Code::TouchFailed, Code::TopicNotFound, Code::ChannelNotFound, Code::Exiting]),
+        .fails(&[Code::TooManyReceipts, Code::InvalidReceipt, Code::TouchFailed, Code::TopicNotFound, Code::ChannelNotFound]),
     post("/settle", decode::settle, "Finish, requeue and touch in one call.")
         .needs(Right::Consume)
         .beyond_nsq()
@@ -87,7 +87,6 @@ pub static ROUTES: &[Route] = &[
             Code::TouchFailed,
             Code::TopicNotFound,
             Code::ChannelNotFound,
-            Code::Exiting,
         ]),
     post("/topic/create", decode::create_topic, "Create a topic, or set options of the one there is.")
         .takes(&[&TOPIC, &RETAIN, &RETAIN_BYTES, &MAX_BYTES, &MAX_MESSAGES, &OVERFLOW, &DEDUP_WINDOW]),
@@ -142,6 +141,25 @@ pub static ROUTES: &[Route] = &[
         .takes(&[&ARG_TOPIC, &PEEK_CHANNEL, &FROM, &PEEK_MAX, &ANSWER_BYTES, &STATE])
         .answers(Answer::Json("PeekedMessages"), "The messages, as JSON.")
         .fails(&[Code::MissingArgChannel, Code::TopicNotFound, Code::ChannelNotFound]),
+    get("/export", decode::export, "Give the whole log of a topic as one file.")
+        .needs(Right::Admin).of_topic()
+        .beyond_nsq()
+        .takes(&[&ARG_TOPIC])
+        .answers(Answer::Log, "The file, with all that was answered before this was asked: shelfmq log import and POST /import take it.")
+        .fails(NO_COPY),
+    post("/import", decode::import, "Open an exported log as a topic.")
+        .beyond_nsq()
+        .takes(&[&ARG_TOPIC])
+        .body(Payload::Log)
+        .fails(&[
+            Code::TopicExists,
+            Code::InvalidLog,
+            Code::NoLogFiles,
+            Code::Overloaded,
+            Code::StorageFull,
+            Code::StorageFailed,
+            Code::Exiting,
+        ]),
     get("/ping", decode::ping, "Whether the broker is well.")
         .needs(Right::Open).answers(Answer::Text, "OK."),
     get("/info", decode::info, "Who this broker is.").answers(Answer::Json("Info"), "Version, addresses and start, as JSON."),
@@ -191,6 +209,14 @@ pub static ROUTES: &[Route] = &[
 
 const SETTLED: &str = "How many messages were settled and which receipts were refused and why, as JSON.";
 const OPTION: &str = "The value: text as it is, anything else as JSON.";
+const NO_COPY: &[Code] = &[
+    Code::TopicNotFound,
+    Code::NoLogFiles,
+    Code::Overloaded,
+    Code::StorageFailed,
+    Code::StorageUnknown,
+    Code::Exiting,
+];
 const NO_CHANNEL: &[Code] = &[Code::TopicNotFound, Code::ChannelNotFound];
 
 static OF_CHANNEL: [&Param; 2] = [&ARG_TOPIC, &CHANNEL];
@@ -287,6 +313,8 @@ pub enum Payload {
     Registration,
     /// The value of an option.
     Value,
+    /// An exported log. It is the host's to take in, as it comes: it is not to be had as a whole.
+    Log,
 }
 
 /// What the body of a success is.
@@ -308,6 +336,8 @@ pub enum Answer {
     Option,
     /// The description of the API.
     Document,
+    /// An exported log.
+    Log,
     /// JSON with the schema of this name.
     Json(&'static str),
 }
@@ -362,12 +392,12 @@ impl Route {
 
     /// How long the body may be, in bytes.
     pub fn body_limit(&self, limits: &Limits) -> usize {
-        if self.takes_a_message() { limits.max_msg_size } else { limits.max_body_size }
-    }
-
-    /// Whether the body is one message.
-    pub(super) fn takes_a_message(&self) -> bool {
-        self.payload == Payload::Message
+        match self.payload {
+            Payload::Message => limits.max_msg_size,
+            // A host that has files takes it in without asking; another has no use for any of it.
+            Payload::Log => 0,
+            _ => limits.max_body_size,
+        }
     }
 
     const fn needs(self, right: Right) -> Route {

@@ -55,6 +55,8 @@ views! {
     Redriven,
     /// The count is of dead letters that were dropped.
     Dropped,
+    /// A file, which the host has.
+    Exported,
 }
 
 impl View {

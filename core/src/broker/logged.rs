@@ -301,11 +301,31 @@ impl<O: Outbox> Broker<O> {
         self.logs.topics.contains_key(&log)
     }
 
+    /// The log of a topic, where there is one.
+    pub(crate) fn log_of(&self, topic: &str) -> Option<LogId> {
+        self.topics[*self.names.get(topic)?].log_id()
+    }
+
+    /// Whether nobody has this name: neither a topic that is here, nor one that is somewhere.
+    pub(crate) fn is_free(&self, topic: &str) -> bool {
+        !self.names.contains_key(topic) && !self.closed.contains_key(topic)
+    }
+
+    /// Why nothing new may come now.
+    pub(crate) fn refuse_new(&self) -> Result<(), Refusal> {
+        self.refuse_if_exiting()?;
+        self.refuse_if_full()
+    }
+
     /// A topic takes in no publishes for now. One that is not here and cannot be opened may not be made anew.
     pub(crate) fn set_stalled(&mut self, topic: &str, stalled: Option<TopicTrouble>) {
         match self.names.get(topic) {
             Some(&number) => self.topics[number].stalled = stalled,
             None if stalled == Some(TopicTrouble::SetAside) => drop(self.closed.insert(topic.into(), Closed::SetAside)),
+            // Whoever set it aside says that there is nothing of that name after all.
+            None if stalled.is_none() && matches!(self.closed.get(topic), Some(Closed::SetAside)) => {
+                self.closed.remove(topic);
+            }
             None => {}
         }
     }

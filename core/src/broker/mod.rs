@@ -343,6 +343,10 @@ impl<O: Outbox> Broker<O> {
         }
     }
 
+    fn refuse_if_resigned(&self) -> Result<(), Refusal> {
+        if self.life == Life::Resigned { Err(Refusal::NoOwner) } else { Ok(()) }
+    }
+
     fn find_topic(&self, name: &Name<'_>) -> Result<TopicId, Refusal> {
         let missing = || self.refuse_if_closed(name).err().unwrap_or(Refusal::TopicNotFound);
         self.names.get(name.as_str()).copied().ok_or_else(missing)

@@ -45,6 +45,7 @@ impl<O: Outbox> Broker<O> {
                 });
                 Ok(self.done_durably(topic, Reply::Done))
             }
+            Verb::Export => self.export(name),
             Verb::Subscribe(_) => unreachable!("a poll is answered by whoever comes by a message"),
         }
     }
@@ -54,6 +55,22 @@ impl<O: Outbox> Broker<O> {
     fn done_durably(&mut self, topic: TopicId, reply: Reply) -> Done {
         let barrier = self.topics.get_mut(topic).and_then(Topic::barrier_of_all);
         Done { reply, barrier }
+    }
+
+    /// Waits until all that was answered before is in the topic's log. Changes nothing.
+    fn export(&mut self, name: &Name<'_>) -> Result<Done, Blocked> {
+        self.refuse_if_exiting()?;
+        let topic = self.find_topic(name)?;
+        self.refuse_if_failed(topic)?;
+        if self.topics[topic].log_id().is_none() {
+            return Err(Refusal::NoLogFiles.into());
+        }
+        match self.refuse_if_stalled(topic) {
+            // What could not be written for want of room is nothing that was promised: a full disk can be copied.
+            Err(Refusal::StorageFull) => Ok(Reply::Done.into()),
+            Err(refusal) => Err(refusal.into()),
+            Ok(()) => Ok(self.done_durably(topic, Reply::Done)),
+        }
     }
 
     pub(super) fn publish(&mut self, now: Time, name: &Name<'_>, publish: &Publish<'_>) -> Result<Done, Blocked> {
@@ -90,8 +107,9 @@ impl<O: Outbox> Broker<O> {
     }
 
     fn settle(&mut self, now: Time, name: &Name<'_>, settle: &Settle<'_>) -> Result<Reply, Refusal> {
-        self.refuse_if_exiting()?;
+        self.refuse_if_resigned()?;
         // A log that failed stops nobody from settling: what was handed out is still to be finished, if only in memory.
+        // Nor does a shutdown: until its connections end, what was handed out before it would otherwise come again.
         let (topic, number) = self.find_channel(name, &settle.channel)?;
         self.refuse_if_much_waits(topic)?;
         let mut settled = Settled::default();

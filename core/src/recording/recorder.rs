@@ -7,7 +7,7 @@ use core::mem;
 use core::ops::Deref;
 
 use super::input::{Input, StatsSource};
-use crate::api::{Decoded, Request, Routed};
+use crate::api::{ApiError, Decoded, Request, Routed};
 use crate::broker::{BrokerStats, Transfer};
 use crate::command::{Ticket, TopicUnwell};
 use crate::engine::{Engine, Output};
@@ -219,6 +219,16 @@ impl Recorder {
     pub fn set_topic_unwell(&mut self, now: Time, topic: &str, unwell: Option<TopicUnwell>) {
         self.note(now, || Input::TopicUnwell(topic.into(), unwell.as_ref().map(Cow::Borrowed)));
         self.engine.set_topic_unwell(topic, unwell);
+    }
+
+    /// See [`Engine::log_of`].
+    pub fn log_of(&self, topic: &str) -> Option<LogId> {
+        self.engine.log_of(topic)
+    }
+
+    /// See [`Engine::refuse_opening`].
+    pub fn refuse_opening(&self, topic: &str) -> Option<ApiError> {
+        self.engine.refuse_opening(topic)
     }
 
     /// See [`Engine::has_log`].

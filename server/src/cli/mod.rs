@@ -1,6 +1,7 @@
 //! The command line.
 
 pub(crate) mod announce;
+pub(crate) mod backup;
 pub(crate) mod banner;
 pub(crate) mod known;
 pub(crate) mod log;
@@ -9,6 +10,7 @@ pub(crate) mod replay;
 pub(crate) mod settings;
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 use clap::{Arg, Args, Command};
 
@@ -27,12 +29,25 @@ pub(crate) fn command() -> Command {
         .subcommand(Command::new("config").about("Prints the configuration that the broker would run with, as TOML"))
         // It is looked for before these are: here it is for the list, and for whoever writes a flag before it.
         .subcommand(Command::new(log_tools::LOG).about(log_tools::ABOUT).arg(rest()))
+        .subcommand(Command::new(backup::BACKUP).about(backup::ABOUT_BACKUP).arg(rest()))
+        .subcommand(Command::new(backup::RESTORE).about(backup::ABOUT_RESTORE).arg(rest()))
         .subcommand(replay::command());
     let command = Settings::augment_args(command).about(env!("CARGO_PKG_DESCRIPTION"));
     command.mut_args(|arg| {
         let variable = known::variable(arg.get_id().as_str());
         arg.global(true).env(variable).hide_env(true)
     })
+}
+
+/// The subcommands that come first, and take no settings of the broker.
+pub(crate) const TOOLS: [&str; 3] = [log_tools::LOG, backup::BACKUP, backup::RESTORE];
+
+/// Runs the one of [`TOOLS`] that a command line names.
+pub(crate) fn run_tool(args: Vec<OsString>) -> Result<ExitCode, String> {
+    if args.get(1).is_some_and(|first| first == log_tools::LOG) {
+        return log_tools::run(args);
+    }
+    backup::run(args).map(|()| ExitCode::SUCCESS)
 }
 
 /// Whatever follows.

@@ -10,21 +10,19 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use shelfmq_core::name::Name;
 
-use super::fs::{FileSystem, RealFileSystem, sync_names};
+use super::fs::{EntryKind, FileSystem, RealFileSystem, sync_names};
+use super::holds::Holds;
 use crate::layout;
 
 /// What the lock file says.
 const MARK: &str = "shelfmq data 1\n";
 const MARK_START: &str = "shelfmq data ";
-/// What is in a directory without anybody's having put it there: of a new file system, of one that takes snapshots, of a
-/// file manager, of what keeps an empty directory in a repository.
-const NOBODYS: [&str; 5] = ["lost+found", ".snapshot", ".DS_Store", ".gitkeep", ".directory"];
-/// What such names begin with.
-const NOBODYS_START: &str = ".Trash";
 /// How many topics are read at once: a start waits for the device more than for processors.
 const READERS: usize = 8;
 /// What the directory of a topic that is being removed ends with.
-const DELETED: &str = ".deleted";
+pub(super) const DELETED: &str = ".deleted";
+/// And of one that is being imported.
+pub(super) const IMPORTING: &str = ".importing";
 /// What a segment's name ends with until it is durable: where nothing of it counts before that, and where it does.
 pub(super) const MAKING: &str = ".tmp";
 pub(super) const COUNTS: &str = ".new";
@@ -59,8 +57,9 @@ pub struct DataDir {
     /// Hold the lock, and another on the directory itself, for whoever made a new lock file; none where nobody else can have
     /// the file system.
     _locks: Option<(File, File)>,
-    /// Counts the topics removed.
+    /// Counts the topics removed, and those that were imported.
     removed: AtomicU64,
+    holds: Arc<Holds>,
 }
 
 impl DataDir {
@@ -110,7 +109,7 @@ impl DataDir {
     /// A directory of a file system that nobody else has, which has one for topics. One thread reads it.
     pub fn on(fs: Arc<dyn FileSystem>, root: PathBuf) -> Self {
         let topics = root.join(layout::TOPICS);
-        DataDir { fs, root, topics, readers: 1, _locks: None, removed: AtomicU64::new(0) }
+        DataDir { fs, root, topics, readers: 1, _locks: None, removed: AtomicU64::new(0), holds: Arc::default() }
     }
 
     pub(super) fn readers(&self) -> usize {
@@ -119,6 +118,10 @@ impl DataDir {
 
     pub(super) fn fs(&self) -> &dyn FileSystem {
         &*self.fs
+    }
+
+    pub(super) fn shared_fs(&self) -> Arc<dyn FileSystem> {
+        Arc::clone(&self.fs)
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -153,19 +156,38 @@ impl DataDir {
                 }
             }
             return match self.fs.rename(&from, &to) {
-                Ok(()) => Ok(Some(to)),
+                Ok(()) => {
+                    // Before another topic can have the name: see `Hold::is_gone`.
+                    self.holds.taken_away(name);
+                    Ok(Some(to))
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(error),
             };
         }
     }
 
-    /// What removals left that were not finished.
+    /// What removals and imports left that were not finished. To be called before there are any.
     pub(super) fn leftovers(&self) -> io::Result<Vec<PathBuf>> {
-        let entries = self.fs.list(&self.topics)?;
-        let names = entries.into_iter().map(|entry| entry.name);
-        let deleted = names.filter(|name| name.to_str().is_some_and(|name| name.ends_with(DELETED)));
-        Ok(deleted.map(|name| self.topics.join(name)).collect())
+        let entries = self.fs.list(&self.topics)?.into_iter().filter(|entry| entry.kind == EntryKind::Directory);
+        let paths = entries.map(|entry| self.topics.join(entry.name));
+        Ok(paths.filter(|path| [DELETED, IMPORTING].iter().any(|end| ends_with(path, end))).collect())
+    }
+
+    pub(super) fn holds(&self) -> &Arc<Holds> {
+        &self.holds
+    }
+
+    /// A new directory for a topic that is being imported.
+    pub(super) fn import_directory(&self, name: &Name<'_>) -> io::Result<PathBuf> {
+        loop {
+            let number = self.removed.fetch_add(1, Relaxed);
+            let path = self.topics.join(format!("{}.{number}{IMPORTING}", layout::folded(name)));
+            match self.fs.create_directory(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => return made.map(|()| path),
+            }
+        }
     }
 }
 
@@ -199,8 +221,7 @@ fn make(path: &Path) -> Result<(), Unusable> {
 fn foreign(path: &Path) -> Result<Option<String>, Unusable> {
     let entries = path.read_dir().map_err(|error| Unusable::io("read", path, &error))?;
     let names = entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()));
-    let is_nobodys = |name: &String| NOBODYS.contains(&name.as_str()) || name.starts_with(NOBODYS_START);
-    Ok(names.into_iter().find(|name| !is_nobodys(name)))
+    Ok(names.into_iter().find(|name| !layout::is_nobodys(name.as_ref())))
 }
 
 fn is_in_use(root: &Path) -> Unusable {
@@ -214,6 +235,10 @@ fn take_lock(root: &Path, path: &Path) -> Result<File, Unusable> {
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
     let file = file.map_err(|error| Unusable::io("write to", path, &error))?;
+    // A pipe would never come to its end.
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Err(Unusable(format!("{} is no data directory of shelfmq: its lock is no file", root.display())));
+    }
     match layout::lock(&file) {
         Ok(true) => {}
         Ok(false) => {

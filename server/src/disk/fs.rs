@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
+use rustix::fs::{Advice, FallocateFlags, OFlags, fadvise, fallocate};
 use rustix::io::Errno;
 
 /// A file system. Paths are as the operating system has them.
@@ -152,7 +152,7 @@ const BLOCK_BYTES: u64 = 4096;
 const UNREADABLE: u8 = 0xee;
 
 /// The same, where a block that cannot be read is damaged like any other: it is filled with what is no frame.
-pub(super) fn read_around(file: &dyn DiskFile, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
+pub fn read_around(file: &dyn DiskFile, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
     if read_exact(file, bytes, offset).is_ok() {
         return Ok(());
     }
@@ -160,7 +160,10 @@ pub(super) fn read_around(file: &dyn DiskFile, mut bytes: &mut [u8], mut offset:
         let to_next = usize::try_from(BLOCK_BYTES - offset % BLOCK_BYTES).unwrap_or(usize::MAX);
         let (block, rest) = bytes.split_at_mut(to_next.min(bytes.len()));
         match read_exact(file, block, offset) {
-            Err(error) if Trouble::of(&error) == Trouble::Broken => block.fill(UNREADABLE),
+            // What is behind the end is not there, which is something else.
+            Err(error) if Trouble::of(&error) == Trouble::Broken && error.kind() != io::ErrorKind::UnexpectedEof => {
+                block.fill(UNREADABLE);
+            }
             read => read?,
         }
         offset += block.len() as u64;
@@ -211,7 +214,8 @@ const DIRECTORY_MODE: u32 = 0o700;
 impl FileSystem for RealFileSystem {
     fn open(&self, path: &Path, how: How) -> io::Result<Arc<dyn DiskFile>> {
         let mut options = OpenOptions::new();
-        options.read(true).mode(FILE_MODE);
+        // A pipe that has the name of a file is not waited for.
+        options.read(true).mode(FILE_MODE).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
         match how {
             How::Read => {}
             How::Write => drop(options.write(true)),

@@ -12,10 +12,13 @@
 //! A log that could not be written or synced is closed, and opened again from what the device has; what could not be
 //! written for a reason that passes waits until it can be. Other topics go on meanwhile.
 
+mod copy;
 mod dir;
 mod files;
 mod flow;
 pub mod fs;
+mod holds;
+mod import;
 mod index;
 mod lru;
 mod open;
@@ -34,6 +37,7 @@ mod wake_up;
 mod writer;
 
 use std::fmt;
+use std::io;
 use std::mem;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -46,8 +50,10 @@ use shelfmq_core::log::{Loaded, LogCommand, LogId, Read, Recovered};
 use shelfmq_core::name::Name;
 
 use crate::duration_arg::DurationArg;
+pub use copy::{LogCopy, replay_export};
 pub use dir::{DataDir, Unusable};
 use files::Reach;
+pub use import::{Import, ImportError};
 pub use open::{Found, Segment, replay};
 use reader::Readers;
 use tasks::{Lane, Tasks, Threads};
@@ -166,6 +172,9 @@ impl Default for DiskOptions {
 
 /// The logs of a running server. Dropped, it is [shut down](Disk::shutdown).
 pub(crate) struct Disk {
+    dir: Arc<DataDir>,
+    reach: Arc<Reach>,
+    min_free_bytes: u64,
     wake_up: Arc<WakeUp>,
     readers: Arc<Readers>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -179,6 +188,8 @@ const READERS: usize = 2;
 pub struct Parts {
     /// Writes.
     pub writer: Writer,
+    dir: Arc<DataDir>,
+    reach: Arc<Reach>,
     readers: Arc<Readers>,
     wake_up: Arc<WakeUp>,
 }
@@ -190,8 +201,8 @@ impl Parts {
         let (dir, reach) = (Arc::new(dir), Arc::new(Reach::default()));
         let readers = Arc::new(Readers::new(Arc::clone(&dir), Arc::clone(&logs), Arc::clone(&reach)));
         let parts = (Arc::clone(&wake_up), Arc::clone(&readers));
-        let writer = Writer::new(dir, options, logs, parts, (reach, tasks), now);
-        Parts { writer, readers, wake_up }
+        let writer = Writer::new(Arc::clone(&dir), options, logs, parts, (Arc::clone(&reach), tasks), now);
+        Parts { writer, dir, reach, readers, wake_up }
     }
 
     /// There is something to be written in this shard.
@@ -219,7 +230,7 @@ impl Disk {
         aside: Vec<(usize, Name<'static>, String)>,
     ) -> Self {
         let (now, tasks) = (Instant::now(), Arc::new(Threads::start()));
-        let Parts { mut writer, readers, wake_up } =
+        let Parts { mut writer, dir, reach, readers, wake_up } =
             Parts::new(dir, options, logs, Arc::clone(&tasks) as Arc<dyn Tasks>, now);
         let readings = (0..READERS).map(|_| {
             let readers = Arc::clone(&readers);
@@ -231,7 +242,27 @@ impl Disk {
             let wake_up = Arc::clone(&wake_up);
             spawn("writer", move || Desk::new(writer, tasks, wake_up).run())
         });
-        Disk { wake_up, readers, threads: Mutex::new(threads) }
+        let DiskOptions { min_free_bytes, .. } = options;
+        Disk { dir, reach, min_free_bytes, wake_up, readers, threads: Mutex::new(threads) }
+    }
+
+    /// The files of a topic's log as they are now, to be read while it goes on.
+    pub(crate) fn copy(&self, shard: usize, log: LogId, topic: &Name<'_>) -> io::Result<LogCopy> {
+        LogCopy::of_running(&self.dir, &self.reach, &self.wake_up, Key { shard, log }, topic)
+    }
+
+    /// Removes the files of a topic that was imported and is not served.
+    pub(crate) fn remove(&self, topic: &Name<'_>) {
+        match self.dir.take_away(topic) {
+            Ok(Some(path)) => removal::remove_topic(&self.dir, &path),
+            Ok(None) => {}
+            Err(error) => tracing::error!(%topic, %error, "what was imported cannot be removed"),
+        }
+    }
+
+    /// Takes in an exported log, of this topic. Nothing has the topic's name until it is [placed](Import::place).
+    pub(crate) fn import(&self, topic: &Name<'_>, from: &mut dyn io::Read) -> Result<Import<'_>, ImportError> {
+        self.dir.import(Some(topic), from, self.min_free_bytes)
     }
 
     /// There is something to be written in this shard. `awaited`: somebody waits until it is written, and does not wait

@@ -15,17 +15,15 @@ use shelfmq_core::name::Name;
 use shelfmq_core::recovery::replay::{self, Outcome, Replay};
 
 use super::dir::{COUNTS, DataDir, MAKING, Unusable, beside, ends_with};
-use super::fs::{DiskFile, FileSystem, How, read_around, read_exact, sync, sync_names, write_all};
+use super::fs::{DiskFile, EntryKind, FileSystem, How, read_around, read_exact, sync, sync_names, write_all};
 use crate::layout;
 
 /// How much of a segment is read at once, in bytes, unless a frame is larger.
-const WINDOW: u64 = 1024 * 1024;
+pub(super) const WINDOW: u64 = 1024 * 1024;
 /// What cannot be read is damage once a topic was tried to be opened so often.
 const TRIES: u32 = 4;
 /// What was cut off a log is kept beside it, under this name.
 const CUT: &str = ".torn";
-/// What repairs and starts moved aside has this name.
-const ASIDE: &str = ".bad";
 
 /// A segment of a log that is being opened.
 #[derive(Clone, Debug)]
@@ -68,10 +66,17 @@ impl DataDir {
         }
         let listed = layout::topics(self.fs(), self.root());
         let listed = listed.map_err(|error| Unusable::io("read", self.topics(), &error))?;
-        let is_ours =
-            |path: &PathBuf| [".deleted", ".importing"].iter().any(|end| path.to_string_lossy().ends_with(end));
-        for path in listed.others.iter().filter(|path| !is_ours(path)) {
-            tracing::warn!(path = %path.display(), "this is not a topic's directory, and nothing is done with it");
+        let mut links = Vec::new();
+        for path in listed.others.iter().filter(|path| !layout::is_known(path)) {
+            // What would be a topic, if it were a directory: nobody is to make another of its name.
+            if let Some(name) = path.file_name().and_then(layout::topic_of) {
+                let why =
+                    format!("{} is no directory, but a link or a file: put the directory itself there", path.display());
+                tracing::error!(topic = %name, "{why}");
+                links.push(Found::Aside(name, why));
+            } else {
+                tracing::warn!(path = %path.display(), "this is not a topic's directory, and nothing is done with it");
+            }
         }
         let topics = self.renamed(listed.own);
         let next = AtomicUsize::new(0);
@@ -98,6 +103,7 @@ impl DataDir {
             };
             threads.into_iter().flat_map(join).collect()
         });
+        all.extend(links);
         all.sort_unstable_by(|one, other| one.name().cmp(other.name()));
         Ok(all)
     }
@@ -192,9 +198,16 @@ impl Segments {
         for path in listed.others {
             if ends_with(&path, MAKING) {
                 fs.remove_file(&path).map_err(|error| Unusable::io("remove", &path, &error))?;
-            } else if let Some(number) = counts(&path) {
+            } else if let Some(number) = counts(&path)
+                && is_file(fs, directory, &path)?
+            {
                 counting.push((number, path));
-            } else if ![CUT, ASIDE].iter().any(|end| ends_with(&path, end)) {
+            } else if path.file_name().and_then(layout::segment_of).is_some() {
+                return Err(Unusable(format!(
+                    "{} is no file, but a link or a pipe: put the file itself there",
+                    path.display()
+                )));
+            } else if !layout::is_known(&path) {
                 tracing::warn!(path = %path.display(), "this is not a segment of a log, and nothing is done with it");
             }
         }
@@ -219,6 +232,12 @@ impl Segments {
         }
         Ok(Segments(segments))
     }
+}
+
+/// Whether a path in this directory is a file, and not a pipe or a link.
+fn is_file(fs: &dyn FileSystem, directory: &Path, path: &Path) -> Result<bool, Unusable> {
+    let entries = fs.list(directory).map_err(|error| Unusable::io("read", directory, &error))?;
+    Ok(entries.iter().any(|entry| Some(&*entry.name) == path.file_name() && entry.kind == EntryKind::File))
 }
 
 /// The number of a segment that counts, and may not have been durable when a crash came.
@@ -286,7 +305,7 @@ fn header(fs: &dyn FileSystem, path: &Path, number: u32, care: Care) -> Result<O
     Err(Unusable(format!("{}: {what}. {REPAIR}", path.display())))
 }
 
-fn read(file: &dyn DiskFile, bytes: &mut [u8], offset: u64, around: bool) -> io::Result<()> {
+pub(super) fn read(file: &dyn DiskFile, bytes: &mut [u8], offset: u64, around: bool) -> io::Result<()> {
     if around { read_around(file, bytes, offset) } else { read_exact(file, bytes, offset) }
 }
 
@@ -321,7 +340,7 @@ pub fn replay(
 }
 
 /// Cuts off what was not written wholly. What there is of it is kept beside the log.
-fn cut(fs: &dyn FileSystem, name: &Name<'_>, path: &Path, recovered: &Recovered) -> Result<(), Unusable> {
+pub(super) fn cut(fs: &dyn FileSystem, name: &Name<'_>, path: &Path, recovered: &Recovered) -> Result<(), Unusable> {
     if recovered.torn == 0 {
         return Ok(());
     }
@@ -374,7 +393,7 @@ fn remove_unfinished(fs: &dyn FileSystem, name: &Name<'_>, path: &Path) -> Resul
 }
 
 /// Logs what cannot be read.
-fn report(name: &Name<'_>, directory: &Path, recovered: &Recovered) {
+pub(super) fn report(name: &Name<'_>, directory: &Path, recovered: &Recovered) {
     for damage in &recovered.damage {
         tracing::warn!(
             topic = %name, file = %directory.join(layout::segment_file_name(damage.segment)).display(),

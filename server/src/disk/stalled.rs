@@ -16,6 +16,8 @@ use super::{Key, Outcome, Unwell};
 pub(super) const TRY_AGAIN: Duration = Duration::from_millis(100);
 /// How long whoever waits for what cannot be written is left without an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+/// After this time without an answer the disk is said to be slow.
+const SLOW: Duration = Duration::from_secs(5);
 
 impl Writer {
     /// Something of a log could not be written, and nothing of it is there: it waits.
@@ -88,6 +90,25 @@ impl Writer {
             if !flow.pending.is_empty() {
                 flow.pending.append(&mut pending);
                 return;
+            }
+        }
+    }
+
+    /// Says which topics wait for a disk that does not answer.
+    pub(super) fn look_for_slow(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.looked_for_slow) < Duration::from_secs(1) {
+            return;
+        }
+        self.looked_for_slow = now;
+        for (key, flow) in &mut self.flows {
+            if let Some(since) = flow.news_of_slow(now, SLOW) {
+                let topic = &flow.topic;
+                let why = format!("the disk has not synced the log of topic {topic} for {} s", since.as_secs());
+                tracing::warn!("{why}: who waits for it waits on");
+                self.logs.unwell(key.shard, topic, Some(Unwell { why, state: TopicTrouble::Slow }));
+            } else if flow.news_of_speed() {
+                tracing::info!("the disk syncs the log of topic {} again", flow.topic);
+                self.logs.unwell(key.shard, &flow.topic, None);
             }
         }
     }

@@ -41,8 +41,6 @@ use super::{DiskOptions, Done, Key, Logs, Outcome, Sync, Unwell};
 
 /// How long what nobody waits for stays unsynced, where all is synced.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// After this time without an answer the disk is said to be slow.
-const SLOW: Duration = Duration::from_secs(5);
 
 /// The one who writes for all topics.
 pub struct Writer {
@@ -81,7 +79,7 @@ pub struct Writer {
     /// Files that are kept open to be synced, and how many may be.
     held: usize,
     most_held: usize,
-    looked_for_slow: Instant,
+    pub(super) looked_for_slow: Instant,
 }
 
 impl fmt::Debug for Writer {
@@ -345,7 +343,10 @@ impl Writer {
         }
         let topic = truncate.topic.clone();
         let flow = self.flow(key, &topic);
-        flow.truncate = Some(truncate);
+        // One that was postponed may come behind one that goes further.
+        if flow.truncate.as_ref().is_none_or(|known| known.segment < truncate.segment) {
+            flow.truncate = Some(truncate);
+        }
         if flow.steps.is_empty() && !flow.is_syncing() {
             self.remove_segments(key);
         } else if self.sync != Sync::Always {
@@ -361,7 +362,7 @@ impl Writer {
             self.readers.forget(key, truncate.segment);
             let (dir, results) = (Arc::clone(&self.dir), self.troubled.results());
             let task = move || {
-                removal::remove_segments(&dir, &truncate);
+                dir.holds().remove(key, truncate, |truncate| removal::remove_segments(&dir, truncate));
                 results.removed(key);
             };
             self.tasks.push(Lane::Slow, Box::new(task));
@@ -499,6 +500,12 @@ impl Writer {
             }
             self.forget_idle(key);
         }
+        // What could not be removed while it was copied.
+        for postponed in self.dir.holds().take_due() {
+            if postponed.is_wanted() {
+                self.truncate(postponed.key, postponed.truncate);
+            }
+        }
         for key in self.troubled.take_removed() {
             if let Some(flow) = self.flows.get_mut(&key) {
                 flow.removing -= 1;
@@ -564,25 +571,6 @@ impl Writer {
     /// A sync that began with the last turn, and that nobody else does.
     pub fn take_own(&mut self) -> Option<Task> {
         self.own.take()
-    }
-
-    /// Says which topics wait for a disk that does not answer.
-    fn look_for_slow(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.looked_for_slow) < Duration::from_secs(1) {
-            return;
-        }
-        self.looked_for_slow = now;
-        for (key, flow) in &mut self.flows {
-            if let Some(since) = flow.news_of_slow(now, SLOW) {
-                let topic = &flow.topic;
-                let why = format!("the disk has not synced the log of topic {topic} for {} s", since.as_secs());
-                tracing::warn!("{why}: who waits for it waits on");
-                self.logs.unwell(key.shard, topic, Some(Unwell { why, state: TopicTrouble::Slow }));
-            } else if flow.news_of_speed() {
-                tracing::info!("the disk syncs the log of topic {} again", flow.topic);
-                self.logs.unwell(key.shard, &flow.topic, None);
-            }
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What happens to the bytes of a disk behind everybody's back.
 
 use super::disk::SimDisk;
+use super::node::Node;
 use super::standing::forged;
 
 impl SimDisk {
@@ -50,5 +51,19 @@ impl SimDisk {
             file.bytes = forged;
             true
         })
+    }
+}
+
+impl Node {
+    /// The next write, sync, reads or opens fail.
+    pub fn fail_next(&mut self, which: u64) {
+        let before = self.random.below(3) as u32;
+        self.disk.faults(|faults| match which % 4 {
+            0 => faults.writes = 1,
+            1 => faults.syncs = 1,
+            2 => faults.reads = 3,
+            _ => (faults.opens, faults.opens_before) = (2, before),
+        });
+        self.count("failures", 1);
     }
 }

@@ -113,7 +113,7 @@ impl Node {
         self.began + Duration::from_nanos(self.now - START) + self.ahead
     }
 
-    fn count(&mut self, what: &'static str, much: u64) {
+    pub(super) fn count(&mut self, what: &'static str, much: u64) {
         *self.counts.entry(what).or_default() += much;
     }
 
@@ -554,18 +554,6 @@ impl Node {
         self.count("bits flipped", 1);
         self.disk.flip(&topic, segment, bit);
         Some((topic, vec![standing]))
-    }
-
-    /// The next write, sync, reads or opens fail.
-    pub fn fail_next(&mut self, which: u64) {
-        let before = self.random.below(3) as u32;
-        self.disk.faults(|faults| match which % 4 {
-            0 => faults.writes = 1,
-            1 => faults.syncs = 1,
-            2 => faults.reads = 3,
-            _ => (faults.opens, faults.opens_before) = (2, before),
-        });
-        self.count("failures", 1);
     }
 
     /// Nothing is handed over before it is as durable as was promised.

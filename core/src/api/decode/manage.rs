@@ -66,6 +66,19 @@ pub(in crate::api) fn empty_topic<'a>(input: &mut Input<'_, 'a>) -> Understood<'
     Ok(plain(topic_call(input.topic(), Verb::EmptyTopic)))
 }
 
+/// `GET /export`.
+pub(in crate::api) fn export<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
+    if !input.limits.log_files {
+        return Err(Code::NoLogFiles.into());
+    }
+    Ok((View::Exported, topic_call(input.topic(), Verb::Export)))
+}
+
+/// `POST /import`, which is a host's to do: whoever comes here has one that cannot.
+pub(in crate::api) fn import<'a>(_: &mut Input<'_, 'a>) -> Understood<'a> {
+    Err(Code::NoLogFiles.into())
+}
+
 /// `POST /topic/pause`.
 pub(in crate::api) fn pause_topic<'a>(input: &mut Input<'_, 'a>) -> Understood<'a> {
     Ok(plain(topic_call(input.topic(), Verb::PauseTopic(true))))

@@ -103,6 +103,7 @@ pub(super) fn payload(payload: Payload) -> &'static str {
         }
         Payload::Settle => SETTLE,
         Payload::Registration => REGISTRATION,
+        Payload::Log => packed!(r#"{"application/octet-stream": {"schema": {"format": "binary", "type": "string"}}}"#),
         Payload::Value => packed!(r#"{"text/plain": {"schema": {"description": "The value.", "type": "string"}}}"#),
     }
 }
@@ -118,6 +119,9 @@ pub(super) fn content(answer: Answer) -> &'static str {
               "text/plain": {"schema": {"type": "string"}}
             }"##
         ),
+        Answer::Log => {
+            packed!(r#"{"application/octet-stream": {"schema": {"format": "binary", "type": "string"}}}"#)
+        }
         Answer::Leased => packed!(
             r##"{
               "application/json": {"schema": {"$ref": "#/components/schemas/Messages"}},

@@ -6,10 +6,12 @@
 mod dump;
 mod export;
 mod ls;
-mod place;
-mod repair;
+pub(crate) mod place;
+pub(crate) mod repair;
 mod scan;
 mod verify;
+
+pub(crate) use export::SUFFIX;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, StdoutLock, Write};
@@ -81,7 +83,7 @@ enum Tool {
     },
 }
 
-fn topic(text: &str) -> Result<Name<'static>, String> {
+pub(crate) fn topic(text: &str) -> Result<Name<'static>, String> {
     Name::parse(text.to_owned()).ok_or_else(|| format!("{text:?} is no name of a topic"))
 }
 
@@ -90,7 +92,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, 
     let command = Tools::command().version(env!("CARGO_PKG_VERSION"));
     let matches = command.get_matches_from(args.into_iter().skip(1));
     let Tools { tool } = Tools::from_arg_matches(&matches).map_err(|error| error.to_string())?;
-    let mut lines = Lines(BufWriter::new(io::stdout().lock()));
+    let mut lines = Lines::new();
     let is_well = match tool {
         Tool::Ls { path } => ls::run(&path, &mut lines).map(|()| true),
         Tool::Dump { path, filter } => dump::run(&path, &filter, &mut lines).map(|()| true),
@@ -99,16 +101,25 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, 
         Tool::Export { topic, path, output } => export::run(&topic, &path, output, &mut lines).map(|()| true),
         Tool::Import { file, into } => export::import(&file, &into, &mut lines).map(|()| true),
     };
-    let flushed = lines.0.flush().map_err(|error| Lines::failed(&error));
+    let flushed = lines.finish();
     let code = |is_well| if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     is_well.map(code).and_then(|code| flushed.map(|()| code))
 }
 
 /// Where the answers go.
-struct Lines<'a>(BufWriter<StdoutLock<'a>>);
+pub(crate) struct Lines<'a>(BufWriter<StdoutLock<'a>>);
 
 impl Lines<'_> {
-    fn write(&mut self, line: &impl Serialize) -> Result<(), String> {
+    pub(crate) fn new() -> Self {
+        Lines(BufWriter::new(io::stdout().lock()))
+    }
+
+    /// Nothing more comes.
+    pub(crate) fn finish(mut self) -> Result<(), String> {
+        self.0.flush().map_err(|error| Self::failed(&error))
+    }
+
+    pub(crate) fn write(&mut self, line: &impl Serialize) -> Result<(), String> {
         serde_json::to_writer(&mut self.0, line).map_err(|error| Self::failed(&error.into()))?;
         self.0.write_all(b"\n").map_err(|error| Self::failed(&error))
     }

@@ -12,32 +12,32 @@ use shelfmq_core::log::{Recovered, SegmentHeader};
 use shelfmq_core::name::Name;
 
 /// What a path names.
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Its topics, by name.
-    pub(super) topics: Vec<Topic>,
+    pub(crate) topics: Vec<Topic>,
     /// What does not belong there.
-    pub(super) others: Vec<PathBuf>,
+    pub(crate) others: Vec<PathBuf>,
     /// The data directory, where the path names one or a topic in it.
-    pub(super) root: Option<PathBuf>,
+    pub(crate) root: Option<PathBuf>,
 }
 
 /// A topic's files.
-pub(super) struct Topic {
-    pub(super) name: Name<'static>,
-    pub(super) directory: PathBuf,
+pub(crate) struct Topic {
+    pub(crate) name: Name<'static>,
+    pub(crate) directory: PathBuf,
     /// Segments by number, as their files are called.
-    pub(super) segments: Vec<(u32, PathBuf)>,
-    pub(super) others: Vec<PathBuf>,
+    pub(crate) segments: Vec<(u32, PathBuf)>,
+    pub(crate) others: Vec<PathBuf>,
 }
 
 /// A sentence about a file that cannot be used.
-pub(super) fn failed(what: &str, path: &Path, error: &io::Error) -> String {
+pub(crate) fn failed(what: &str, path: &Path, error: &io::Error) -> String {
     format!("cannot {what} {}: {error}", path.display())
 }
 
 impl Place {
     /// What a path names: a data directory, a topic's directory or a segment's file.
-    pub(super) fn find(path: &Path) -> Result<Place, String> {
+    pub(crate) fn find(path: &Path) -> Result<Place, String> {
         let path = &path.canonicalize().map_err(|error| failed("find", path, &error))?;
         if path.is_file() {
             return Place::of_segment(path);
@@ -77,24 +77,25 @@ fn is_data(path: &Path) -> bool {
 
 impl Topic {
     /// The topic in a directory.
-    pub(super) fn read(directory: &Path) -> Result<Topic, String> {
+    pub(crate) fn read(directory: &Path) -> Result<Topic, String> {
         let name = directory.file_name().and_then(layout::topic_of);
         let name = name.ok_or_else(|| format!("{} is no topic's directory", directory.display()))?;
         Topic::in_directory(&name, directory)
     }
 
     /// The topic of this name in a directory, whatever that is called.
-    pub(super) fn in_directory(name: &Name<'_>, directory: &Path) -> Result<Topic, String> {
+    pub(crate) fn in_directory(name: &Name<'_>, directory: &Path) -> Result<Topic, String> {
         let listed = layout::segments(&RealFileSystem, directory).map_err(|error| failed("read", directory, &error))?;
         let name = name.borrow().into_owned();
         Ok(Topic { name, directory: directory.to_owned(), segments: listed.own, others: listed.others })
     }
 
     /// The segments that have a good header, in order.
-    pub(super) fn good_segments(&self) -> Result<Vec<Segment>, String> {
+    pub(crate) fn good_segments(&self) -> Result<Vec<Segment>, String> {
         let mut good = Vec::with_capacity(self.segments.len());
         for (_, path) in &self.segments {
-            let header = read_header(path).map_err(|error| failed("read", path, &error))?;
+            // What the device does not give at all is as good as gone: verify and repair say so.
+            let Ok(header) = read_header(path) else { continue };
             let size = length(path)?;
             good.extend(header.ok().map(|header| Segment { path: path.clone(), header, size }));
         }
@@ -102,7 +103,7 @@ impl Topic {
     }
 
     /// The topic as its log tells; none where there is nothing in it.
-    pub(super) fn replay(&self) -> Result<Option<Recovered>, String> {
+    pub(crate) fn replay(&self) -> Result<Option<Recovered>, String> {
         let mut segments = self.good_segments()?;
         let mut buffer = Vec::new();
         while !segments.is_empty() {
@@ -119,19 +120,19 @@ impl Topic {
 }
 
 /// The header of a segment.
-pub(super) fn read_header(path: &Path) -> io::Result<Result<SegmentHeader, HeaderError>> {
+pub(crate) fn read_header(path: &Path) -> io::Result<Result<SegmentHeader, HeaderError>> {
     first_bytes(path).map(|bytes| SegmentHeader::read(&bytes))
 }
 
 /// The bytes where a segment's header is.
-pub(super) fn first_bytes(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn first_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(SEGMENT_HEADER_BYTES);
     File::open(path)?.take(SEGMENT_HEADER_BYTES as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// Why a file has no header, in words.
-pub(super) fn complaint(error: HeaderError) -> String {
+pub(crate) fn complaint(error: HeaderError) -> String {
     match error {
         HeaderError::Short => "it is shorter than a segment's header".into(),
         HeaderError::Foreign => "it is no segment of a log, or its first bytes are damaged".into(),
@@ -141,6 +142,6 @@ pub(super) fn complaint(error: HeaderError) -> String {
 }
 
 /// How many bytes a file has.
-pub(super) fn length(path: &Path) -> Result<u64, String> {
+pub(crate) fn length(path: &Path) -> Result<u64, String> {
     fs::metadata(path).map(|metadata| metadata.len()).map_err(|error| failed("read", path, &error))
 }

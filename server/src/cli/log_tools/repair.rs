@@ -43,10 +43,7 @@ pub(super) fn run(path: &Path, is_dry: bool, lines: &mut Lines<'_>) -> Result<()
     }
     let place = Place::find(path)?;
     let mut repair = Repair { lines, is_dry, repairs: 0 };
-    let _lock = match &place.root {
-        Some(root) => repair.lock(root)?,
-        None => None,
-    };
+    let _locks = place.root.as_ref().map(|root| repair.lock(root)).transpose()?;
     for topic in &place.topics {
         repair.topic(topic)?;
     }
@@ -72,24 +69,18 @@ impl Repair<'_, '_> {
     }
 
     /// Sees to it that no broker runs on a data directory; the files keep the locks.
-    fn lock(&mut self, root: &Path) -> Result<Option<(File, File)>, String> {
+    fn lock(&mut self, root: &Path) -> Result<Vec<File>, String> {
+        // Before anything is written: whoever runs beside a lock file that was removed has a lock on the directory still.
+        let mut locks = locked(root, "stop it first")?;
         let path = root.join(layout::LOCK);
         if !path.exists() {
             let done = ("made the lock file", "without one, a directory is none of a broker's".into());
             self.act(None, &path, done, || File::create_new(&path)?.sync_all().and_then(|()| sync(root)))?;
-            if self.is_dry {
-                return Ok(None);
+            if !self.is_dry {
+                locks.push(take(root, &path, "stop it first")?);
             }
         }
-        // Whoever runs beside a lock file that was removed has a lock on the directory still.
-        let topics = root.join(layout::TOPICS);
-        let topics = File::open(&topics).map_err(|error| failed("open", &topics, &error))?;
-        let file = File::open(&path).map_err(|error| failed("open", &path, &error))?;
-        match layout::lock(&file).and_then(|is_free| Ok(is_free && layout::lock(&topics)?)) {
-            Ok(true) => Ok(Some((file, topics))),
-            Ok(false) => Err(format!("a broker is running on the data directory {}: stop it first", root.display())),
-            Err(error) => Err(failed("lock", &path, &error)),
-        }
+        Ok(locks)
     }
 
     fn topic(&mut self, topic: &Topic) -> Result<(), String> {
@@ -185,6 +176,22 @@ impl Repair<'_, '_> {
             fs::rename(&topic.directory, &to)?;
             topic.directory.parent().map_or(Ok(()), sync)
         })
+    }
+}
+
+/// The locks of a data directory, as files that hold them; an error where a broker has them, which says to do this. Nothing is
+/// written.
+pub(crate) fn locked(root: &Path, advice: &str) -> Result<Vec<File>, String> {
+    let paths = [root.join(layout::TOPICS), root.join(layout::LOCK)];
+    paths.iter().filter(|path| path.exists()).map(|path| take(root, path, advice)).collect()
+}
+
+fn take(root: &Path, path: &Path, advice: &str) -> Result<File, String> {
+    let file = File::open(path).map_err(|error| failed("open", path, &error))?;
+    match layout::lock(&file) {
+        Ok(true) => Ok(file),
+        Ok(false) => Err(format!("a broker is running on the data directory {}: {advice}", root.display())),
+        Err(error) => Err(failed("lock", path, &error)),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use shelfmq::disk::fs::read_around;
 use shelfmq_core::log::frame::{FRAME_HEADER_BYTES, Found, Frames, SEGMENT_HEADER_BYTES, SegmentHeader};
 
 /// How much is read at once, unless a frame is larger.
@@ -31,21 +31,28 @@ struct Noise {
     is_zero: bool,
 }
 
-/// Walks a segment. Nothing but the window, and a frame that does not fit into one, is kept in memory.
+/// Walks a segment, around what the device does not give: that is damaged. Nothing but the window, and a frame that does not fit into one, is kept in memory.
 pub(super) fn walk<E: From<io::Error>>(
     path: &Path,
     header: &SegmentHeader,
     visit: &mut dyn FnMut(Found<'_>) -> Result<(), E>,
 ) -> Result<Rest, E> {
     let file = File::open(path)?;
-    let length = file.metadata()?.len();
+    let mut length = file.metadata()?.len();
     let (mut at, mut window) = (SEGMENT_HEADER_BYTES as u64, WINDOW);
     let mut noise: Option<Noise> = None;
     let mut buffer = Vec::new();
     while at < length {
         let size = window.min(length - at);
         buffer.resize(size as usize, 0);
-        file.read_exact_at(&mut buffer, at)?;
+        match read_around(&file, &mut buffer, at) {
+            // A broker gave back the room that it did not use.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && file.metadata()?.len() < length => {
+                length = file.metadata()?.len();
+                continue;
+            }
+            read => read?,
+        }
         let mut frames = Frames::new(header.salt, at, &buffer);
         for found in frames.by_ref() {
             match found {

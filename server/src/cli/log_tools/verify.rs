@@ -1,23 +1,30 @@
 //! `log verify`: whether every byte of every log is as it was written.
 
+use std::collections::BTreeSet;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use serde::Serialize;
-use shelfmq_core::log::SegmentHeader;
+use shelfmq::{Clock, layout};
+use shelfmq_core::Engine;
+use shelfmq_core::config::{Config, LogOptions};
 use shelfmq_core::log::event::Event;
 use shelfmq_core::log::frame::{Found, Frame, Kind, durable_until, split_message};
-use shelfmq_core::log::image::TopicImage;
+use shelfmq_core::log::image::{ChunkImage, TopicImage};
+use shelfmq_core::log::{Recovered, SegmentHeader};
 use shelfmq_core::message::Record;
 
 use super::dump::kind_name;
 use super::place::{Place, Topic, complaint, failed, length, read_header};
 use super::{Lines, scan};
 
-#[derive(Serialize)]
-struct Problem<'a> {
+#[derive(Clone, PartialEq, Serialize)]
+struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
-    topic: Option<&'a str>,
+    topic: Option<String>,
     #[serde(rename = "problem")]
     what: &'static str,
     file: String,
@@ -31,9 +38,10 @@ struct Problem<'a> {
     detail: Option<String>,
 }
 
-impl<'a> Problem<'a> {
-    fn new(topic: Option<&'a str>, what: &'static str, file: &Path) -> Self {
+impl Problem {
+    fn new(topic: Option<&str>, what: &'static str, file: &Path) -> Self {
         let file = file.to_string_lossy().into_owned();
+        let topic = topic.map(str::to_owned);
         Problem { topic, what, file, offset: None, length: None, kind: None, detail: None }
     }
 
@@ -47,7 +55,7 @@ impl<'a> Problem<'a> {
 }
 
 /// What was read.
-#[derive(Default, Serialize)]
+#[derive(Clone, Copy, Default, Serialize)]
 struct Summary {
     topics: u64,
     segments: u64,
@@ -60,36 +68,92 @@ struct Summary {
 struct Verify<'a, 'b> {
     lines: &'a mut Lines<'b>,
     summary: Summary,
+    /// What is wrong, where it is not known yet whether it lasts.
+    found: Option<Vec<Problem>>,
 }
+
+/// Beside a broker that runs, what is wrong in each of so many looks is wrong; the rest was just being written.
+const LOOKS: u32 = 4;
+/// How long after one another: a write, or a file that is removed, takes less.
+const APART: Duration = Duration::from_millis(200);
 
 /// Whether nothing is wrong.
 pub(super) fn run(path: &Path, lines: &mut Lines<'_>) -> Result<bool, String> {
     let place = Place::find(path)?;
-    let mut verify = Verify { lines, summary: Summary::default() };
-    for other in &place.others {
+    let mut verify = Verify { lines, summary: Summary::default(), found: None };
+    for other in place.others.iter().filter(|path| !layout::is_known(path)) {
         verify.wrong(&Problem::new(None, "foreign file", other))?;
     }
+    let is_running = place.root.as_deref().is_some_and(is_running);
     for topic in &place.topics {
-        verify.topic(topic)?;
+        if is_running {
+            verify.beside(topic)?;
+        } else {
+            verify.topic(topic)?;
+        }
     }
-    let Verify { lines, summary } = verify;
+    let Verify { lines, summary, .. } = verify;
     lines.write(&summary)?;
     Ok(summary.problems == 0)
 }
 
+/// Whether a broker has a data directory.
+fn is_running(root: &Path) -> bool {
+    let locks = [root.join(layout::TOPICS), root.join(layout::LOCK)];
+    // The lock is given back at once: one that starts meanwhile waits for it longer than that.
+    locks
+        .iter()
+        .filter_map(|path| File::open(path).ok())
+        .any(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 impl Verify<'_, '_> {
-    fn wrong(&mut self, problem: &Problem<'_>) -> Result<(), String> {
+    fn wrong(&mut self, problem: &Problem) -> Result<(), String> {
+        if let Some(found) = &mut self.found {
+            found.push(problem.clone());
+            return Ok(());
+        }
         self.summary.problems += 1;
         self.lines.write(problem)
+    }
+
+    /// Looks at a topic that a broker has: more than once, where something seems to be wrong.
+    fn beside(&mut self, topic: &Topic) -> Result<(), String> {
+        let before = self.summary;
+        let mut lasting: Option<Vec<Problem>> = None;
+        for look in 0..LOOKS {
+            if look > 0 {
+                thread::sleep(APART);
+            }
+            self.summary = before;
+            self.found = Some(Vec::new());
+            // Its files come and go.
+            let seen = Topic::read(&topic.directory).and_then(|topic| self.topic(&topic));
+            let found = self.found.take().unwrap_or_default();
+            if seen.is_err() && !topic.directory.exists() {
+                // It was deleted.
+                self.summary = before;
+                return Ok(());
+            }
+            match (seen, &mut lasting) {
+                (Err(why), _) if look + 1 == LOOKS => return Err(why),
+                // A file went while it was read.
+                (Err(_), _) => continue,
+                (Ok(()), None) => lasting = Some(found),
+                (Ok(()), Some(lasting)) => lasting.retain(|problem| found.contains(problem)),
+            }
+            if lasting.as_ref().is_some_and(Vec::is_empty) {
+                break;
+            }
+        }
+        lasting.unwrap_or_default().iter().try_for_each(|problem| self.wrong(problem))
     }
 
     fn topic(&mut self, topic: &Topic) -> Result<(), String> {
         let name = Some(topic.name.as_str());
         self.summary.topics += 1;
         // What starts and repairs left for people to look at is nobody's damage; nor is what a broker is just making.
-        let is_known =
-            |path: &Path| [".tmp", ".new", ".torn", ".bad"].iter().any(|end| path.to_string_lossy().ends_with(end));
-        for other in topic.others.iter().filter(|path| !is_known(path)) {
+        for other in topic.others.iter().filter(|path| !layout::is_known(path)) {
             self.wrong(&Problem::new(name, "foreign file", other))?;
         }
         for pair in topic.segments.windows(2).filter(|pair| pair[0].0 + 1 != pair[1].0) {
@@ -99,7 +163,16 @@ impl Verify<'_, '_> {
         for (at, (number, path)) in topic.segments.iter().enumerate() {
             self.summary.segments += 1;
             self.summary.bytes += length(path)?;
-            let header = match read_header(path).map_err(|error| failed("read", path, &error))? {
+            let header = match read_header(path) {
+                // Of a running broker's files, those that nobody needs go.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(failed("read", path, &error)),
+                Err(error) => {
+                    self.wrong(&Problem::new(name, "cannot be read", path).saying(error.to_string()))?;
+                    continue;
+                }
+                Ok(header) => header,
+            };
+            let header = match header {
                 Ok(header) if header.number == *number => header,
                 Ok(header) => {
                     let detail = format!("it says that it is number {}", header.number);
@@ -165,9 +238,37 @@ impl Verify<'_, '_> {
                 let detail = format!("it is the log of {:?}", recovered.image.name);
                 self.wrong(&Problem::new(name, "wrong name", &topic.directory).saying(detail))
             }
-            Some(_) => Ok(()),
+            Some(recovered) => self.first(topic, recovered),
         }
     }
+
+    /// Whether the segments are there that the log needs before the first that is there.
+    fn first(&mut self, topic: &Topic, recovered: Recovered) -> Result<(), String> {
+        let Some((first, _)) = topic.segments.first().filter(|_| topic.name.as_str() != "-") else { return Ok(()) };
+        let missing = missing_before(*first, recovered);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let numbers: Vec<_> = missing.iter().map(u32::to_string).collect();
+        let detail = format!("numbers {}: the log begins there", numbers.join(", "));
+        self.wrong(&Problem::new(Some(topic.name.as_str()), "segments are missing", &topic.directory).saying(detail))
+    }
+}
+
+/// The segments before this one that have messages which somebody still needs.
+fn missing_before(first: u32, recovered: Recovered) -> BTreeSet<u32> {
+    let named = |chunks: &[ChunkImage]| {
+        let needed = chunks.iter().filter(|chunk| !chunk.freed && chunk.segment < first);
+        needed.map(|chunk| chunk.segment).collect::<BTreeSet<_>>()
+    };
+    if named(&recovered.image.chunks).is_empty() {
+        return BTreeSet::new();
+    }
+    // A snapshot is older than what was freed since. What nobody needs, a broker lets go of as it opens the topic.
+    let (name, now) = (recovered.image.name.clone(), Clock::system().now());
+    let mut engine = Engine::with_log(Config::default(), 0, LogOptions::default());
+    engine.open_topic(now, recovered);
+    engine.image_of(&name).map_or_else(BTreeSet::new, |image| named(&image.chunks))
 }
 
 /// What is wrong with a frame whose checksums are right.
