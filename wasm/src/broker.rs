@@ -63,15 +63,15 @@ pub(crate) struct State {
 struct Pending {
     resolve: Function,
     reject: Function,
-    signal: Option<(AbortSignal, Closure<dyn FnMut()>)>,
+    /// With the request that it is of: in Node, a request's signal is not told any more once its request was collected.
+    signal: (Request, AbortSignal, Closure<dyn FnMut()>),
     stream: Option<Stream>,
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        if let Some((signal, closure)) = &self.signal {
-            let _ = signal.remove_event_listener_with_callback("abort", closure.as_ref().unchecked_ref());
-        }
+        let (_, signal, closure) = &self.signal;
+        let _ = signal.remove_event_listener_with_callback("abort", closure.as_ref().unchecked_ref());
     }
 }
 
@@ -146,7 +146,7 @@ impl Broker {
         let mut asked = Asked::of(&request, peer);
         // The platform lets these two have no body.
         if matches!(request.method().as_str(), "GET" | "HEAD") {
-            inner.ask(&asked, Some(request.signal()), resolve, reject);
+            inner.ask(&asked, request, resolve, reject);
         } else {
             inner.state.borrow_mut().reading_bodies += 1;
             let limit = {
@@ -157,7 +157,7 @@ impl Broker {
                 let read = asked.read_body(&request, limit).await;
                 inner.state.borrow_mut().reading_bodies -= 1;
                 match read {
-                    Ok(()) => inner.ask(&asked, Some(request.signal()), resolve, reject),
+                    Ok(()) => inner.ask(&asked, request, resolve, reject),
                     Err(error) => drop(reject.call1(&JsValue::NULL, &error)),
                 }
                 inner.pump();
@@ -279,8 +279,9 @@ impl State {
 }
 
 impl Inner {
-    fn ask(self: &Rc<Self>, asked: &Asked, signal: Option<AbortSignal>, resolve: Function, reject: Function) {
-        if let Some(signal) = signal.as_ref().filter(|signal| signal.aborted()) {
+    fn ask(self: &Rc<Self>, asked: &Asked, request: Request, resolve: Function, reject: Function) {
+        let signal = request.signal();
+        if signal.aborted() {
             return drop(reject.call1(&JsValue::NULL, &signal.reason()));
         }
         let now = self.clock.now();
@@ -297,16 +298,14 @@ impl Inner {
         }
         state.last_ticket += 1;
         let ticket = state.last_ticket;
-        let signal = signal.map(|signal| {
-            let (weak, reason) = (Rc::downgrade(self), signal.clone());
-            let abort = Closure::<dyn FnMut()>::new(move || {
-                if let Some(inner) = weak.upgrade() {
-                    inner.abort(ticket, &reason.reason());
-                }
-            });
-            let _ = signal.add_event_listener_with_callback("abort", abort.as_ref().unchecked_ref());
-            (signal, abort)
+        let (weak, reason) = (Rc::downgrade(self), signal.clone());
+        let abort = Closure::<dyn FnMut()>::new(move || {
+            if let Some(inner) = weak.upgrade() {
+                inner.abort(ticket, &reason.reason());
+            }
         });
+        let _ = signal.add_event_listener_with_callback("abort", abort.as_ref().unchecked_ref());
+        let signal = (request, signal, abort);
         state.pending.insert(ticket, Pending { resolve, reject, signal, stream: None });
         asked.with(|head, body| state.engine.handle_routed(now, ticket, api::route(head), body));
         drop(state);

@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 import { Broker, Client, MemoryStorage, VirtualClock } from '../js/index.js';
 import { smallModule } from './small.mjs';
@@ -215,4 +217,28 @@ test('a storage that only says that something failed is asked for each topic', a
   const again = await Broker.open({ storage });
   assert.deepEqual(await bodies(again, 'topic=good&channel=c'), ['good', 'goes on']);
   await again.close();
+});
+
+test('who hangs up is seen to, whatever was collected meanwhile', async () => {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc');
+  const broker = await Broker.open();
+  const waiting = async () => {
+    const { topics } = await (await broker.fetch('/stats?format=json')).json();
+    return topics[0].channels[0].waiting_count;
+  };
+  const hangUp = new AbortController();
+  const { signal } = hangUp;
+  const poll = broker.fetch('/sub?topic=t&channel=c&wait=1h', { signal });
+  const stream = await broker.fetch('/sub?topic=t&channel=c&stream=true&format=ndjson', { signal });
+  const told = Promise.allSettled([poll, stream.text()]);
+  assert.equal(await waiting(), 2);
+  for (let turn = 0; turn < 10; turn += 1) {
+    gc();
+    await new Promise((done) => setTimeout(done));
+  }
+  hangUp.abort();
+  for (const { status, reason } of await told) assert.deepEqual([status, reason?.name], ['rejected', 'AbortError']);
+  assert.equal(await waiting(), 0);
+  await broker.close();
 });
