@@ -21,8 +21,8 @@ build() {
     wasm/within.sh "wasm/pkg/$1.js" "$5"
 }
 
-build shelfmq_recording recording 277000 304000 3800
-build shelfmq_wasm broker 236900 261900 6800
+build shelfmq_recording recording 278500 305500 3800
+build shelfmq_wasm broker 238700 263700 6800
 
 # The broker's module in two parts: what a first visit calls, a third of it, and the rest.
 split() { cargo run --locked --quiet --package shelfmq-wasm-tools --no-default-features --features split --bin split -- "$@"; }
