@@ -174,7 +174,7 @@ impl Shelf {
             departed: AtomicUsize::new(0),
             arrived: AtomicUsize::new(0),
             disk: OnceLock::new(),
-            deletions: Deletions::new(options.shards.max(1)),
+            deletions: Deletions::new(engines),
             transfers: AtomicUsize::new(0),
             recording: OnceLock::new(),
         }));
