@@ -116,7 +116,12 @@ impl Readers {
         let key = Key { shard, log: read.log };
         let loaded = match self.load(key, read) {
             Ok(loaded) => {
-                lock(&self.known).failures.remove((key, read.segment));
+                // What had to be read around is bad for good: it is not tried so often anew each time.
+                let segment = (key, read.segment);
+                let failures = &mut lock(&self.known).failures;
+                if failures.get(segment).is_some_and(|failures| *failures < TRIES) {
+                    failures.remove(segment);
+                }
                 Some(loaded)
             }
             // While this waited, the last of these messages was finished, or moved.

@@ -51,7 +51,11 @@ impl Place {
             return Err(format!("{} is neither a data directory nor a topic's: it has no topics", path.display()));
         }
         let listed = layout::topics(&RealFileSystem, path).map_err(|error| failed("read", path, &error))?;
-        let topics = listed.own.iter().map(|(_, path)| Topic::read(path)).collect::<Result<_, _>>()?;
+        // One that a broker deletes while this looks is not there.
+        let read = listed.own.iter().map(|(_, path)| Topic::read(path)).zip(&listed.own);
+        let is_there =
+            |(topic, (_, path)): &(Result<Topic, String>, &(Name<'_>, PathBuf))| topic.is_ok() || path.exists();
+        let topics = read.filter(is_there).map(|(topic, _)| topic).collect::<Result<_, _>>()?;
         Ok(Place { topics, others: listed.others, root: Some(path.clone()) })
     }
 

@@ -1,8 +1,9 @@
 //! `log verify`: whether every byte of every log is as it was written.
 
 use std::collections::BTreeSet;
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -120,6 +121,8 @@ impl Verify<'_, '_> {
     /// Looks at a topic that a broker has: more than once, where something seems to be wrong.
     fn beside(&mut self, topic: &Topic) -> Result<(), String> {
         let before = self.summary;
+        let directory = || fs::metadata(&topic.directory).map(|directory| directory.ino()).ok();
+        let first = directory();
         let mut lasting: Option<Vec<Problem>> = None;
         for look in 0..LOOKS {
             if look > 0 {
@@ -130,8 +133,8 @@ impl Verify<'_, '_> {
             // Its files come and go.
             let seen = Topic::read(&topic.directory).and_then(|topic| self.topic(&topic));
             let found = self.found.take().unwrap_or_default();
-            if seen.is_err() && !topic.directory.exists() {
-                // It was deleted.
+            if seen.is_err() && (first.is_none() || directory() != first) {
+                // It was deleted, and perhaps made again.
                 self.summary = before;
                 return Ok(());
             }
