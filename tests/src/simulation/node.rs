@@ -519,7 +519,9 @@ impl Node {
             for segment in self.disk.segments(&topic) {
                 let Some(durable) = self.disk.durable(&topic, segment) else { continue };
                 // The first has the header, without which a segment says nothing.
-                for block in 1..durable.len() / BLOCK {
+                // Nor is more to be written to it.
+                let is_full = |block: &usize| standing(&durable, (block + 1) * BLOCK - 1) != Standing::Nothing;
+                for block in (1..durable.len() / BLOCK).filter(is_full) {
                     let standing = standing_in(&durable, block * BLOCK..(block + 1) * BLOCK);
                     possible.extend(standing.map(|standing| (topic.clone(), segment, block, standing)));
                 }
