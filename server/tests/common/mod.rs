@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod process;
+pub mod random;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::DEADLINE;
 use crate::common::client::{Answer, Client};
+use crate::common::random::Random;
 use crate::ledger::{AUTO, Ledger, Published};
 
 /// A topic and one of its channels.
@@ -32,17 +33,6 @@ struct Scene {
     /// How often it crashed.
     epoch: u64,
     is_over: bool,
-}
-
-/// Numbers that look random.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        let mixed = (self.0 ^ (self.0 >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> 32) % end
-    }
 }
 
 impl Stage {

@@ -15,9 +15,10 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use common::process::{Process, problems};
+use common::random::Random;
 use common::until;
 use ledger::AUTO;
-use load::{Consumer, Place, Publisher, Random, Stage};
+use load::{Consumer, Place, Publisher, Stage};
 
 const CHANNELS: [Place; 5] = [("plain", "a"), ("plain", "b"), AUTO, ("keyed", "ordered"), ("dying", "d")];
 const ARGS: &[&str] =

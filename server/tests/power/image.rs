@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Instant;
 
-use crate::random::Random;
+use crate::common::random::Random;
 
 /// What a device writes whole or not at all.
 pub const SECTOR: usize = 512;

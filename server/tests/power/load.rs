@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use crate::common::client::{Answer, Client};
 use crate::common::process::Process;
+use crate::common::random::Random;
 use crate::device::Tape;
 use crate::history::{Delivery, History, Life, Place, Publish, only};
-use crate::random::Random;
 
 /// Bodies that begin so are never finished by the channel that they were published to.
 const DOOMED: &str = "doomed";

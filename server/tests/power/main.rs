@@ -17,7 +17,6 @@ mod device;
 mod history;
 mod image;
 mod load;
-mod random;
 
 use std::process::Command;
 use std::thread;
@@ -25,12 +24,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use check::{Cut, Promise};
 use common::process::Process;
+use common::random::Random;
 use common::{DEADLINE, skipped};
 use device::{Device, Moment, Mount};
 use history::History;
 use image::{Image, Op};
 use load::Stage;
-use random::Random;
 
 /// Small segments, so that there are many, and a cache that has next to nothing.
 const ARGS: [&str; 8] =

@@ -1,5 +1,6 @@
-//! Numbers that look random.
+//! Chance, for tests that can be run again with the same.
 
+/// Numbers that look random.
 pub struct Random(pub u64);
 
 impl Random {
