@@ -341,6 +341,33 @@ fn a_clock_that_is_years_ahead_at_the_start_deletes_nothing_that_is_retained_bef
     }
 }
 
+/// A message that is damaged takes nothing along that is retained before it, nor what of that is not finished.
+#[test]
+fn what_stands_before_a_damaged_message_can_be_gone_back_to() {
+    let options = LogOptions { segment_bytes: 1 << 20, cache_bytes: 1 << 20 };
+    let mut one = One::with_log_of(Limits::default(), options.clone());
+    act(&mut one, "/topic/create?topic=t&retain=1d");
+    act(&mut one, "/channel/create?topic=t&channel=c");
+    for body in ["the first", "the damaged", "the last"] {
+        act_on(&mut one, "/pub?topic=t", body.as_bytes());
+    }
+    // The channel has passed the first, and is not done with it.
+    assert_eq!(one.ask("GET", "/sub?topic=t&channel=c&timeout=10m", b"").expect("an answer at once").0, 200);
+    one.sync();
+    let segment = one.segments.last_mut().expect("a log has a segment");
+    let place = segment.windows(11).position(|bytes| bytes == b"the damaged").expect("it is in the log");
+    segment[place] ^= 1;
+    for _ in 0..2 {
+        one = one.restarted("t", Limits::default(), options.clone());
+        one.sync();
+        act(&mut one, "/channel/seek?topic=t&channel=c&to=earliest");
+        let depth = one.stats()["channels"][0]["depth"].as_u64();
+        assert_eq!(depth, Some(2));
+        let (_, all) = one.ask("GET", "/peek?topic=t&channel=c&max=10", b"").expect("an answer at once");
+        assert!(all.contains("the first") && all.contains("the last"), "{all}");
+    }
+}
+
 #[test]
 fn a_host_that_saw_the_clock_leap_keeps_what_is_retained_for_a_while() {
     let mut one = One::new(Limits::default());

@@ -9,6 +9,9 @@ use crate::log::image::{ChunkImage, Gap, TopicImage};
 use crate::log::load::MOST_MESSAGES;
 use crate::time::Time;
 
+/// The segment of a chunk of messages that no log has: segments are counted from 1 on.
+const LOST: u32 = 0;
+
 impl Messages {
     /// Those that a log has, none of them in memory. What nobody needs of them is freed once all
     /// [cursors](Messages::cursor) and [pins](Messages::pin) are there, by [`Messages::set_keep`].
@@ -47,8 +50,9 @@ impl Messages {
             }
             messages.log_bytes += chunk.log_bytes;
         }
-        // From the last one that was freed on; or, where none was, from the first that the log still has.
-        if let Some(freed) = messages.chunks.iter().rposition(|chunk| chunk.freed) {
+        // From the last one that was freed on; or, where none was, from the first that the log still has. What was lost was
+        // not freed: what stands before it is retained all the same.
+        if let Some(freed) = messages.chunks.iter().rposition(|chunk| chunk.freed && chunk.segment != LOST) {
             messages.whole = messages.chunks.get(freed + 1).map_or(end.id, |chunk| chunk.first.id);
         } else {
             messages.whole = messages.chunks.front().map_or(end.id, |chunk| chunk.first.id);
@@ -110,8 +114,8 @@ impl Messages {
     pub(crate) fn append_lost(&mut self, to: Position) {
         let to = Position { bytes: to.bytes.max(self.end.bytes), ..to };
         // A chunk of its own that is freed: whoever comes there passes over it in one step.
-        let (segment, last_at) = self.chunks.back().map_or_else(Default::default, |last| (last.segment, last.last_at));
-        self.chunks.push_back(Chunk { first: self.end, last_at, segment, freed: true, ..Chunk::default() });
+        let last_at = self.chunks.back().map_or_else(Time::default, |last| last.last_at);
+        self.chunks.push_back(Chunk { first: self.end, last_at, segment: LOST, freed: true, ..Chunk::default() });
         self.end = to;
     }
 
