@@ -544,6 +544,8 @@ pub enum Refusal {
     NoOwner,
     /// What is not durable yet is too much already.
     Overloaded,
+    /// Messages are there that cannot be read back now.
+    StorageUnreadable,
     /// Whether it was kept cannot be known now.
     StorageUnknown,
     /// There is no room on the disk.

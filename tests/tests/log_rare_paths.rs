@@ -107,7 +107,7 @@ fn polls_that_do_not_wait_are_answered_once_although_the_read_takes_its_time() {
 }
 
 #[test]
-fn a_poll_is_answered_in_time_although_what_it_needs_cannot_be_read() {
+fn a_poll_is_told_in_time_that_what_it_needs_cannot_be_read() {
     let mut broker = Broker::new(20);
     let at_once = broker.ask("GET", "/sub?topic=t&channel=c&wait=0", b"");
     let later = broker.ask("GET", "/sub?topic=t&channel=c&wait=1500ms", b"");
@@ -116,7 +116,9 @@ fn a_poll_is_answered_in_time_although_what_it_needs_cannot_be_read() {
         broker.read(false);
         broker.pass(Duration::from_secs(1));
     }
-    assert_eq!(broker.statuses(), [(at_once, 204), (later, 204)]);
+    assert_eq!(broker.statuses(), [(at_once, 503), (later, 503)]);
+    let says = |answer: &(u64, u16, String)| answer.2.contains("STORAGE_UNREADABLE");
+    assert!(broker.answers.iter().all(says), "{:?}", broker.answers);
     broker.read(true);
     let (ticket, status, body) = broker.answers.last().expect("the one that still waits is answered");
     assert_eq!((*ticket, *status, body.starts_with("0 x")), (long, 200, true));

@@ -510,6 +510,7 @@ const NOT_IN_SCENARIOS: &[Code] = &[
     Code::Forbidden,
     Code::ReadOnly,
     Code::StorageUnknown,
+    Code::StorageUnreadable,
     Code::NoOwner,
     Code::Overloaded,
     Code::TooManyProducers,

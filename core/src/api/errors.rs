@@ -80,6 +80,7 @@ codes! {
     StorageFailed "STORAGE_FAILED" 503 "The topic's log cannot be used for now, and is tried again until it can be: GET /stats says why.";
 
     StorageUnknown "STORAGE_UNKNOWN" 503 "Whether this was kept is not known: try again, with the same Idempotency-Key where it was a publish.";
+    StorageUnreadable "STORAGE_UNREADABLE" 503 "There are messages that cannot be read from the disk now, which is tried again: come back shortly.";
     NoOwner "NO_OWNER" 503 "Nobody serves this topic at this moment: try again shortly.";
     Overloaded "OVERLOADED" 503 "More waits to be written than the topic's log takes: try again shortly.";
 
@@ -215,6 +216,7 @@ impl From<Refusal> for ApiError {
             Refusal::StorageFull => Code::StorageFull,
             Refusal::StorageFailed => Code::StorageFailed,
             Refusal::StorageUnknown => Code::StorageUnknown,
+            Refusal::StorageUnreadable => Code::StorageUnreadable,
             Refusal::NoOwner => Code::NoOwner,
             Refusal::TooManyProducers => Code::TooManyProducers,
             Refusal::PastEnd => Code::PastEnd,

@@ -49,7 +49,7 @@ pub static ROUTES: &[Route] = &[
         .takes(&[&ARG_TOPIC, &CHANNEL, &MAX, &ANSWER_BYTES, &WAIT, &TIMEOUT, &ACK, &FIN, &FORMAT, &CLIENT, &STREAM])
         .body(Payload::Receipts)
         .answers(Answer::Leased, "The messages in the chosen format.")
-        .fails(&[Code::TooManyReceipts, Code::InvalidReceipt, Code::Exiting]),
+        .fails(&[Code::TooManyReceipts, Code::InvalidReceipt, Code::StorageUnreadable, Code::Exiting]),
     post("/fin", decode::fin, "Finish leased messages.")
         .needs(Right::Consume)
         .beyond_nsq()

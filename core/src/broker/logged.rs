@@ -408,7 +408,7 @@ impl<O: Outbox> Broker<O> {
             self.deadlines.insert(now + READ_AGAIN, Owner::Reads(read.log));
             for channel in self.topics[number].channel_numbers() {
                 if self.topics[number].channel(channel).search == Search::Reading {
-                    // A poll that waited only for this read is answered as if there were nothing: its time is over.
+                    // A poll that waited only for this read is answered: its time is over.
                     self.give_up_overdue(number, channel, now);
                 }
             }

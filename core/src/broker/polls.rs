@@ -229,14 +229,17 @@ impl<O: Outbox> Broker<O> {
         }
     }
 
-    /// Answers the polls that only waited to know whether there is something, now that this cannot be known.
+    /// Answers the polls that only waited to know whether there is something, now that this cannot be known: there may well be.
     pub(super) fn give_up_overdue(&mut self, topic: TopicId, channel: ChannelId, now: Time) {
         let overdue = core::mem::take(&mut self.topics[topic].channel_mut(channel).overdue);
         for ticket in overdue {
             if let Some(number) = self.pollers.find(ticket) {
-                self.answer_with_nothing(number, now);
+                let (context, refused) = self.pollers.slab[number].take_context();
+                self.outbox.refused(ticket, &context, Refusal::StorageUnreadable, &refused);
+                self.remove_poller(number, now);
             }
         }
+        self.after(topic, channel, now);
     }
 
     pub(super) fn poller_timeout(&mut self, number: PollerId, now: Time) {
