@@ -299,34 +299,31 @@ impl Host {
 /// # Panics
 /// Where it takes more steps than there are bytes.
 pub fn recover(topic: &str, log: &mut Segments, window: u64) -> Option<Recovered> {
-    loop {
-        let headers: Vec<(u32, SegmentHeader)> = log
-            .iter()
-            .map(|(number, bytes)| Some((*number, SegmentHeader::read(bytes).ok()?)))
-            .collect::<Option<_>>()?;
-        let size = |number: u32| log[&number].len() as u64;
-        let segments =
-            headers.iter().map(|(number, header)| Segment { header: *header, size: size(*number) }).collect();
-        let mut replay = Replay::new(topic, segments, true, window)?;
-        let mut steps = 0;
-        let outcome = loop {
-            let wanted = replay.wanted();
-            let bytes = &log[&headers[wanted.segment].0][wanted.offset as usize..][..wanted.bytes as usize];
-            if let Some(outcome) = replay.feed(bytes) {
-                break outcome;
-            }
-            steps += 1;
-            assert!(steps < MANY, "a replay that does not end");
-        };
-        match outcome {
-            Outcome::Topic(recovered) => {
-                if let Some(last) = log.get_mut(&headers.last()?.0) {
-                    last.truncate(recovered.end as usize);
-                }
-                return Some(recovered);
-            }
-            Outcome::Nothing => drop(log.pop_last()),
-            Outcome::NeedsEarlier => unreachable!("all segments are there"),
+    let headers: Vec<(u32, SegmentHeader)> =
+        log.iter().map(|(number, bytes)| Some((*number, SegmentHeader::read(bytes).ok()?))).collect::<Option<_>>()?;
+    let size = |number: u32| log[&number].len() as u64;
+    let segments = headers.iter().map(|(number, header)| Segment { header: *header, size: size(*number) }).collect();
+    let mut replay = Replay::new(topic, segments, true, window)?;
+    let mut steps = 0;
+    let outcome = loop {
+        let wanted = replay.wanted();
+        let bytes = &log[&headers[wanted.segment].0][wanted.offset as usize..][..wanted.bytes as usize];
+        if let Some(outcome) = replay.feed(bytes) {
+            break outcome;
         }
+        steps += 1;
+        assert!(steps < MANY, "a replay that does not end");
+    };
+    match outcome {
+        Outcome::Topic(recovered) => {
+            log.retain(|number, _| *number <= recovered.header.number);
+            log.last_entry()?.get_mut().truncate(recovered.end as usize);
+            Some(recovered)
+        }
+        Outcome::Nothing => {
+            log.clear();
+            None
+        }
+        Outcome::NeedsEarlier => unreachable!("all segments are there"),
     }
 }

@@ -151,7 +151,14 @@ fn a_last_segment_cut_at_any_byte_has_all_before_the_cut() {
     let second = busy_next(&first);
     for cut in SEGMENT_HEADER_BYTES..second.bytes.len() {
         let files = [first.bytes.clone(), second.bytes[..cut].to_vec()];
-        let outcome = outcome(&files, 64).expect("the headers are good");
+        let outcome = match outcome(&files, 64).expect("the headers are good") {
+            // There is nothing in the second: what there is ends with the first.
+            Outcome::Topic(recovered) if recovered.header == first.header => {
+                assert_eq!((recovered.end, recovered.torn), (first.bytes.len() as u64, 0), "cut at {cut}");
+                Outcome::Nothing
+            }
+            outcome => outcome,
+        };
         check_cut(&second, cut as u64, outcome);
     }
 }

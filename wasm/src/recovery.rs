@@ -20,27 +20,26 @@ pub(crate) async fn recover(storage: &Storage, listed: &Listed) -> Result<Option
     if Name::parse(topic.to_owned()).is_none() {
         return Err(error(&format!("the storage has a log of {topic:?}, which is no name of a topic")));
     }
-    let mut segments = headers(storage, listed).await?;
+    let segments = headers(storage, listed).await?;
+    let recovered = replay(storage, topic, segments).await?;
+    if let Some(recovered) = recovered.as_ref().filter(|recovered| recovered.image.name != topic) {
+        return Err(error(&format!("the log of topic {topic} is that of {}", recovered.image.name)));
+    }
     let changes = Array::new();
-    let recovered = loop {
-        let Some(last) = segments.last() else {
+    match &recovered {
+        None => {
             changes.push(&Change::delete(topic).into());
-            break None;
-        };
-        match replay(storage, topic, &segments).await? {
-            Some(recovered) if recovered.image.name == topic => break Some(recovered),
-            Some(recovered) => {
-                return Err(error(&format!("the log of topic {topic} is that of {}", recovered.image.name)));
+        }
+        Some(Recovered { header, end, torn, .. }) => {
+            // A crash came before anything in these was durable.
+            let empty = listed.segments.iter().filter(|(number, _)| *number > header.number);
+            for (number, _) in empty {
+                changes.push(&Change::drop(topic, *number).into());
             }
-            None => {
-                // A crash came before anything in it was durable.
-                changes.push(&Change::drop(topic, last.header.number).into());
-                segments.pop();
+            if *torn > 0 {
+                changes.push(&Change::cut(topic, header.number, *end).into());
             }
         }
-    };
-    if let Some(recovered) = recovered.as_ref().filter(|recovered| recovered.torn > 0) {
-        changes.push(&Change::cut(topic, recovered.header.number, recovered.end).into());
     }
     if changes.length() > 0 {
         storage.change(&changes).await?;
@@ -72,12 +71,13 @@ async fn headers(storage: &Storage, listed: &Listed) -> Result<Vec<Segment>, JsV
     Ok(segments)
 }
 
-/// Replays a log. None where the last segment has nothing at all.
-async fn replay(storage: &Storage, topic: &str, segments: &[Segment]) -> Result<Option<Recovered>, JsValue> {
-    let Some(mut replay) = Replay::new(topic, segments.to_vec(), true, WINDOW) else { return Ok(None) };
+/// Replays a log. None where there is nothing in it.
+async fn replay(storage: &Storage, topic: &str, segments: Vec<Segment>) -> Result<Option<Recovered>, JsValue> {
+    let numbers: Vec<u32> = segments.iter().map(|segment| segment.header.number).collect();
+    let Some(mut replay) = Replay::new(topic, segments, true, WINDOW) else { return Ok(None) };
     loop {
         let Wanted { segment, offset, bytes: size } = replay.wanted();
-        let number = segments[segment].header.number;
+        let number = numbers[segment];
         let bytes = storage.bytes(topic, number, offset, size).await?;
         if (bytes.len() as u64) < size {
             return Err(error(&format!("segment {number} of topic {topic} is shorter than told")));

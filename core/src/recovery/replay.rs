@@ -36,10 +36,10 @@ pub struct Wanted {
 #[expect(clippy::large_enum_variant, reason = "it is taken apart where it comes")]
 #[derive(Debug)]
 pub enum Outcome {
-    /// The topic.
+    /// The topic. Segments that come after its [header](Recovered::header) have nothing in them, for a crash came before
+    /// anything in them was durable: they are to be removed.
     Topic(Recovered),
-    /// The last segment has nothing in it: a crash came before anything was durable. It is to be removed, and the others
-    /// are to be replayed; a topic with no segment left was never there.
+    /// None of the segments has anything in it: they are to be removed, and the topic was never there.
     Nothing,
     /// None of the segments has a snapshot that can be read, and they are not all that there are: those before are needed.
     NeedsEarlier,
@@ -49,6 +49,7 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Replay {
     topic: String,
+    /// Those that have something in them, as far as is known.
     segments: Vec<Segment>,
     is_whole: bool,
     recovery: Recovery,
@@ -68,11 +69,18 @@ impl Replay {
     /// with the first that there is: then a log of which no snapshot can be read is replayed without one. `window` is how
     /// many bytes are to be read at once, unless a frame is larger.
     pub fn new(topic: &str, segments: Vec<Segment>, is_whole: bool, window: u64) -> Option<Self> {
-        // Each segment begins with a snapshot, so that the last is usually all that has to be read.
-        let first = segments.len().checked_sub(1)?;
-        let recovery = Recovery::begin(segments[first].header);
+        let recovery = Recovery::begin(segments.last()?.header);
         let window = window.max(1);
-        Some(Replay { topic: topic.into(), segments, is_whole, recovery, first, at: first, window, size: window })
+        let mut replay =
+            Replay { topic: topic.into(), segments, is_whole, recovery, first: 0, at: 0, window, size: window };
+        replay.begin_at(replay.segments.len() - 1);
+        Some(replay)
+    }
+
+    /// Each segment begins with a snapshot, so that the last is usually all that has to be read.
+    fn begin_at(&mut self, first: usize) {
+        self.recovery = Recovery::begin(self.segments[first].header);
+        (self.first, self.at, self.size) = (first, first, self.window);
     }
 
     /// What is to be read, and [fed](Replay::feed).
@@ -129,10 +137,21 @@ impl Replay {
             // the header.
             let recovered = self.finish(rest);
             if recovered.end == SEGMENT_HEADER_BYTES as u64 && recovered.damage.is_empty() {
-                return Some(Outcome::Nothing);
+                return self.without_last();
             }
         }
         self.earlier()
+    }
+
+    /// The last segment has nothing in it: again without it.
+    fn without_last(&mut self) -> Option<Outcome> {
+        self.segments.pop();
+        match self.segments.len().checked_sub(1) {
+            Some(last) => self.begin_at(last),
+            None if self.is_whole => return Some(Outcome::Nothing),
+            None => return Some(Outcome::NeedsEarlier),
+        }
+        None
     }
 
     /// Nothing more is to be fed to what there is.
@@ -146,17 +165,13 @@ impl Replay {
         match self.first.checked_sub(1) {
             // All from there on is fed again: of the segments after it, only what happened is used then, not what their
             // damaged snapshots said.
-            Some(before) => {
-                self.first = before;
-                self.recovery = Recovery::begin(self.segments[before].header);
-            }
+            Some(before) => self.begin_at(before),
             None if self.is_whole => {
-                self.recovery = Recovery::begin(self.segments[0].header);
+                self.begin_at(0);
                 self.recovery.without_snapshot(&self.topic);
             }
             None => return Some(Outcome::NeedsEarlier),
         }
-        (self.at, self.size) = (self.first, self.window);
         None
     }
 }

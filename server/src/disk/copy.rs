@@ -20,14 +20,14 @@ use shelfmq_core::log::export::{self, ExportError, HEAD_BYTES, PART_BYTES, read_
 use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
 use shelfmq_core::log::{Recovered, SegmentHeader};
 use shelfmq_core::name::{MAX_LEN, Name};
-use shelfmq_core::recovery::replay::{self, Outcome, Replay};
+use shelfmq_core::recovery::replay::{self, Wanted};
 
 use super::Key;
 use super::dir::{COUNTS, DataDir, MAKING, beside};
 use super::files::Reach;
 use super::fs::{DiskFile, FileSystem, How, RealFileSystem, read_exact};
 use super::holds::Hold;
-use super::open::WINDOW;
+use super::open::replay_with;
 use super::wake_up::WakeUp;
 use crate::layout;
 
@@ -244,37 +244,14 @@ pub fn replay_export(path: &Path) -> Result<(Recovered, usize, u64), String> {
         at = start + size;
     }
     let (count, bytes) = (segments.len(), segments.iter().map(|(segment, _)| segment.size).sum());
-    let recovered = replay_parts(&*file, &name, segments).map_err(|error| error.to_string())?;
+    let (parts, starts): (Vec<_>, Vec<_>) = segments.into_iter().unzip();
+    let read = |wanted: Wanted, bytes: &mut [u8]| read_exact(&*file, bytes, starts[wanted.segment] + wanted.offset);
+    let recovered = replay_with(&name, parts, read).map_err(|error| error.to_string())?;
     let recovered = recovered.ok_or("there is nothing in it")?;
     if recovered.image.name != name.as_str() {
         return Err(format!("it says that it is of topic {name}, and is the log of {:?}", recovered.image.name));
     }
     Ok((recovered, count, bytes))
-}
-
-fn replay_parts(
-    file: &dyn DiskFile,
-    name: &Name<'_>,
-    mut segments: Vec<(replay::Segment, u64)>,
-) -> io::Result<Option<Recovered>> {
-    let mut buffer = Vec::new();
-    loop {
-        let parts = segments.iter().map(|(segment, _)| replay::Segment { header: segment.header, size: segment.size });
-        let Some(mut replay) = Replay::new(name.as_str(), parts.collect(), true, WINDOW) else { return Ok(None) };
-        let outcome = loop {
-            let wanted = replay.wanted();
-            buffer.resize(wanted.bytes as usize, 0);
-            read_exact(file, &mut buffer, segments[wanted.segment].1 + wanted.offset)?;
-            if let Some(outcome) = replay.feed(&buffer) {
-                break outcome;
-            }
-        };
-        match outcome {
-            Outcome::Topic(recovered) => return Ok(Some(recovered)),
-            // The last segment was only just begun.
-            Outcome::Nothing | Outcome::NeedsEarlier => drop(segments.pop()),
-        }
-    }
 }
 
 /// Whether a segment is the one after another.

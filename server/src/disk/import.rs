@@ -13,7 +13,7 @@ use shelfmq_core::name::{MAX_LEN, Name};
 use super::copy::{complaint, follows};
 use super::dir::{DataDir, Unusable};
 use super::fs::{How, Trouble, sync, sync_names, write_all};
-use super::open::{Segment, cut, replay, report};
+use super::open::{Segment, finish, replay};
 use super::removal;
 use crate::layout;
 
@@ -194,32 +194,16 @@ impl Files<'_> {
     }
 
     /// Replays it, as a start would.
-    fn check(&self, mut segments: Vec<Segment>) -> Result<Recovered, ImportError> {
+    fn check(&self, segments: Vec<Segment>) -> Result<Recovered, ImportError> {
         let fs = self.dir.fs();
-        let mut buffer = Vec::new();
-        while let Some(last) = segments.last() {
-            let found = replay(fs, &self.name, &segments, false, &mut buffer);
-            let found = found.map_err(|error| ImportError::of_disk("read", &last.path, &error))?;
-            let Some(mut recovered) = found else {
-                // It was only just begun when the log was copied.
-                let removed = fs.remove_file(&last.path).and_then(|()| sync_names(fs, &self.path));
-                removed.map_err(|error| ImportError::of_disk("remove", &last.path, &error))?;
-                segments.pop();
-                continue;
-            };
-            if recovered.image.name != self.name.as_str() {
-                let (name, own) = (&self.name, &recovered.image.name);
-                return Err(ImportError::Refused(format!(
-                    "it says that it is of topic {name}, and is the log of {own:?}"
-                )));
-            }
-            cut(fs, &self.name, &last.path, &recovered)?;
-            report(&self.name, &self.path, &recovered);
-            // Nothing is ever appended to a file that was there before.
-            recovered.sealed = true;
-            return Ok(recovered);
+        let found = replay(fs, &self.name, &segments, false);
+        let found = found.map_err(|error| ImportError::of_disk("read", &self.path, &error))?;
+        if let Some(recovered) = found.as_ref().filter(|recovered| recovered.image.name != self.name.as_str()) {
+            let (name, own) = (&self.name, &recovered.image.name);
+            return Err(ImportError::Refused(format!("it says that it is of topic {name}, and is the log of {own:?}")));
         }
-        Err(ImportError::Refused("there is nothing in it".into()))
+        let found = finish(fs, &self.name, &self.path, segments, found)?;
+        found.ok_or_else(|| ImportError::Refused("there is nothing in it".into()))
     }
 }
 

@@ -12,7 +12,7 @@ use std::thread;
 use shelfmq_core::log::frame::{HeaderError, SEGMENT_HEADER_BYTES};
 use shelfmq_core::log::{Recovered, SegmentHeader};
 use shelfmq_core::name::Name;
-use shelfmq_core::recovery::replay::{self, Outcome, Replay};
+use shelfmq_core::recovery::replay::{self, Outcome, Replay, Wanted};
 
 use super::dir::{COUNTS, DataDir, MAKING, Unusable, beside, ends_with};
 use super::fs::{DiskFile, EntryKind, FileSystem, How, read_around, read_exact, sync, sync_names, write_all};
@@ -140,37 +140,25 @@ impl DataDir {
     /// The topic in a directory; none where it was only being made.
     fn recover_topic(&self, name: &Name<'static>, path: &Path, care: Care) -> Result<Option<Recovered>, Unusable> {
         let fs = self.fs();
-        let mut segments = Segments::find(fs, path, care)?;
-        let mut buffer = Vec::new();
-        loop {
-            let Some(last) = segments.0.last() else {
-                // Only its first segment was being made: of what was published to it, nothing was acknowledged.
-                let removed = fs.remove_directory(path).and_then(|()| sync_names(fs, self.topics()));
-                if let Err(error) = removed {
-                    tracing::warn!(topic = %name, path = %path.display(), %error, "an empty topic directory stays");
-                }
-                return Ok(None);
-            };
-            let unreadable = |error: io::Error| Unusable(format!("{}: {error}. {REPAIR}", last.path.display()));
-            let found = replay(fs, name, &segments.0, care.around, &mut buffer).map_err(unreadable)?;
-            let Some(mut recovered) = found else {
-                // A crash came before anything in it was on the disk.
-                remove_unfinished(fs, name, &last.path)?;
-                segments.0.pop();
-                continue;
-            };
-            if recovered.image.name != name.as_str() {
-                return Err(Unusable(format!(
-                    "{} has the log of a topic of another name, {:?}. {REPAIR}",
-                    path.display(),
-                    recovered.image.name
-                )));
-            }
-            cut(fs, name, &last.path, &recovered)?;
-            report(name, path, &recovered);
-            recovered.sealed = true;
-            return Ok(Some(recovered));
+        let Segments(segments) = Segments::find(fs, path, care)?;
+        let unreadable = |error: io::Error| Unusable(format!("{}: {error}. {REPAIR}", path.display()));
+        let found = replay(fs, name, &segments, care.around).map_err(unreadable)?;
+        if let Some(recovered) = found.as_ref().filter(|recovered| recovered.image.name != name.as_str()) {
+            return Err(Unusable(format!(
+                "{} has the log of a topic of another name, {:?}. {REPAIR}",
+                path.display(),
+                recovered.image.name
+            )));
         }
+        let found = finish(fs, name, path, segments, found)?;
+        if found.is_none() {
+            // Only its first segment was being made: of what was published to it, nothing was acknowledged.
+            let removed = fs.remove_directory(path).and_then(|()| sync_names(fs, self.topics()));
+            if let Err(error) = removed {
+                tracing::warn!(topic = %name, path = %path.display(), %error, "an empty topic directory stays");
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -309,38 +297,74 @@ pub(super) fn read(file: &dyn DiskFile, bytes: &mut [u8], offset: u64, around: b
     if around { read_around(file, bytes, offset) } else { read_exact(file, bytes, offset) }
 }
 
-/// Replays a topic's segments; none where the last of them has nothing in it. `around` says that what the device does not
-/// give is damage like any other; `buffer` is room to read in.
+/// Replays all segments of a topic; none where there is nothing in them. `around` says that what the device does not give is
+/// damage like any other.
 pub fn replay(
     fs: &dyn FileSystem,
     name: &Name<'_>,
     segments: &[Segment],
     around: bool,
-    buffer: &mut Vec<u8>,
 ) -> io::Result<Option<Recovered>> {
     let told = segments.iter().map(|segment| replay::Segment { header: segment.header, size: segment.size });
-    let replay = Replay::new(name.as_str(), told.collect(), true, WINDOW);
-    let Some(mut replay) = replay else { return Ok(None) };
     let mut file: Option<(usize, Arc<dyn DiskFile>)> = None;
+    replay_with(name, told.collect(), |wanted, bytes| {
+        let open = match file.take() {
+            Some((index, open)) if index == wanted.segment => open,
+            _ => fs.open(&segments[wanted.segment].path, How::Read)?,
+        };
+        read(&*open, bytes, wanted.offset, around)?;
+        file = Some((wanted.segment, open));
+        Ok(())
+    })
+}
+
+/// The same, whoever brings what is wanted.
+pub(super) fn replay_with(
+    name: &Name<'_>,
+    segments: Vec<replay::Segment>,
+    mut read: impl FnMut(Wanted, &mut [u8]) -> io::Result<()>,
+) -> io::Result<Option<Recovered>> {
+    let Some(mut replay) = Replay::new(name.as_str(), segments, true, WINDOW) else { return Ok(None) };
+    let mut buffer = Vec::new();
     loop {
         let wanted = replay.wanted();
-        let open = match file.take().filter(|(index, _)| *index == wanted.segment) {
-            Some((_, open)) => open,
-            None => fs.open(&segments[wanted.segment].path, How::Read)?,
-        };
         buffer.resize(wanted.bytes as usize, 0);
         buffer.shrink_to(WINDOW as usize);
-        read(&*open, buffer, wanted.offset, around)?;
-        match replay.feed(buffer) {
-            None => file = Some((wanted.segment, open)),
-            Some(Outcome::Topic(recovered)) => return Ok(Some(recovered)),
-            Some(Outcome::Nothing | Outcome::NeedsEarlier) => return Ok(None),
+        read(wanted, &mut buffer)?;
+        if let Some(outcome) = replay.feed(&buffer) {
+            return Ok(match outcome {
+                Outcome::Topic(recovered) => Some(recovered),
+                Outcome::Nothing | Outcome::NeedsEarlier => None,
+            });
         }
     }
 }
 
+/// After a replay: segments with nothing in them are removed, what was not written wholly is cut off, and what is damaged is
+/// logged.
+pub(super) fn finish(
+    fs: &dyn FileSystem,
+    name: &Name<'_>,
+    directory: &Path,
+    mut segments: Vec<Segment>,
+    mut found: Option<Recovered>,
+) -> Result<Option<Recovered>, Unusable> {
+    let end = found.as_ref().map(|recovered| recovered.header.number);
+    // The last first: what is left if this breaks off is a log as well.
+    while let Some(empty) = segments.pop_if(|last| Some(last.header.number) > end) {
+        remove_unfinished(fs, name, &empty.path)?;
+    }
+    if let (Some(recovered), Some(last)) = (&mut found, segments.last()) {
+        cut(fs, name, &last.path, recovered)?;
+        report(name, directory, recovered);
+        // Nothing is ever appended to a file that was there before.
+        recovered.sealed = true;
+    }
+    Ok(found)
+}
+
 /// Cuts off what was not written wholly. What there is of it is kept beside the log.
-pub(super) fn cut(fs: &dyn FileSystem, name: &Name<'_>, path: &Path, recovered: &Recovered) -> Result<(), Unusable> {
+fn cut(fs: &dyn FileSystem, name: &Name<'_>, path: &Path, recovered: &Recovered) -> Result<(), Unusable> {
     if recovered.torn == 0 {
         return Ok(());
     }
@@ -393,7 +417,7 @@ fn remove_unfinished(fs: &dyn FileSystem, name: &Name<'_>, path: &Path) -> Resul
 }
 
 /// Logs what cannot be read.
-pub(super) fn report(name: &Name<'_>, directory: &Path, recovered: &Recovered) {
+fn report(name: &Name<'_>, directory: &Path, recovered: &Recovered) {
     for damage in &recovered.damage {
         tracing::warn!(
             topic = %name, file = %directory.join(layout::segment_file_name(damage.segment)).display(),

@@ -125,14 +125,13 @@ fn replay(topic: &str, segments: &[Vec<u8>], is_whole: bool) -> Result<Recovered
         let follows = |header: &SegmentHeader| headed.last().is_none_or(|last| last.header.number + 1 == header.number);
         match SegmentHeader::read(bytes).ok().filter(follows) {
             Some(header) => headed.push(Segment { header, size: bytes.len() as u64 }),
-            None if index + 1 == segments.len() && bytes.iter().all(|byte| *byte == 0) => {
-                return Err(wit::OpenError::Nothing);
-            }
+            None if index + 1 == segments.len() && bytes.iter().all(|byte| *byte == 0) => {}
             None => return Err(wit::OpenError::BadSegment(index as u32)),
         }
     }
     // In small parts, where the component has it all at once: that is to make no difference.
-    let mut replay = Replay::new(topic, headed, is_whole, 100).ok_or(wit::OpenError::Nothing)?;
+    let nothing = if is_whole { wit::OpenError::Nothing } else { wit::OpenError::NeedsEarlier };
+    let mut replay = Replay::new(topic, headed, is_whole, 100).ok_or(nothing)?;
     loop {
         let Wanted { segment, offset, bytes } = replay.wanted();
         match replay.feed(&segments[segment][offset as usize..][..bytes as usize]) {

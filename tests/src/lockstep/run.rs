@@ -348,29 +348,32 @@ impl Host<'_> {
         loop {
             let all: Vec<_> = self.segments.range((topic.to_owned(), 0)..=(topic.to_owned(), u32::MAX)).collect();
             let from = all.len().saturating_sub(taken);
-            let last = all.last().map(|((_, number), _)| *number);
             let segments: Vec<Vec<u8>> = all[from..].iter().map(|(_, bytes)| (*bytes).clone()).collect();
             let opened = self.told(&Input::Open(topic.into(), segments, from == 0))?.opened;
-            match (opened.ok_or("nothing was said")?, last) {
-                (Ok(opened), _) => {
+            match opened.ok_or("nothing was said")? {
+                Ok(opened) => {
                     self.count(if opened.headless { "opened without a snapshot" } else { "opened" });
                     *self.counts.entry("damage found".into()).or_default() += opened.damage.len() as u64;
+                    let before = self.segments.len();
+                    self.segments.retain(|(other, number), _| other != topic || *number <= opened.segment);
+                    let empty = before - self.segments.len();
+                    *self.counts.entry("segments with nothing in them".into()).or_default() += empty as u64;
                     let end = self.segments.get_mut(&(topic.into(), opened.segment)).ok_or("another segment")?;
                     end.truncate(opened.end as usize);
                     return Ok(());
                 }
-                (Err(wit::OpenError::NeedsEarlier), _) => taken += 1,
-                (Err(wit::OpenError::Nothing), Some(last)) => {
-                    self.count("segments with nothing in them");
-                    self.segments.remove(&(topic.into(), last));
+                Err(wit::OpenError::NeedsEarlier) => taken += 1,
+                Err(wit::OpenError::Nothing) => {
+                    self.count("logs with nothing in them");
+                    self.segments.retain(|(other, _), _| other != topic);
+                    return Ok(());
                 }
-                (Err(wit::OpenError::BadSegment(_)), _) => {
+                Err(wit::OpenError::BadSegment(_)) => {
                     self.count("logs given up");
                     self.segments.retain(|(other, _), _| other != topic);
                     return Ok(());
                 }
-                (Err(wit::OpenError::Nothing), None) => return Ok(()),
-                (Err(error), _) => return Err(format!("{topic} cannot be opened: {error:?}")),
+                Err(error) => return Err(format!("{topic} cannot be opened: {error:?}")),
             }
         }
     }

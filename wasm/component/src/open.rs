@@ -29,9 +29,7 @@ fn headed(segments: &[Vec<u8>]) -> Result<Vec<Segment>, OpenError> {
         match header.filter(follows) {
             Some(header) => found.push(Segment { header, size: bytes.len() as u64 }),
             // A header that was never written is that of a segment that was just begun.
-            None if index + 1 == segments.len() && bytes.iter().all(|byte| *byte == 0) => {
-                return Err(OpenError::Nothing);
-            }
+            None if index + 1 == segments.len() && bytes.iter().all(|byte| *byte == 0) => {}
             None => return Err(OpenError::BadSegment(index as u32)),
         }
     }
@@ -39,7 +37,8 @@ fn headed(segments: &[Vec<u8>]) -> Result<Vec<Segment>, OpenError> {
 }
 
 fn replay(name: &str, segments: &[Vec<u8>], headed: Vec<Segment>, is_whole: bool) -> Result<Recovered, OpenError> {
-    let mut replay = Replay::new(name, headed, is_whole, u64::MAX).ok_or(OpenError::Nothing)?;
+    let nothing = if is_whole { OpenError::Nothing } else { OpenError::NeedsEarlier };
+    let mut replay = Replay::new(name, headed, is_whole, u64::MAX).ok_or(nothing)?;
     loop {
         let wanted = replay.wanted();
         // All of it is here: what is wanted ends where the segment does.

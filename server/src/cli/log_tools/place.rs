@@ -108,18 +108,8 @@ impl Topic {
 
     /// The topic as its log tells; none where there is nothing in it.
     pub(crate) fn replay(&self) -> Result<Option<Recovered>, String> {
-        let mut segments = self.good_segments()?;
-        let mut buffer = Vec::new();
-        while !segments.is_empty() {
-            let found = replay(&RealFileSystem, &self.name, &segments, true, &mut buffer);
-            let found = found.map_err(|error| failed("read the segments in", &self.directory, &error))?;
-            if found.is_some() {
-                return Ok(found);
-            }
-            // The last one was only just begun.
-            segments.pop();
-        }
-        Ok(None)
+        let found = replay(&RealFileSystem, &self.name, &self.good_segments()?, true);
+        found.map_err(|error| failed("read the segments in", &self.directory, &error))
     }
 }
 
