@@ -74,6 +74,8 @@ pub struct DiskStore {
     pub log: LogOptions,
     /// How the disk is used.
     pub disk: DiskOptions,
+    /// The clock is right, however far it is ahead of what is in the logs.
+    pub trust_clock: bool,
 }
 
 impl fmt::Debug for Options {
@@ -102,6 +104,8 @@ struct Inner {
     /// How many logs are being exported and imported.
     transfers: AtomicUsize,
     recording: OnceLock<Recording>,
+    /// The last time that was not in doubt, in nanoseconds; zero while the clock is not.
+    sure: AtomicU64,
 }
 
 /// Two shards in one cache line would slow each other down without sharing anything.
@@ -122,11 +126,13 @@ impl Shelf {
         options.config.limits.log_files = true;
         let dir = DataDir::open(&store.path)?;
         let topics = dir.recover()?;
+        let known = dir.known_time(&topics);
+        let watch = options.clock.begin(known, store.trust_clock);
         let LogOptions { segment_bytes, cache_bytes } = store.log;
         let cache_bytes = cache_bytes / options.shards.max(1);
         let log = LogOptions { segment_bytes, cache_bytes };
         let make = if store.disk.sync == Sync::Always { Engine::with_synced_log } else { Engine::with_log };
-        let shelf = Shelf::with(options, |config, seed| make(config, seed, log.clone()));
+        let shelf = Shelf::with(options, watch, |config, seed| make(config, seed, log.clone()));
         let mut aside = Vec::new();
         for found in topics {
             match found {
@@ -149,10 +155,11 @@ impl Shelf {
 
     /// A broker with nothing in it, in memory.
     pub fn new(options: Options) -> Self {
-        Shelf::with(options, Engine::new)
+        let watch = options.clock.begin(None, false);
+        Shelf::with(options, watch, Engine::new)
     }
 
-    fn with(options: Options, engine: impl Fn(Config, u64) -> Engine) -> Self {
+    fn with(options: Options, watch: Watch, engine: impl Fn(Config, u64) -> Engine) -> Self {
         let seed = options.seed.unwrap_or_else(|| RandomState::new().hash_one(0));
         let manual = options.clock.is_manual();
         let config = Config { started: options.clock.now(), ..options.config };
@@ -177,9 +184,10 @@ impl Shelf {
             deletions: Deletions::new(engines),
             transfers: AtomicUsize::new(0),
             recording: OnceLock::new(),
+            sure: AtomicU64::new(watch.doubted_since().map_or(0, Time::as_nanos)),
         }));
         if !manual {
-            shelf.keep_time();
+            shelf.keep_time(watch);
         }
         shelf
     }
@@ -255,6 +263,7 @@ impl Shelf {
     pub fn close(&self) {
         if let Some(disk) = self.0.disk.get() {
             disk.shutdown();
+            self.note_time(disk);
         }
         if let Some(recording) = self.0.recording.get() {
             recording.stop();
@@ -423,17 +432,27 @@ impl Shelf {
         }
     }
 
-    fn keep_time(&self) {
+    /// Has the disk note what time it is. One that is moved by hand is its mover's.
+    fn note_time(&self, disk: &Disk) {
+        if !self.0.clock.is_manual() {
+            let sure = Some(self.0.sure.load(SeqCst)).filter(|sure| *sure > 0);
+            disk.note_time(sure.map_or_else(|| self.now(), Time::from_nanos));
+        }
+    }
+
+    fn keep_time(&self, mut watch: Watch) {
         let (shelf, clock, alarm) = (Arc::downgrade(&self.0), self.0.clock.clone(), self.0.alarm.clone());
         let run = move || {
-            let mut watch = Watch::new(&clock);
             loop {
                 let woken = alarm.wait(&clock, &mut watch);
-                let Some(inner) = shelf.upgrade() else { return };
+                let Some(shelf) = shelf.upgrade().map(Shelf) else { return };
+                shelf.0.sure.store(watch.doubted_since().map_or(0, Time::as_nanos), SeqCst);
                 match woken {
-                    Woken::Due => Shelf(inner).pass_time(),
-                    Woken::WentBack => Shelf(inner).clock_was_set(false),
-                    Woken::Leapt => Shelf(inner).clock_was_set(true),
+                    Woken::Due => shelf.pass_time(),
+                    Woken::WentBack => shelf.clock_was_set(false),
+                    Woken::Leapt => shelf.clock_was_set(true),
+                    Woken::Doubted => shelf.each_shard(|shard, now| shard.engine.hold_retention(now)),
+                    Woken::Note => drop(shelf.0.disk.get().map(|disk| shelf.note_time(disk))),
                 }
             }
         };

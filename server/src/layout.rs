@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <data>/lock                                 held by the broker that runs on it
+//! <data>/clock                                what time it was, as the broker knew it last
 //! <data>/topics/<name>.topic/<number>.log     a segment of a topic's log; the number as 8 hex digits
 //! ```
 //!
@@ -21,6 +22,8 @@ use crate::disk::fs::{EntryKind, FileSystem};
 
 /// The file that a running broker holds a lock on.
 pub const LOCK: &str = "lock";
+/// The file that says what time it was.
+pub const CLOCK: &str = "clock";
 /// The directory that the topics are in.
 pub const TOPICS: &str = "topics";
 

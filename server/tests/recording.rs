@@ -19,6 +19,7 @@ fn recorded(directory: &TempDir, bytes: u64) -> (Server, PathBuf) {
         path: directory.path().join("data"),
         log,
         disk: DiskOptions { sync: Sync::Never, min_free_bytes: 0 },
+        trust_clock: false,
     };
     let shelf = Shelf::open(Options { disk: Some(store), ..Options::default() }).expect("the disk can be used");
     let path = directory.path().join("recording");

@@ -57,6 +57,7 @@ impl Server {
             path: directory.path().join("data"),
             // Segments of a few messages, and no room in memory.
             log: LogOptions { segment_bytes: 4096, cache_bytes: 0 },
+            trust_clock: false,
             disk: DiskOptions { sync: Sync::Always, min_free_bytes: 0 },
         });
         let options = Options { config, clock, shards: 3, seed: Some(1), disk, ..Options::default() };

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, FromArgMatches, ValueEnum};
+use clap::{ArgAction, ArgMatches, Args, FromArgMatches, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shelfmq::duration_arg::DurationArg;
@@ -45,6 +45,19 @@ pub(crate) struct Settings {
     /// How many bytes of the disk stay free: below, publishes are refused
     #[arg(long, value_name = "BYTES", default_value_t = MIN_FREE_BYTES)]
     pub(crate) min_free_bytes: u64,
+    /// The clock is right, however far it is ahead of what the broker knew last: where it is by more than 30 days and this is not
+    /// said, nothing that topics retain is deleted for its age
+    #[arg(
+        long,
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        default_missing_value = "true",
+        default_value_t = false,
+        hide_default_value = true,
+        hide_possible_values = true,
+        value_name = "BOOL"
+    )]
+    pub(crate) trust_clock: bool,
     /// Records all that comes in to this file, for shelfmq replay; the part before is beside it, with .1 at its end
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
@@ -220,6 +233,7 @@ impl Settings {
             path: self.data_path.clone(),
             log: LogOptions { segment_bytes: self.segment_bytes, cache_bytes: self.cache_bytes },
             disk: DiskOptions { sync: self.sync, min_free_bytes: self.min_free_bytes },
+            trust_clock: self.trust_clock,
         })
     }
 
@@ -293,6 +307,7 @@ impl Settings {
             ("threads", self.threads.into()),
             ("topology_region", self.topology_region.as_str().into()),
             ("topology_zone", self.topology_zone.as_str().into()),
+            ("trust_clock", self.trust_clock.into()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
@@ -310,6 +325,7 @@ fn kind(setting: &str) -> Option<&'static str> {
     match setting {
         "max_msg_size" | "max_body_size" | "max_answer_bytes" | "segment_bytes" | "cache_bytes" | "min_free_bytes"
         | "record_bytes" => Some("a number of bytes"),
+        "trust_clock" => Some("true or false"),
         "sync" => Some("always, never or a duration in quotes"),
         "threads" | "mem_queue_size" | "max_batch" => Some("a whole number of at least 0"),
         "broadcast_http_port" => Some("a port, which is a number up to 65535"),

@@ -20,6 +20,7 @@ pub mod fs;
 mod holds;
 mod import;
 mod index;
+mod known_time;
 mod lru;
 mod open;
 mod queue;
@@ -41,13 +42,14 @@ use std::io;
 use std::mem;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use shelfmq_core::command::TopicTrouble;
 use shelfmq_core::log::{Loaded, LogCommand, LogId, Read, Recovered};
 use shelfmq_core::name::Name;
+use shelfmq_core::time::Time;
 
 use crate::duration_arg::DurationArg;
 pub use copy::{LogCopy, replay_export};
@@ -177,6 +179,8 @@ pub(crate) struct Disk {
     min_free_bytes: u64,
     wake_up: Arc<WakeUp>,
     readers: Arc<Readers>,
+    /// The writer's, as long as it is there.
+    tasks: Weak<dyn Tasks>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -238,12 +242,23 @@ impl Disk {
         });
         let mut threads: Vec<_> = readings.collect();
         writer.set_aside(aside, now);
+        let tasks_of_writer = Arc::downgrade(&(Arc::clone(&tasks) as Arc<dyn Tasks>));
         threads.push({
             let wake_up = Arc::clone(&wake_up);
             spawn("writer", move || Desk::new(writer, tasks, wake_up).run())
         });
         let DiskOptions { min_free_bytes, .. } = options;
-        Disk { dir, reach, min_free_bytes, wake_up, readers, threads: Mutex::new(threads) }
+        let threads = Mutex::new(threads);
+        Disk { dir, reach, min_free_bytes, wake_up, readers, tasks: tasks_of_writer, threads }
+    }
+
+    /// Notes what time it is: the last that there is no reason to doubt.
+    pub(crate) fn note_time(&self, sure: Time) {
+        let dir = Arc::clone(&self.dir);
+        match self.tasks.upgrade() {
+            Some(tasks) => tasks.push(Lane::Slow, Box::new(move || dir.note_time(sure))),
+            None => dir.note_time(sure),
+        }
     }
 
     /// The files of a topic's log as they are now, to be read while it goes on.
