@@ -27,6 +27,8 @@ pub(super) struct Flow {
     syncing: Option<Instant>,
     /// It was said that it takes long.
     is_slow: bool,
+    /// It is to be synced by itself, for something in the file system failed, and its own file tells whether that is it.
+    is_suspect: bool,
     /// Something could not be written.
     pub(super) stall: Option<Stall>,
     /// That, and what came after it.
@@ -81,6 +83,7 @@ impl Flow {
             due: None,
             syncing: None,
             is_slow: false,
+            is_suspect: false,
             stall: None,
             pending: VecDeque::new(),
             truncate: None,
@@ -111,9 +114,19 @@ impl Flow {
         !self.is_busy() && self.steps.is_empty() && self.stall.is_none() && self.truncate.is_none()
     }
 
+    /// Whether it may be synced with others.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.is_suspect && !self.is_syncing() && self.steps.are_plain()
+    }
+
+    /// It is not, until it was synced by itself.
+    pub(super) fn suspect(&mut self) {
+        self.is_suspect = true;
+    }
+
     /// What there is to be synced, and how far the log is durable then.
     pub(super) fn begin_sync(&mut self, now: Instant) -> Option<(Steps, u64)> {
-        (self.is_urgent, self.due) = (false, None);
+        (self.is_urgent, self.due, self.is_suspect) = (false, None, false);
         if self.steps.is_empty() {
             return None;
         }
@@ -121,13 +134,13 @@ impl Flow {
         Some((mem::take(&mut self.steps), self.written))
     }
 
-    /// The sync that was under way is done.
-    pub(super) fn synced(&mut self) {
-        self.syncing = None;
+    /// The sync that was under way is done. How long it took.
+    pub(super) fn synced(&mut self, now: Instant) -> Duration {
         if let Some(stall) = &mut self.stall {
             // What waited for this goes on at once.
             stall.again = stall.since;
         }
+        self.syncing.take().map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     /// Nobody needs what was written any more. How many files were kept open for it.

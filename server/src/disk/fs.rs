@@ -38,8 +38,19 @@ pub trait FileSystem: fmt::Debug + Send + Sync + 'static {
     fn sync_directory(&self, path: &Path) -> io::Result<()>;
     /// Makes everything durable in the file system that has this directory.
     fn sync_file_system(&self, path: &Path) -> io::Result<()>;
+    /// The file system that has this directory, where it is one that can be synced as a whole, and tells what failed.
+    fn mounted(&self, path: &Path) -> io::Result<Arc<dyn Mounted>>;
     /// How many bytes may still be written in the file system that has this directory.
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
+}
+
+/// A whole file system.
+pub trait Mounted: fmt::Debug + Send + Sync {
+    /// Has all that was written to files written to the device. An error where something since the last call, or since this is
+    /// there, could not be: now or before, of any file; it is told once.
+    fn sync(&self) -> io::Result<()>;
+    /// From how many files on it is better than to sync each.
+    fn worth_from(&self) -> usize;
 }
 
 /// A file that is open. It is closed when the last of those who have it drops it.
@@ -280,9 +291,58 @@ impl FileSystem for RealFileSystem {
         }
     }
 
+    fn mounted(&self, path: &Path) -> io::Result<Arc<dyn Mounted>> {
+        #[cfg(target_os = "linux")]
+        return mounted::find(path);
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = path;
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
         let disk = rustix::fs::statvfs(path)?;
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod mounted {
+    use super::{Arc, File, Mounted, Path, io};
+
+    /// Those of which it is known that a sync of the whole writes all files and tells what failed: ext4 and its elders, XFS.
+    /// One that lies upon another (overlayfs) is not told of the other's failures.
+    const KNOWN: [i64; 2] = [0xef53, 0x5846_5342];
+    /// Before this version, Linux told nobody who synced a whole file system what failed.
+    const TELLS_SINCE: (u32, u32) = (5, 8);
+    /// Measured on ext4: as quick as sixteen threads with a file each, at a third of their time on processors.
+    const WORTH_FROM: usize = 8;
+
+    #[derive(Debug)]
+    struct Whole(File);
+
+    pub(super) fn find(path: &Path) -> io::Result<Arc<dyn Mounted>> {
+        let directory = File::open(path)?;
+        let kind = rustix::fs::fstatfs(&directory)?.f_type;
+        let release = rustix::system::uname().release().to_string_lossy().into_owned();
+        let mut parts = release.split('.').map(|part| part.parse().unwrap_or(0));
+        let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+        if KNOWN.into_iter().any(|known| i128::from(known) == i128::from(kind)) && version >= TELLS_SINCE {
+            Ok(Arc::new(Whole(directory)))
+        } else {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+
+    impl Mounted for Whole {
+        fn sync(&self) -> io::Result<()> {
+            Ok(rustix::fs::syncfs(&self.0)?)
+        }
+
+        fn worth_from(&self) -> usize {
+            WORTH_FROM
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Read in this order: `fs` (what is asked of a file system), `dir` (the directory and its lock), `open` (from its files to
-//! the topics), `writer` and what it uses (`files`, `flow`, `syncing`, `stalled`, `troubled`, `tasks`), `reader` and `index`.
+//! the topics), `writer` and what it uses (`files`, `flow`, `syncing`, `syncs`, `together`, `stalled`, `troubled`, `tasks`), `reader` and `index`.
 //!
 //! A log that could not be written or synced is closed, and opened again from what the device has; what could not be
 //! written for a reason that passes waits until it can be. Other topics go on meanwhile.
@@ -29,10 +29,12 @@ mod removal;
 mod space;
 mod stalled;
 mod syncing;
+mod syncs;
 mod takes;
 pub mod tasks;
 #[cfg(test)]
 mod tests;
+mod together;
 mod troubled;
 mod wake_up;
 mod writer;

@@ -51,8 +51,7 @@ impl Step {
         match &self.what {
             What::Data(file) => {
                 sync(&**file, false)?;
-                // What has no name any more, nobody finds after a restart.
-                if file.has_name()? { Ok(()) } else { Err(io::Error::other("somebody removed the file")) }
+                has_name(&**file)
             }
             What::Cut(file) => sync(&**file, true),
             What::Names(path) => sync_names(fs, path),
@@ -64,6 +63,11 @@ impl Step {
             }
         }
     }
+}
+
+/// What has no name any more, nobody finds after a restart.
+fn has_name(file: &dyn DiskFile) -> io::Result<()> {
+    if file.has_name()? { Ok(()) } else { Err(io::Error::other("somebody removed the file")) }
 }
 
 /// The segments of one log, to be synced one after another: none has its name before the one before is durable.
@@ -99,5 +103,23 @@ impl Steps {
 
     pub(super) fn run(&self, fs: &dyn FileSystem) -> io::Result<()> {
         self.0.iter().try_for_each(|step| step.run(fs))
+    }
+
+    /// Whether bytes were written to files, and nothing else is to be done.
+    pub(super) fn are_plain(&self) -> bool {
+        self.0.iter().all(|step| matches!(step.what, What::Data(_)))
+    }
+
+    /// The files that bytes were written to.
+    pub(super) fn files(&self) -> impl Iterator<Item = &dyn DiskFile> {
+        self.0.iter().filter_map(|step| match &step.what {
+            What::Data(file) => Some(&**file),
+            _ => None,
+        })
+    }
+
+    /// What is left to be done of plain ones where somebody else synced the files.
+    pub(super) fn have_names(&self) -> io::Result<()> {
+        self.files().try_for_each(has_name)
     }
 }

@@ -34,6 +34,7 @@ pub(super) struct Results {
 #[derive(Debug, Default)]
 struct Brought {
     synced: Vec<Synced>,
+    together: Option<bool>,
     removed: Vec<Key>,
     opened: Vec<Opened>,
 }
@@ -52,6 +53,15 @@ impl Results {
 
     pub(super) fn synced(&self, synced: Synced) {
         self.lock().synced.push(synced);
+        self.wake_up.ring_other();
+    }
+
+    /// Logs that were synced together, and whether all went well.
+    pub(super) fn synced_together(&self, all: Vec<Synced>, is_well: bool) {
+        let mut brought = self.lock();
+        brought.synced.extend(all);
+        brought.together = Some(is_well);
+        drop(brought);
         self.wake_up.ring_other();
     }
 
@@ -103,8 +113,10 @@ impl Troubled {
         Arc::clone(&self.results)
     }
 
-    pub(super) fn take_synced(&self) -> Vec<Synced> {
-        mem::take(&mut self.results.lock().synced)
+    /// What was synced; and whether all that was synced together was, where that is just done.
+    pub(super) fn take_synced(&self) -> (Vec<Synced>, Option<bool>) {
+        let mut brought = self.results.lock();
+        (mem::take(&mut brought.synced), brought.together.take())
     }
 
     pub(super) fn take_removed(&self) -> Vec<Key> {

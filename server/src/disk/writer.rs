@@ -16,7 +16,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
-use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,6 +34,7 @@ use super::stalled::TRY_AGAIN;
 use super::syncing::{Step, What};
 use super::takes::Takes;
 use super::tasks::{Lane, Task, Tasks};
+use super::together::Together;
 use super::troubled::Troubled;
 use super::wake_up::WakeUp;
 use super::{DiskOptions, Done, Key, Logs, Outcome, Sync, Unwell};
@@ -44,22 +44,23 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The one who writes for all topics.
 pub struct Writer {
-    dir: Arc<DataDir>,
-    sync: Sync,
+    pub(super) dir: Arc<DataDir>,
+    pub(super) sync: Sync,
     pub(super) logs: Arc<dyn Logs>,
     wake_up: Arc<WakeUp>,
     readers: Arc<Readers>,
-    tasks: Arc<dyn Tasks>,
+    pub(super) tasks: Arc<dyn Tasks>,
     pub(super) files: Files,
     /// What was taken, in the order in which it is to be done.
     queue: VecDeque<(usize, LogCommand)>,
     taken: Vec<LogCommand>,
     /// Logs of which something is not durable, or not even written.
     pub(super) flows: HashMap<Key, Flow>,
-    /// Those whose sync is to begin with this turn.
-    ready: Vec<Key>,
+    /// Those whose sync is to begin with this turn, or when what is synced together is.
+    pub(super) ready: Vec<Key>,
+    pub(super) together: Together,
     /// Those that wait for their time. Each was due first when it was put here.
-    waiting: VecDeque<(Instant, Key)>,
+    pub(super) waiting: VecDeque<(Instant, Key)>,
     /// Those of which something could not be written.
     pub(super) stalled: Vec<Key>,
     /// Topics whose directories are still to be taken away: their logs, in the order in which they go. Nothing of that name is
@@ -67,18 +68,18 @@ pub struct Writer {
     pub(super) deleting: HashMap<Name<'static>, VecDeque<Key>>,
     /// The first segment of a log that may not be synced, where nothing is.
     synced_before: HashMap<Key, u32>,
-    troubled: Troubled,
+    pub(super) troubled: Troubled,
     /// The first of the syncs that began with the last turn: for whoever made it.
-    own: Option<Task>,
+    pub(super) own: Option<Task>,
     /// What each shard is to be told at the end of the turn.
     done: Vec<Vec<Done>>,
     takes: Takes,
     pub(super) space: Space,
     /// How many syncs are under way.
-    under_way: usize,
+    pub(super) under_way: usize,
     /// Files that are kept open to be synced, and how many may be.
-    held: usize,
-    most_held: usize,
+    pub(super) held: usize,
+    pub(super) most_held: usize,
     pub(super) looked_for_slow: Instant,
 }
 
@@ -105,6 +106,7 @@ impl Writer {
             taken: Vec::new(),
             flows: HashMap::new(),
             ready: Vec::new(),
+            together: Together::new(&dir),
             waiting: VecDeque::new(),
             stalled: Vec::new(),
             deleting: HashMap::new(),
@@ -305,26 +307,6 @@ impl Writer {
         self.held += usize::from(is_another);
     }
 
-    /// A log is to be synced as soon as it can be.
-    fn make_ready(&mut self, key: Key) {
-        if let Some(flow) = self.flows.get_mut(&key)
-            && !mem::replace(&mut flow.is_urgent, true)
-            && !flow.is_syncing()
-        {
-            self.ready.push(key);
-        }
-    }
-
-    /// A log is to be synced at this time, or before.
-    fn make_due(&mut self, key: Key, due: Instant) {
-        if let Some(flow) = self.flows.get_mut(&key)
-            && flow.due.is_none()
-        {
-            flow.due = Some(due);
-            self.waiting.push_back((due, key));
-        }
-    }
-
     /// Segments that nobody needs any more are to go, once all of the log that stays is durable.
     fn truncate(&mut self, key: Key, truncate: Truncate) {
         if self.troubled.is_failed(key) {
@@ -472,11 +454,22 @@ impl Writer {
 
     /// Takes what tasks brought.
     fn take_results(&mut self, now: Instant) {
-        for Synced { key, upto, files, result } in self.troubled.take_synced() {
+        let (synced, together) = self.troubled.take_synced();
+        let was_together = self.together.is_under_way();
+        if let Some(is_well) = together {
+            self.together.ended(now);
+            if !is_well {
+                self.flows.values_mut().for_each(Flow::suspect);
+            }
+        }
+        for Synced { key, upto, files, result } in synced {
             self.held -= files;
             self.under_way -= 1;
             let Some(flow) = self.flows.get_mut(&key) else { continue };
-            flow.synced();
+            let took = flow.synced(now);
+            if !was_together {
+                self.together.took_alone(took);
+            }
             if !flow.steps.begin_segments() {
                 self.takes.named(key);
             }
@@ -524,47 +517,6 @@ impl Writer {
     fn forget_idle(&mut self, key: Key) {
         if self.flows.get(&key).is_some_and(Flow::is_idle) {
             self.flows.remove(&key);
-        }
-    }
-
-    /// Begins the syncs whose time has come.
-    fn begin_syncs(&mut self, now: Instant, stopping: bool) {
-        // As many files are open as may be: nothing can wait for its time.
-        let at_once = stopping || self.held >= self.most_held;
-        while let Some((due, key)) = self.waiting.front().copied() {
-            if due > now && !at_once {
-                break;
-            }
-            self.waiting.pop_front();
-            if self.flows.get(&key).is_some_and(|flow| flow.due.is_some_and(|due| at_once || due <= now)) {
-                self.make_ready(key);
-            }
-        }
-        for key in mem::take(&mut self.ready) {
-            self.begin_sync(key, now);
-        }
-    }
-
-    fn begin_sync(&mut self, key: Key, now: Instant) {
-        let Some(flow) = self.flows.get_mut(&key).filter(|flow| !flow.is_syncing()) else { return };
-        let Some((steps, upto)) = flow.begin_sync(now) else { return };
-        self.under_way += 1;
-        let tells = self.sync == Sync::Always || upto == u64::MAX;
-        let (dir, logs, results) = (Arc::clone(&self.dir), Arc::clone(&self.logs), self.troubled.results());
-        let task = move || {
-            let result = steps.run(dir.fs());
-            // By whoever synced it: the writer goes on writing while an engine makes answers and deliveries of it.
-            if result.is_ok() && tells {
-                logs.done(key.shard, &[Done { log: key.log, outcome: Outcome::Stored(upto) }]);
-            }
-            let files = steps.len();
-            drop(steps);
-            results.synced(Synced { key, upto, files, result });
-        };
-        // A thread that would only wait for another to sync does it itself.
-        match &self.own {
-            None => self.own = Some(Box::new(task)),
-            Some(_) => self.tasks.push(Lane::Sync, Box::new(task)),
         }
     }
 

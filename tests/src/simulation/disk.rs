@@ -7,17 +7,16 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt;
 use std::io;
 use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use shelfmq::disk::fs::{DiskFile, Entry, EntryKind, FileSystem, How};
+use shelfmq::disk::fs::{DiskFile, Entry, EntryKind, FileSystem, How, Mounted};
 use shelfmq::layout;
 use shelfmq_core::name::Name;
 
 use super::Lie;
+use super::file::{SimFile, SimMounted};
 use super::inode::{File, Names};
 use crate::workload::Random;
 
@@ -27,11 +26,11 @@ pub(super) const BLOCK: usize = 4096;
 /// The data directory.
 pub const ROOT: &str = "/data";
 
-const EIO: i32 = 5;
+pub(super) const EIO: i32 = 5;
 const EINTR: i32 = 4;
 const EMFILE: i32 = 24;
 const EINVAL: i32 = 22;
-const ENOSPC: i32 = 28;
+pub(super) const ENOSPC: i32 = 28;
 const ENOTEMPTY: i32 = 39;
 
 /// Names a file or a directory; never used twice.
@@ -72,14 +71,14 @@ pub struct Faults {
 }
 
 #[derive(Clone, Debug)]
-struct State {
-    directories: BTreeMap<Number, Names>,
-    files: BTreeMap<Number, File>,
+pub(super) struct State {
+    pub(super) directories: BTreeMap<Number, Names>,
+    pub(super) files: BTreeMap<Number, File>,
     last: Number,
-    faults: Faults,
-    random: Random,
+    pub(super) faults: Faults,
+    pub(super) random: Random,
     /// Something that was written never reached the device.
-    has_lost: bool,
+    pub(super) has_lost: bool,
     /// After so many more calls nothing happens any more.
     dies_in: Option<u64>,
 }
@@ -116,7 +115,7 @@ impl SimDisk {
         SimDisk(Arc::new(Mutex::new(self.lock().clone())))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -137,23 +136,8 @@ impl SimDisk {
 
     /// What a kernel does by itself: something that was written reaches the device, or does not. Whether there was any.
     ///
-    /// # Panics
-    /// Never: files stay as long as the disk.
     pub fn write_back(&self, fails: bool) -> bool {
-        let state = &mut *self.lock();
-        let dirty: Vec<Number> =
-            state.files.iter().filter(|(_, file)| !file.dirty.is_empty()).map(|(number, _)| *number).collect();
-        let Some(number) = dirty.get(state.random.below(dirty.len().max(1) as u64) as usize) else { return false };
-        let file = state.files.get_mut(number).expect("it was just there");
-        if fails {
-            file.fail_write_back(&mut state.random);
-            state.has_lost = true;
-        } else {
-            let sector = *file.dirty.first().expect("it is dirty");
-            file.dirty.remove(&sector);
-            file.store(sector);
-        }
-        true
+        self.lock().write_back(fails)
     }
 
     /// Whether something that was written never reached the device, since this was asked last.
@@ -224,11 +208,13 @@ impl SimDisk {
     pub fn is_durable(&self, topic: &str, needle: &[u8]) -> bool {
         let segments = self.segments(topic);
         let state = self.lock();
-        let holds = |bytes: &[u8]| {
-            let starts = bytes.iter().enumerate().filter(|(_, byte)| needle.first() == Some(byte));
-            starts.rev().any(|(at, _)| bytes[at..].starts_with(needle))
-        };
-        segments.into_iter().rev().any(|segment| state.durable(&path(topic, segment)).is_some_and(holds))
+        let mut durable = segments.into_iter().rev().filter_map(|segment| state.durable(&path(topic, segment)));
+        durable.any(|bytes| holds(bytes, needle))
+    }
+
+    /// Whether this stands in a topic's files.
+    pub fn is_written(&self, topic: &str, needle: &[u8]) -> bool {
+        self.segments(topic).into_iter().any(|segment| self.read(topic, segment).is_some_and(|b| holds(&b, needle)))
     }
 
     pub(super) fn change(
@@ -241,6 +227,11 @@ impl SimDisk {
         let Ok(number) = state.find(&path(topic, segment)) else { return false };
         state.files.get_mut(&number).is_some_and(|file| change(file, &mut state.random))
     }
+}
+
+fn holds(bytes: &[u8], needle: &[u8]) -> bool {
+    let starts = bytes.iter().enumerate().filter(|(_, byte)| needle.first() == Some(byte));
+    starts.rev().any(|(at, _)| bytes[at..].starts_with(needle))
 }
 
 fn topics() -> PathBuf {
@@ -263,7 +254,7 @@ fn names_of(path: &Path) -> Vec<OsString> {
     names.collect()
 }
 
-fn error(number: i32) -> io::Error {
+pub(super) fn error(number: i32) -> io::Error {
     io::Error::from_raw_os_error(number)
 }
 
@@ -273,7 +264,7 @@ fn missing() -> io::Error {
 
 impl State {
     /// Something is asked of it.
-    fn call(&mut self) -> io::Result<()> {
+    pub(super) fn call(&mut self) -> io::Result<()> {
         match &mut self.dies_in {
             Some(0) => Err(error(EIO)),
             Some(left) => {
@@ -327,13 +318,34 @@ impl State {
         Ok(())
     }
 
-    fn sync_all(&mut self) {
+    pub(super) fn write_back(&mut self, fails: bool) -> bool {
+        let dirty: Vec<Number> =
+            self.files.iter().filter(|(_, file)| !file.dirty.is_empty()).map(|(number, _)| *number).collect();
+        let Some(number) = dirty.get(self.random.below(dirty.len().max(1) as u64) as usize) else { return false };
+        let file = self.files.get_mut(number).expect("it was just there");
+        if fails {
+            file.fail_write_back(&mut self.random);
+            self.has_lost = true;
+        } else {
+            let sector = *file.dirty.first().expect("it is dirty");
+            file.dirty.remove(&sector);
+            file.store(sector);
+        }
+        true
+    }
+
+    /// How often a write-back failed, of any file.
+    pub(super) fn failures(&self) -> u64 {
+        self.files.values().map(|file| file.failures).sum()
+    }
+
+    pub(super) fn sync_all(&mut self) {
         self.directories.values_mut().for_each(Names::sync);
         self.files.values_mut().for_each(File::sync);
     }
 
     /// How much of this a call does.
-    fn part(&mut self, length: usize) -> io::Result<usize> {
+    pub(super) fn part(&mut self, length: usize) -> io::Result<usize> {
         if !self.faults.short || length < 2 {
             return Ok(length);
         }
@@ -346,7 +358,7 @@ impl State {
 }
 
 /// One of so many is left less.
-fn strikes(left: &mut u32) -> bool {
+pub(super) fn strikes(left: &mut u32) -> bool {
     let strikes = *left > 0;
     *left = left.saturating_sub(1);
     strikes
@@ -378,8 +390,8 @@ impl FileSystem for SimDisk {
             file.set_len(0);
         }
         // What failed before it was opened, and was told, is not told again.
-        let seen = AtomicU64::new(file.failures);
-        Ok(Arc::new(SimFile { disk: self.clone(), number, seen }))
+        let told = file.failures;
+        Ok(Arc::new(SimFile::new(self.clone(), number, told)))
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {
@@ -449,135 +461,12 @@ impl FileSystem for SimDisk {
         Ok(())
     }
 
+    fn mounted(&self, _path: &Path) -> io::Result<Arc<dyn Mounted>> {
+        let told = self.lock().failures();
+        Ok(Arc::new(SimMounted::new(self.clone(), told)))
+    }
+
     fn free_bytes(&self, _path: &Path) -> io::Result<u64> {
         Ok(if self.lock().faults.full { 0 } else { 1 << 30 })
-    }
-}
-
-/// A file that is open.
-struct SimFile {
-    disk: SimDisk,
-    number: Number,
-    /// The failures that those who have it were told of.
-    seen: AtomicU64,
-}
-
-impl fmt::Debug for SimFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SimFile({})", self.number)
-    }
-}
-
-impl SimFile {
-    fn act<T>(&self, act: impl FnOnce(&mut File, &mut Faults, &mut Random) -> io::Result<T>) -> io::Result<T> {
-        let state = &mut *self.disk.lock();
-        state.call()?;
-        let file = state.files.get_mut(&self.number).expect("files stay as long as the disk");
-        act(file, &mut state.faults, &mut state.random)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        let state = &mut *self.disk.lock();
-        state.call()?;
-        let file = state.files.get_mut(&self.number).expect("files stay as long as the disk");
-        if strikes(&mut state.faults.syncs) {
-            file.fail_write_back(&mut state.random);
-            state.has_lost = true;
-        } else if state.faults.lie != Some(Lie::NeverSyncs) {
-            file.sync();
-        }
-        let told = self.seen.swap(file.failures, Relaxed) < file.failures;
-        if told { Err(error(EIO)) } else { Ok(()) }
-    }
-}
-
-impl DiskFile for SimFile {
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-        let state = &mut *self.disk.lock();
-        state.call()?;
-        if strikes(&mut state.faults.reads) {
-            return Err(error(EIO));
-        }
-        let part = state.part(bytes.len())?;
-        let file = &state.files[&self.number];
-        let blocks = offset as usize / BLOCK..=(offset as usize + part.max(1) - 1) / BLOCK;
-        if file.unreadable.range(blocks).next().is_some() {
-            return Err(error(EIO));
-        }
-        let from = file.bytes.get(offset as usize..).unwrap_or_default();
-        let count = part.min(from.len());
-        bytes[..count].copy_from_slice(&from[..count]);
-        Ok(count)
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        let state = &mut *self.disk.lock();
-        state.call()?;
-        let part = state.part(bytes.len())?;
-        let file = state.files.get_mut(&self.number).expect("files stay as long as the disk");
-        let (at, mut part) = (offset as usize, &bytes[..part]);
-        if state.faults.full && at + part.len() > file.bytes.len() {
-            // As much as the last sector has room for.
-            part = &part[..part.len().min(file.bytes.len().next_multiple_of(SECTOR).saturating_sub(at))];
-            if part.is_empty() {
-                return Err(error(ENOSPC));
-            }
-        }
-        let fails = strikes(&mut state.faults.writes);
-        if fails {
-            // Whole sectors of it.
-            let end = (at + state.random.below(part.len() as u64 + 1) as usize) / SECTOR * SECTOR;
-            part = &part[..end.saturating_sub(at)];
-        }
-        if state.faults.lie == Some(Lie::LosesAWrite) && at > 0 && state.random.percent(5) {
-            file.write(&vec![0; part.len()], at);
-        } else {
-            file.write(part, at);
-        }
-        if fails { Err(error(EIO)) } else { Ok(part.len()) }
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.sync()
-    }
-
-    fn sync_all(&self) -> io::Result<()> {
-        self.sync()
-    }
-
-    fn set_len(&self, bytes: u64) -> io::Result<()> {
-        self.act(|file, _, _| {
-            file.set_len(bytes as usize);
-            Ok(())
-        })
-    }
-
-    fn reserve(&self, offset: u64, bytes: u64) {
-        // In vain where it cannot be had.
-        let _ = self.act(|file, faults, _| {
-            let end = (offset + bytes) as usize;
-            if !faults.full && end > file.bytes.len() {
-                file.set_len(end);
-            }
-            Ok(())
-        });
-    }
-
-    fn length(&self) -> io::Result<u64> {
-        self.act(|file, _, _| Ok(file.bytes.len() as u64))
-    }
-
-    fn has_name(&self) -> io::Result<bool> {
-        let state = &mut *self.disk.lock();
-        state.call()?;
-        Ok(state.directories.values().any(|names| names.live.values().any(|number| *number == self.number)))
-    }
-
-    fn forget_cached(&self) {
-        // A hint.
-        let _ = self.act(|file, _, _| {
-            file.forget_cached();
-            Ok(())
-        });
     }
 }

@@ -8,7 +8,7 @@ impl Runner {
     /// The end of a run: all that is there is taken out, and nothing that is owed may be missing.
     pub(super) fn end(&mut self) -> Result<(), String> {
         self.transcript.push("the end".into());
-        self.node.calm();
+        self.node.calm_down();
         let crash = if self.settings.seed.is_multiple_of(2) { Crash::Machine } else { Crash::Process };
         self.crash(|node| node.crash(crash))?;
         self.look()?;

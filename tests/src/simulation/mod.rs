@@ -17,6 +17,7 @@
 
 pub mod disk;
 mod end;
+mod file;
 mod harm;
 mod host;
 mod inode;

@@ -151,10 +151,7 @@ impl Runner {
                 self.node.set_full(*full);
                 self.see()
             }
-            Op::SyncLater => {
-                self.node.sync_later().then(|| self.ledger.synced());
-                Ok(())
-            }
+            Op::SyncLater => self.sync_later(),
             Op::Compact(which) => self.compact(*which),
             Op::Flip(_) | Op::Spoil(_) => {
                 let hit = self.node.damage(op);
@@ -169,6 +166,14 @@ impl Runner {
             Op::Behead(which) => self.crash(|node| node.behead(*which)),
             Op::Look => self.look(),
         }
+    }
+
+    fn sync_later(&mut self) -> Result<(), String> {
+        let is_synced = self.node.sync_later();
+        // What failed on the way is known before.
+        self.see()?;
+        is_synced.then(|| self.ledger.synced());
+        Ok(())
     }
 
     fn compact(&mut self, which: u64) -> Result<(), String> {
@@ -356,6 +361,10 @@ impl Runner {
 
     /// What was on its way to clients never comes: what they would have been given may be theirs or not.
     fn unseen(&mut self) -> Result<(), String> {
+        // What was put back by one of these may be what another was given.
+        let settles = self.asked.iter().filter(|asked| matches!(asked.1, Asked::Settle { .. }));
+        let settles: Vec<Ticket> = settles.map(|(ticket, _)| *ticket).collect();
+        self.doubt(&settles);
         for (ticket, seen) in self.node.take_held() {
             let Some(Asked::Subscribe { place, timeout }) = self.asked.get(&ticket).cloned() else { continue };
             let found = match seen {

@@ -94,7 +94,9 @@ impl Topic {
         let name = value(&wire.query, "channel").unwrap_or_default();
         // What is not durable yet is not handed over yet, and so kept back or dropped with what the topic has.
         let life = self.life;
-        let waits = |number: &usize| messages[*number].status == Status::Pending && messages[*number].life == life;
+        // Whoever published it may have been told that it is not known whether it is kept, and it is written later.
+        let is_open = |number: &usize| matches!(messages[*number].status, Status::Pending | Status::Unknown);
+        let waits = |number: &usize| is_open(number) && messages[*number].life == life;
         match wire.path.as_str() {
             "/topic/config" => return self.configure(&wire.query),
             "/topic/pause" => {

@@ -306,8 +306,10 @@ impl Ledger {
         }
         // What was asked of it may not hold any more, however it was answered.
         let is_lost = |seq: Seq, wire: &Wire| seq > solid && super::value(&wire.query, "topic") == Some(name);
-        for (_, _, answered) in self.admin.iter_mut().filter(|(seq, wire, _)| is_lost(*seq, wire)) {
+        for (_, wire, answered) in self.admin.iter_mut().filter(|(seq, wire, _)| is_lost(*seq, wire)) {
             *answered = false;
+            // What is published until it is asked again may be kept back or not.
+            topic.torn |= wire.path == "/topic/pause";
         }
         self.count("topics opened again");
     }
@@ -341,8 +343,11 @@ impl Ledger {
         // So does its whole publish, if it is the last of that and what comes after it is not durable.
         let solid = topic.solid(self.sync == Sync::Always);
         let is_last = topic.ids.range(id..).all(|(_, number)| self.messages[*number].seq > solid);
-        let batch = self.batches.iter().find(|batch| batch.numbers().end == hit + 1).filter(|_| is_last);
-        for number in batch.map_or(hit..hit + 1, Batch::numbers) {
+        let batch = self.batches.iter().position(|batch| batch.numbers().end == hit + 1).filter(|_| is_last);
+        // And what its key stood for.
+        let accepted = topic.dedup.values_mut().filter(|accepted| Some(accepted.batch) == batch);
+        accepted.for_each(|accepted| accepted.sure = false);
+        for number in batch.map_or(hit..hit + 1, |batch| self.batches[batch].numbers()) {
             (self.messages[number].status, self.messages[number].id) = (Status::Unknown, None);
         }
         topic.ids.retain(|_, number| self.messages[*number].id.is_some());
