@@ -3,6 +3,7 @@
 //! ```text
 //! <data>/lock                                 held by the broker that runs on it
 //! <data>/clock                                what time it was, as the broker knew it last
+//! <data>/ballast                              room on the disk that is kept for consumers
 //! <data>/topics/<name>.topic/<number>.log     a segment of a topic's log; the number as 8 hex digits
 //! ```
 //!
@@ -24,6 +25,8 @@ use crate::disk::fs::{EntryKind, FileSystem};
 pub const LOCK: &str = "lock";
 /// The file that says what time it was.
 pub const CLOCK: &str = "clock";
+/// The file that keeps room on the disk.
+pub const BALLAST: &str = "ballast";
 /// The directory that the topics are in.
 pub const TOPICS: &str = "topics";
 

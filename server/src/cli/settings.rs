@@ -42,7 +42,8 @@ pub(crate) struct Settings {
     /// How many bytes of messages stay in memory, of those that are on disk
     #[arg(long, value_name = "BYTES", default_value_t = LogOptions::default().cache_bytes)]
     pub(crate) cache_bytes: usize,
-    /// How many bytes of the disk stay free: below, publishes are refused
+    /// How many bytes of the disk stay free: below, publishes are refused. A quarter of them, at most 16 MiB, is kept in a file,
+    /// so that consumers can go on where others have filled the disk
     #[arg(long, value_name = "BYTES", default_value_t = MIN_FREE_BYTES)]
     pub(crate) min_free_bytes: u64,
     /// The clock is right, however far it is ahead of what the broker knew last: where it is by more than 30 days and this is not

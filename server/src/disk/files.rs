@@ -188,7 +188,8 @@ impl Files {
         log.appends = log.appends.saturating_add(1);
         if end > log.length && log.appends > BUSY {
             log.length = end + end.clamp(ROOM.0, ROOM.1);
-            file.reserve(start, log.length - start);
+            // Where room cannot be made, the file grows with what is written.
+            let _ = file.reserve(start, log.length - start);
         }
         if let Err(error) = write_all(&*file, &append.bytes, start) {
             // Only where all of it is out again, it can be tried again.

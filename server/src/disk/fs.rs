@@ -65,8 +65,8 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     fn sync_all(&self) -> io::Result<()>;
     /// Cuts the file off, or lengthens it with zeros.
     fn set_len(&self, bytes: u64) -> io::Result<()>;
-    /// Makes room, which reads as zeros, so that writing there is quick and finds room; in vain where it cannot be had.
-    fn reserve(&self, offset: u64, bytes: u64);
+    /// Makes room, which reads as zeros, so that writing there is quick and finds room.
+    fn reserve(&self, offset: u64, bytes: u64) -> io::Result<()>;
     /// How long it is.
     fn length(&self) -> io::Result<u64>;
     /// Whether it still has a name.
@@ -373,9 +373,8 @@ impl DiskFile for File {
         File::set_len(self, bytes)
     }
 
-    fn reserve(&self, offset: u64, bytes: u64) {
-        // Where room cannot be made, the file grows with what is written.
-        let _ = fallocate(self, FallocateFlags::empty(), offset, bytes);
+    fn reserve(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        Ok(fallocate(self, FallocateFlags::empty(), offset, bytes)?)
     }
 
     fn length(&self) -> io::Result<u64> {

@@ -12,6 +12,7 @@
 //! A log that could not be written or synced is closed, and opened again from what the device has; what could not be
 //! written for a reason that passes waits until it can be. Other topics go on meanwhile.
 
+mod ballast;
 mod copy;
 mod dir;
 mod files;

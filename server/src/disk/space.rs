@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::ballast::Ballast;
 use super::dir::DataDir;
 
 /// How long what is known of the free space holds.
@@ -15,7 +16,9 @@ const LEAST_MORE: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Space {
     dir: Arc<DataDir>,
+    /// So many bytes are to stay free, what is kept for consumers among them.
     reserve: u64,
+    ballast: Ballast,
     looked: Option<Instant>,
     written: u64,
     /// Less is free than the reserve.
@@ -29,7 +32,8 @@ pub(super) struct Space {
 impl Space {
     /// The space of the file system that has this directory, of which so many bytes are to stay free.
     pub(super) fn new(dir: Arc<DataDir>, reserve: u64) -> Self {
-        Space { dir, reserve, looked: None, written: 0, low: false, short: false, told: false }
+        let ballast = Ballast::new(Arc::clone(&dir), reserve);
+        Space { dir, reserve, ballast, looked: None, written: 0, low: false, short: false, told: false }
     }
 
     /// So many bytes were written.
@@ -40,11 +44,14 @@ impl Space {
     /// There is no room for a write; or there is again.
     pub(super) fn set_short(&mut self, short: bool) {
         self.short = short;
+        if short {
+            self.ballast.give_up();
+        }
     }
 
     /// When to look again although nothing is written.
     pub(super) fn wait(&self) -> Option<Duration> {
-        self.low.then_some(EVERY)
+        (self.low || self.ballast.is_given_up()).then_some(EVERY)
     }
 
     /// Looks at the disk, if it is time to. Whether it is full now, where that is news.
@@ -56,7 +63,8 @@ impl Space {
             (self.looked, self.written) = (Some(now), 0);
             self.look();
         }
-        let full = self.low || self.short;
+        // What was given up is for consumers.
+        let full = self.low || self.short || self.ballast.is_given_up();
         (std::mem::replace(&mut self.told, full) != full).then_some(full)
     }
 
@@ -64,7 +72,7 @@ impl Space {
         match self.dir.fs().free_bytes(self.dir.root()) {
             Ok(free) => {
                 let enough = if self.low { self.reserve + (self.reserve / 20).max(LEAST_MORE) } else { self.reserve };
-                let low = free < enough;
+                let low = free + self.ballast.held() < enough;
                 if low != self.low {
                     let (free, reserve) = (free, self.reserve);
                     if low {
@@ -78,6 +86,9 @@ impl Space {
                     }
                 }
                 self.low = low;
+                if !low && !self.short {
+                    self.ballast.take();
+                }
             }
             Err(error) => tracing::warn!(%error, "the free space of the disk cannot be told"),
         }
@@ -89,14 +100,16 @@ mod tests {
     use super::*;
     use crate::disk::fs::RealFileSystem;
 
-    fn space(reserve: u64) -> Space {
-        Space::new(Arc::new(DataDir::on(Arc::new(RealFileSystem), "/tmp".into())), reserve)
+    /// Of a directory that lasts as long as the test.
+    fn space(directory: &tempfile::TempDir, reserve: u64) -> Space {
+        Space::new(Arc::new(DataDir::on(Arc::new(RealFileSystem), directory.path().into())), reserve)
     }
 
     #[test]
     fn who_writes_much_looks_often() {
         let (reserve, now) = (u64::MAX / 2, Instant::now());
-        let mut space = space(reserve);
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let mut space = space(&directory, reserve);
         assert_eq!(space.news(now), Some(true));
         space.reserve = 1;
         space.wrote(0);
@@ -111,10 +124,11 @@ mod tests {
     #[test]
     fn the_disk_is_full_below_the_reserve_and_where_a_write_had_no_room() {
         let now = Instant::now();
-        let mut none = space(u64::MAX / 2);
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let mut none = space(&directory, u64::MAX / 2);
         assert_eq!((none.news(now), none.news(now)), (Some(true), None));
         assert!(none.wait().is_some());
-        let mut enough = space(1);
+        let mut enough = space(&directory, 1);
         assert_eq!(enough.news(now), None);
         enough.set_short(true);
         assert_eq!((enough.news(now), enough.news(now)), (Some(true), None));

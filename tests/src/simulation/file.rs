@@ -153,15 +153,17 @@ impl DiskFile for SimFile {
         })
     }
 
-    fn reserve(&self, offset: u64, bytes: u64) {
-        // In vain where it cannot be had.
-        let _ = self.act(|file, faults, _| {
+    fn reserve(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        self.act(|file, faults, _| {
             let end = (offset + bytes) as usize;
-            if !faults.full && end > file.bytes.len() {
+            if end > file.bytes.len() {
+                if faults.full {
+                    return Err(error(ENOSPC));
+                }
                 file.set_len(end);
             }
             Ok(())
-        });
+        })
     }
 
     fn length(&self) -> io::Result<u64> {
