@@ -188,7 +188,15 @@ fn noise(random: &mut Random, salt: u64, base: u64) -> (Vec<u8>, u64) {
     let count = random.below(20);
     let mut id = 0;
     for _ in 0..count {
-        let kinds = [Kind::Message, Kind::Rewritten, Kind::Snapshot, Kind::Event, Kind::SnapshotCopy, Kind::EventCopy];
+        let kinds = [
+            Kind::Message,
+            Kind::Rewritten,
+            Kind::Snapshot,
+            Kind::Event,
+            Kind::SnapshotCopy,
+            Kind::EventCopy,
+            Kind::Padding,
+        ];
         let (kind, more, offset) = (random.pick(&kinds), random.percent(20), base + bytes.len() as u64);
         id += random.below(3);
         let payload = payload(random, kind, id);
@@ -222,6 +230,7 @@ fn payload(random: &mut Random, kind: Kind, id: u64) -> Vec<u8> {
             (0..10).for_each(|_| topic.apply(&events::event(random)));
             postcard::to_allocvec(&topic.image()).expect("an image is data")
         }
+        Kind::Padding => vec![0; random.below(60) as usize],
         Kind::Durable => random.below(3000).to_le_bytes().to_vec(),
         Kind::Event | Kind::EventCopy => postcard::to_allocvec(&events::event(random)).expect("an event is data"),
     }

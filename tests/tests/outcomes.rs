@@ -7,6 +7,7 @@ use shelfmq_core::Output;
 use shelfmq_core::api::Request;
 use shelfmq_core::config::{Limits, LogOptions};
 use shelfmq_core::log::LogId;
+use shelfmq_core::log::frame::SEGMENT_HEADER_BYTES;
 use shelfmq_tests::one::{self, One};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -338,6 +339,32 @@ fn a_clock_that_is_years_ahead_at_the_start_deletes_nothing_that_is_retained_bef
         let (_, kept) = one.ask("GET", "/peek?topic=t&max=1000", b"").expect("an answer at once");
         let kept = serde_json::from_str::<serde_json::Value>(&kept).expect("JSON")["messages"].as_array().map(Vec::len);
         assert!(if is_set { kept == Some(100) } else { kept < Some(20) }, "{kept:?}");
+    }
+}
+
+#[test]
+fn no_block_of_a_device_has_both_copies_of_a_snapshot() {
+    let mut one = One::with_log(Limits::default());
+    act(&mut one, "/topic/create?topic=t");
+    for number in 0..40 {
+        act(&mut one, &format!("/channel/create?topic=t&channel=channel-{number}"));
+    }
+    let mut one = one.restarted("t", Limits::default(), LogOptions { segment_bytes: 1 << 20, cache_bytes: 0 });
+    one.engine.compact_topic(one.now, "t", u32::MAX);
+    one.sync();
+    act(&mut one, "/pub?topic=t");
+    let last = one.segments.len() - 1;
+    let whole = one.segments[last].clone();
+    assert!(last > 0 && whole.len() > 4096 + 2048, "{last}, {}", whole.len());
+    for start in (0..whole.len() - 4096).step_by(512) {
+        one.segments = vec![whole.clone()];
+        one.segments[0][start.max(SEGMENT_HEADER_BYTES)..start + 4096].fill(0xee);
+        let recovered = one.recovered("t");
+        assert!(
+            !recovered.headless && recovered.image.channels.iter().count() == 40,
+            "{start}: {:?}",
+            recovered.damage
+        );
     }
 }
 

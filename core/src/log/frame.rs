@@ -28,8 +28,9 @@
 //! | 2 rewritten | the same: an older message, written again so that its segment can go |
 //! | 3 snapshot | the topic as it is here, a [`TopicImage`](super::image::TopicImage) in postcard |
 //! | 4 event | what happened to the topic, an [`Event`](super::event::Event) in postcard |
-//! | 5, 6 | a second copy of the snapshot or event right before it, of use where that is damaged |
+//! | 5, 6 | a second copy of the snapshot or event before it, of use where that is damaged |
 //! | 7 durable | u64: all of the segment before this offset was durable when this was written |
+//! | 8 padding | zeros: between the copies of a snapshot, so that a block of the device has parts of one of them only |
 //!
 //! The highest bit of `kind` says that the next frame belongs to the same publish: without its last one, which has
 //! the bit clear, nothing of a publish counts at the end of a log. A rewritten message with the bit set was relocated with the
@@ -139,6 +140,8 @@ pub enum Kind {
     EventCopy = 6,
     /// How far the segment was durable.
     Durable = 7,
+    /// Nothing: what stands behind it is not to be lost with what stands before.
+    Padding = 8,
 }
 
 impl Kind {
@@ -151,6 +154,7 @@ impl Kind {
             5 => Kind::SnapshotCopy,
             6 => Kind::EventCopy,
             7 => Kind::Durable,
+            8 => Kind::Padding,
             _ => return None,
         })
     }

@@ -7,7 +7,7 @@ use core::mem;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Position};
-use super::frame::{Kind, SEGMENT_HEADER_BYTES, SegmentHeader, write_frame};
+use super::frame::{FRAME_HEADER_BYTES, Kind, SEGMENT_HEADER_BYTES, SegmentHeader, write_frame};
 use super::image::TopicImage;
 use super::{Append, LogId};
 use crate::config::MAX_SNAPSHOT_BYTES;
@@ -17,6 +17,8 @@ use crate::time::Time;
 
 /// Less than this after a snapshot is replayed in no time.
 const MUCH_TO_REPLAY: u64 = 64 * 1024;
+/// What a device gives or does not give as a whole, at most.
+const BLOCK_BYTES: usize = 4096;
 /// So many segments without a snapshot are enough.
 const FAR_FROM_SNAPSHOT: u32 = 4;
 
@@ -429,7 +431,7 @@ impl Journal {
         self.wrote(self.unwritten.len() - SEGMENT_HEADER_BYTES);
     }
 
-    /// The topic as it is now, twice: what a segment begins with. One that would be too large for a frame is left out:
+    /// The topic as it is now, twice, and a block of the device apart: what a segment begins with. One that would be too large for a frame is left out:
     /// then a replay begins with a segment before, and none from that on may go.
     pub(crate) fn snapshot(&mut self, image: &TopicImage) {
         let mut bytes = Vec::new();
@@ -440,8 +442,12 @@ impl Journal {
         }
         let before = self.offset;
         self.frame(Kind::Snapshot, false, |out| out.extend_from_slice(&bytes));
+        self.snapshot_bytes = 2 * (self.offset - before);
+        // Segments that have not much more than that do without.
+        if self.segment_bytes >= 8 * BLOCK_BYTES as u64 {
+            self.frame(Kind::Padding, false, |out| out.resize(out.len() + BLOCK_BYTES - FRAME_HEADER_BYTES, 0));
+        }
         self.frame(Kind::SnapshotCopy, false, |out| out.extend_from_slice(&bytes));
-        self.snapshot_bytes = self.offset - before;
         self.last_snapshot = self.header.number;
     }
 

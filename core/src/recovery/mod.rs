@@ -213,6 +213,7 @@ impl Recovery {
                     self.headless |= self.topic.is_none() && frame.kind == Kind::SnapshotCopy;
                 }
             }
+            Kind::Padding => {}
             // An event or a message means nothing without the state before it.
             _ if frame.kind != Kind::Durable && self.topic.is_none() => self.headless = true,
             Kind::Message => self.message(frame),

@@ -50,7 +50,7 @@ enum Content<'a> {
     Message(Box<Message<'a>>),
     Event { event: Box<Event> },
     Snapshot { snapshot: Box<TopicImage> },
-    Copy {},
+    Nothing {},
     Durable { durable_until: u64 },
     Damage { damage: &'static str },
 }
@@ -86,6 +86,7 @@ pub(super) fn kind_name(kind: Kind) -> &'static str {
         Kind::SnapshotCopy => "snapshot_copy",
         Kind::EventCopy => "event_copy",
         Kind::Durable => "durable",
+        Kind::Padding => "padding",
     }
 }
 
@@ -128,7 +129,7 @@ fn dump(topic: &Topic, filter: &Filter, lines: &mut Lines<'_>) -> Result<(), Str
             length: 0,
             kind: None,
             more: false,
-            content: Content::Copy {},
+            content: Content::Nothing {},
         };
         let header = match header(path)? {
             Ok(header) => header,
@@ -200,7 +201,7 @@ fn content<'a>(frame: &Frame<'a>) -> Option<Content<'a>> {
         Kind::Message | Kind::Rewritten => Content::Message(Box::new(message(frame.payload)?)),
         Kind::Event => Content::Event { event: Box::new(Event::read(frame.payload)?) },
         Kind::Snapshot => Content::Snapshot { snapshot: Box::new(TopicImage::read(frame.payload)?) },
-        Kind::SnapshotCopy | Kind::EventCopy => Content::Copy {},
+        Kind::SnapshotCopy | Kind::EventCopy | Kind::Padding => Content::Nothing {},
         Kind::Durable => Content::Durable { durable_until: durable_until(frame.payload)? },
     })
 }

@@ -280,6 +280,7 @@ fn complaint_of(frame: &Frame<'_>, next_id: &mut u64) -> Option<&'static str> {
         Kind::Event | Kind::EventCopy => Event::read(frame.payload).is_some(),
         Kind::Snapshot | Kind::SnapshotCopy => TopicImage::read(frame.payload).is_some(),
         Kind::Durable => durable_until(frame.payload).is_some(),
+        Kind::Padding => true,
         Kind::Message | Kind::Rewritten => {
             split_message(frame.payload).is_some_and(|(.., record)| Record::read(record).is_some())
         }
