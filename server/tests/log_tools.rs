@@ -281,6 +281,23 @@ fn verify_tells_of_torn_ends_missing_segments_and_foreign_files() {
     assert_eq!(kinds, ["foreign file", "foreign file", "segments are missing", "torn end"]);
 }
 
+/// What nothing vouches for was lost with the power: the next start cuts it off, and the log is well before and after.
+#[test]
+fn a_hole_that_nothing_vouches_for_is_a_torn_end() {
+    let (data, [.., mut last]) = data();
+    let durable = last.bytes.len() as u64;
+    last.frame(Kind::Durable, false, &durable.to_le_bytes());
+    let hole = last.bytes.len();
+    last.event(&Event::TopicPaused(true)).event(&Event::TopicPaused(false));
+    let behind = last.starts[last.starts.len() - 1];
+    last.bytes[hole..behind].fill(0);
+    fs::write(file(&data, 3), &last.bytes).expect("it can be written");
+    let told = problems(&data);
+    assert!(!told.is_empty() && told.iter().all(|problem| problem["problem"] == "torn end"), "{told:?}");
+    start(&data).expect("it starts");
+    assert_eq!(problems(&data), [Value::Null; 0]);
+}
+
 #[test]
 fn repair_leaves_alone_what_is_well_or_in_use() {
     let (data, _) = data();

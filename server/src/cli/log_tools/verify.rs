@@ -163,7 +163,8 @@ impl Verify<'_, '_> {
             let detail = format!("numbers {} to {}", pair[0].0 + 1, pair[1].0 - 1);
             self.wrong(&Problem::new(name, "segments are missing", &topic.directory).saying(detail))?;
         }
-        for (at, (number, path)) in topic.segments.iter().enumerate() {
+        let recovered = topic.replay()?;
+        for (number, path) in &topic.segments {
             self.summary.segments += 1;
             self.summary.bytes += length(path)?;
             let header = match read_header(path) {
@@ -187,30 +188,31 @@ impl Verify<'_, '_> {
                     continue;
                 }
             };
-            let is_last = at + 1 == topic.segments.len();
-            self.segment(topic, path, &header, is_last)?;
+            let end = recovered.as_ref().filter(|recovered| recovered.header.number == *number);
+            self.segment(topic, path, &header, end.map_or(u64::MAX, |recovered| recovered.end))?;
         }
-        self.whole(topic)
+        self.whole(topic, recovered)
     }
 
-    /// Reads a segment.
-    fn segment(&mut self, topic: &Topic, path: &Path, header: &SegmentHeader, is_last: bool) -> Result<(), String> {
+    /// Reads a segment. What stands from `end` on is what a crash left: the next start cuts it off.
+    fn segment(&mut self, topic: &Topic, path: &Path, header: &SegmentHeader, end: u64) -> Result<(), String> {
         let name = Some(topic.name.as_str());
+        let wrong = |offset: u64| if offset >= end { "torn end" } else { "damage" };
         // Ids grow within a segment; those of a later one may be lower where messages were relocated to it.
         let mut next_id = 0;
         let mut said = Ok(());
         let walked = scan::walk::<io::Error>(path, header, &mut |found| {
             let problem = match found {
                 Found::Damage { offset, length, kind } => {
-                    let problem = Problem::new(name, "damage", path).at(offset, length);
+                    let problem = Problem::new(name, wrong(offset), path).at(offset, length);
                     Some(Problem { kind: kind.map(kind_name), ..problem })
                 }
                 Found::Frame(frame) => {
                     self.summary.frames += 1;
                     self.summary.messages += u64::from(frame.kind == Kind::Message);
-                    let wrong = complaint_of(&frame, &mut next_id);
+                    let complaint = complaint_of(&frame, &mut next_id);
                     let at = |wrong| Problem::new(name, wrong, path).at(frame.offset, frame.end() - frame.offset);
-                    wrong.map(|wrong| Problem { kind: Some(kind_name(frame.kind)), ..at(wrong) })
+                    complaint.map(|wrong| Problem { kind: Some(kind_name(frame.kind)), ..at(wrong) })
                 }
             };
             if let (Some(problem), Ok(())) = (problem, &said) {
@@ -222,16 +224,15 @@ impl Verify<'_, '_> {
         said?;
         // Room that was made and not used is left by a crash, and by a broker that runs.
         if rest.length > 0 && !rest.is_unused {
-            let what = if is_last && rest.is_cut { "torn end" } else { "damage" };
-            self.wrong(&Problem::new(name, what, path).at(rest.offset, rest.length))?;
+            self.wrong(&Problem::new(name, wrong(rest.offset), path).at(rest.offset, rest.length))?;
         }
         Ok(())
     }
 
     /// What shows only once the whole topic is put together.
-    fn whole(&mut self, topic: &Topic) -> Result<(), String> {
+    fn whole(&mut self, topic: &Topic, recovered: Option<Recovered>) -> Result<(), String> {
         let name = Some(topic.name.as_str());
-        match topic.replay()? {
+        match recovered {
             None => self.wrong(&Problem::new(name, "nothing in it", &topic.directory)),
             Some(recovered) if recovered.headless => {
                 let detail = "no snapshot can be read: the channels are lost".into();
