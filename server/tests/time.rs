@@ -1,5 +1,6 @@
 //! A broker in process, without sockets, on a clock that is moved by hand.
 
+use std::fs;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -7,7 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{Empty, Full};
-use shelfmq::{Clock, Options, Shelf};
+use shelfmq::{Clock, DiskOptions, DiskStore, Options, Shelf};
+use shelfmq_core::config::LogOptions;
 use shelfmq_core::time::Time;
 
 fn get(target: &str) -> http::Request<Empty<Bytes>> {
@@ -54,6 +56,39 @@ fn a_broker_lives_with_a_clock_that_is_set() {
         assert_eq!(ask("/sub?topic=t&channel=c&wait=30s&timeout=10ms"), 200);
         assert_eq!(ask("/sub?topic=t&channel=c&wait=30s&timeout=1ms"), 200);
     }
+}
+
+/// What was known of the time is kept beside the logs: a clock that is behind goes on from there, and one that is far ahead is in
+/// doubt until somebody says that it is right, however often the broker is started.
+#[test]
+fn a_start_knows_what_time_it_was() {
+    let data = tempfile::tempdir().expect("a directory can be made");
+    let file = data.path().join("clock");
+    // Opens and closes it. What time it was, and what is known of the time after it.
+    let run = |trust_clock: bool| {
+        let (log, disk) = (LogOptions::default(), DiskOptions::default());
+        let disk = Some(DiskStore { path: data.path().into(), log, disk, trust_clock });
+        let shelf = Shelf::open(Options { disk, ..Options::default() }).expect("it opens");
+        let now = shelf.now();
+        shelf.close();
+        let noted: serde_json::Value =
+            serde_json::from_slice(&fs::read(&file).expect("it is noted")).expect("it is JSON");
+        (now, Time::from_nanos(noted["sure"].as_u64().expect("it is a time")))
+    };
+    let note = |sure: Time| fs::write(&file, format!("{{\"sure\":{}}}", sure.as_nanos())).expect("it can be written");
+    let (day, (first, known)) = (Duration::from_secs(24 * 60 * 60), run(false));
+    assert!(known >= first);
+    note(first + day);
+    let (now, known) = run(false);
+    assert!(now >= first + day && known >= now && known < now + day);
+    note(first - 40 * day);
+    for _ in 0..2 {
+        let (now, known) = run(false);
+        assert!(now < first + day && known == first - 40 * day);
+    }
+    assert!(run(true).1 >= first);
+    fs::write(&file, "nonsense").expect("it can be written");
+    assert!(run(false).1 >= first);
 }
 
 fn wait<F: Future>(answer: F) -> F::Output {
