@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ use crate::history::{Delivery, History, Life, Place, Publish, only};
 /// Bodies that begin so are never finished by the channel that they were published to.
 const DOOMED: &str = "doomed";
 /// Topics and channels, and what they are made with.
-pub const PLACES: [(&str, &str, &str); 7] = [
+pub const PLACES: [(&str, &str, &str); 19] = [
     ("plain", "a", ""),
     ("plain", "b", ""),
     ("keyed", "c", ""),
@@ -25,7 +25,22 @@ pub const PLACES: [(&str, &str, &str); 7] = [
     ("later", "l", ""),
     ("dying", "d", "&max_attempts=2&dead_letter=graves"),
     ("graves", "g", ""),
+    ("crowd-0", CROWD, ""),
+    ("crowd-1", CROWD, ""),
+    ("crowd-2", CROWD, ""),
+    ("crowd-3", CROWD, ""),
+    ("crowd-4", CROWD, ""),
+    ("crowd-5", CROWD, ""),
+    ("crowd-6", CROWD, ""),
+    ("crowd-7", CROWD, ""),
+    ("crowd-8", CROWD, ""),
+    ("crowd-9", CROWD, ""),
+    ("crowd-a", CROWD, ""),
+    ("crowd-b", CROWD, ""),
 ];
+/// The channel of those that only are published to, each by one: so that many logs wait to be synced at one moment.
+const CROWD: &str = "n";
+const PAUSE: Duration = Duration::from_millis(10);
 /// Those that come and go, and their channel.
 pub const COMING: [&str; 2] = ["come", "gone"];
 pub const CHANNEL: &str = "t";
@@ -90,6 +105,24 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// Asks until it is known that it is done: where the device is slow, an answer may say that it is not.
+    fn insist(&self, client: &mut Client, target: &str) {
+        let mut is_known = true;
+        loop {
+            let answer = client.post(target, b"").unwrap_or_else(|error| panic!("{target}: {error}"));
+            match answer.status {
+                200 => return,
+                // It was done before.
+                404 if !is_known => return,
+                503 if answer.text().contains("STORAGE_UNKNOWN") => is_known = false,
+                _ => return self.wrong(target, &answer),
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
 pub fn set_up(broker: &Process) {
     for (topic, channel, more) in PLACES {
         broker.call("POST", &format!("/topic/create?topic={topic}"), b"").ok();
@@ -110,6 +143,11 @@ pub fn start<'s>(scope: &'s thread::Scope<'s, '_>, stage: &'s Stage, broker: &Pr
         scope.spawn(move || Publisher { stage, client, random }.run());
     }
     for (topic, channel, _) in PLACES {
+        if channel == CROWD {
+            let (client, random) = (broker.client(), random());
+            scope.spawn(move || Publisher { stage, client, random }.run_of(topic));
+            continue;
+        }
         for max in [1, 20] {
             let client = broker.client();
             let random = random();
@@ -154,6 +192,13 @@ impl Publisher<'_> {
         }
     }
 
+    fn run_of(mut self, topic: &'static str) {
+        while !self.stage.is_over() {
+            self.publish(topic, 1, None, "");
+            thread::sleep(PAUSE);
+        }
+    }
+
     fn publish(&mut self, topic: &'static str, count: u64, key: Option<String>, more: &str) {
         let is_doomed = topic == "dying" && self.random.below(3) == 0;
         let prefix = if is_doomed { DOOMED } else { topic };
@@ -187,8 +232,8 @@ fn come_and_go(stage: &Stage, mut client: Client, mut random: Random, topic: &'s
         let life = Life { topic, number };
         let now = stage.tape.moment();
         stage.history().spans.entry(life.clone()).or_default().create.0 = now;
-        stage.ask(&mut client, &format!("/topic/create?topic={topic}"), b"");
-        stage.ask(&mut client, &format!("/channel/create?topic={topic}&channel={CHANNEL}"), b"");
+        stage.insist(&mut client, &format!("/topic/create?topic={topic}"));
+        stage.insist(&mut client, &format!("/channel/create?topic={topic}&channel={CHANNEL}"));
         let now = stage.tape.moment();
         stage.history().spans.entry(life.clone()).or_default().create.1 = Some(now);
         for _ in 0..random.below(8) {
@@ -198,7 +243,7 @@ fn come_and_go(stage: &Stage, mut client: Client, mut random: Random, topic: &'s
         }
         let now = stage.tape.moment();
         stage.history().spans.entry(life.clone()).or_default().delete.0 = Some(now);
-        stage.ask(&mut client, &format!("/topic/delete?topic={topic}"), b"");
+        stage.insist(&mut client, &format!("/topic/delete?topic={topic}"));
         let now = stage.tape.moment();
         stage.history().spans.entry(life).or_default().delete.1 = Some(now);
     }
