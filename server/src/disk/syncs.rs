@@ -46,12 +46,12 @@ impl Writer {
             }
         }
         let mut alone = mem::take(&mut self.ready);
-        if self.together.is_under_way() || self.together.is_worth(alone.len(), now) {
+        if self.together.is_under_way() || self.together.is_worth(alone.len(), self.under_way, now) {
             let is_plain = |key: &mut Key| self.flows.get(key).is_some_and(Flow::is_plain);
             let plain: Vec<Key> = alone.extract_if(.., is_plain).collect();
             if self.together.is_under_way() {
                 self.ready = plain;
-            } else if self.together.is_worth(plain.len(), now) {
+            } else if self.together.is_worth(plain.len(), self.under_way, now) {
                 self.begin_group(plain, now);
             } else {
                 alone.extend(plain);

@@ -43,10 +43,10 @@ impl Together {
         self.under_way.is_some()
     }
 
-    /// Whether so many are better synced together, and nothing is against it.
-    pub(super) fn is_worth(&self, logs: usize, now: Instant) -> bool {
+    /// Whether so many are better synced together while so many others are being synced, and nothing is against it.
+    pub(super) fn is_worth(&self, logs: usize, others: usize, now: Instant) -> bool {
         let is_time = self.again.is_none_or(|again| again <= now);
-        self.mounted.as_ref().is_some_and(|mounted| logs >= mounted.worth_from()) && is_time
+        self.mounted.as_ref().is_some_and(|mounted| logs + others >= mounted.worth_from()) && logs > 0 && is_time
     }
 
     /// Begins with so many; what is to be synced then.

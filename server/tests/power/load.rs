@@ -40,7 +40,7 @@ pub const PLACES: [(&str, &str, &str); 19] = [
 ];
 /// The channel of those that only are published to, each by one: so that many logs wait to be synced at one moment.
 const CROWD: &str = "n";
-const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(1);
 /// Those that come and go, and their channel.
 pub const COMING: [&str; 2] = ["come", "gone"];
 pub const CHANNEL: &str = "t";
