@@ -23,7 +23,7 @@ use shelfmq_core::name::{MAX_LEN, Name};
 use shelfmq_core::recovery::replay::{self, Wanted};
 
 use super::Key;
-use super::dir::{COUNTS, DataDir, MAKING, beside};
+use super::dir::{COUNTS, DataDir, MAKING, open_segment};
 use super::files::Reach;
 use super::fs::{DiskFile, FileSystem, How, RealFileSystem, read_exact};
 use super::holds::Hold;
@@ -123,7 +123,7 @@ impl LogCopy {
             self.small.extend(export::write_part(0));
             return Ok(());
         };
-        let file = open_segment(&*self.fs, &path).map_err(|error| of(&path, &error))?;
+        let file = open_segment(&*self.fs, &path, How::Read).map_err(|error| of(&path, &error))?;
         if self.hold.as_ref().is_some_and(|(hold, _)| hold.is_gone()) {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the topic was deleted meanwhile"));
         }
@@ -182,7 +182,8 @@ fn listed(fs: &dyn FileSystem, directory: &Path, written: Option<(u32, u64)>) ->
     let unnamed = unnamed.filter(|_| written.is_some());
     for (number, path) in listed.own.into_iter().chain(unnamed).filter(|(number, _)| is_before(number)) {
         let _ = number;
-        let length = open_segment(fs, &path).and_then(|file| file.length()).map_err(|error| of(&path, &error))?;
+        let length =
+            open_segment(fs, &path, How::Read).and_then(|file| file.length()).map_err(|error| of(&path, &error))?;
         segments.insert(path, length);
     }
     if let Some((last, end)) = written {
@@ -193,19 +194,6 @@ fn listed(fs: &dyn FileSystem, directory: &Path, written: Option<(u32, u64)>) ->
 
 fn strip(path: &Path, end: &str) -> Option<PathBuf> {
     path.to_str()?.strip_suffix(end).map(PathBuf::from)
-}
-
-/// Opens a segment, which may be about to get its name.
-fn open_segment(fs: &dyn FileSystem, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-    let names = [path.to_owned(), beside(path, MAKING), beside(path, COUNTS), path.to_owned()];
-    let mut opened = Err(io::ErrorKind::NotFound.into());
-    for name in names {
-        opened = fs.open(&name, How::Read);
-        if !matches!(&opened, Err(error) if error.kind() == io::ErrorKind::NotFound) {
-            break;
-        }
-    }
-    opened
 }
 
 /// What an export says, read from the file that it is in: the topic as its log tells, how many segments it has and how many

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use shelfmq_core::name::Name;
 
-use super::fs::{EntryKind, FileSystem, RealFileSystem, sync_names};
+use super::fs::{DiskFile, EntryKind, FileSystem, How, RealFileSystem, sync_names};
 use super::holds::Holds;
 use crate::layout;
 
@@ -189,6 +189,20 @@ impl DataDir {
             }
         }
     }
+}
+
+/// Opens a segment, which may have the name that it was made under until it is synced, and be given its own at any moment:
+/// so that is looked for again.
+pub(super) fn open_segment(fs: &dyn FileSystem, path: &Path, how: How) -> io::Result<Arc<dyn DiskFile>> {
+    let names = [path.to_owned(), beside(path, MAKING), beside(path, COUNTS), path.to_owned()];
+    let mut opened = Err(io::ErrorKind::NotFound.into());
+    for name in names {
+        opened = fs.open(&name, how);
+        if !matches!(&opened, Err(error) if error.kind() == io::ErrorKind::NotFound) {
+            break;
+        }
+    }
+    opened
 }
 
 /// A name beside a file's own.

@@ -9,7 +9,7 @@ use shelfmq_core::log::Append;
 use shelfmq_core::name::Name;
 
 use super::Key;
-use super::dir::{COUNTS, DataDir, MAKING, beside};
+use super::dir::{COUNTS, DataDir, MAKING, beside, open_segment};
 use super::fs::{DiskFile, FileSystem, How, Trouble, write_all};
 use super::lru::Lru;
 use super::syncing::{Step, What};
@@ -215,13 +215,7 @@ impl Files {
         }
         let log = self.ends.get(&key).ok_or_else(|| io::Error::other("the log is unknown"))?;
         let path = self.dir.segment(&log.topic, number);
-        // Until it is synced, it may still have the name that it was made under.
-        let file = match self.fs().open(&path, How::Write) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.fs().open(&beside(&path, self.making), How::Write)
-            }
-            opened => opened,
-        }?;
+        let file = open_segment(self.fs(), &path, How::Write)?;
         self.keep_open(key, number, &file);
         Ok(file)
     }

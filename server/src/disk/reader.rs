@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shelfmq_core::log::{Loaded, Read};
 
-use super::dir::{COUNTS, DataDir, beside};
+use super::dir::{DataDir, open_segment};
 use super::files::{Reach, open_limit};
 use super::fs::{DiskFile, How, Trouble};
 use super::index::Index;
@@ -192,13 +192,7 @@ impl Readers {
             return Ok(Arc::clone(file));
         }
         let path = self.dir.segment(&read.topic, read.segment);
-        let file = match self.dir.fs().open(&path, How::Read) {
-            // What counts before it is synced may not have its name yet.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.dir.fs().open(&beside(&path, COUNTS), How::Read).or(Err(error))
-            }
-            opened => opened,
-        }?;
+        let file = open_segment(self.dir.fs(), &path, How::Read)?;
         let mut known = lock(&self.known);
         known.open.insert(segment, Arc::clone(&file));
         while known.open.len() > known.most_open {

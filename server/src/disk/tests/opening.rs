@@ -1,8 +1,12 @@
 //! What is found at a start: whole, unfinished, damaged, or not ours.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::super::dir::{MAKING, beside, open_segment};
+use super::super::fs::{DiskFile, Entry, FileSystem, How, Mounted, RealFileSystem};
 use super::super::{DataDir, Found, Sync};
 use super::fake::{Bench, Topic, file, recover};
 
@@ -240,4 +244,64 @@ fn a_missing_or_misnamed_segment_is_an_error() {
     fs::rename(path.join("topics/t.topic"), path.join("topics/u.topic")).expect("it can be renamed");
     let said = recover(&path).expect_err("it cannot be opened");
     assert!(said.contains("another name, \"t\""), "{said}");
+}
+
+/// A file system in which a segment is given its name right after somebody did not find it.
+#[derive(Debug)]
+struct Late(RealFileSystem);
+
+impl FileSystem for Late {
+    fn open(&self, path: &Path, how: How) -> io::Result<Arc<dyn DiskFile>> {
+        let opened = self.0.open(path, how);
+        let making = beside(path, MAKING);
+        if opened.is_err() && making.exists() {
+            fs::rename(making, path)?;
+        }
+        opened
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {
+        self.0.list(directory)
+    }
+
+    fn create_directory(&self, path: &Path) -> io::Result<()> {
+        self.0.create_directory(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.0.remove_file(path)
+    }
+
+    fn remove_directory(&self, path: &Path) -> io::Result<()> {
+        self.0.remove_directory(path)
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        self.0.sync_directory(path)
+    }
+
+    fn sync_file_system(&self, path: &Path) -> io::Result<()> {
+        self.0.sync_file_system(path)
+    }
+
+    fn mounted(&self, path: &Path) -> io::Result<Arc<dyn Mounted>> {
+        self.0.mounted(path)
+    }
+
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        self.0.free_bytes(path)
+    }
+}
+
+#[test]
+fn a_segment_that_is_just_given_its_name_is_found() {
+    let home = tempfile::tempdir().expect("a directory can be made");
+    let path = home.path().join("00000001.log");
+    fs::write(beside(&path, MAKING), "x").expect("a file can be made");
+    let file = open_segment(&Late(RealFileSystem), &path, How::Read).expect("it is there");
+    assert_eq!(file.length().expect("it can be told"), 1);
 }
