@@ -20,8 +20,9 @@ use crate::layout;
 
 /// How much of a segment is read at once, in bytes, unless a frame is larger.
 pub(super) const WINDOW: u64 = 1024 * 1024;
-/// What cannot be read is damage once a topic was tried to be opened so often.
-const TRIES: u32 = 4;
+/// What cannot be read is damage once a topic was tried to be opened so often: for some 25 seconds, for a device may be away for a
+/// moment.
+const TRIES: u32 = 8;
 /// What was cut off a log is kept beside it, under this name.
 const CUT: &str = ".torn";
 

@@ -23,8 +23,9 @@ const MOST_PLACES: usize = 256 * 1024;
 const MOST_DAMAGE: usize = 4096;
 /// Of so many logs it is remembered which segments were removed.
 const MOST_REMOVED: usize = 4096;
-/// What could not be read so often is read around: a block that the device cannot give stops nobody for ever.
-const TRIES: u32 = 3;
+/// What could not be read so often, a second apart, is read around: a block that the device cannot give stops nobody for ever. A
+/// device that is only away for a moment loses nothing by it.
+const TRIES: u32 = 10;
 
 /// A segment of a log.
 type Segment = (Key, u32);

@@ -145,6 +145,16 @@ impl SimDisk {
         std::mem::take(&mut self.lock().has_lost)
     }
 
+    /// The same, without taking it.
+    pub fn has_lost(&self) -> bool {
+        self.lock().has_lost
+    }
+
+    /// Whether something failed that nobody was told of, so that whoever opens that file next is.
+    pub fn has_untold(&self) -> bool {
+        self.lock().files.values().any(|file| file.told < file.failures)
+    }
+
     /// The topics that have a directory, by name.
     pub fn topics(&self) -> Vec<String> {
         let state = self.lock();
@@ -389,8 +399,8 @@ impl FileSystem for SimDisk {
         if how == How::Create {
             file.set_len(0);
         }
-        // What failed before it was opened, and was told, is not told again.
-        let told = file.failures;
+        // What failed before it was opened, and was told, is not told again; what nobody was told is.
+        let told = file.told;
         Ok(Arc::new(SimFile::new(self.clone(), number, told)))
     }
 

@@ -88,6 +88,7 @@ impl SimFile {
             file.sync();
         }
         let told = self.seen.swap(file.failures, Relaxed) < file.failures;
+        file.told = file.failures;
         if told { Err(error(EIO)) } else { Ok(()) }
     }
 }

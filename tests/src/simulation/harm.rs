@@ -66,4 +66,18 @@ impl Node {
         });
         self.count("failures", 1);
     }
+
+    /// Nothing fails from now on, and the disk has room.
+    pub fn calm(&mut self) {
+        self.disk.faults(|faults| (faults.writes, faults.syncs, faults.reads, faults.opens) = (0, 0, 0, 0));
+        if self.disk.has(|faults| faults.full || faults.no_names) {
+            self.set_full(false);
+        }
+    }
+
+    /// The same, for good.
+    pub fn calm_down(&mut self) {
+        self.calm();
+        self.settings.fails = false;
+    }
 }

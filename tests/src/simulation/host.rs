@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use shelfmq::disk::tasks::{Lane, Task, Tasks};
 use shelfmq::disk::{Done, Logs, Outcome, Unwell};
 use shelfmq_core::command::TopicUnwell;
-use shelfmq_core::log::{Loaded, LogCommand, LogId, Read, Recovered};
+use shelfmq_core::log::{Damage, Loaded, LogCommand, LogId, Read, Recovered};
 use shelfmq_core::name::Name;
 use shelfmq_core::time::Time;
 use shelfmq_core::{Engine, Output, Transfer};
@@ -47,6 +47,8 @@ pub(super) struct Engines {
     /// How often the writer took what a shard wants written.
     pub(super) takes: u64,
     pub(super) appends: u64,
+    /// What was damaged in topics that were opened again.
+    pub(super) damaged: Vec<(String, Damage)>,
     pub(super) disk: Option<SimDisk>,
     /// Topics whose last segment is all that is to be left of them, for this host forgets too much.
     pub(super) forgets: Option<SimDisk>,
@@ -161,6 +163,7 @@ impl Logs for Shared {
         if log.is_none_or(|log| engines.all[shard].has_log(log)) {
             // It takes a while, if only a little.
             engines.now += 2_000_000;
+            engines.damaged.extend(recovered.damage.iter().map(|damage| (topic.to_string(), *damage)));
             if log.is_some() {
                 // First, for what it answers is of the topic as it was.
                 engines.seen.push_back((0, Seen::OpenedAgain(topic.to_string())));

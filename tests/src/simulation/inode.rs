@@ -16,8 +16,9 @@ pub(super) struct File {
     pub(super) dirty: BTreeSet<usize>,
     /// Its length is not on the device.
     is_length_dirty: bool,
-    /// How often a write-back failed.
+    /// How often a write-back failed, and the last of these that anybody was told of.
     pub(super) failures: u64,
+    pub(super) told: u64,
     /// Blocks that the device does not give any more.
     pub(super) unreadable: BTreeSet<usize>,
 }

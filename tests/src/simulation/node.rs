@@ -31,7 +31,7 @@ const MOST_WAITS: u32 = 100;
 /// The host.
 #[derive(Debug)]
 pub struct Node {
-    settings: Settings,
+    pub(super) settings: Settings,
     engines: Shared,
     parts: Parts,
     waiting: Waiting,
@@ -150,7 +150,8 @@ impl Node {
         self.seen.clear();
         let dir = DataDir::on(Arc::new(self.disk.clone()), ROOT.into());
         let mut aside = Vec::new();
-        let is_troubled = self.disk.has(|faults| faults.reads + faults.opens + faults.syncs + faults.writes > 0);
+        let is_troubled = self.disk.has(|faults| faults.reads + faults.opens + faults.syncs + faults.writes > 0)
+            || self.disk.has_untold();
         for found in dir.recover().expect("the directory can be read") {
             match found {
                 Found::Topic(recovered) => self.open(*recovered, whole),
@@ -202,7 +203,8 @@ impl Node {
         for _ in 0..self.random.below(4) {
             self.step();
         }
-        writes
+        // What failed on the way was not opened again any more.
+        writes && self.parts.writer.is_well() && !self.disk.has_lost()
     }
 
     /// Whether a request has its answer, which is only not sent yet.
@@ -362,8 +364,11 @@ impl Node {
         let mut engines = self.engines.lock();
         self.seen.append(&mut engines.seen);
         self.now = self.now.max(engines.now);
-        let appends = std::mem::take(&mut engines.appends);
+        let (appends, damaged) = (std::mem::take(&mut engines.appends), std::mem::take(&mut engines.damaged));
         drop(engines);
+        let number = |topic: &str, damage: &Damage| self.disk.number(topic, damage.segment).unwrap_or_default();
+        let places: Vec<_> = damaged.iter().map(|(topic, at)| (number(topic, at), at.offset)).collect();
+        self.damaged.extend(places);
         self.count("appends", appends);
         done
     }
@@ -471,20 +476,6 @@ impl Node {
     pub fn sync_later(&mut self) -> bool {
         self.settle_down();
         self.settings.sync != Sync::Never
-    }
-
-    /// Nothing fails from now on, and the disk has room.
-    pub fn calm(&mut self) {
-        self.disk.faults(|faults| (faults.writes, faults.syncs, faults.reads, faults.opens) = (0, 0, 0, 0));
-        if self.disk.has(|faults| faults.full || faults.no_names) {
-            self.set_full(false);
-        }
-    }
-
-    /// The same, for good.
-    pub fn calm_down(&mut self) {
-        self.calm();
-        self.settings.fails = false;
     }
 
     /// Some of the oldest segments of a topic are to go, or all. Answers of which topic, and before which.

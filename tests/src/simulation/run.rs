@@ -516,7 +516,7 @@ impl Runner {
             }
             Asked::Settle { place, what } => self.settled(&place, &what, &answer),
             Asked::Administer(seq) => {
-                self.ledger.administered(seq, answer.status);
+                self.ledger.administered(seq, &answer);
                 Ok(())
             }
             Asked::Answer => {

@@ -1,6 +1,7 @@
 //! What happens to topics and channels as a whole.
 
 use super::{Channel, Ledger, Message, Nanos, Place, Seq, Status, Topic};
+use crate::http::Answer;
 use crate::model::Wire;
 use crate::simulation::value;
 
@@ -63,7 +64,8 @@ impl Ledger {
     }
 
     /// Such a request is answered.
-    pub fn administered(&mut self, seq: Seq, status: u16) {
+    pub fn administered(&mut self, seq: Seq, answer: &Answer) {
+        let status = answer.status;
         let Some((_, wire, answered)) = self.admin.iter_mut().find(|(known, ..)| *known == seq) else { return };
         // Where it was deleted before, it need not be deleted again.
         *answered |= status == 200 || (status == 404 && wire.path.ends_with("/delete"));
@@ -75,6 +77,10 @@ impl Ledger {
             return;
         }
         topic.administered(wire, seq, self.now, &self.messages);
+        let position = serde_json::from_slice(&answer.body)
+            .ok()
+            .and_then(|json: serde_json::Value| u64::from_str_radix(json["position"].as_str()?, 16).ok());
+        topic.passed(wire, position, &self.messages);
         if self.sync == super::Sync::Always {
             self.admin.retain(|(.., answered)| !answered);
         }
@@ -170,6 +176,15 @@ impl Topic {
             let fate = super::Fate { owed: false, loose: true, ..super::Fate::default() };
             channel.fates.entry(*number).or_insert(fate);
         }
+    }
+
+    /// What is not retained and stands before the place that a channel was moved to was let go, although it may have been in the
+    /// topic's keeping when that was asked.
+    fn passed(&mut self, wire: &Wire, position: Option<u64>, messages: &[Message]) {
+        let channel = self.channels.get_mut(value(&wire.query, "channel").unwrap_or_default());
+        let Some((channel, position)) = channel.zip(position.filter(|_| self.retain == 0)) else { return };
+        let before = |number: usize| messages[number].id.is_some_and(|id| id < position);
+        channel.fates.iter_mut().filter(|(number, _)| before(**number)).for_each(|(_, fate)| fate.owed = false);
     }
 
     /// What a request did that may have waited for the disk: it was done some time between its sending and its answer.

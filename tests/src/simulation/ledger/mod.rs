@@ -72,6 +72,8 @@ struct Topic {
     shaken: bool,
     /// What was not synced was lost: which of it had been handed over, or dropped, is not known any more.
     torn: bool,
+    /// There may have been a channel that was to be deleted, to which things went.
+    may_have_another: bool,
     /// Messages that cannot be read any more.
     damaged: BTreeSet<u64>,
     /// Its log failed, and changes of it are refused.
@@ -310,6 +312,8 @@ impl Ledger {
             *answered = false;
             // What is published until it is asked again may be kept back or not.
             topic.torn |= wire.path == "/topic/pause";
+            // Or be given to a channel that goes then.
+            topic.may_have_another |= wire.path == "/channel/delete";
         }
         self.count("topics opened again");
     }
@@ -340,10 +344,13 @@ impl Ledger {
         topic.damaged.insert(id);
         // At the end of a log it looks like one that was never wholly written, and its id is given to another.
         let Some(hit) = topic.ids.remove(&id) else { return };
-        // So does its whole publish, if it is the last of that and what comes after it is not durable.
+        // So does its whole publish, if what comes after that is not durable.
         let solid = topic.solid(self.sync == Sync::Always);
-        let is_last = topic.ids.range(id..).all(|(_, number)| self.messages[*number].seq > solid);
-        let batch = self.batches.iter().position(|batch| batch.numbers().end == hit + 1).filter(|_| is_last);
+        let is_last = |batch: &Batch| {
+            let mut behind = topic.ids.range(id..).filter(|(_, number)| !batch.numbers().contains(number));
+            behind.all(|(_, number)| self.messages[*number].seq > solid)
+        };
+        let batch = self.batches.iter().position(|batch| batch.numbers().contains(&hit) && is_last(batch));
         // And what its key stood for.
         let accepted = topic.dedup.values_mut().filter(|accepted| Some(accepted.batch) == batch);
         accepted.for_each(|accepted| accepted.sure = false);

@@ -223,7 +223,8 @@ impl super::Topic {
         }
         for number in std::mem::take(&mut self.backlog) {
             for channel in self.channels.values_mut() {
-                let fate = Fate { owed: !doubtful && !channel.may_be_gone, exact: true, ..Fate::default() };
+                let is_owed = !doubtful && !channel.may_be_gone && !self.may_have_another;
+                let fate = Fate { owed: is_owed, exact: true, ..Fate::default() };
                 channel.fates.entry(number).or_insert(fate);
             }
         }
