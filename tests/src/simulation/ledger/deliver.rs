@@ -145,11 +145,13 @@ impl Ledger {
         let Some(found) = self.topics.get_mut(topic) else { return Ok(new) };
         let (key, at) = (self.messages[number].key.clone(), delivery.timestamp);
         self.seq += 1;
+        // What the log has of it may have been damaged before anybody saw it.
+        let is_damaged = found.damaged.contains(&delivery.id);
         self.messages.push(Message {
             topic: topic.into(),
             life: found.life,
             seq: self.seq,
-            status: Status::Acked,
+            status: if is_damaged { Status::Unknown } else { Status::Acked },
             id: Some(delivery.id),
             key,
             due: 0,
