@@ -256,7 +256,8 @@ impl Ledger {
     /// A consumer finishes a message, and the answer comes later than what follows from it.
     pub fn finishing(&mut self, place: &Place, receipt: &str) {
         // Where the log knows nothing of the last lease, an earlier one counts as the last.
-        let last = |fate: &Fate| fate.receipt.as_deref() == Some(receipt) || !fate.exact;
+        let shaken = self.topics.get(&place.topic).is_some_and(|topic| topic.shaken);
+        let last = |fate: &Fate| fate.receipt.as_deref() == Some(receipt) || !fate.exact || shaken;
         let number = self.given(place, receipt);
         let channel = self.channel(place);
         if channel.zip(number).and_then(|(channel, number)| channel.fates.get(&number)).is_some_and(last) {
