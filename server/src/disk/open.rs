@@ -236,7 +236,8 @@ fn counts(path: &Path) -> Option<u32> {
 }
 
 /// Segments that count, and were not durable when a crash came, have their names from now on, in their order: the first of
-/// which the device has nothing is the end of the log, whatever it has of those behind. Those are kept beside it.
+/// which the device has nothing is the end of the log, whatever it has of those behind; so is one that the device does not have
+/// all of. Those behind it are kept beside the log.
 fn adopt_all(
     fs: &dyn FileSystem,
     own: &mut Vec<(u32, PathBuf)>,
@@ -247,6 +248,10 @@ fn adopt_all(
     for (number, path) in counting {
         let failed = |error| Unusable::io("keep", &path, &error);
         is_over |= own.last().is_some_and(|last| last.0 + 1 != number);
+        if let Some((before, last)) = own.last().filter(|_| !is_over) {
+            // What a snapshot says of messages that were written again may be there before they are.
+            is_over = !is_whole(fs, (*before, last), (number, &path)).map_err(failed)?;
+        }
         if is_over {
             let beside = beside(&path.with_extension(""), CUT);
             fs.rename(&path, &beside).map_err(failed)?;
@@ -262,6 +267,33 @@ fn adopt_all(
         }
     }
     Ok(())
+}
+
+/// Whether the device has all of a segment that there was when the next one was begun. Where that one says nothing, there is
+/// nothing to be asked for.
+fn is_whole(fs: &dyn FileSystem, before: (u32, &Path), next: (u32, &Path)) -> io::Result<bool> {
+    let Some(next) = alone(fs, next)? else { return Ok(true) };
+    let told = next.image.old_segments.iter().find(|(number, _)| *number == before.0).map(|(_, bytes)| *bytes);
+    // Its snapshot cannot be read: nothing that stands in it is durable, either.
+    if told.is_none() && !next.damage.is_empty() {
+        return Ok(false);
+    }
+    let found = alone(fs, before)?;
+    Ok(found.is_some_and(|found| found.end >= told.unwrap_or_default() && found.damage.is_empty()))
+}
+
+/// A segment replayed by itself; none where there is nothing in it.
+fn alone(fs: &dyn FileSystem, (number, path): (u32, &Path)) -> io::Result<Option<Recovered>> {
+    let file = open_fresh(fs, path, true)?;
+    let size = file.length()?;
+    let mut bytes = vec![0; size.min(SEGMENT_HEADER_BYTES as u64) as usize];
+    read_exact(&*file, &mut bytes, 0)?;
+    let Some(header) = SegmentHeader::read(&bytes).ok().filter(|header| header.number == number) else {
+        return Ok(None);
+    };
+    let name = Name::parse("-").expect("it is a name");
+    let segment = replay::Segment { header, size };
+    replay_with(&name, vec![segment], |wanted, bytes| read_exact(&*file, bytes, wanted.offset))
 }
 
 /// Opens a file to read what the device has of it; `syncs` says that it may not have all of it yet.

@@ -166,6 +166,22 @@ fn what_counted_and_was_lost_is_the_end_of_the_log() {
     assert_eq!(recover(&path).expect("it can be opened again").len(), 1);
 }
 
+/// What a segment says that was not synced may be on the device before what it speaks of.
+#[test]
+fn what_was_begun_behind_a_segment_that_is_not_whole_is_kept_beside_the_log() {
+    let (_home, path) = home();
+    let topic = written(&path);
+    let [first, second] = [1, 2].map(|number| file(&path, &topic, number));
+    fs::rename(&second, second.with_extension("log.new")).expect("it can be renamed");
+    let mut bytes = fs::read(&first).expect("it can be read");
+    let end = bytes.len();
+    bytes[end - 600..end - 300].fill(0);
+    fs::write(&first, bytes).expect("it can be written");
+    let opened = recover(&path).expect("it can be opened");
+    assert_eq!(opened[0].header.number, 1);
+    assert!(!second.exists() && second.with_extension("log.torn").exists());
+}
+
 #[test]
 fn one_topic_that_cannot_be_opened_keeps_no_other_down() {
     let (_home, path) = home();
