@@ -201,7 +201,7 @@ impl Segments {
             }
         }
         own.sort();
-        adopt_all(fs, &mut own, counting)?;
+        adopt_all(fs, &mut own, counting, care)?;
         let mut segments: Vec<Segment> = Vec::with_capacity(own.len());
         for (number, path) in own {
             if let Some(before) = segments.last()
@@ -242,6 +242,7 @@ fn adopt_all(
     fs: &dyn FileSystem,
     own: &mut Vec<(u32, PathBuf)>,
     mut counting: Vec<(u32, PathBuf)>,
+    care: Care,
 ) -> Result<(), Unusable> {
     counting.sort();
     let mut is_over = false;
@@ -250,7 +251,7 @@ fn adopt_all(
         is_over |= own.last().is_some_and(|last| last.0 + 1 != number);
         if let Some((before, last)) = own.last().filter(|_| !is_over) {
             // What a snapshot says of messages that were written again may be there before they are.
-            is_over = !is_whole(fs, (*before, last), (number, &path)).map_err(failed)?;
+            is_over = !is_whole(fs, (*before, last), (number, &path), care.around).map_err(failed)?;
         }
         if is_over {
             let beside = beside(&path.with_extension(""), CUT);
@@ -269,31 +270,32 @@ fn adopt_all(
     Ok(())
 }
 
-/// Whether the device has all of a segment that there was when the next one was begun. Where that one says nothing, there is
-/// nothing to be asked for.
-fn is_whole(fs: &dyn FileSystem, before: (u32, &Path), next: (u32, &Path)) -> io::Result<bool> {
-    let Some(next) = alone(fs, next)? else { return Ok(true) };
-    let told = next.image.old_segments.iter().find(|(number, _)| *number == before.0).map(|(_, bytes)| *bytes);
-    // Its snapshot cannot be read: nothing that stands in it is durable, either.
-    if told.is_none() && !next.damage.is_empty() {
-        return Ok(false);
-    }
-    let found = alone(fs, before)?;
-    Ok(found.is_some_and(|found| found.end >= told.unwrap_or_default() && found.damage.is_empty()))
+/// Whether the device has all that the snapshot of a segment relies on of the one before. Where one of them has no header, whoever
+/// reads that says so; one without a snapshot is replayed with those before it, and relies on nothing.
+fn is_whole(fs: &dyn FileSystem, before: (u32, &Path), next: (u32, &Path), around: bool) -> io::Result<bool> {
+    let (Some(file), Some(next)) = (headed(fs, before, around)?, headed(fs, next, around)?) else { return Ok(true) };
+    let Some(next) = alone(next, around)? else { return Ok(true) };
+    let told = next.image.old_segments.iter().find(|(number, _)| *number == before.0);
+    let Some((_, told)) = told else { return Ok(true) };
+    Ok(alone(file, around)?.is_some_and(|found| found.end >= *told && found.damage.is_empty()))
 }
 
-/// A segment replayed by itself; none where there is nothing in it.
-fn alone(fs: &dyn FileSystem, (number, path): (u32, &Path)) -> io::Result<Option<Recovered>> {
+type Headed = (Arc<dyn DiskFile>, replay::Segment);
+
+/// A segment's file; none where it has no header that can be read.
+fn headed(fs: &dyn FileSystem, (number, path): (u32, &Path), around: bool) -> io::Result<Option<Headed>> {
     let file = open_fresh(fs, path, true)?;
     let size = file.length()?;
     let mut bytes = vec![0; size.min(SEGMENT_HEADER_BYTES as u64) as usize];
-    read_exact(&*file, &mut bytes, 0)?;
-    let Some(header) = SegmentHeader::read(&bytes).ok().filter(|header| header.number == number) else {
-        return Ok(None);
-    };
+    read(&*file, &mut bytes, 0, around)?;
+    let header = SegmentHeader::read(&bytes).ok().filter(|header| header.number == number);
+    Ok(header.map(|header| (file, replay::Segment { header, size })))
+}
+
+/// A segment replayed by itself; none where there is nothing in it.
+fn alone((file, segment): Headed, around: bool) -> io::Result<Option<Recovered>> {
     let name = Name::parse("-").expect("it is a name");
-    let segment = replay::Segment { header, size };
-    replay_with(&name, vec![segment], |wanted, bytes| read_exact(&*file, bytes, wanted.offset))
+    replay_with(&name, vec![segment], |wanted, bytes| read(&*file, bytes, wanted.offset, around))
 }
 
 /// Opens a file to read what the device has of it; `syncs` says that it may not have all of it yet.

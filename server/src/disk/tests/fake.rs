@@ -255,7 +255,9 @@ impl Topic {
             SegmentHeader { number, index: self.next, salt: 1000 + u64::from(number), created: Time::from_nanos(1) };
         let mut bytes = header.to_bytes().to_vec();
         let next = Position { id: self.next, bytes: 0 };
-        let image = TopicImage { name: self.name.to_string(), next, high_watermark: next, ..TopicImage::default() };
+        let old_segments = self.segments.iter().map(|whole| (whole.header.number, whole.bytes.len() as u64)).collect();
+        let name = self.name.to_string();
+        let image = TopicImage { name, next, high_watermark: next, old_segments, ..TopicImage::default() };
         for kind in [Kind::Snapshot, Kind::SnapshotCopy] {
             let offset = bytes.len() as u64;
             write_frame(&mut bytes, header.salt, offset, kind, false, |out| {
