@@ -431,8 +431,8 @@ impl Journal {
         self.wrote(self.unwritten.len() - SEGMENT_HEADER_BYTES);
     }
 
-    /// The topic as it is now, twice, and a block of the device apart: what a segment begins with. One that would be too large for a frame is left out:
-    /// then a replay begins with a segment before, and none from that on may go.
+    /// The topic as it is now, twice, and a block of the device apart: what a segment begins with. One that would be too
+    /// large for a frame is left out: then a replay begins with a segment before, and none from that on may go.
     pub(crate) fn snapshot(&mut self, image: &TopicImage) {
         let mut bytes = Vec::new();
         // It is made beside the frames, for it shows only at its end whether it is too large. `last_snapshot` stays in

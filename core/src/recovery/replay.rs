@@ -69,15 +69,14 @@ impl Replay {
     /// with the first that there is: then a log of which no snapshot can be read is replayed without one. `window` is how
     /// many bytes are to be read at once, unless a frame is larger.
     pub fn new(topic: &str, segments: Vec<Segment>, is_whole: bool, window: u64) -> Option<Self> {
-        let recovery = Recovery::begin(segments.last()?.header);
+        // Each segment begins with a snapshot, so that the last is usually all that has to be read.
+        let first = segments.len().checked_sub(1)?;
+        let recovery = Recovery::begin(segments[first].header);
         let window = window.max(1);
-        let mut replay =
-            Replay { topic: topic.into(), segments, is_whole, recovery, first: 0, at: 0, window, size: window };
-        replay.begin_at(replay.segments.len() - 1);
-        Some(replay)
+        Some(Replay { topic: topic.into(), segments, is_whole, recovery, first, at: first, window, size: window })
     }
 
-    /// Each segment begins with a snapshot, so that the last is usually all that has to be read.
+    /// Feeds again, from this segment on.
     fn begin_at(&mut self, first: usize) {
         self.recovery = Recovery::begin(self.segments[first].header);
         (self.first, self.at, self.size) = (first, first, self.window);
